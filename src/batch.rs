@@ -1,0 +1,237 @@
+//! A batch: what one door hands to the road in one go, already in the shape of a journal frame.
+//!
+//! A door encodes each record once, behind room for the frame's head; the sequencer fills the head in place, the journal
+//! writes the very same bytes, and the threads behind read them where they lie. Nothing is copied on the way.
+//!
+//! ```text
+//! frame:  head (64 bytes) │ entry │ entry │ …
+//! entry:  length u32 (of kind and payload) │ back u32 (bytes from the frame's start to this entry) │ kind u8 │ payload
+//! ```
+//!
+//! A [`Position`] is the byte offset of a frame or an entry in the endless log; `back` leads from an entry to its frame,
+//! whose checksum proves it.
+//!
+//! Does not know files, sockets, or what a payload means.
+
+use bytes::Bytes;
+use zerocopy::little_endian::{I64, U16, U32, U64};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::record::Record;
+
+/// A place in the journal: bytes since its beginning. Grows for ever; an entry's position is its identity.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Position(pub u64);
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Which listener a frame came from: an index into the journalled source profiles.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct SourceId(pub u16);
+
+/// What an entry is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum EntryKind {
+    /// A call record in canonical form.
+    Record = 1,
+    /// A listener's settings, JSON: [`crate::entry::SourceProfile`].
+    Source = 2,
+    /// A tariff comes into force, JSON: [`crate::entry::Activation`].
+    Tariff = 3,
+    /// A directory comes into force, JSON: [`crate::entry::Activation`].
+    Directory = 4,
+    /// Something in suspense is tried again: [`crate::entry::Retry`].
+    Retry = 5,
+}
+
+impl EntryKind {
+    /// The kind behind a stored byte.
+    pub fn from_byte(byte: u8) -> Option<EntryKind> {
+        Some(match byte {
+            1 => EntryKind::Record,
+            2 => EntryKind::Source,
+            3 => EntryKind::Tariff,
+            4 => EntryKind::Directory,
+            5 => EntryKind::Retry,
+            _ => return None,
+        })
+    }
+}
+
+/// Bytes kept free at the front of a batch for the frame's head.
+pub const FRAME_HEAD: usize = 64;
+/// Bytes before an entry's payload.
+pub const ENTRY_HEAD: usize = 9;
+/// Largest frame; a batch is handed on before it grows beyond this.
+pub const FRAME_MAX: usize = 4 << 20;
+
+/// The head of a frame, little-endian on disk.
+///
+/// `checksum` is the CRC-32 of the whole frame with its own four bytes zero. `durable_before` is the position up to
+/// which everything was synced when the frame was written: it tells a torn tail from a damaged middle.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct FrameHead {
+    /// [`FRAME_MAGIC`].
+    pub magic: [u8; 4],
+    /// Bytes of the frame, head included.
+    pub length: U32,
+    /// CRC-32 of the frame, these four bytes taken as zero.
+    pub checksum: U32,
+    /// Entries in the frame.
+    pub entries: U32,
+    /// Where the frame lies.
+    pub position: U64,
+    /// Everything before this position was durable when the frame was written.
+    pub durable_before: U64,
+    /// Receipt: microseconds since 1970, one stamp for the whole frame.
+    pub received_at: I64,
+    /// Index of the source profile.
+    pub source: U16,
+    /// Zero.
+    pub reserved: [u8; 6],
+    /// Records received by the door for this frame, good or bad.
+    pub received: U32,
+    /// Of these, refused.
+    pub refused: U32,
+    /// Zero.
+    pub reserved_too: [u8; 8],
+}
+
+/// First bytes of every frame.
+pub const FRAME_MAGIC: [u8; 4] = *b"cRf1";
+const _: () = assert!(size_of::<FrameHead>() == FRAME_HEAD);
+
+/// Entries on their way to the journal.
+#[derive(Debug)]
+pub struct Batch {
+    /// Where they came from.
+    pub source: SourceId,
+    /// Records received for this batch, good or bad.
+    pub received: u32,
+    /// Of these, refused.
+    pub refused: u32,
+    bytes: Vec<u8>,
+    entries: u32,
+}
+
+impl Batch {
+    /// An empty batch from a source.
+    pub fn new(source: SourceId) -> Batch {
+        Batch { source, received: 0, refused: 0, bytes: vec![0; FRAME_HEAD], entries: 0 }
+    }
+
+    /// Appends a record; it counts as received.
+    pub fn push_record(&mut self, record: &Record<'_>) {
+        self.received += 1;
+        self.push_with(EntryKind::Record, |out| record.encode(out));
+    }
+
+    /// Counts a record that was refused.
+    pub fn push_refused(&mut self) {
+        self.received += 1;
+        self.refused += 1;
+    }
+
+    /// Appends any other entry.
+    pub fn push_entry(&mut self, kind: EntryKind, payload: &[u8]) {
+        self.push_with(kind, |out| out.extend_from_slice(payload));
+    }
+
+    fn push_with(&mut self, kind: EntryKind, write: impl FnOnce(&mut Vec<u8>)) {
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; ENTRY_HEAD]);
+        write(&mut self.bytes);
+        let length = (self.bytes.len() - at - ENTRY_HEAD + 1) as u32;
+        self.bytes[at..at + 4].copy_from_slice(&length.to_le_bytes());
+        self.bytes[at + 4..at + 8].copy_from_slice(&(at as u32).to_le_bytes());
+        self.bytes[at + 8] = kind as u8;
+        self.entries += 1;
+    }
+
+    /// Entries so far.
+    pub fn entries(&self) -> u32 {
+        self.entries
+    }
+
+    /// Bytes so far, head included.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Nothing in it worth a frame: no entry, no refusal.
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0 && self.received == 0
+    }
+
+    /// The frame's bytes with the head still blank.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+/// One entry of a frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// Where it lies in the journal.
+    pub position: Position,
+    /// What it is; a byte this version may not know.
+    pub kind: u8,
+    /// Its content.
+    pub payload: &'a [u8],
+}
+
+/// Walks the entries of a frame whose head and checksum have been checked (`bytes` is the whole frame).
+pub fn entries(frame: &[u8], position: Position) -> impl Iterator<Item = Entry<'_>> {
+    let mut at = FRAME_HEAD;
+    std::iter::from_fn(move || {
+        let (entry, next) = entry_at(frame, position, at)?;
+        at = next;
+        Some(entry)
+    })
+}
+
+/// The entry at an offset of a frame, and the offset behind it.
+pub fn entry_at(frame: &[u8], position: Position, at: usize) -> Option<(Entry<'_>, usize)> {
+    let head = frame.get(at..at + ENTRY_HEAD)?;
+    let length = u32::from_le_bytes(head[..4].try_into().ok()?) as usize;
+    let back = u32::from_le_bytes(head[4..8].try_into().ok()?) as usize;
+    if length == 0 || back != at {
+        return None;
+    }
+    let next = at.checked_add(ENTRY_HEAD - 1)?.checked_add(length)?;
+    let payload = frame.get(at + ENTRY_HEAD..next)?;
+    Some((Entry { position: Position(position.0 + at as u64), kind: head[8], payload }, next))
+}
+
+/// A frame that is durable: its bytes, shared by all who read it, and its place.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Where its head lies in the journal.
+    pub position: Position,
+    /// Head and entries.
+    pub bytes: Bytes,
+}
+
+impl Frame {
+    /// Its head.
+    pub fn head(&self) -> FrameHead {
+        // A frame is made only from bytes that hold a checked head.
+        FrameHead::read_from_prefix(&self.bytes).map_or_else(|_| FrameHead::new_zeroed(), |(head, _)| head)
+    }
+
+    /// Its entries in order.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        entries(&self.bytes, self.position)
+    }
+
+    /// The position just behind it.
+    pub fn end(&self) -> Position {
+        Position(self.position.0 + self.bytes.len() as u64)
+    }
+}

@@ -1,0 +1,236 @@
+//! What rating gives: rated calls, things in suspense, usage; the words shared by heart, flush, store and answers.
+//!
+//! Does not know how a price came about, nor where any of this is kept.
+
+use crate::batch::Position;
+use crate::money::{Money, Price};
+use crate::number::Number;
+use crate::record::Direction;
+use crate::time::{Micros, Period, Timestamp};
+
+/// An account's stable number in one data folder: given in the order in which accounts are first seen.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct AccountKey(pub u32);
+
+/// A billing group's stable number in one data folder.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct GroupKey(pub u32);
+
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[repr(u8)]
+        pub enum $name { $($(#[$vdoc])* $variant,)+ }
+        impl $name {
+            /// Every value, in order.
+            pub const ALL: &[$name] = &[$($name::$variant),+];
+            /// The name used in APIs, metrics and the store.
+            pub const fn name(self) -> &'static str {
+                match self { $($name::$variant => $text),+ }
+            }
+            /// The value behind a name.
+            pub fn named(name: &str) -> Option<$name> {
+                match name { $($text => Some($name::$variant),)+ _ => None }
+            }
+        }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str(self.name()) }
+        }
+    };
+}
+
+named! {
+    /// What kind of call a leg is (R6 to R12).
+    CallType {
+        /// In-plan and within the allowance.
+        Included = "included",
+        /// In-plan beyond the allowance.
+        Overage = "overage",
+        /// Not in the plan, inside the home country.
+        DomesticPremium = "domestic_premium",
+        /// To another country.
+        International = "international",
+        /// Inbound to a toll-free number of the account.
+        TollFree = "toll_free",
+        /// Outbound to a toll-free number.
+        TollFreeOutbound = "toll_free_outbound",
+        /// To an emergency number; always 0.
+        Emergency = "emergency",
+        /// Inbound to any other number; always 0.
+        Inbound = "inbound",
+    }
+}
+
+named! {
+    /// Why something could not be rated.
+    SuspenseReason {
+        /// Duration without an answer time (R1).
+        NoAnswerTime = "no_answer_time",
+        /// Negative, too long, from the future or too old (R2).
+        Implausible = "implausible",
+        /// Nobody pays (R4).
+        UnknownAccount = "unknown_account",
+        /// A number that cannot be one (R3).
+        BadNumber = "bad_number",
+        /// No row for it (R16).
+        NoRate = "no_rate",
+        /// The matching row forbids it (R16).
+        Blocked = "blocked",
+        /// Answered before billing starts: kept, not charged, judged again on retry (R5).
+        BeforeBillingStart = "before_billing_start",
+        /// The program died on it twice.
+        InternalError = "internal_error",
+    }
+}
+
+impl SuspenseReason {
+    /// Whether the whole record waits, not one leg of it.
+    pub const fn of_record(self) -> bool {
+        matches!(
+            self,
+            SuspenseReason::NoAnswerTime
+                | SuspenseReason::Implausible
+                | SuspenseReason::UnknownAccount
+                | SuspenseReason::InternalError
+        )
+    }
+}
+
+named! {
+    /// How a duration is brought to billable seconds (R13).
+    StepMode {
+        /// Up to the next increment.
+        Up = "up",
+        /// To the nearest increment, halves up.
+        Nearest = "nearest",
+    }
+}
+
+/// A step rule, whole (R13).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct StepRule {
+    /// Up or nearest.
+    pub mode: StepMode,
+    /// First block, seconds.
+    pub initial: u32,
+    /// Each further block, seconds; at least 1.
+    pub increment: u32,
+    /// Least billable seconds of a call that is billed.
+    pub minimum: u32,
+    /// Talk time below this is forgiven.
+    pub free_below: Micros,
+}
+
+/// A leg's place: the record's position and which of its legs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LegKey {
+    /// Position of the record's entry.
+    pub position: Position,
+    /// Outbound or inbound.
+    pub leg: Direction,
+}
+
+/// Which tariff image, by the order in which activations were journalled in this data folder.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TariffSlot(pub u16);
+
+/// What decided type and price of a rated call; equal for very many calls, stored once.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Basis {
+    /// Tariff image.
+    pub tariff: TariffSlot,
+    /// Plan, index in that image.
+    pub plan: u16,
+    /// Deciding rule, 6 to 12 (R6…R12).
+    pub rule: u8,
+    /// Row that gave the price, index in that image; none where the plan or a zero rule did.
+    pub row: Option<u32>,
+    /// The steps used.
+    pub steps: StepRule,
+    /// The price used for what is charged.
+    pub price: Price,
+    /// ISO 4217.
+    pub currency: [u8; 3],
+    /// Decimals of the cost.
+    pub decimals: u8,
+}
+
+/// One leg with its charge (R18). Immutable; a correction is a new revision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RatedCall {
+    /// Which leg.
+    pub key: LegKey,
+    /// Who pays.
+    pub account: AccountKey,
+    /// Whose allowance was drawn.
+    pub group: GroupKey,
+    /// Month of the answer in the account's zone.
+    pub period: Period,
+    /// Answer instant.
+    pub answer: Timestamp,
+    /// Talk time.
+    pub duration: Micros,
+    /// Calling number, if it could be read.
+    pub source: Option<Number>,
+    /// Called number; none for emergency numbers, extensions and short codes.
+    pub destination: Option<Number>,
+    /// Type of the call; a straddling call is `included`.
+    pub call_type: CallType,
+    /// R13's result.
+    pub billable_seconds: u32,
+    /// Of these, drawn from the allowance (in-plan calls).
+    pub included_seconds: u32,
+    /// The charge.
+    pub cost: Money,
+    /// What decided it.
+    pub basis: Basis,
+}
+
+impl RatedCall {
+    /// Seconds billed at the overage rate: nothing except for in-plan calls.
+    pub fn overage_seconds(&self) -> u32 {
+        match self.call_type {
+            CallType::Included | CallType::Overage => self.billable_seconds - self.included_seconds,
+            _ => 0,
+        }
+    }
+
+    /// The lines of the totals to which this call adds: one, or two where it straddles the allowance. The call and its
+    /// talk time count once, under the first.
+    pub fn usage_lines(&self) -> impl Iterator<Item = (CallType, Usage)> + use<> {
+        let overage = self.overage_seconds();
+        let straddles = self.call_type == CallType::Included && overage > 0;
+        let first = Usage {
+            calls: 1,
+            talk: i128::from(self.duration.0),
+            billable_seconds: i64::from(if straddles { self.included_seconds } else { self.billable_seconds }),
+            cost: i128::from(if straddles { 0 } else { self.cost.0 }),
+        };
+        let second = Usage { calls: 0, talk: 0, billable_seconds: i64::from(overage), cost: i128::from(self.cost.0) };
+        std::iter::once((self.call_type, first)).chain(straddles.then_some((CallType::Overage, second)))
+    }
+}
+
+/// One line of an account's totals: what calls of one type add up to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Usage {
+    /// Calls.
+    pub calls: i64,
+    /// Talk time, microseconds.
+    pub talk: i128,
+    /// Billable seconds.
+    pub billable_seconds: i64,
+    /// Cost, nano-units.
+    pub cost: i128,
+}
+
+impl Usage {
+    /// Adds another line.
+    pub fn add(&mut self, other: &Usage) {
+        self.calls += other.calls;
+        self.talk += other.talk;
+        self.billable_seconds += other.billable_seconds;
+        self.cost += other.cost;
+    }
+}

@@ -1,0 +1,129 @@
+//! What the journal holds beside records: settings of listeners, activations, retries.
+//!
+//! Whatever can change an amount enters through the journal; these are the rare kinds, kept as JSON so that
+//! `callrated journal inspect` and a person can read them.
+//!
+//! Does not know who wrote an entry or who acts on it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// Which legs a record without `direction` yields (R4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LegsPolicy {
+    /// The payer's outbound leg and, if the called number has an owner, that one's inbound leg.
+    #[default]
+    Both,
+    /// Each record is the caller's leg.
+    Outbound,
+    /// Each record is the called side's leg.
+    Inbound,
+}
+
+/// What talk time is taken from (R2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Talk {
+    /// The record's `duration`, else end − answer.
+    #[default]
+    Duration,
+    /// Always end − answer.
+    EndAnswer,
+}
+
+/// The settings of a listener that can change an amount; journalled when first seen and when changed, so that a replay
+/// rates as before whatever the configuration says by then.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct SourceProfile {
+    /// Index by which frames name it.
+    pub index: u16,
+    /// The listener's name in metrics and books, `tcp:127.0.0.1:7070`.
+    pub listener: String,
+    /// Dialling plan where no account is known yet, ISO 3166 alpha-2; empty: none.
+    #[serde(default)]
+    pub country: String,
+    /// Account to which everything from here belongs, empty: none.
+    #[serde(default)]
+    pub account: String,
+    /// Legs of records without direction.
+    #[serde(default)]
+    pub legs: LegsPolicy,
+    /// What talk time is.
+    #[serde(default)]
+    pub talk: Talk,
+    /// Tech prefixes and service codes taken off the front of dialled numbers (R3).
+    #[serde(default)]
+    pub strip: Vec<String>,
+    /// Oldest answer accepted, in days before receipt (R2: 90; an import may widen it).
+    #[serde(default = "default_max_age_days")]
+    pub max_age_days: u32,
+}
+
+/// R2: an answer more than this many days before receipt is implausible.
+pub const MAX_AGE_DAYS: u32 = 90;
+
+fn default_max_age_days() -> u32 {
+    MAX_AGE_DAYS
+}
+
+/// A tariff or directory image comes into force.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Activation {
+    /// BLAKE3 of the image, lower-case hex.
+    pub digest: String,
+    /// For calls answered from this instant on; none: for every call rated from here on.
+    pub effective_from: Option<i64>,
+    /// When it was asked for.
+    pub activated_at: i64,
+    /// Who or what asked: `start`, `sighup`, `file change`, `api`, `command line`.
+    #[serde(default)]
+    pub by: String,
+}
+
+impl Activation {
+    /// Whether it applies to a call answered then.
+    pub fn applies(&self, answer: Timestamp) -> bool {
+        self.effective_from.is_none_or(|from| from <= answer.0)
+    }
+}
+
+/// Head of a retry entry's payload; the record's canonical form follows it.
+///
+/// ```text
+/// head length u32 │ this as JSON │ canonical record
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Retry {
+    /// Position of the record's own entry.
+    pub position: u64,
+    /// Leg in suspense, none for the whole record.
+    pub leg: Option<u8>,
+    /// Position of the latest attempt; a retry that names an older one is void.
+    pub attempt: u64,
+    /// The reason it was kept for, as stored.
+    pub reason: String,
+    /// Source profile of the record's frame.
+    pub source: u16,
+    /// Receipt of the record's frame.
+    pub received_at: i64,
+}
+
+impl Retry {
+    /// Appends head and record.
+    pub fn encode(&self, record: &[u8], out: &mut Vec<u8>) -> serde_json::Result<()> {
+        let head = serde_json::to_vec(self)?;
+        out.extend_from_slice(&(head.len() as u32).to_le_bytes());
+        out.extend_from_slice(&head);
+        out.extend_from_slice(record);
+        Ok(())
+    }
+
+    /// Head and record, or none if the payload is not a retry.
+    pub fn decode(payload: &[u8]) -> Option<(Retry, &[u8])> {
+        let length = u32::from_le_bytes(payload.get(..4)?.try_into().ok()?) as usize;
+        let head = payload.get(4..4usize.checked_add(length)?)?;
+        Some((serde_json::from_slice(head).ok()?, &payload[4 + length..]))
+    }
+}

@@ -1,0 +1,320 @@
+//! A call record (CDR) in the house's own words, and its canonical form: the bytes that are journalled, rated and proved.
+//!
+//! A decoder fills a [`Record`] with slices of what it received; [`Record::encode`] writes the raw bytes once and the
+//! fields as places in them, so that a field the sender wrote plainly costs six bytes. Replay reads this form and never
+//! runs a decoder.
+//!
+//! Does not know formats, sockets, accounts or prices.
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+use zerocopy::little_endian::{I64, U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::time::{Micros, Timestamp};
+
+/// Longest `id`, in bytes.
+pub const ID_MAX: usize = 255;
+/// Longest raw record, in bytes (one line on TCP, one datagram, one posted body).
+pub const RAW_MAX: usize = 1 << 20;
+
+/// Which side of the call a record or a leg speaks of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Direction {
+    /// The caller's side: who called pays.
+    Outbound,
+    /// The called side: the owner of the called number pays, if anyone does.
+    Inbound,
+}
+
+impl Direction {
+    /// `outbound` or `inbound`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Direction::Outbound => "outbound",
+            Direction::Inbound => "inbound",
+        }
+    }
+}
+
+/// One decoded record, borrowed. Absent text is empty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Record<'a> {
+    /// Unique per node (and direction), 1 to [`ID_MAX`] bytes.
+    pub id: &'a [u8],
+    /// Who says so.
+    pub node: &'a [u8],
+    /// The account, where the sender names it (R4).
+    pub account: &'a [u8],
+    /// Who forwarded the call and pays for it (R4).
+    pub forwarded_by: &'a [u8],
+    /// As dialled or E.164.
+    pub source: &'a [u8],
+    /// As dialled or E.164.
+    pub destination: &'a [u8],
+    /// Q.850 or SIP code, kept.
+    pub cause: &'a [u8],
+    /// This leg only; none: the source's `legs` decides (R4).
+    pub direction: Option<Direction>,
+    /// Set-up of the call.
+    pub start: Option<Timestamp>,
+    /// When it was answered.
+    pub answer: Option<Timestamp>,
+    /// When it ended.
+    pub end: Option<Timestamp>,
+    /// Talk time as the sender states it (R2).
+    pub duration: Option<Micros>,
+    /// Per-node counter.
+    pub seq: Option<u64>,
+    /// What was received, byte for byte.
+    pub raw: &'a [u8],
+}
+
+/// Identity of a record: hash of (node, id, direction or none) (R20).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Identity(pub u128);
+
+/// Digest of a record's content: what must be equal for a repeat to be a duplicate (R20).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Content(pub u64);
+
+const FIELDS: usize = 7;
+const ABSENT_TIME: i64 = i64::MIN;
+const ABSENT_SEQ: u64 = u64::MAX;
+/// Layout version of the canonical form; readers keep every version ever released.
+const VERSION: u8 = 1;
+
+/// The fixed part of the canonical form; the text follows: raw bytes, then what was not found in them.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
+#[repr(C)]
+struct Head {
+    version: u8,
+    direction: u8,
+    lengths: [U16; FIELDS],
+    starts: [U32; FIELDS],
+    raw_length: U32,
+    start: I64,
+    answer: I64,
+    end: I64,
+    duration: I64,
+    seq: U64,
+}
+
+const HEAD: usize = size_of::<Head>();
+const _: () = assert!(HEAD == 88);
+
+/// A canonical form that cannot be read: written by a newer version, or not by us.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadRecord {
+    /// Shorter than its own head or text.
+    #[error("record is cut short")]
+    Short,
+    /// A layout this version does not know.
+    #[error("record has layout version {0}, newer than this program reads")]
+    Version(u8),
+}
+
+impl<'a> Record<'a> {
+    /// Appends the canonical form.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let head_at = out.len();
+        out.resize(head_at + HEAD, 0);
+        let text_at = out.len();
+        out.extend_from_slice(self.raw);
+        let fields = self.fields();
+        let mut head = Head {
+            version: VERSION,
+            direction: match self.direction {
+                None => 0,
+                Some(Direction::Outbound) => 1,
+                Some(Direction::Inbound) => 2,
+            },
+            lengths: [U16::ZERO; FIELDS],
+            starts: [U32::ZERO; FIELDS],
+            raw_length: U32::new(self.raw.len() as u32),
+            start: I64::new(self.start.map_or(ABSENT_TIME, |t| t.0)),
+            answer: I64::new(self.answer.map_or(ABSENT_TIME, |t| t.0)),
+            end: I64::new(self.end.map_or(ABSENT_TIME, |t| t.0)),
+            duration: I64::new(self.duration.map_or(ABSENT_TIME, |t| t.0)),
+            seq: U64::new(self.seq.unwrap_or(ABSENT_SEQ)),
+        };
+        for (i, field) in fields.iter().enumerate() {
+            // A field never exceeds the raw record by much; 64 KiB is the decoders' limit for one field.
+            let field = &field[..field.len().min(usize::from(u16::MAX))];
+            let start = match place_in(self.raw, field) {
+                Some(place) => place,
+                None => {
+                    let place = out.len() - text_at;
+                    out.extend_from_slice(field);
+                    place
+                }
+            };
+            head.lengths[i] = U16::new(field.len() as u16);
+            head.starts[i] = U32::new(start as u32);
+        }
+        out[head_at..text_at].copy_from_slice(head.as_bytes());
+    }
+
+    /// Reads the canonical form back.
+    pub fn decode(bytes: &'a [u8]) -> Result<Record<'a>, BadRecord> {
+        let version = *bytes.first().ok_or(BadRecord::Short)?;
+        if version != VERSION {
+            return Err(BadRecord::Version(version));
+        }
+        let (head, text) = Head::ref_from_prefix(bytes).map_err(|_| BadRecord::Short)?;
+        let field = |i: usize| -> Result<&'a [u8], BadRecord> {
+            let start = head.starts[i].get() as usize;
+            text.get(start..start + usize::from(head.lengths[i].get())).ok_or(BadRecord::Short)
+        };
+        let time = |t: I64| (t.get() != ABSENT_TIME).then(|| Timestamp(t.get()));
+        Ok(Record {
+            id: field(0)?,
+            node: field(1)?,
+            account: field(2)?,
+            forwarded_by: field(3)?,
+            source: field(4)?,
+            destination: field(5)?,
+            cause: field(6)?,
+            direction: match head.direction {
+                1 => Some(Direction::Outbound),
+                2 => Some(Direction::Inbound),
+                _ => None,
+            },
+            start: time(head.start),
+            answer: time(head.answer),
+            end: time(head.end),
+            duration: time(head.duration).map(|t| Micros(t.0)),
+            seq: (head.seq.get() != ABSENT_SEQ).then(|| head.seq.get()),
+            raw: text.get(..head.raw_length.get() as usize).ok_or(BadRecord::Short)?,
+        })
+    }
+
+    /// The identity under which repeats are recognised (R20).
+    pub fn identity(&self) -> Identity {
+        identity(self.node, self.id, self.direction)
+    }
+
+    /// The content that a repeat must share to be a duplicate (R20): `seq`, cause and extras do not count.
+    pub fn content(&self) -> Content {
+        let mut bytes = [0u8; 512];
+        let texts = [self.account, self.source, self.destination, self.forwarded_by];
+        let needed: usize = texts.iter().map(|t| t.len() + 4).sum::<usize>() + 17;
+        let mut long;
+        let buffer: &mut [u8] = if needed <= bytes.len() {
+            &mut bytes
+        } else {
+            long = vec![0u8; needed];
+            &mut long
+        };
+        let mut at = 0;
+        let mut put = |part: &[u8]| {
+            buffer[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        };
+        for text in texts {
+            put(&(text.len() as u32).to_le_bytes());
+            put(text);
+        }
+        put(&self.answer.map_or(ABSENT_TIME, |t| t.0).to_le_bytes());
+        put(&self.talk_as_decoded().to_le_bytes());
+        put(&[match self.direction {
+            None => 0,
+            Some(Direction::Outbound) => 1,
+            Some(Direction::Inbound) => 2,
+        }]);
+        Content(xxh3_64(&buffer[..at]))
+    }
+
+    /// Talk time as decoded, for the digest: the stated duration, else end − answer.
+    fn talk_as_decoded(&self) -> i64 {
+        match (self.duration, self.answer, self.end) {
+            (Some(duration), _, _) => duration.0,
+            (None, Some(answer), Some(end)) => end.0.saturating_sub(answer.0),
+            _ => ABSENT_TIME,
+        }
+    }
+
+    fn fields(&self) -> [&'a [u8]; FIELDS] {
+        [self.id, self.node, self.account, self.forwarded_by, self.source, self.destination, self.cause]
+    }
+}
+
+/// Identity of (node, id, direction): a 128-bit xxh3 with separators, the same in every process and version.
+pub fn identity(node: &[u8], id: &[u8], direction: Option<Direction>) -> Identity {
+    let mut short = [0u8; 640];
+    let needed = node.len() + id.len() + 5;
+    let mut long;
+    let bytes: &mut [u8] = if needed <= short.len() {
+        &mut short[..needed]
+    } else {
+        long = vec![0u8; needed];
+        &mut long
+    };
+    bytes[0] = match direction {
+        None => 0,
+        Some(Direction::Outbound) => 1,
+        Some(Direction::Inbound) => 2,
+    };
+    bytes[1..5].copy_from_slice(&(node.len() as u32).to_le_bytes());
+    bytes[5..5 + node.len()].copy_from_slice(node);
+    bytes[5 + node.len()..].copy_from_slice(id);
+    Identity(xxh3_128(bytes))
+}
+
+/// Where `field` lies inside `raw`, if it is a slice of it.
+fn place_in(raw: &[u8], field: &[u8]) -> Option<usize> {
+    if field.is_empty() {
+        return Some(0);
+    }
+    let place = (field.as_ptr() as usize).checked_sub(raw.as_ptr() as usize)?;
+    (place + field.len() <= raw.len()).then_some(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        let raw = br#"{"id":"c1","node":"lab","source":"+4930123456"}"#.as_slice();
+        let record = Record {
+            id: &raw[7..9],
+            node: b"elsewhere",
+            source: &raw[33..44],
+            destination: b"0151",
+            direction: Some(Direction::Inbound),
+            answer: Some(Timestamp(5)),
+            duration: Some(Micros(61_000_000)),
+            raw,
+            ..Record::default()
+        };
+        let mut bytes = vec![9, 9];
+        record.encode(&mut bytes);
+        // Two fields lie in the raw text; two were appended.
+        assert_eq!(bytes.len(), 2 + HEAD + raw.len() + "elsewhere".len() + "0151".len());
+        assert_eq!(Record::decode(&bytes[2..]), Ok(record));
+    }
+
+    #[test]
+    fn identity_separates_its_parts() {
+        assert_ne!(identity(b"a", b"bc", None), identity(b"ab", b"c", None));
+        assert_ne!(identity(b"a", b"b", None), identity(b"a", b"b", Some(Direction::Outbound)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Record::decode(&bytes);
+        }
+
+        #[test]
+        fn round_trip(id in "[a-z]{1,20}", source in "[0-9+]{0,20}", answer in any::<Option<i64>>(), seq in any::<Option<u64>>()) {
+            let answer = answer.filter(|a| *a != ABSENT_TIME).map(Timestamp);
+            let seq = seq.filter(|s| *s != ABSENT_SEQ);
+            let record = Record { id: id.as_bytes(), source: source.as_bytes(), answer, seq, raw: id.as_bytes(), ..Record::default() };
+            let mut bytes = Vec::new();
+            record.encode(&mut bytes);
+            prop_assert_eq!(Record::decode(&bytes).unwrap(), record);
+        }
+    }
+}
