@@ -69,10 +69,7 @@ impl Zone {
         if name.eq_ignore_ascii_case("UTC") {
             return Ok(Zone::UTC);
         }
-        jiff::tz::TimeZoneDatabase::bundled()
-            .get(name)
-            .map(Zone)
-            .map_err(|_| UnknownZone(name.to_owned()))
+        jiff::tz::TimeZoneDatabase::bundled().get(name).map(Zone).map_err(|_| UnknownZone(name.to_owned()))
     }
 
     /// The zone behind the name.
@@ -265,8 +262,15 @@ mod tests {
     #[test]
     fn rfc3339_refuses() {
         for text in [
-            "", "2026-10-05", "2026-10-05T09:00:00", "2026-13-05T09:00:00Z", "2026-02-29T09:00:00Z",
-            "2026-10-05T24:00:00Z", "2026-10-05T09:00:00.Z", "2026-10-05T09:00:00Zx", "2026-10-05T09:00:00+2:00",
+            "",
+            "2026-10-05",
+            "2026-10-05T09:00:00",
+            "2026-13-05T09:00:00Z",
+            "2026-02-29T09:00:00Z",
+            "2026-10-05T24:00:00Z",
+            "2026-10-05T09:00:00.Z",
+            "2026-10-05T09:00:00Zx",
+            "2026-10-05T09:00:00+2:00",
         ] {
             assert_eq!(parse_rfc3339(text.as_bytes()), None, "{text}");
         }

@@ -65,7 +65,12 @@ pub enum Resolution {
 }
 
 /// R2 to R4: whose call it was. `received_at` is the frame's stamp.
-pub fn resolve(_record: &Record<'_>, _received_at: Timestamp, _source: &SourceProfile, _world: World<'_>) -> Resolution {
+pub fn resolve(
+    _record: &Record<'_>,
+    _received_at: Timestamp,
+    _source: &SourceProfile,
+    _world: World<'_>,
+) -> Resolution {
     todo!()
 }
 

@@ -176,7 +176,13 @@ impl Tariff {
         todo!()
     }
     /// R14.
-    pub fn steps(&self, _plan: PlanId, _home: Country, _destination: Option<Class>, _row: Option<&Row<'_>>) -> StepRule {
+    pub fn steps(
+        &self,
+        _plan: PlanId,
+        _home: Country,
+        _destination: Option<Class>,
+        _row: Option<&Row<'_>>,
+    ) -> StepRule {
         todo!()
     }
     /// Distinct prefixes over all decks.
