@@ -434,8 +434,6 @@ SERVICES = {
         ("US:611", "611 carrier's customer service", FREE, "0", "0"),
         ("US:711", "711 relay service", FREE, "0", "0"),
         ("US:811", "811 call before you dig", FREE, "0", "0"),
-        ("US:933", "933 emergency test", FREE, "0", "0"),
-        ("US:988", "988 crisis line", FREE, "0", "0"),
         # 976 exchanges and 555-1212 directory assistance of every area code are added below.
     ],
     "premium-it": [
@@ -476,6 +474,7 @@ SERVICES = {
         ("BR:103", "103xx operators' customer services", FREE, "0", "0"),
         ("BR:105", "105xx operators' customer services", FREE, "0", "0"),
         ("BR:106", "106xx pay-television customer services", FREE, "0", "0"),
+        ("BR:11", "11x public utility services", FREE, "0", "0"),
         ("BR:12", "12x public utility services", FREE, "0", "0"),
         ("BR:13", "13x public utility services", IN_PLAN, "0", "0"),
         ("BR:14", "14x public utility services", IN_PLAN, "0", "0"),
@@ -483,6 +482,8 @@ SERVICES = {
         ("BR:16", "16x public utility services", IN_PLAN, "0", "0"),
         ("BR:18", "18x public utility services", FREE, "0", "0"),
         ("BR:19", "19x public utility services", FREE, "0", "0"),
+        # Dialled with 90 in front a call is collect: whoever answers pays.
+        ("BR:90", "Collect call", FREE, "0", "0"),
     ],
     "premium-gb": [
         # 070 looks like a mobile number and is none; the pagers of 076 are added below, for 07624 is a mobile.
