@@ -11,3 +11,4 @@ pub mod rating;
 pub mod record;
 pub mod tariff;
 pub mod time;
+pub mod wire;
