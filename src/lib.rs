@@ -12,3 +12,4 @@ pub mod rating;
 pub mod record;
 pub mod tariff;
 pub mod time;
+pub mod wire;
