@@ -72,6 +72,12 @@ impl Zone {
         jiff::tz::TimeZoneDatabase::bundled().get(name).map(Zone).map_err(|_| UnknownZone(name.to_owned()))
     }
 
+    /// Day of the month (1 to 31) of an instant in this zone.
+    pub fn day_of_month(&self, at: Timestamp) -> i8 {
+        let ts = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        self.0.to_datetime(ts).day()
+    }
+
     /// The zone behind the name.
     pub fn jiff(&self) -> &TimeZone {
         &self.0

@@ -1,20 +1,73 @@
-//! The heart: from a record to what each leg costs (R1 to R18).
+//! The heart: from a record to what each leg costs, rules R1 to R18, and the proof of it (R23).
+//!
+//! The rules in the order in which a record meets them, and the file that holds each:
+//!
+//! ```text
+//! answered   R1        legs.rs      answered at all?
+//! resolve    R1 R2     legs.rs      plausible talk time
+//!            R4        legs.rs      whose call: no leg, one, or two
+//!            R3        numbers.rs   what was dialled: emergency, extension, short code, E.164
+//! rate       R5        mod.rs       not before billing starts
+//!            R6 – R11  kind.rs      what kind of call, by which rule, by which row
+//!            R12 – R18 price.rs     steps, allowance, price
+//! prove      R23       proof.rs     the same decisions, written down
+//! ```
+//!
+//! Everything that decides comes in as a value: the record, the time of its receipt, the listener's settings, the two
+//! images and the seconds already drawn. Nothing here allocates while rating, and nothing here can fail for another
+//! reason than the call itself.
+//!
+//! Does not know files, sockets, threads, clocks, logs, metrics, the journal or the store.
 
-use crate::batch::Position;
-use crate::call::{RatedCall, SuspenseReason, TariffSlot};
+mod kind;
+mod legs;
+mod numbers;
+mod price;
+mod proof;
+mod why;
+
+pub use legs::{MAX_AHEAD, MAX_TALK, answered, durations_differ, resolve, talk_time};
+pub use price::billable_seconds;
+pub use proof::{Line, Proof, Quote, QuotedSteps, Suspended, billable_minutes, prove};
+pub use why::Why;
+
+use crate::call::{AccountKey, Basis, CallType, GroupKey, LegKey, RatedCall, TariffSlot};
 use crate::directory::Directory;
-use crate::entry::SourceProfile;
+use crate::money::Money;
 use crate::number::Number;
-use crate::record::{Direction, Record};
-use crate::tariff::Tariff;
+use crate::number::dialling::BadNumber;
+use crate::record::Direction;
+use crate::tariff::{PlanId, Tariff};
 use crate::time::{Micros, Period, Timestamp};
 
-/// What is known when a call is rated: values, never a clock.
+/// What is known when a call is rated: values, never a clock. The caller picks both images by the answer instant.
 #[derive(Clone, Copy)]
 pub struct World<'a> {
+    /// Accounts, numbers, extensions.
     pub directory: &'a Directory,
+    /// Plans, decks, numbering plan, country rules.
     pub tariff: &'a Tariff,
+    /// The tariff's number in this data folder.
     pub slot: TariffSlot,
+    /// Which plan of the tariff each plan name of the directory means.
+    pub plans: &'a Plans,
+}
+
+/// The plan names of one directory joined with the plans of one tariff: made once per pair of images, so that no name
+/// is compared per call.
+#[derive(Clone, Debug, Default)]
+pub struct Plans(Box<[Option<PlanId>]>);
+
+impl Plans {
+    /// Joins the two images.
+    pub fn join(directory: &Directory, tariff: &Tariff) -> Plans {
+        Plans(directory.plan_names().iter().map(|name| tariff.plan_named(name)).collect())
+    }
+
+    /// The plan behind `Account::plan_index`; none if the tariff has no plan of that name.
+    pub fn get(&self, plan_index: u16) -> Option<PlanId> {
+        self.0.get(usize::from(plan_index)).copied().flatten()
+    }
 }
 
 /// R1, before identity is asked.
@@ -22,74 +75,165 @@ pub struct World<'a> {
 pub enum Answered {
     /// Neither answer nor talk time: counted, claims no identity.
     No,
+    /// It goes on.
     Yes,
-}
-
-/// R1.
-pub fn answered(_record: &Record<'_>) -> Answered {
-    todo!()
-}
-
-/// One account's side of a call, ready to be priced; small, `Copy`, no borrowed text.
-#[derive(Clone, Copy, Debug)]
-pub struct Leg {
-    pub direction: Direction,
-    /// Row in the directory image.
-    pub account_row: u32,
-    pub answer: Timestamp,
-    pub duration: Micros,
-    pub source: Option<Number>,
-    pub called: Called,
-}
-
-/// What was called.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Called {
-    Emergency,
-    /// An extension of the account.
-    Extension,
-    /// Look-up key of a short code of the home country.
-    ShortCode(Number),
-    Number(Number),
-    /// Suspense `bad_number`, after the billing-start check.
-    Bad,
 }
 
 /// What a record comes to.
 #[derive(Clone, Copy, Debug)]
 pub enum Resolution {
     /// The whole record waits.
-    Suspended(SuspenseReason),
-    /// One or two legs.
+    Suspended(Why),
+    /// One or two legs; with two, the outbound one is first.
     Legs(Option<Leg>, Option<Leg>),
 }
 
-/// R2 to R4: whose call it was. `received_at` is the frame's stamp.
-pub fn resolve(
-    _record: &Record<'_>,
-    _received_at: Timestamp,
-    _source: &SourceProfile,
-    _world: World<'_>,
-) -> Resolution {
-    todo!()
+/// One account's side of a call, ready to be priced; small, `Copy`, no borrowed text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Leg {
+    /// Outbound or inbound.
+    pub direction: Direction,
+    /// Row in the directory image of the [`World`] by which it was resolved.
+    pub account_row: u32,
+    /// What named the account.
+    pub payer_by: PayerBy,
+    /// Answer instant.
+    pub answer: Timestamp,
+    /// Talk time.
+    pub duration: Micros,
+    /// Calling number, if it could be read.
+    pub source: Option<Number>,
+    /// What was called.
+    pub called: Called,
+    /// Whether the called number belongs to the account of this leg (R7, R11).
+    pub to_own_number: bool,
+}
+
+impl Leg {
+    /// The called number; none for emergency numbers, extensions, short codes and what is no number.
+    pub fn destination(&self) -> Option<Number> {
+        match self.called {
+            Called::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// The month to which it belongs wholly (R19): that of its answer in the account's zone.
+    pub fn period(&self, world: World<'_>) -> Period {
+        Period::containing(self.answer, world.directory.row(self.account_row).zone)
+    }
+}
+
+/// R4: what named the account of a leg.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PayerBy {
+    /// The record's `account`.
+    Record,
+    /// The owner of the number that forwarded the call.
+    ForwardedBy,
+    /// The listener's `account`.
+    Node,
+    /// The owner of the calling number.
+    Source,
+    /// The owner of the called number.
+    Destination,
+}
+
+/// What was called (R3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Called {
+    /// Exactly an emergency number of the home country.
+    Emergency,
+    /// An extension of the account.
+    Extension,
+    /// Look-up key of a short code of the home country.
+    ShortCode(Number),
+    /// An E.164 number.
+    Number(Number),
+    /// Suspense `bad_number`, after the billing-start check.
+    Bad(BadNumber),
 }
 
 /// What rating a leg gives besides its keys (the shard adds account, group and position).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rated {
+    /// Month of the answer in the account's zone.
     pub period: Period,
-    pub call_type: crate::call::CallType,
+    /// A straddling call is `included`.
+    pub call_type: CallType,
+    /// R13's result.
     pub billable_seconds: u32,
+    /// Of these, drawn from the allowance.
     pub included_seconds: u32,
-    pub cost: crate::money::Money,
-    pub basis: crate::call::Basis,
+    /// The charge, rounded once.
+    pub cost: Money,
+    /// What decided it.
+    pub basis: Basis,
 }
 
-/// R5 to R18: prices a leg. `used` tells how many allowance seconds the group has drawn in a period so far; the caller
-/// adds `included_seconds` afterwards.
-pub fn rate(_leg: &Leg, _world: World<'_>, _period: Period, _used_seconds: u64) -> Result<Rated, SuspenseReason> {
-    todo!()
+impl Rated {
+    /// The rated call of this leg under its keys.
+    pub fn call(&self, leg: &Leg, key: LegKey, account: AccountKey, group: GroupKey) -> RatedCall {
+        RatedCall {
+            key,
+            account,
+            group,
+            period: self.period,
+            answer: leg.answer,
+            duration: leg.duration,
+            source: leg.source,
+            destination: leg.destination(),
+            call_type: self.call_type,
+            billable_seconds: self.billable_seconds,
+            included_seconds: self.included_seconds,
+            cost: self.cost,
+            basis: self.basis,
+        }
+    }
 }
 
-#[allow(unused)]
-fn _unused(_: RatedCall, _: Position) {}
+/// R5 to R18: prices a leg. `period` is [`Leg::period`]; `used_seconds` tells how many allowance seconds the billing
+/// group has drawn in it so far; the caller adds `included_seconds` afterwards.
+pub fn rate(leg: &Leg, world: World<'_>, period: Period, used_seconds: u64) -> Result<Rated, Why> {
+    decide(leg, world, period, used_seconds).map(|decided| decided.rated)
+}
+
+/// Everything that was decided on the way to a [`Rated`], for the proof.
+struct Decided<'a> {
+    kind: kind::Kind<'a>,
+    charge: price::Charge,
+    rated: Rated,
+}
+
+fn decide<'a>(leg: &Leg, world: World<'a>, period: Period, used_seconds: u64) -> Result<Decided<'a>, Why> {
+    let account = world.directory.row(leg.account_row);
+    if leg.answer < account.billing_start {
+        return Err(Why::BeforeBillingStart);
+    }
+    if let Called::Bad(bad) = leg.called {
+        return Err(Why::BadNumber(bad));
+    }
+    let plan_id = world.plans.get(account.plan_index).ok_or(Why::NoPlan)?;
+    let plan = world.tariff.plan(plan_id);
+    let kind = kind::kind(leg, account.country, plan_id, world.tariff)?;
+    let steps = world.tariff.steps(plan_id, account.country, kind.class, kind.pricing_row());
+    let charge = price::charge(leg.duration, &kind, steps, plan, &account, period, used_seconds)?;
+    let rated = Rated {
+        period,
+        call_type: charge.call_type,
+        billable_seconds: charge.billable_seconds,
+        included_seconds: charge.included_seconds,
+        cost: charge.cost,
+        basis: Basis {
+            tariff: world.slot,
+            plan: plan_id.0,
+            rule: kind.rule,
+            row: charge.row,
+            steps,
+            price: charge.price,
+            currency: plan.currency,
+            decimals: plan.cost_decimals,
+        },
+    };
+    Ok(Decided { kind, charge, rated })
+}

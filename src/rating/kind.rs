@@ -1,0 +1,198 @@
+//! What kind of call a leg is: the first rule that fits of R6 to R11, and the row that speaks (R16).
+//!
+//! Where the rules leave something open, this is the answer:
+//!
+//! - A blocked row that is longer than the row which names the call type (R8) blocks the call: the longest prefix wins.
+//! - A toll-free number called from home costs nothing (R10), but a blocked row still blocks it.
+//! - An in-plan call under `overage = "deck"` is stepped by the matching row whether or not it goes beyond the
+//!   allowance, since it is stepped before it is split. A plan without limit has no overage and asks no row.
+//! - A short code is `domestic_premium` unless its row names another type.
+//!
+//! Does not know durations, allowances or amounts.
+
+use super::{Called, Leg, Why};
+use crate::call::CallType;
+use crate::number::classify::Class;
+use crate::number::{Country, Number, NumberKind};
+use crate::record::Direction;
+use crate::tariff::{Allowance, Overage, PlanId, Row, Side, Tariff};
+
+/// R16: digits beyond the calling code to which a row must go to price a number that is not known as valid.
+const UNKNOWN_DIGITS: usize = 3;
+
+/// What a leg is, by which rule, and the row that has a say in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind<'a> {
+    /// 6 to 11.
+    pub rule: u8,
+    pub nature: Nature,
+    /// Country and kind of the called number, where it is one.
+    pub class: Option<Class>,
+    /// The row that decided type or price.
+    pub row: Option<Row<'a>>,
+    /// Whether that row sets the price: of the call, or of what goes beyond the allowance.
+    pub row_prices: bool,
+}
+
+/// How a leg is charged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Nature {
+    /// Costs nothing, whatever its length.
+    Free(CallType),
+    /// Draws the allowance (R12).
+    InPlan,
+    /// By its row.
+    Charged(CallType),
+}
+
+impl<'a> Kind<'a> {
+    /// The row, where a deck row sets the price (R14).
+    pub fn pricing_row(&self) -> Option<&Row<'a>> {
+        self.row.as_ref().filter(|_| self.row_prices)
+    }
+}
+
+/// R6 to R11.
+pub(super) fn kind<'a>(leg: &Leg, home: Country, plan: PlanId, tariff: &'a Tariff) -> Result<Kind<'a>, Why> {
+    let call = Call { leg, home, plan, tariff };
+    match leg.direction {
+        Direction::Outbound => call.outbound(),
+        Direction::Inbound => call.inbound(),
+    }
+}
+
+struct Call<'l, 'a> {
+    leg: &'l Leg,
+    home: Country,
+    plan: PlanId,
+    tariff: &'a Tariff,
+}
+
+impl<'a> Call<'_, 'a> {
+    fn outbound(&self) -> Result<Kind<'a>, Why> {
+        let number = match self.leg.called {
+            Called::Emergency => return Ok(free(6, CallType::Emergency, None)),
+            Called::Extension => return Ok(in_plan(7, None, None, false)),
+            Called::ShortCode(key) => return self.short_code(key),
+            Called::Number(number) => number,
+            Called::Bad(bad) => return Err(Why::BadNumber(bad)),
+        };
+        let class = self.tariff.classify(number);
+        if self.leg.to_own_number {
+            return Ok(self.in_plan(7, number, class));
+        }
+        if let Some(row) = self.tariff.lookup_typed(self.plan, number, self.leg.answer) {
+            return self.named_by_row(row, number, Some(class));
+        }
+        let at_home = self.tariff.countries().is_home(self.home, class.country);
+        if at_home && is_ordinary(class.kind) || self.tariff.plan_includes(self.plan, class) {
+            return Ok(self.in_plan(9, number, class));
+        }
+        if class.kind == NumberKind::TollFree && self.shares_home_calling_code(number) {
+            return match self.row(Side::Outbound, number) {
+                Some(row) if row.blocked => Err(Why::Blocked),
+                _ => Ok(free(10, CallType::TollFreeOutbound, Some(class))),
+            };
+        }
+        let call_type = if at_home { CallType::DomesticPremium } else { CallType::International };
+        let row = self.row(Side::Outbound, number).ok_or(Why::NoRow)?;
+        if !self.reaches(&row, number, class) {
+            return Err(Why::RowTooShort);
+        }
+        charged(10, call_type, Some(class), row)
+    }
+
+    fn inbound(&self) -> Result<Kind<'a>, Why> {
+        let number = match self.leg.called {
+            Called::Number(number) => number,
+            Called::Bad(bad) => return Err(Why::BadNumber(bad)),
+            Called::Emergency | Called::Extension | Called::ShortCode(_) => {
+                return Ok(free(11, CallType::Inbound, None));
+            }
+        };
+        let class = self.tariff.classify(number);
+        if !self.leg.to_own_number || class.kind != NumberKind::TollFree {
+            return Ok(free(11, CallType::Inbound, Some(class)));
+        }
+        let row = self.row(Side::Inbound, number).ok_or(Why::NoRow)?;
+        charged(11, CallType::TollFree, Some(class), row)
+    }
+
+    fn short_code(&self, key: Number) -> Result<Kind<'a>, Why> {
+        if let Some(row) = self.tariff.lookup_typed(self.plan, key, self.leg.answer) {
+            return self.named_by_row(row, key, None);
+        }
+        let row = self.row(Side::Outbound, key).ok_or(Why::NoRow)?;
+        charged(10, CallType::DomesticPremium, None, row)
+    }
+
+    /// R8: the longest row that names a call type gives type and price.
+    fn named_by_row(&self, row: Row<'a>, number: Number, class: Option<Class>) -> Result<Kind<'a>, Why> {
+        match row.call_type {
+            Some(CallType::Included) | None => Ok(in_plan(8, class, Some(row), self.overage_by_deck())),
+            Some(call_type) => {
+                let longest = self.row(Side::Outbound, number);
+                if longest.is_some_and(|longest| longest.blocked && longest.prefix.len() > row.prefix.len()) {
+                    return Err(Why::Blocked);
+                }
+                charged(8, call_type, class, row)
+            }
+        }
+    }
+
+    fn in_plan(&self, rule: u8, number: Number, class: Class) -> Kind<'a> {
+        if !self.overage_by_deck() {
+            return in_plan(rule, Some(class), None, false);
+        }
+        let row = self.row(Side::Outbound, number).filter(|row| self.reaches(row, number, class));
+        in_plan(rule, Some(class), row, true)
+    }
+
+    fn overage_by_deck(&self) -> bool {
+        let plan = self.tariff.plan(self.plan);
+        plan.overage == Overage::Deck && plan.allowance != Allowance::Unlimited
+    }
+
+    fn row(&self, side: Side, number: Number) -> Option<Row<'a>> {
+        self.tariff.lookup(self.plan, side, number, self.leg.answer)
+    }
+
+    /// R16: whether a row may price a number that is not known as valid.
+    fn reaches(&self, row: &Row<'_>, number: Number, class: Class) -> bool {
+        if class.kind != NumberKind::Unknown || row.call_type.is_some() {
+            return true;
+        }
+        let code = self.tariff.countries().calling_code(number).map_or(0, |(code, _)| code);
+        let code_digits = code.checked_ilog10().map_or(0, |log| log as usize + 1);
+        row.prefix.len() >= code_digits + UNKNOWN_DIGITS
+    }
+
+    fn shares_home_calling_code(&self, number: Number) -> bool {
+        let countries = self.tariff.countries();
+        let called = countries.calling_code(number).map(|(code, _)| code);
+        called.is_some() && called == countries.get(self.home).map(|plan| plan.calling_code())
+    }
+}
+
+/// R9: the kinds that a plan includes inside the home country without naming them.
+fn is_ordinary(kind: NumberKind) -> bool {
+    matches!(
+        kind,
+        NumberKind::Fixed | NumberKind::Mobile | NumberKind::FixedOrMobile | NumberKind::Voip | NumberKind::Uan
+    )
+}
+
+fn free<'a>(rule: u8, call_type: CallType, class: Option<Class>) -> Kind<'a> {
+    Kind { rule, nature: Nature::Free(call_type), class, row: None, row_prices: false }
+}
+
+fn in_plan<'a>(rule: u8, class: Option<Class>, row: Option<Row<'a>>, row_prices: bool) -> Kind<'a> {
+    Kind { rule, nature: Nature::InPlan, class, row, row_prices }
+}
+
+fn charged<'a>(rule: u8, call_type: CallType, class: Option<Class>, row: Row<'a>) -> Result<Kind<'a>, Why> {
+    if row.blocked {
+        return Err(Why::Blocked);
+    }
+    Ok(Kind { rule, nature: Nature::Charged(call_type), class, row: Some(row), row_prices: true })
+}

@@ -1,0 +1,87 @@
+//! What was dialled (R3): emergency number, extension, short code, or an E.164 number.
+//!
+//! Special numbers are recognised on the digits as dialled, first as they stand and then without the node's tech
+//! prefixes; only what is none of them is brought to E.164.
+//!
+//! Does not know who pays, nor what a number costs.
+
+use super::{Called, World};
+use crate::number::countries::Countries;
+use crate::number::dialling::{BadNumber, Dialled, Special, normalise_international};
+use crate::number::{Country, Number};
+
+/// A number that was presented, not dialled (source, forwarded by): only normalised.
+pub(super) fn presented(text: &[u8], country: Option<Country>, countries: &Countries) -> Result<Number, BadNumber> {
+    normalise(&Dialled::read(text), country, countries)
+}
+
+/// What a caller dialled. `account_row` is the payer's, none where nobody is known to pay; `country` the payer's, else
+/// the node's.
+pub(super) fn dialled(
+    text: &[u8],
+    country: Option<Country>,
+    account_row: Option<u32>,
+    strip: &[String],
+    world: World<'_>,
+) -> Called {
+    let whole = Dialled::read(text);
+    if let Some(called) = special(&whole, country, account_row, world) {
+        return called;
+    }
+    if strip.is_empty() {
+        return number(&whole, country, world);
+    }
+    let stripped = whole.stripped(strip);
+    special(&stripped, country, account_row, world).unwrap_or_else(|| number(&stripped, country, world))
+}
+
+/// What the called side was reached at. Emergency numbers and short codes are a caller's business; an extension of the
+/// account may well be what a PBX reports.
+pub(super) fn reached(
+    text: &[u8],
+    country: Option<Country>,
+    account_row: Option<u32>,
+    strip: &[String],
+    world: World<'_>,
+) -> Called {
+    let whole = Dialled::read(text);
+    let stripped = if strip.is_empty() { whole } else { whole.stripped(strip) };
+    for digits in [&whole, &stripped] {
+        if is_extension(digits, account_row, world) {
+            return Called::Extension;
+        }
+    }
+    number(&stripped, country, world)
+}
+
+fn special(dialled: &Dialled, country: Option<Country>, account_row: Option<u32>, world: World<'_>) -> Option<Called> {
+    let plan = country.and_then(|country| world.tariff.countries().get(country));
+    let special = plan.and_then(|plan| plan.special(dialled));
+    if special == Some(Special::Emergency) {
+        return Some(Called::Emergency);
+    }
+    // An account's own extensions come before short codes: its PBX never lets them out.
+    if is_extension(dialled, account_row, world) {
+        return Some(Called::Extension);
+    }
+    special?;
+    world.tariff.short_code(country?, dialled.digits()).map(Called::ShortCode)
+}
+
+fn is_extension(dialled: &Dialled, account_row: Option<u32>, world: World<'_>) -> bool {
+    !dialled.has_plus() && account_row.is_some_and(|row| world.directory.is_extension(row, dialled.digits()))
+}
+
+fn number(dialled: &Dialled, country: Option<Country>, world: World<'_>) -> Called {
+    match normalise(dialled, country, world.tariff.countries()) {
+        Ok(number) => Called::Number(number),
+        Err(bad) => Called::Bad(bad),
+    }
+}
+
+fn normalise(dialled: &Dialled, country: Option<Country>, countries: &Countries) -> Result<Number, BadNumber> {
+    match country.and_then(|country| countries.get(country)) {
+        Some(plan) => plan.normalise(dialled, countries),
+        None => normalise_international(dialled, countries),
+    }
+}

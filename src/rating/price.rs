@@ -1,0 +1,175 @@
+//! How long is billed (R13), what the allowance takes of it (R12), and what the rest costs (R18).
+//!
+//! ```text
+//! talk time ─steps─▶ billable seconds ─allowance─▶ included │ overage ─price─▶ cost, rounded once
+//! ```
+//!
+//! Where the rules leave something open, this is the answer:
+//!
+//! - A billing group shares one allowance: that of the plan of the account that makes the call.
+//! - A prorated first month is counted in whole minutes and never above the whole allowance.
+//! - Under `overage = "deck"` fee and caps of the row apply to what goes beyond the allowance, once.
+//!
+//! Does not know numbers, decks or countries.
+
+use super::Why;
+use super::kind::{Kind, Nature};
+use crate::call::{CallType, StepMode, StepRule};
+use crate::directory::Account;
+use crate::money::{Money, Price};
+use crate::tariff::{Allowance, Overage, Plan};
+use crate::time::{MICROS_PER_SECOND, Micros, Period};
+
+/// What a call without a charge is priced at.
+pub(super) const NO_PRICE: Price =
+    Price { rate: Money::ZERO, connect_fee: Money::ZERO, minimum_cost: None, maximum_cost: None };
+
+/// What a leg costs, and what was decided on the way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Charge {
+    pub call_type: CallType,
+    pub billable_seconds: u32,
+    pub included_seconds: u32,
+    /// What the period's allowance is and what was left of it before this call, where it is in-plan.
+    pub allowance: Option<(Allowance, u64)>,
+    /// The price as it stands in plan or row.
+    pub price: Price,
+    /// Row that gave the price.
+    pub row: Option<u32>,
+    /// Seconds to which the price is applied.
+    pub charged_seconds: u32,
+    /// What of the price was due: the fee may not be, the caps may not be.
+    pub due: Price,
+    pub cost: Money,
+}
+
+/// R12 to R18, from the kind of call on.
+pub(super) fn charge(
+    talk: Micros,
+    kind: &Kind<'_>,
+    steps: StepRule,
+    plan: &Plan,
+    account: &Account<'_>,
+    period: Period,
+    used_seconds: u64,
+) -> Result<Charge, Why> {
+    let billable = billable_seconds(&steps, talk);
+    let decimals = u32::from(plan.cost_decimals);
+    let free = Charge {
+        call_type: CallType::Included,
+        billable_seconds: billable,
+        included_seconds: 0,
+        allowance: None,
+        price: NO_PRICE,
+        row: None,
+        charged_seconds: 0,
+        due: NO_PRICE,
+        cost: Money::ZERO,
+    };
+    match kind.nature {
+        Nature::Free(call_type) => Ok(Charge { call_type, ..free }),
+        Nature::Charged(call_type) => {
+            let row = kind.pricing_row().ok_or(Why::NoRow)?;
+            let due = due(row.price, &steps, talk, billable);
+            Ok(Charge {
+                call_type,
+                price: row.price,
+                row: Some(row.id.0),
+                charged_seconds: billable,
+                due,
+                cost: due.cost(i64::from(billable), decimals),
+                ..free
+            })
+        }
+        Nature::InPlan => {
+            let allowance = allowance(plan, account, period);
+            let left = match allowance {
+                Allowance::Unlimited => u64::MAX,
+                Allowance::Seconds(seconds) => seconds.saturating_sub(used_seconds),
+            };
+            let included = u32::try_from(left).map_or(billable, |left| billable.min(left));
+            let in_plan = Charge { included_seconds: included, allowance: Some((allowance, left)), ..free };
+            let overage = billable - included;
+            if overage == 0 {
+                return Ok(in_plan);
+            }
+            let (price, row) = match plan.overage {
+                Overage::Rate(rate) => (Price { rate, ..NO_PRICE }, None),
+                Overage::Deck => {
+                    let row = kind.pricing_row().ok_or(Why::NoOverageRow)?;
+                    (row.price, Some(row.id.0))
+                }
+            };
+            let due = due(price, &steps, talk, overage);
+            Ok(Charge {
+                call_type: if included == 0 { CallType::Overage } else { CallType::Included },
+                price,
+                row,
+                charged_seconds: overage,
+                due,
+                cost: due.cost(i64::from(overage), decimals),
+                ..in_plan
+            })
+        }
+    }
+}
+
+/// R13: talk time → billable seconds. The part after the initial block is stepped, never the total.
+pub fn billable_seconds(rule: &StepRule, talk: Micros) -> u32 {
+    if forgiven(rule, talk) {
+        return 0;
+    }
+    let talk = talk.0.unsigned_abs();
+    let second = MICROS_PER_SECOND as u64;
+    // A tariff has no increment of 0; one second stands in so that a damaged one could not stop the program.
+    let increment = u64::from(rule.increment.max(1));
+    let stepped = match rule.mode {
+        StepMode::Up => {
+            let initial = u64::from(rule.initial);
+            let beyond = talk.saturating_sub(initial * second);
+            initial + beyond.div_ceil(increment * second) * increment
+        }
+        // Half an increment is a whole number of microseconds, so halves go up exactly.
+        StepMode::Nearest => (talk + increment * second / 2) / (increment * second) * increment,
+    };
+    u32::try_from(stepped.max(u64::from(rule.minimum))).unwrap_or(u32::MAX)
+}
+
+/// R13: nothing was talked, or so little that it is forgiven.
+fn forgiven(rule: &StepRule, talk: Micros) -> bool {
+    talk <= Micros(0) || talk < rule.free_below
+}
+
+/// R18: the part of a price that is due: the fee whenever talk time was not forgiven, the caps only if something is
+/// billable.
+fn due(price: Price, rule: &StepRule, talk: Micros, charged_seconds: u32) -> Price {
+    let fee = if forgiven(rule, talk) { Money::ZERO } else { price.connect_fee };
+    if charged_seconds == 0 {
+        return Price { rate: price.rate, connect_fee: fee, minimum_cost: None, maximum_cost: None };
+    }
+    Price { connect_fee: fee, ..price }
+}
+
+/// R12: the allowance of a period, shorter where billing starts within it and the plan prorates.
+pub(super) fn allowance(plan: &Plan, account: &Account<'_>, period: Period) -> Allowance {
+    let Allowance::Seconds(whole) = plan.allowance else { return Allowance::Unlimited };
+    match first_month_days(plan, account, period) {
+        None => plan.allowance,
+        Some((days, days_in_month)) => {
+            // ceil(minutes × days / days in month), the minutes being whole / 60.
+            let minutes = (u128::from(whole) * u128::from(days)).div_ceil(60 * u128::from(days_in_month));
+            Allowance::Seconds(u64::try_from(minutes * 60).unwrap_or(u64::MAX).min(whole))
+        }
+    }
+}
+
+/// R12: days from billing start to the month's end, inclusive, and days in the month; none where the month is whole or
+/// the plan does not prorate.
+pub(super) fn first_month_days(plan: &Plan, account: &Account<'_>, period: Period) -> Option<(u8, u8)> {
+    if !plan.prorate_first || Period::containing(account.billing_start, account.zone) != period {
+        return None;
+    }
+    let day = account.zone.day_of_month(account.billing_start);
+    let days_in_month = period.days();
+    (day > 1).then(|| ((days_in_month - day + 1).unsigned_abs(), days_in_month.unsigned_abs()))
+}
