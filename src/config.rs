@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::entry::{LegsPolicy, MAX_AGE_DAYS, SourceProfile, Talk};
-use crate::time::Zone;
+use crate::ingest::settings::{Listen, ListenSettings, Protocol};
 
 mod nearest;
 mod units;
@@ -29,7 +28,7 @@ pub struct Config {
     /// Rating threads.
     pub shards: usize,
     /// Doors for records.
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<Listen>,
     /// Where the API answers.
     pub http_address: SocketAddr,
     /// Tokens of the API; none: only loopback may call.
@@ -57,61 +56,6 @@ pub struct JournalConfig {
     pub min_free: ByteSize,
 }
 
-/// What a listener speaks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// Datagrams.
-    Udp,
-    /// Streams of lines.
-    Tcp,
-    /// Posted bodies, beside the API's own.
-    Http,
-}
-
-impl Protocol {
-    /// `udp`, `tcp`, `http`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Protocol::Udp => "udp",
-            Protocol::Tcp => "tcp",
-            Protocol::Http => "http",
-        }
-    }
-}
-
-/// What the bytes mean.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// Found out from the first bytes.
-    #[default]
-    Auto,
-    /// Native records, one JSON object a line.
-    Json,
-    /// Native records by header row.
-    Csv,
-}
-
-/// One door.
-#[derive(Clone, Debug)]
-pub struct Listener {
-    /// What it speaks.
-    pub protocol: Protocol,
-    /// Where.
-    pub address: SocketAddr,
-    /// What the bytes mean.
-    pub format: Format,
-    /// Node of records that bring none.
-    pub node: String,
-    /// Zone of times without offset.
-    pub zone: Option<Zone>,
-    /// Who may send, as CIDR; empty: loopback only.
-    pub allow: Vec<String>,
-    /// What can change an amount: goes into the journal.
-    pub profile: SourceProfile,
-}
-
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -134,7 +78,7 @@ struct Raw {
     data_dir: PathBuf,
     rates_dir: PathBuf,
     shards: usize,
-    listen: Option<Vec<RawListen>>,
+    listen: Option<Vec<ListenSettings>>,
     http: RawHttp,
     journal: RawJournal,
     periods: RawPeriods,
@@ -158,31 +102,6 @@ impl Default for Raw {
             store: RawStore::default(),
         }
     }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawListen {
-    protocol: Protocol,
-    address: String,
-    #[serde(default)]
-    format: Format,
-    #[serde(default)]
-    node: String,
-    #[serde(default)]
-    country: String,
-    #[serde(default)]
-    timezone: Option<String>,
-    #[serde(default)]
-    account: String,
-    #[serde(default)]
-    legs: LegsPolicy,
-    #[serde(default)]
-    talk: Talk,
-    #[serde(default)]
-    strip: Vec<String>,
-    #[serde(default)]
-    allow: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -317,11 +236,8 @@ impl Config {
         };
         let listen = raw.listen.unwrap_or_else(default_listeners);
         let listeners = listen
-            .into_iter()
-            .map(|one| {
-                let address = address(&one.address, "listen.address")?;
-                listener(one, address).map_err(&wrong)
-            })
+            .iter()
+            .map(|one| one.check().map_err(|e| wrong(format!("[[listen]] {} {}: {e}", one.protocol.name(), one.address))))
             .collect::<Result<Vec<_>, _>>()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Config {
@@ -345,53 +261,8 @@ impl Config {
     }
 }
 
-fn default_listeners() -> Vec<RawListen> {
-    [Protocol::Udp, Protocol::Tcp]
-        .into_iter()
-        .map(|protocol| RawListen {
-            protocol,
-            address: "127.0.0.1:7070".to_owned(),
-            format: Format::Auto,
-            node: String::new(),
-            country: String::new(),
-            timezone: None,
-            account: String::new(),
-            legs: LegsPolicy::default(),
-            talk: Talk::default(),
-            strip: Vec::new(),
-            allow: Vec::new(),
-        })
-        .collect()
-}
-
-fn listener(raw: RawListen, address: SocketAddr) -> Result<Listener, String> {
-    let country = crate::number::Country::parse(&raw.country);
-    if !raw.country.is_empty() && country.is_none() {
-        return Err(format!("listen.country = {:?}: write two capital letters, such as \"DE\"", raw.country));
-    }
-    let zone = raw.timezone.as_deref().map(Zone::named).transpose().map_err(|e| format!("listen.timezone: {e}"))?;
-    if let Some(bad) = raw.strip.iter().find(|s| s.is_empty() || s.len() > 32) {
-        return Err(format!("listen.strip holds {bad:?}: write 1 to 32 characters, such as \"99914\" or \"*67\""));
-    }
-    let name = format!("{}:{}", raw.protocol.name(), address);
-    Ok(Listener {
-        protocol: raw.protocol,
-        address,
-        format: raw.format,
-        node: if raw.node.is_empty() { name.clone() } else { raw.node },
-        zone,
-        allow: raw.allow,
-        profile: SourceProfile {
-            index: 0,
-            listener: name,
-            country: raw.country,
-            account: raw.account,
-            legs: raw.legs,
-            talk: raw.talk,
-            strip: raw.strip,
-            max_age_days: MAX_AGE_DAYS,
-        },
-    })
+fn default_listeners() -> Vec<ListenSettings> {
+    [Protocol::Udp, Protocol::Tcp].into_iter().map(ListenSettings::new).collect()
 }
 
 /// Adds "did you mean" to serde's message about an unknown key.
@@ -428,8 +299,7 @@ mod tests {
         for (text, expected) in [
             ("[http]\naddress = \"localhost\"", "http.address"),
             ("[store]\nurl = \"postgres://x\"", "sqlite:FILE"),
-            ("[[listen]]\nprotocol = \"udp\"\naddress = \"127.0.0.1:1\"\ncountry = \"de\"", "two capital letters"),
-            ("[[listen]]\nprotocol = \"udp\"\naddress = \"127.0.0.1:1\"\ntimezone = \"Mars\"", "unknown time zone"),
+            ("[[listen]]\nprotocol = \"udp\"\naddress = \"127.0.0.1:1\"\ncountry = \"de\"", "ISO 3166"),
             ("[flush]\nevery = \"5\"", "unit"),
             ("[periods]\nauto_seal = true", "does not seal"),
         ] {

@@ -231,8 +231,9 @@ impl Sequencer {
                 waiting.push(Waiting { frame, reply });
                 Ok(())
             }
-            Err(JournalError::NoSpace(_)) => {
+            Err(error @ (JournalError::NoSpace { .. } | JournalError::TooLarge { .. })) => {
                 // Nothing was written: the door says so to its sender, and everything before stays true.
+                tracing::warn!("{error}");
                 reply.answer(Err(NotTaken::JournalFull));
                 Ok(())
             }
@@ -261,7 +262,7 @@ impl Sequencer {
 
     fn trim(&mut self, stored: Position) -> Result<(), JournalError> {
         let oldest = self.clock.now().0.saturating_sub(self.settings.keep_micros);
-        self.journal.remove_before(stored, Timestamp(oldest))
+        self.journal.remove_before(stored, Timestamp(oldest)).map(|_| ())
     }
 
     fn mark(&mut self, replies: Vec<oneshot::Sender<Position>>) {

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::flush::Flush;
 use crate::images::Images;
-use crate::ingest::{Delivery, Outbox};
+use crate::ingest::{OUTBOX_MAX, Outbox};
 use crate::journal::JournalReader;
 use crate::os::clock::Clock;
 use crate::os::lock::{FolderLock, LockError};
@@ -27,8 +27,6 @@ use crate::sequencer::{Control, Progress, Sequencer, SequencerSettings};
 use crate::shard::Shard;
 use crate::store::Store;
 
-/// Deliveries that may wait for the sequencer: some 64 KiB each, so a few MiB; a full queue makes the doors wait.
-const DELIVERIES_MAX: usize = 64;
 /// Questions and changes that may wait.
 const CONTROLS_MAX: usize = 1024;
 /// Frames between two threads of the road.
@@ -71,7 +69,7 @@ impl Engine {
 
         let progress = Arc::new(Progress::default());
         let (controls, controls_inbox) = mpsc::channel(CONTROLS_MAX);
-        let (deliveries, deliveries_inbox) = mpsc::channel::<Delivery>(DELIVERIES_MAX);
+        let (outbox, deliveries_inbox) = Outbox::new(OUTBOX_MAX);
         let road = Road::new(controls, progress.clone());
         let (fatal_sender, fatal) = mpsc::channel::<Exit>(8);
         let mut threads = Vec::new();
@@ -122,7 +120,6 @@ impl Engine {
             0,
             spawn("sequencer", &fatal_sender, move || sequencer.run(&runtime).map_err(recover::journal_exit))?,
         );
-        let outbox = Outbox::new(deliveries);
         Ok(Engine { road, outbox, store, images, journal: reader, clock, fatal, report, known, lock, threads })
     }
 

@@ -10,10 +10,10 @@ use crate::exit::Exit;
 use crate::flush::{FlushError, FlushState};
 use crate::identity::{IdentityError, IdentityIndex};
 use crate::images::{ImageMissing, Images};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{self, Journal, JournalError};
 use crate::names::Names;
-use crate::poison;
 use crate::os::disk::{Disk, RealDisk};
+use crate::poison;
 use crate::resolver::{KnownTariff, ResolverError, ResolverState, shard_of};
 use crate::shard::{LineKey, ShardState};
 use crate::store::sqlite::SqliteStore;
@@ -53,27 +53,19 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
     let images = Arc::new(images);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
 
+    let settings = journal::Settings {
+        verify_from: state.position,
+        at_least: state.position,
+        ..journal::Settings::default()
+    };
     let (journal, recovery) =
-        Journal::open(disk.clone(), &config.data_dir.join("journal"), super::journal_settings(config))
-            .map_err(journal_exit)?;
-    if let Some(cut) = recovery.torn_tail() {
-        report.push(cut);
-    }
-    if state.position > journal.durable() {
-        return Err(Exit::damaged(format!(
-            "the store stands at position {}, but the journal ends at {}: the journal in {} lost its end; restore both \
-             from one backup",
-            state.position,
-            journal.durable(),
-            config.data_dir.display()
-        )));
-    }
-    if state.position < journal.begins() {
+        Journal::open(disk.clone(), &config.data_dir.join("journal"), &settings).map_err(journal_exit)?;
+    report.extend(recovery.cut.map(|cut| cut.to_string()));
+    if state.position < recovery.first {
         return Err(Exit::damaged(format!(
             "the store stands at position {}, but the journal begins at {}: segments that were not stored yet are gone; \
              restore both from one backup",
-            state.position,
-            journal.begins()
+            state.position, recovery.first
         )));
     }
     let (identity, rebuilt) =
@@ -220,7 +212,17 @@ pub fn resolver_exit(error: ResolverError) -> Exit {
 
 /// Which exit code a journal's failure has.
 pub fn journal_exit(error: JournalError) -> Exit {
-    if error.is_damage() { Exit::damaged(error) } else { Exit::environment(error) }
+    match error {
+        JournalError::Damaged { .. }
+        | JournalError::EndLost { .. }
+        | JournalError::NewerVersion { .. }
+        | JournalError::OtherFolder { .. }
+        | JournalError::Gone { .. } => Exit::damaged(error),
+        JournalError::NoSpace { .. }
+        | JournalError::TooLarge { .. }
+        | JournalError::Latched
+        | JournalError::Io { .. } => Exit::environment(error),
+    }
 }
 
 /// Which exit code an identity index's failure has.
