@@ -5,6 +5,7 @@ pub mod batch;
 pub mod call;
 pub mod directory;
 pub mod entry;
+pub mod ingest;
 pub mod money;
 pub mod number;
 pub mod rating;
