@@ -25,6 +25,7 @@ pub mod batch;
 pub mod books;
 pub mod call;
 pub mod entry;
+pub mod ingest;
 pub mod money;
 pub mod names;
 pub mod record;
