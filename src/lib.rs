@@ -25,7 +25,6 @@ pub mod batch;
 pub mod books;
 pub mod call;
 pub mod entry;
-pub mod ingest;
 pub mod money;
 pub mod names;
 pub mod record;
