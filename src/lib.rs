@@ -9,5 +9,6 @@ pub mod money;
 pub mod number;
 pub mod rating;
 pub mod record;
+pub mod store;
 pub mod tariff;
 pub mod time;
