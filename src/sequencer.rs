@@ -262,7 +262,7 @@ impl Sequencer {
 
     fn trim(&mut self, stored: Position) -> Result<(), JournalError> {
         let oldest = self.clock.now().0.saturating_sub(self.settings.keep_micros);
-        self.journal.remove_before(stored, Timestamp(oldest)).map(|_| ())
+        self.journal.remove_before(stored, Some(Timestamp(oldest))).map(|_| ())
     }
 
     fn mark(&mut self, replies: Vec<oneshot::Sender<Position>>) {

@@ -18,7 +18,7 @@ use crate::call::{AccountKey, CallType, GroupKey, LegKey, RatedCall, SuspenseRea
 use crate::directory::Directory;
 use crate::flush::Part;
 use crate::os::clock::Clock;
-use crate::rating::{self, Leg, World};
+use crate::rating::{self, Leg, Plans, World};
 use crate::road::{LiveUsage, UsageLine};
 use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
@@ -184,7 +184,8 @@ pub struct Shard {
     flush: Sender<Part>,
     clock: Clock,
     state: ShardState,
-    tariffs: Vec<Arc<Tariff>>,
+    /// By slot, with its plans by the plan names of the directory in force.
+    tariffs: Vec<(Arc<Tariff>, Plans)>,
     directory: Option<Arc<Directory>>,
     months: Months,
     part: ShardPart,
@@ -258,10 +259,14 @@ impl Shard {
                 ToShard::Tariff(slot, tariff) => {
                     // Slots come in order; the shard holds all of them.
                     debug_assert_eq!(self.tariffs.len(), usize::from(slot.0));
-                    self.tariffs.push(tariff);
+                    let plans = self.directory.as_ref().map(|d| Plans::join(d, &tariff)).unwrap_or_default();
+                    self.tariffs.push((tariff, plans));
                 }
                 ToShard::Directory(directory) => {
                     self.months = Months::default();
+                    for (tariff, plans) in &mut self.tariffs {
+                        *plans = Plans::join(&directory, tariff);
+                    }
                     self.directory = Some(directory);
                 }
                 ToShard::Marker { number, upto } => self.marker(number, upto),
@@ -288,8 +293,8 @@ impl Shard {
         crate::poison::at(job.attempt);
         let account = directory.row(job.leg.account_row);
         let period = self.months.period(account.zone_index, account.zone, job.leg.answer);
-        let Some(tariff) = self.tariffs.get(usize::from(job.slot.0)).cloned() else { return };
-        let world = World { directory, tariff: &tariff, slot: job.slot };
+        let Some((tariff, plans)) = self.tariffs.get(usize::from(job.slot.0)) else { return };
+        let world = World { directory, tariff, slot: job.slot, plans };
         let pool = (job.group, period);
         let used = self.state.drawn.get(&pool).copied().unwrap_or(0);
         let counts = self.counts.period(period);
@@ -301,31 +306,18 @@ impl Shard {
                     *self.state.drawn.entry(pool).or_insert(0) += u64::from(rated.included_seconds);
                     self.drawn.push(pool);
                 }
-                let call = RatedCall {
-                    key: job.key,
-                    account: job.account,
-                    group: job.group,
-                    period,
-                    answer: job.leg.answer,
-                    duration: job.leg.duration,
-                    source: job.leg.source,
-                    destination: job.leg.called.number(),
-                    call_type: rated.call_type,
-                    billable_seconds: rated.billable_seconds,
-                    included_seconds: rated.included_seconds,
-                    cost: rated.cost,
-                    basis: rated.basis,
-                };
+                let call = rated.call(&job.leg, job.key, job.account, job.group);
                 self.add_up(&call);
                 self.part.rows.push(RatedRow { call, frame, at: job.at, length: job.length });
             }
             Err(why) => {
-                counts.3[why.reason as usize] += 1;
-                self.counts.suspended[why.reason as usize] += 1;
+                let reason = why.reason();
+                counts.3[reason as usize] += 1;
+                self.counts.suspended[reason as usize] += 1;
                 self.part.suspended.push(SuspendedLeg {
                     job: *job,
-                    reason: why.reason,
-                    detail: why.detail,
+                    reason,
+                    detail: why.detail(),
                     period,
                     frame,
                 });

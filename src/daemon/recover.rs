@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::entry::{Activation, SourceProfile};
 use crate::exit::Exit;
 use crate::flush::{FlushError, FlushState};
-use crate::identity::{IdentityError, IdentityIndex};
+use crate::identity::{self, IdentityError, IdentityIndex};
 use crate::images::{ImageMissing, Images};
 use crate::journal::{self, Journal, JournalError};
 use crate::names::Names;
@@ -69,7 +69,7 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
         )));
     }
     let (identity, rebuilt) =
-        IdentityIndex::open(disk, &config.data_dir.join("identity"), super::identity_settings(), journal.durable())
+        IdentityIndex::open(disk, &config.data_dir.join("identity"), &identity::Settings::default(), journal.durable())
             .map_err(identity_exit)?;
     report.extend(rebuilt.sentence());
 
@@ -132,7 +132,7 @@ fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result
     let mut tariffs = Vec::with_capacity(state.tariffs.len());
     for row in &state.tariffs {
         let tariff = images.tariff(&row.digest).map_err(image_exit)?;
-        tariffs.push(KnownTariff { slot: row.slot, activation: activation(row), tariff });
+        tariffs.push(KnownTariff { slot: row.slot, activation: activation(row), tariff, plans: Arc::default() });
     }
     let directory = match state.directories.last() {
         Some(row) => Some(images.directory(&row.digest).map_err(image_exit)?),

@@ -28,8 +28,15 @@ use crate::road::Road;
 use crate::store::Store;
 use crate::tariff::Tariff;
 
+mod calls;
+mod details;
 mod health;
+mod periods;
 mod problem;
+mod quote;
+mod stream;
+mod suspense;
+mod tariff;
 mod usage;
 
 pub use problem::Problem;
@@ -93,8 +100,17 @@ impl App {
     /// Every route of the API.
     pub fn router(&self) -> Router {
         Router::new()
-            .route("/v1/calls", post(crate::ingest::http::post_calls))
+            .route("/v1/calls", post(calls::post))
             .route("/v1/accounts/{account}/usage", get(usage::of_account))
+            .route("/v1/accounts/{account}/calls", get(calls::of_account))
+            .route("/v1/periods/{period}/usage", get(periods::usage))
+            .route("/v1/calls/{node}/{id}", get(calls::one))
+            .route("/v1/records/{node}/{id}", get(calls::record))
+            .route("/v1/quote", post(quote::quote))
+            .route("/v1/suspense", get(suspense::list))
+            .route("/v1/suspense/retry", post(suspense::retry))
+            .route("/v1/tariff", get(tariff::show))
+            .route("/v1/tariff/reload", post(tariff::reload))
             .merge(self.health_router())
             .with_state(self.clone())
     }

@@ -27,7 +27,7 @@ mod proof;
 mod why;
 
 pub use legs::{MAX_AHEAD, MAX_TALK, answered, durations_differ, resolve, talk_time};
-pub use price::billable_seconds;
+pub use price::{allowance, billable_seconds};
 pub use proof::{Line, Proof, Quote, QuotedSteps, Suspended, billable_minutes, prove};
 pub use why::Why;
 

@@ -151,7 +151,7 @@ fn due(price: Price, rule: &StepRule, talk: Micros, charged_seconds: u32) -> Pri
 }
 
 /// R12: the allowance of a period, shorter where billing starts within it and the plan prorates.
-pub(super) fn allowance(plan: &Plan, account: &Account<'_>, period: Period) -> Allowance {
+pub fn allowance(plan: &Plan, account: &Account<'_>, period: Period) -> Allowance {
     let Allowance::Seconds(whole) = plan.allowance else { return Allowance::Unlimited };
     match first_month_days(plan, account, period) {
         None => plan.allowance,

@@ -74,6 +74,9 @@ pub trait Store: Send + Sync {
     /// unknown outcome. Any other batch that does not begin at the stored position is [`StoreError::OutOfOrder`].
     fn flush(&self, batch: &FlushBatch<'_>) -> Result<FlushReport, StoreError>;
 
+    /// Tariffs and directories in the order of their activation.
+    fn load_activations(&self) -> Result<(Vec<ActivationRow>, Vec<ActivationRow>), StoreError>;
+
     /// The rated calls of an account in a period, by answer instant, then position and leg.
     ///
     /// Returns the cursor of the last call shown if the page's limit or the visitor ended it, none at the end.

@@ -42,7 +42,7 @@ pub struct FlushBatch<'a> {
     /// Records that contradict an earlier one of the same identity.
     pub conflicts: &'a [ConflictRow<'a>],
     /// All book counters in the book's own order, absolute values.
-    pub books: &'a [(&'a str, i64)],
+    pub books: &'a [(&'a str, i128)],
 }
 
 impl FlushBatch<'_> {
@@ -217,6 +217,21 @@ pub struct OwnedCall {
     pub text: BasisText,
 }
 
+impl OwnedCall {
+    /// The same, borrowed.
+    pub fn borrowed(&self) -> StoredCall<'_> {
+        StoredCall {
+            call: self.call,
+            node: &self.node,
+            id: &self.id,
+            source_dialled: &self.source_dialled,
+            destination_dialled: &self.destination_dialled,
+            start: self.start,
+            text: &self.text,
+        }
+    }
+}
+
 /// A place in an account's calls.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct CallCursor {
@@ -249,12 +264,16 @@ pub enum ScanOrder {
 pub struct UsageLine {
     /// Whose.
     pub account: AccountKey,
+    /// Whose allowance the calls drew: an account that changed its group has a line for each.
+    pub group: GroupKey,
     /// Of which month.
     pub period: Period,
     /// Of which calls.
     pub call_type: CallType,
     /// ISO 4217.
     pub currency: [u8; 3],
+    /// Decimals in which amounts are shown: the most any of the calls has.
+    pub decimals: u8,
     /// What they add up to.
     pub usage: Usage,
 }
@@ -290,6 +309,8 @@ pub struct SuspendedRow<'a> {
     pub attempt: Position,
     /// Who would pay, where known.
     pub account: Option<AccountKey>,
+    /// Period of a leg.
+    pub period: Option<Period>,
     /// Node of the record.
     pub node: &'a [u8],
     /// Id of the record.
@@ -321,6 +342,8 @@ pub struct SuspenseItem {
     pub attempt: Position,
     /// Who would pay, where known.
     pub account: Option<AccountKey>,
+    /// Period of a leg.
+    pub period: Option<Period>,
     /// Node of the record.
     pub node: Vec<u8>,
     /// Id of the record.
@@ -423,7 +446,7 @@ pub struct StoredState {
     /// By key.
     pub retried: Vec<Retried>,
     /// In the book's own order.
-    pub books: Vec<(String, i64)>,
+    pub books: Vec<(String, i128)>,
     /// Reasons without any are left out.
     pub suspense: Vec<(SuspenseReason, u64)>,
 }
