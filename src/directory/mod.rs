@@ -109,8 +109,14 @@ impl Directory {
         Ok(Directory { bytes, tables })
     }
 
-    /// The image itself, to be kept or sent.
+    /// The image itself, to be kept or sent: its BLAKE3 is [`Directory::digest`].
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
+    }
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Directory({})", self.digest())
     }
 }
