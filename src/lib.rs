@@ -8,6 +8,7 @@ pub mod entry;
 pub mod ingest;
 pub mod money;
 pub mod number;
+pub mod os;
 pub mod rating;
 pub mod record;
 pub mod tariff;
