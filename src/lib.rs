@@ -6,6 +6,7 @@ pub mod call;
 pub mod directory;
 pub mod entry;
 pub mod ingest;
+pub mod journal;
 pub mod money;
 pub mod number;
 pub mod os;

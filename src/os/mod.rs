@@ -1,5 +1,16 @@
-//! What only the operating system can do; the one place where `unsafe` stands.
+//! The ground under the house: disk, memory, clock, locks and the service manager.
 //!
-//! Does not know what the bytes mean that it moves.
+//! The only place with `unsafe`, and the only place where the time is read. [`disk`] is a seam: the journal and the
+//! identity index speak to a [`disk::Disk`], and a test puts a [`sim::SimDisk`] with seeded faults in its place.
+//!
+//! Does not know records, frames or settings; it hands out bytes and instants.
+#![allow(unsafe_code)]
 
+pub mod clock;
+pub mod disk;
+pub mod lock;
+pub mod map;
+pub mod memory;
+pub mod notify;
+pub mod sim;
 pub mod udp;

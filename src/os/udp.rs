@@ -1,7 +1,6 @@
 //! Many datagrams with one system call, and the kernel's own count of those it dropped.
 //!
 //! Does not know what a datagram holds, nor who may send.
-#![allow(unsafe_code)]
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
