@@ -107,7 +107,12 @@ impl<'d> Collector<'d> {
         self.batch.len() >= BATCH_BYTES
     }
 
-    /// Another decoder for the lines to come, as for the next datagram.
+    /// The lines to come stand for themselves, as each datagram does.
+    pub fn restart(&mut self) {
+        self.decoder.restart();
+    }
+
+    /// Another decoder for the lines to come.
     pub fn set_decoder(&mut self, decoder: Decoder) {
         self.decoder = decoder;
     }

@@ -211,8 +211,8 @@ impl<'d> Post<'d> {
     fn step(&mut self, framing: &mut Framing, end: bool) -> bool {
         match framing {
             Framing::Lines(lines) => {
-                let framed = match lines.next() {
-                    None if end => lines.last(),
+                let framed = match lines.take_next() {
+                    None if end => lines.take_last(),
                     framed => framed,
                 };
                 let Some(Framed { number, line }) = framed else { return false };

@@ -50,7 +50,7 @@ impl Lines {
     }
 
     /// The next whole line.
-    pub fn next(&mut self) -> Option<Framed<'_>> {
+    pub fn take_next(&mut self) -> Option<Framed<'_>> {
         loop {
             let rest = self.buffer.get(self.scanned..).unwrap_or_default();
             let Some(length) = memchr::memchr(b'\n', rest) else {
@@ -78,7 +78,7 @@ impl Lines {
     }
 
     /// What stands behind the last LF, at the end of the stream; then nothing is left.
-    pub fn last(&mut self) -> Option<Framed<'_>> {
+    pub fn take_last(&mut self) -> Option<Framed<'_>> {
         let (from, to) = (self.taken, self.buffer.len());
         self.taken = to;
         self.scanned = to;
@@ -114,12 +114,12 @@ mod tests {
         };
         for chunk in text.chunks(piece) {
             lines.room(chunk.len()).extend_from_slice(chunk);
-            while let Some(line) = lines.next().map(show) {
+            while let Some(line) = lines.take_next().map(show) {
                 found.push(line);
             }
         }
-        found.extend(lines.last().map(show));
-        assert_eq!(lines.last(), None);
+        found.extend(lines.take_last().map(show));
+        assert_eq!(lines.take_last(), None);
         found
     }
 

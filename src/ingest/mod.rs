@@ -14,8 +14,10 @@ pub mod collect;
 pub mod counters;
 pub mod http;
 pub mod lines;
+pub mod sequence;
 pub mod settings;
 pub mod tcp;
+pub mod udp;
 
 use std::sync::Arc;
 

@@ -143,7 +143,7 @@ async fn read(
         };
         let mut place = Some(place);
         loop {
-            let framed = if count == 0 { lines.last() } else { lines.next() };
+            let framed = if count == 0 { lines.take_last() } else { lines.take_next() };
             let Some(Framed { number, line }) = framed else { break };
             if !opened && !matches!(line, Ok(line) if line.trim_ascii().is_empty()) {
                 opened = true;

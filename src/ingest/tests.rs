@@ -10,6 +10,7 @@ use crate::record::Record;
 
 mod http;
 mod tcp;
+mod udp;
 
 /// What a sequencer took: `id/node` of each record, in order, and the counts of the batches.
 #[derive(Debug, Default)]

@@ -14,3 +14,4 @@ pub mod memory;
 pub mod notify;
 pub mod prefetch;
 pub mod sim;
+pub mod udp;

@@ -184,6 +184,8 @@ pub struct Scratch {
 }
 
 /// What a line was.
+// Nearly every line is a record; to box it would allocate for each.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Line<'a> {
     /// A record.
@@ -199,19 +201,28 @@ pub enum Line<'a> {
 pub struct Decoder {
     format: Format,
     columns: Option<csv::Columns>,
+    columns_given: bool,
     node: Box<[u8]>,
 }
 
 impl Decoder {
     /// A decoder that gives `node` to records which name none.
     pub fn new(format: Format, node: &str) -> Decoder {
-        Decoder { format, columns: None, node: node.as_bytes().into() }
+        Decoder { format, columns: None, columns_given: false, node: node.as_bytes().into() }
     }
 
     /// The same for rows without a header line: `columns` says what it would have said.
     pub fn with_columns(mut self, columns: csv::Columns) -> Decoder {
         self.columns = Some(columns);
+        self.columns_given = true;
         self
+    }
+
+    /// Forgets a header that came as a line: what follows stands for itself, as each datagram does.
+    pub fn restart(&mut self) {
+        if !self.columns_given {
+            self.columns = None;
+        }
     }
 
     /// JSON or CSV, as far as it is known by now.
