@@ -12,6 +12,9 @@
 //!
 //! Does not know numbers, decks or countries.
 
+#[cfg(test)]
+mod tests;
+
 use super::Why;
 use super::kind::{Kind, Nature};
 use crate::call::{CallType, StepMode, StepRule};
