@@ -140,15 +140,18 @@ fn books(plan: &Plan) -> Books {
         plan.decimals,
         quoted.join(", "),
     );
-    toml += &plan.minutes.map_or("included_minutes = \"unlimited\"\n".to_owned(), |m| format!("included_minutes = {m}\n"));
-    toml += &plan.overage.map_or("overage = \"deck\"\n".to_owned(), |rate| format!("overage_rate = {:?}\n", amount(rate)));
+    toml +=
+        &plan.minutes.map_or("included_minutes = \"unlimited\"\n".to_owned(), |m| format!("included_minutes = {m}\n"));
+    toml +=
+        &plan.overage.map_or("overage = \"deck\"\n".to_owned(), |rate| format!("overage_rate = {:?}\n", amount(rate)));
     if let Some(steps) = plan.steps {
         toml += &format!("steps = {}\n", steps_toml(steps));
     }
     if plan.includes_austria {
         toml += "included = [\"AT\"]\n";
     }
-    let mut decks: Vec<(&str, String)> = names.iter().map(|n| n.as_str()).zip(plan.decks.iter().map(|d| deck_csv(d))).collect();
+    let mut decks: Vec<(&str, String)> =
+        names.iter().map(|n| n.as_str()).zip(plan.decks.iter().map(|d| deck_csv(d))).collect();
     decks.push(("inbound", deck_csv(&plan.inbound)));
     let decks: Vec<(&str, &str)> = decks.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let numbering: String = std::iter::once("prefix,country,type,total_lengths\n".to_owned())
@@ -197,7 +200,8 @@ fn longest<'a>(decks: &[&'a [Row]], number: &str, day: u8, typed: bool) -> Optio
 
 fn longest_typed<'a>(deck: &'a [Row], number: &str, day: u8) -> Option<&'a Row> {
     let speaking = |row: &&Row| {
-        let hidden = deck.iter().any(|other| other.prefix == row.prefix && other.from > row.from && in_force(other, day));
+        let hidden =
+            deck.iter().any(|other| other.prefix == row.prefix && other.from > row.from && in_force(other, day));
         number.starts_with(&row.prefix) && in_force(row, day) && !hidden && row.call_type.is_some()
     };
     deck.iter().filter(speaking).max_by_key(|row| row.prefix.len())
@@ -240,7 +244,8 @@ fn model(plan: &Plan, call: &OneCall) -> Expected {
         return Err("before_billing_start");
     }
     let number = call.to.as_str();
-    let known = NUMBERING.iter().filter(|(prefix, ..)| number.starts_with(prefix)).max_by_key(|(prefix, ..)| prefix.len());
+    let known =
+        NUMBERING.iter().filter(|(prefix, ..)| number.starts_with(prefix)).max_by_key(|(prefix, ..)| prefix.len());
     let main = if number.starts_with("49") {
         "DE"
     } else if number.starts_with("55") {
@@ -384,8 +389,8 @@ fn row() -> impl Strategy<Value = Row> {
         select(vec!["included", "domestic_premium", "international", "toll_free_outbound"]),
     );
     let days = (proptest::option::weighted(0.2, 1..12_u8), proptest::option::weighted(0.2, 12..28_u8));
-    (prefix, amounts, proptest::option::weighted(0.3, steps()), named, caps, proptest::bool::weighted(0.1), days).prop_map(
-        |(prefix, (rate, fee, free), steps, call_type, (least, most), blocked, (from, to))| Row {
+    (prefix, amounts, proptest::option::weighted(0.3, steps()), named, caps, proptest::bool::weighted(0.1), days)
+        .prop_map(|(prefix, (rate, fee, free), steps, call_type, (least, most), blocked, (from, to))| Row {
             prefix,
             rate: if free && rate % 4 == 0 { 0 } else { rate },
             fee,
@@ -396,8 +401,7 @@ fn row() -> impl Strategy<Value = Row> {
             blocked,
             from,
             to,
-        },
-    )
+        })
 }
 
 /// Rows of one deck: no two of one prefix that begin together, which a deck may not have.
@@ -418,7 +422,13 @@ fn plan() -> impl Strategy<Value = Plan> {
     let flags = (any::<bool>(), any::<bool>(), 1..20_u8);
     let decks = (proptest::collection::vec(deck(1..25), 1..4), deck(0..10));
     (select(vec!["DE", "US", "BR", "AT"]), money, proptest::option::weighted(0.3, steps()), flags, decks).prop_map(
-        |(country, (minutes, overage, decimals), steps, (includes_austria, prorate, billing_start_day), (decks, mut inbound))| {
+        |(
+            country,
+            (minutes, overage, decimals),
+            steps,
+            (includes_austria, prorate, billing_start_day),
+            (decks, mut inbound),
+        )| {
             // Rows of inbound decks name no type.
             inbound.iter_mut().for_each(|row| row.call_type = None);
             Plan {
@@ -452,8 +462,13 @@ fn one_call() -> impl Strategy<Value = OneCall> {
         Just(0),
     ];
     let used = prop_oneof![Just(0_u64), 0..300_u64, (0..1100_u64).prop_map(|minutes| minutes * 60 - minutes % 2)];
-    (to, proptest::bool::weighted(0.2), micros, 1..29_u8, used)
-        .prop_map(|(to, inbound, micros, day, used)| OneCall { to, inbound, micros, day, used })
+    (to, proptest::bool::weighted(0.2), micros, 1..29_u8, used).prop_map(|(to, inbound, micros, day, used)| OneCall {
+        to,
+        inbound,
+        micros,
+        day,
+        used,
+    })
 }
 
 fn as_call(one: &OneCall) -> Call {

@@ -119,7 +119,10 @@ fn r3_numbers() {
         (de("+49151234567890123"), "outbound de suspense bad_number BadNumber(TooLong)"),
         // Destination by the payer's country, else the node's; source by the named account's, else the node's.
         (from("us-a", "011 34 911 234567"), "outbound us-a international R10 60 s (0 in) 0.0200"),
-        (call("12125550123", "34911234567").node_country("US"), "outbound us-a suspense bad_number BadNumber(WrongLength)"),
+        (
+            call("12125550123", "34911234567").node_country("US"),
+            "outbound us-a suspense bad_number BadNumber(WrongLength)",
+        ),
         (call("2125550123", "01134911234567").node_country("US"), "outbound us-a international R10 60 s (0 in) 0.0200"),
         // A source that cannot be read stops nothing.
         (call("anonymous", "0034911234567").account("de"), spain),
@@ -143,15 +146,24 @@ fn r4_whose_call() {
         (call(BERLIN, MOBILE).node_account("nobody"), "suspense unknown_account NoSuchNodeAccount"),
         (call("+12125559999", MOBILE).forwarded_by("030600").node_account("nobody"), mobile),
         // Both legs, one leg, the leg of a direction.
-        (call(BERLIN, "+18005550199").lasts("125"), "outbound de international R10 180 s (0 in) 0.1500 | inbound us-b toll_free R11 120 s (0 in) 0.0400"),
-        (call(BERLIN, "040111222"), "outbound de included R9 60 s (60 in) 0.0000 | inbound de2 inbound R11 60 s (0 in) 0.0000"),
+        (
+            call(BERLIN, "+18005550199").lasts("125"),
+            "outbound de international R10 180 s (0 in) 0.1500 | inbound us-b toll_free R11 120 s (0 in) 0.0400",
+        ),
+        (
+            call(BERLIN, "040111222"),
+            "outbound de included R9 60 s (60 in) 0.0000 | inbound de2 inbound R11 60 s (0 in) 0.0000",
+        ),
         (call("+12125559999", "030600"), "inbound de inbound R11 60 s (0 in) 0.0000"),
         (call(BERLIN, "030600"), "outbound de included R7 60 s (60 in) 0.0000"),
         (call(BERLIN, "040111222").direction(Outbound), "outbound de included R9 60 s (60 in) 0.0000"),
         (call(BERLIN, "040111222").direction(Inbound), "inbound de2 inbound R11 60 s (0 in) 0.0000"),
         (call(BERLIN, "040111222").legs(LegsPolicy::Outbound), "outbound de included R9 60 s (60 in) 0.0000"),
         (call(BERLIN, "040111222").legs(LegsPolicy::Inbound), "inbound de2 inbound R11 60 s (0 in) 0.0000"),
-        (call(BERLIN, "040111222").legs(LegsPolicy::Outbound).direction(Inbound), "inbound de2 inbound R11 60 s (0 in) 0.0000"),
+        (
+            call(BERLIN, "040111222").legs(LegsPolicy::Outbound).direction(Inbound),
+            "inbound de2 inbound R11 60 s (0 in) 0.0000",
+        ),
         (call("+12125559999", "030600").legs(LegsPolicy::Outbound), "suspense unknown_account NobodyPays"),
         // An inbound leg: the named account, the owner of the destination, the node's account.
         (call("", "040111222").account("de").direction(Inbound), "inbound de inbound R11 60 s (0 in) 0.0000"),
@@ -165,8 +177,14 @@ fn r4_whose_call() {
         (call("+493055001", MOBILE).answered("2026-10-04T21:59:59Z"), mobile),
         (call("+493055001", MOBILE).answered("2026-10-04T22:00:00Z"), "outbound de2 included R9 60 s (60 in) 0.0000"),
         // The account's row at the answer instant.
-        (from("moved", "0015551234567").answered("2026-10-04T21:59:59Z"), "outbound moved suspense no_rate RowTooShort"),
-        (from("moved", "0015551234567").answered("2026-10-04T22:00:00Z"), "outbound moved suspense bad_number BadNumber(WrongLength)"),
+        (
+            from("moved", "0015551234567").answered("2026-10-04T21:59:59Z"),
+            "outbound moved suspense no_rate RowTooShort",
+        ),
+        (
+            from("moved", "0015551234567").answered("2026-10-04T22:00:00Z"),
+            "outbound moved suspense bad_number BadNumber(WrongLength)",
+        ),
     ]);
 }
 
@@ -174,12 +192,24 @@ fn r4_whose_call() {
 fn r5_billing_start_and_end() {
     check(vec![
         // 00:00 in Los Angeles is 07:00 UTC.
-        (call("+12125550177", "+12125559999").answered("2026-10-05T06:59:59.999999Z"), "outbound later suspense before_billing_start BeforeBillingStart"),
-        (call("+12125550177", "+12125559999").answered("2026-10-05T07:00:00Z"), "outbound later included R9 60 s (60 in) 0.0000"),
+        (
+            call("+12125550177", "+12125559999").answered("2026-10-05T06:59:59.999999Z"),
+            "outbound later suspense before_billing_start BeforeBillingStart",
+        ),
+        (
+            call("+12125550177", "+12125559999").answered("2026-10-05T07:00:00Z"),
+            "outbound later included R9 60 s (60 in) 0.0000",
+        ),
         // Before bad_number and no_rate.
-        (call("+12125550177", "+1").answered("2026-10-05T06:59:59Z"), "outbound later suspense before_billing_start BeforeBillingStart"),
+        (
+            call("+12125550177", "+1").answered("2026-10-05T06:59:59Z"),
+            "outbound later suspense before_billing_start BeforeBillingStart",
+        ),
         // Each leg by its own account.
-        (call("+12125550177", "+18005550199").answered("2026-10-05T06:59:59Z"), "outbound later suspense before_billing_start BeforeBillingStart | inbound us-b toll_free R11 60 s (0 in) 0.0200"),
+        (
+            call("+12125550177", "+18005550199").answered("2026-10-05T06:59:59Z"),
+            "outbound later suspense before_billing_start BeforeBillingStart | inbound us-b toll_free R11 60 s (0 in) 0.0200",
+        ),
         // Ends are exclusive, in the account's zone.
         (from("gone", MOBILE).answered("2026-10-04T21:59:59Z"), "outbound gone included R9 60 s (60 in) 0.0000"),
         (from("gone", MOBILE).answered("2026-10-04T22:00:00Z"), "suspense unknown_account AccountEnded"),
@@ -317,12 +347,18 @@ fn r12_allowance() {
         (from("de-deck", "101").lasts("61"), "outbound de-deck included R7 120 s (120 in) 0.0000"),
         (from("de-deck", "101").lasts("61").used(1), "outbound de-deck suspense no_rate NoOverageRow"),
         // Without limit.
-        (from("de-flat", MOBILE).lasts("86400").used(u64::MAX), "outbound de-flat included R9 86400 s (86400 in) 0.0000"),
+        (
+            from("de-flat", MOBILE).lasts("86400").used(u64::MAX),
+            "outbound de-flat included R9 86400 s (86400 in) 0.0000",
+        ),
         // The first month, from the 5th to the 31st: ceil(1000 × 27 / 31) = 871 minutes = 52,260 s.
         (from("de-first", MOBILE).used(52_200), "outbound de-first included R9 60 s (60 in) 0.0000"),
         (from("de-first", MOBILE).used(52_201), "outbound de-first included R9 60 s (59 in) 0.0003"),
         (from("de-first", MOBILE).used(52_260), "outbound de-first overage R9 60 s (0 in) 0.0150"),
-        (from("de-first", MOBILE).used(59_940).answered("2026-11-01T09:00:00Z"), "outbound de-first included R9 60 s (60 in) 0.0000"),
+        (
+            from("de-first", MOBILE).used(59_940).answered("2026-11-01T09:00:00Z"),
+            "outbound de-first included R9 60 s (60 in) 0.0000",
+        ),
         (from("de-first-whole", MOBILE).used(59_940), "outbound de-first-whole included R9 60 s (60 in) 0.0000"),
     ]);
 }
@@ -350,9 +386,16 @@ fn r14_which_steps() {
 
 #[test]
 fn r15_billable_minutes() {
-    for (seconds, expected) in
-        [(0, "0"), (60, "1"), (120, "2"), (36, "0.6"), (42, "0.7"), (61, "1.016667"), (1, "0.016667"), (3601, "60.016667")]
-    {
+    for (seconds, expected) in [
+        (0, "0"),
+        (60, "1"),
+        (120, "2"),
+        (36, "0.6"),
+        (42, "0.7"),
+        (61, "1.016667"),
+        (1, "0.016667"),
+        (3601, "60.016667"),
+    ] {
         assert_eq!(callrated::rating::billable_minutes(seconds), expected);
     }
 }
@@ -405,7 +448,10 @@ fn r18_money() {
         (from("de-seconds", "0043 1 234567").lasts("0"), "outbound de-seconds international R10 0 s (0 in) 0.00"),
         (from("de-seconds", "0043 1 234567").lasts("30"), "outbound de-seconds international R10 60 s (0 in) 0.71"),
         // Forgiven talk time costs no fee; talk time that is not forgiven does.
-        (from("de-seconds", "0033 123456789").lasts("2.999999"), "outbound de-seconds international R10 0 s (0 in) 0.00"),
+        (
+            from("de-seconds", "0033 123456789").lasts("2.999999"),
+            "outbound de-seconds international R10 0 s (0 in) 0.00",
+        ),
         (from("de-seconds", "0033 123456789").lasts("3"), "outbound de-seconds international R10 3 s (0 in) 0.53"),
         (from("de-seconds", "0033 123456789").lasts("60"), "outbound de-seconds international R10 60 s (0 in) 0.70"),
     ]);
@@ -427,10 +473,16 @@ fn worked_examples() {
         (brazil("10"), "outbound us-a international R10 30 s (0 in) 0.0600"),
         (brazil("31"), "outbound us-a international R10 36 s (0 in) 0.0720"),
         (brazil("36.001"), "outbound us-a international R10 42 s (0 in) 0.0840"),
-        (to_b, "outbound us-a toll_free_outbound R10 120 s (0 in) 0.0000 | inbound us-b toll_free R11 120 s (0 in) 0.0400"),
+        (
+            to_b,
+            "outbound us-a toll_free_outbound R10 120 s (0 in) 0.0000 | inbound us-b toll_free R11 120 s (0 in) 0.0400",
+        ),
         (de("+34 911 234567"), "outbound de international R10 60 s (0 in) 0.0200"),
         (from("br", "011 3876 5432").lasts("180"), "outbound br overage R9 180 s (0 in) 0.3000"),
-        (call("+12125559999", "0151 23456789").forwarded_by("+49 30 600"), "outbound de included R9 60 s (60 in) 0.0000"),
+        (
+            call("+12125559999", "0151 23456789").forwarded_by("+49 30 600"),
+            "outbound de included R9 60 s (60 in) 0.0000",
+        ),
         (de("118 33"), "outbound de suspense no_rate NoRow"),
     ]);
 }

@@ -440,7 +440,9 @@ fn trap_43_longest_match() {
 
 #[test]
 fn trap_44_no_digits() {
-    for to in ["hotline", "+49151+23456789", "+49\u{661}\u{662}\u{663}\u{664}\u{665}", "+491234567890123456", "\u{0}", "+"] {
+    for to in
+        ["hotline", "+49151+23456789", "+49\u{661}\u{662}\u{663}\u{664}\u{665}", "+491234567890123456", "\u{0}", "+"]
+    {
         let outcome = BOOKS.outcome(&de(to));
         assert!(outcome.starts_with("outbound de suspense bad_number"), "{to:?}: {outcome}");
     }

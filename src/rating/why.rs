@@ -86,6 +86,7 @@ impl Why {
             Why::BadNumber(BadNumber::TooLong) => "the called number has more than 15 digits",
             Why::BadNumber(BadNumber::UnknownCallingCode) => "the called number's calling code does not exist",
             Why::BadNumber(BadNumber::WrongLength) => "numbers of the called number's calling code have another length",
+            Why::BadNumber(BadNumber::Local) => "the called number is a local number without its area code",
             Why::NoPlan => "the account's plan is not in the tariff",
             Why::NoRow => "no row of the plan's decks in force matches the number",
             Why::RowTooShort => {

@@ -111,7 +111,8 @@ impl Books {
 
     /// What the first leg called: `+4915123456789 DE Mobile`.
     pub fn called(&self, call: &Call) -> String {
-        let Resolution::Legs(Some(leg), _) = rating::resolve(&call.record(), call.received(), &call.profile, self.world())
+        let Resolution::Legs(Some(leg), _) =
+            rating::resolve(&call.record(), call.received(), &call.profile, self.world())
         else {
             return "nobody's".to_owned();
         };
