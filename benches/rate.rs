@@ -10,7 +10,7 @@ use bytes::Bytes;
 use callrated::call::TariffSlot;
 use callrated::directory::{self, Directory};
 use callrated::entry::SourceProfile;
-use callrated::rating::{self, Leg, Plans, Resolution, World};
+use callrated::rating::{self, Leg, Resolution, World};
 use callrated::record::Record;
 use callrated::tariff::{self, RatesText, Tariff};
 use callrated::time::{Micros, Timestamp, parse_rfc3339};
@@ -67,7 +67,7 @@ fn period(bencher: Bencher<'_, '_>) {
 fn rated(leg: &Leg, world: World<'_>) -> i64 {
     match rating::rate(leg, world, leg.period(world), 0) {
         Ok(rated) => rated.cost.0 + i64::from(rated.billable_seconds),
-        Err(why) => why.reason() as i64,
+        Err(suspended) => suspended.reason as i64,
     }
 }
 
@@ -76,7 +76,6 @@ static SCENE: LazyLock<Scene> = LazyLock::new(Scene::new);
 struct Scene {
     directory: Directory,
     tariff: Tariff,
-    plans: Plans,
     profile: SourceProfile,
     calls: Vec<Call>,
 }
@@ -112,13 +111,12 @@ impl Scene {
         let (image, _) = directory::compile(accounts.as_bytes(), numbers.as_bytes())
             .unwrap_or_else(|findings| panic!("{findings:#?}"));
         let directory = Directory::open(Bytes::from(image)).unwrap();
-        let plans = Plans::join(&directory, &tariff);
         let profile = SourceProfile { country: "DE".into(), max_age_days: 90, ..SourceProfile::default() };
-        Scene { directory, tariff, plans, profile, calls: calls(if small { 1_000 } else { 100_000 }) }
+        Scene { directory, tariff, profile, calls: calls(if small { 1_000 } else { 100_000 }) }
     }
 
     fn world(&self) -> World<'_> {
-        World { directory: &self.directory, tariff: &self.tariff, slot: TariffSlot(0), plans: &self.plans }
+        World { directory: &self.directory, tariff: &self.tariff, slot: TariffSlot(0) }
     }
 
     fn legs(&self, call: &Call, world: World<'_>) -> impl Iterator<Item = Leg> + use<> {

@@ -493,7 +493,7 @@ proptest! {
                 return Err(TestCaseError::fail(format!("no single leg: {one:?}")));
             };
             let rated = rating::rate(&leg, world, leg.period(world), one.used);
-            let got = rated.map_err(|why| why.reason().name()).map(|r| {
+            let got = rated.map_err(|why| why.reason.name()).map(|r| {
                 let (billable, included) = (i64::from(r.billable_seconds), i64::from(r.included_seconds));
                 (r.call_type.name(), r.basis.rule, billable, included, r.cost.decimal().normalize())
             });

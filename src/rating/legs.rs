@@ -61,7 +61,7 @@ fn end_less_answer(record: &Record<'_>) -> Option<Micros> {
 pub fn resolve(record: &Record<'_>, received_at: Timestamp, source: &SourceProfile, world: World<'_>) -> Resolution {
     match legs(record, received_at, source, world) {
         Ok((first, second)) => Resolution::Legs(first, second),
-        Err(why) => Resolution::Suspended(why),
+        Err(why) => Resolution::Suspended(why.into()),
     }
 }
 

@@ -98,6 +98,23 @@ impl Why {
     }
 }
 
+/// Something waits in suspense: for which reason, and more exactly.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Suspended {
+    /// The reason under which it is counted, listed and retried.
+    pub reason: SuspenseReason,
+    /// One sentence for whoever reads the list.
+    pub detail: &'static str,
+    /// The exact case.
+    pub why: Why,
+}
+
+impl From<Why> for Suspended {
+    fn from(why: Why) -> Suspended {
+        Suspended { reason: why.reason(), detail: why.detail(), why }
+    }
+}
+
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.detail())

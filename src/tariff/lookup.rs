@@ -54,10 +54,14 @@ impl Tariff {
         &self.opened.countries
     }
 
+    /// Country and kind of a number by prefix and length, where they are known.
+    pub fn numbering(&self) -> NumberingPlan<'_> {
+        NumberingPlan::trusted(self.section(&self.opened.numbering))
+    }
+
     /// Country and kind; unknown ones get the main territory of their calling code.
     pub fn classify(&self, number: Number) -> Class {
-        let plan = NumberingPlan::trusted(self.section(&self.opened.numbering));
-        plan.classify(number).unwrap_or_else(|| {
+        self.numbering().classify(number).unwrap_or_else(|| {
             let country = self.opened.countries.calling_code(number).map_or(Country::WORLD, |(_, main)| main);
             Class { country, kind: NumberKind::Unknown }
         })

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use callrated::call::TariffSlot;
 use callrated::directory::{self, Directory};
 use callrated::entry::{LegsPolicy, SourceProfile, Talk};
-use callrated::rating::{self, Answered, Called, Leg, Plans, Resolution, Why, World};
+use callrated::rating::{self, Answered, Called, Leg, Resolution, Suspended, World};
 use callrated::record::{Direction, Record};
 use callrated::tariff::{self, RatesText, Tariff};
 use callrated::time::{Micros, Timestamp, parse_rfc3339};
@@ -20,7 +20,6 @@ pub const NUMBERING: &str = include_str!("../../rates/numbering.csv");
 pub struct Books {
     pub directory: Directory,
     pub tariff: Tariff,
-    pub plans: Plans,
 }
 
 impl Books {
@@ -48,12 +47,11 @@ impl Books {
         let (image, _) = directory::compile(accounts.as_bytes(), numbers.as_bytes())
             .unwrap_or_else(|findings| panic!("{findings:#?}"));
         let directory = Directory::open(Bytes::from(image)).unwrap();
-        let plans = Plans::join(&directory, &tariff);
-        Books { directory, tariff, plans }
+        Books { directory, tariff }
     }
 
     pub fn world(&self) -> World<'_> {
-        World { directory: &self.directory, tariff: &self.tariff, slot: TariffSlot(0), plans: &self.plans }
+        World { directory: &self.directory, tariff: &self.tariff, slot: TariffSlot(0) }
     }
 
     /// What becomes of a call, in words:
@@ -88,7 +86,7 @@ impl Books {
         let words = match rated {
             Err(why) => {
                 let suspended = proof.suspended.as_ref().unwrap();
-                assert_eq!((suspended.reason, suspended.detail), (why.reason().name(), why.detail()));
+                assert_eq!((suspended.reason, suspended.detail), (why.reason.name(), why.detail));
                 suspense(why)
             }
             Ok(rated) => {
@@ -138,8 +136,8 @@ impl Books {
     }
 }
 
-fn suspense(why: Why) -> String {
-    format!("suspense {} {why:?}", why.reason())
+fn suspense(suspended: Suspended) -> String {
+    format!("suspense {} {:?}", suspended.reason, suspended.why)
 }
 
 /// One call, as a node would report it.
