@@ -524,8 +524,8 @@ TOLL_FREE = {
                     ("800", "UIFN +800", "0.07")],
 }  # fmt: skip
 
-# Domestic calls of the German pay-as-you-go plan: cheaper at night and at weekends, dearer in working hours.
-DOMESTIC_DE_PEAK, DOMESTIC_DE_OFF_PEAK, DOMESTIC_DE_MOBILE = "0.019", "0.009", "0.049"
+# Domestic calls of the German pay-as-you-go plan (EUR), stepped by the second after the first minute.
+DOMESTIC_DE = {"Germany": "0.012", "Germany Mobile": "0.049"}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -740,14 +740,8 @@ def toll_free_deck(name):
 def domestic_deck(world):
     """Every German row of the world deck again, at the pay-as-you-go plan's prices: rows of equal length, so that
     the deck listed first decides."""
-    rows = []
-    for prefix, name, _, country in world:
-        if country == "DE" and name == "Germany Mobile":
-            rows.append((prefix, name, DOMESTIC_DE_MOBILE, "", ""))
-        elif country == "DE" and name == "Germany":
-            rows.append((prefix, name, DOMESTIC_DE_OFF_PEAK, "", ""))
-            rows.append((prefix, name + " in working hours", DOMESTIC_DE_PEAK, "mon-fri", "08:00-18:00"))
-    return table(("prefix", "destination", "rate", "days", "hours"), rows)
+    rows = [(p, name, DOMESTIC_DE[name], 60, 1) for p, name, _, _ in world if name in DOMESTIC_DE]
+    return table(("prefix", "destination", "rate", "initial", "increment"), rows)
 
 
 def all_decks(numbering, world):

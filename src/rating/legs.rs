@@ -61,7 +61,7 @@ fn end_less_answer(record: &Record<'_>) -> Option<Micros> {
 pub fn resolve(record: &Record<'_>, received_at: Timestamp, source: &SourceProfile, world: World<'_>) -> Resolution {
     match legs(record, received_at, source, world) {
         Ok((first, second)) => Resolution::Legs(first, second),
-        Err(why) => Resolution::Suspended(why),
+        Err(why) => Resolution::Suspended(why.into()),
     }
 }
 
@@ -73,7 +73,7 @@ fn legs(
 ) -> Result<(Option<Leg>, Option<Leg>), Why> {
     let (answer, duration) = plausible(record, received_at, profile)?;
     let parties = Parties::of(record, answer, profile, world)?;
-    let source = numbers::presented(record.source, parties.source_country, world.tariff.countries()).ok();
+    let source = numbers::presented(record.source, parties.source_country, world).ok();
     let leg = |direction, (account, payer_by): (Account<'_>, PayerBy), called, to_own_number| Leg {
         direction,
         account_row: account.row,
@@ -226,7 +226,7 @@ impl<'a> Parties<'a> {
         if record.forwarded_by.is_empty() {
             return None;
         }
-        let number = numbers::presented(record.forwarded_by, self.node_country, world.tariff.countries()).ok()?;
+        let number = numbers::presented(record.forwarded_by, self.node_country, world).ok()?;
         world.directory.owner_at(number, answer)
     }
 

@@ -27,9 +27,9 @@ mod proof;
 mod why;
 
 pub use legs::{MAX_AHEAD, MAX_TALK, answered, durations_differ, resolve, talk_time};
-pub use price::{allowance, billable_seconds};
-pub use proof::{Line, Proof, Quote, QuotedSteps, Suspended, billable_minutes, prove};
-pub use why::Why;
+pub use price::allowance;
+pub use proof::{Line, Proof, Quote, QuotedSteps, Unpriced, billable_minutes, prove};
+pub use why::{Suspended, Why};
 
 use crate::call::{AccountKey, Basis, CallType, GroupKey, LegKey, RatedCall, TariffSlot};
 use crate::directory::Directory;
@@ -37,7 +37,7 @@ use crate::money::Money;
 use crate::number::Number;
 use crate::number::dialling::BadNumber;
 use crate::record::Direction;
-use crate::tariff::{PlanId, Tariff};
+use crate::tariff::Tariff;
 use crate::time::{Micros, Period, Timestamp};
 
 /// What is known when a call is rated: values, never a clock. The caller picks both images by the answer instant.
@@ -49,25 +49,6 @@ pub struct World<'a> {
     pub tariff: &'a Tariff,
     /// The tariff's number in this data folder.
     pub slot: TariffSlot,
-    /// Which plan of the tariff each plan name of the directory means.
-    pub plans: &'a Plans,
-}
-
-/// The plan names of one directory joined with the plans of one tariff: made once per pair of images, so that no name
-/// is compared per call.
-#[derive(Clone, Debug, Default)]
-pub struct Plans(Box<[Option<PlanId>]>);
-
-impl Plans {
-    /// Joins the two images.
-    pub fn join(directory: &Directory, tariff: &Tariff) -> Plans {
-        Plans(directory.plan_names().iter().map(|name| tariff.plan_named(name)).collect())
-    }
-
-    /// The plan behind `Account::plan_index`; none if the tariff has no plan of that name.
-    pub fn get(&self, plan_index: u16) -> Option<PlanId> {
-        self.0.get(usize::from(plan_index)).copied().flatten()
-    }
 }
 
 /// R1, before identity is asked.
@@ -83,7 +64,7 @@ pub enum Answered {
 #[derive(Clone, Copy, Debug)]
 pub enum Resolution {
     /// The whole record waits.
-    Suspended(Why),
+    Suspended(Suspended),
     /// One or two legs; with two, the outbound one is first.
     Legs(Option<Leg>, Option<Leg>),
 }
@@ -112,10 +93,7 @@ pub struct Leg {
 impl Leg {
     /// The called number; none for emergency numbers, extensions, short codes and what is no number.
     pub fn destination(&self) -> Option<Number> {
-        match self.called {
-            Called::Number(number) => Some(number),
-            _ => None,
-        }
+        self.called.number()
     }
 
     /// The month to which it belongs wholly (R19): that of its answer in the account's zone.
@@ -152,6 +130,16 @@ pub enum Called {
     Number(Number),
     /// Suspense `bad_number`, after the billing-start check.
     Bad(BadNumber),
+}
+
+impl Called {
+    /// The E.164 number, if it is one.
+    pub fn number(self) -> Option<Number> {
+        match self {
+            Called::Number(number) => Some(number),
+            _ => None,
+        }
+    }
 }
 
 /// What rating a leg gives besides its keys (the shard adds account, group and position).
@@ -194,8 +182,8 @@ impl Rated {
 
 /// R5 to R18: prices a leg. `period` is [`Leg::period`]; `used_seconds` tells how many allowance seconds the billing
 /// group has drawn in it so far; the caller adds `included_seconds` afterwards.
-pub fn rate(leg: &Leg, world: World<'_>, period: Period, used_seconds: u64) -> Result<Rated, Why> {
-    decide(leg, world, period, used_seconds).map(|decided| decided.rated)
+pub fn rate(leg: &Leg, world: World<'_>, period: Period, used_seconds: u64) -> Result<Rated, Suspended> {
+    Ok(decide(leg, world, period, used_seconds)?.rated)
 }
 
 /// Everything that was decided on the way to a [`Rated`], for the proof.
@@ -213,7 +201,7 @@ fn decide<'a>(leg: &Leg, world: World<'a>, period: Period, used_seconds: u64) ->
     if let Called::Bad(bad) = leg.called {
         return Err(Why::BadNumber(bad));
     }
-    let plan_id = world.plans.get(account.plan_index).ok_or(Why::NoPlan)?;
+    let plan_id = world.tariff.plan_named(account.plan).ok_or(Why::NoPlan)?;
     let plan = world.tariff.plan(plan_id);
     let kind = kind::kind(leg, account.country, plan_id, world.tariff)?;
     let steps = world.tariff.steps(plan_id, account.country, kind.class, kind.pricing_row());

@@ -6,13 +6,12 @@
 //! Does not know who pays, nor what a number costs.
 
 use super::{Called, World};
-use crate::number::countries::Countries;
 use crate::number::dialling::{BadNumber, Dialled, Special, normalise_international};
 use crate::number::{Country, Number};
 
 /// A number that was presented, not dialled (source, forwarded by): only normalised.
-pub(super) fn presented(text: &[u8], country: Option<Country>, countries: &Countries) -> Result<Number, BadNumber> {
-    normalise(&Dialled::read(text), country, countries)
+pub(super) fn presented(text: &[u8], country: Option<Country>, world: World<'_>) -> Result<Number, BadNumber> {
+    normalise(&Dialled::read(text), country, world)
 }
 
 /// What a caller dialled. `account_row` is the payer's, none where nobody is known to pay; `country` the payer's, else
@@ -73,15 +72,16 @@ fn is_extension(dialled: &Dialled, account_row: Option<u32>, world: World<'_>) -
 }
 
 fn number(dialled: &Dialled, country: Option<Country>, world: World<'_>) -> Called {
-    match normalise(dialled, country, world.tariff.countries()) {
+    match normalise(dialled, country, world) {
         Ok(number) => Called::Number(number),
         Err(bad) => Called::Bad(bad),
     }
 }
 
-fn normalise(dialled: &Dialled, country: Option<Country>, countries: &Countries) -> Result<Number, BadNumber> {
+fn normalise(dialled: &Dialled, country: Option<Country>, world: World<'_>) -> Result<Number, BadNumber> {
+    let countries = world.tariff.countries();
     match country.and_then(|country| countries.get(country)) {
-        Some(plan) => plan.normalise(dialled, countries),
+        Some(plan) => plan.normalise(dialled, countries, Some(world.tariff.numbering())),
         None => normalise_international(dialled, countries),
     }
 }

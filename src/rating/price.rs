@@ -14,11 +14,11 @@
 
 use super::Why;
 use super::kind::{Kind, Nature};
-use crate::call::{CallType, StepMode, StepRule};
+use crate::call::{CallType, StepRule};
 use crate::directory::Account;
 use crate::money::{Money, Price};
-use crate::tariff::{Allowance, Overage, Plan};
-use crate::time::{MICROS_PER_SECOND, Micros, Period};
+use crate::tariff::{Allowance, Overage, Plan, Row};
+use crate::time::{Micros, Period};
 
 /// What a call without a charge is priced at.
 pub(super) const NO_PRICE: Price =
@@ -53,7 +53,7 @@ pub(super) fn charge(
     period: Period,
     used_seconds: u64,
 ) -> Result<Charge, Why> {
-    let billable = billable_seconds(&steps, talk);
+    let billable = steps.billable(talk);
     let decimals = u32::from(plan.cost_decimals);
     let free = Charge {
         call_type: CallType::Included,
@@ -70,7 +70,7 @@ pub(super) fn charge(
         Nature::Free(call_type) => Ok(Charge { call_type, ..free }),
         Nature::Charged(call_type) => {
             let row = kind.pricing_row().ok_or(Why::NoRow)?;
-            let due = due(row.price, &steps, talk, billable);
+            let due = due(row.price, steps, talk, billable);
             Ok(Charge {
                 call_type,
                 price: row.price,
@@ -96,11 +96,11 @@ pub(super) fn charge(
             let (price, row) = match plan.overage {
                 Overage::Rate(rate) => (Price { rate, ..NO_PRICE }, None),
                 Overage::Deck => {
-                    let row = kind.pricing_row().ok_or(Why::NoOverageRow)?;
+                    let row = kind.pricing_row().filter(|row| prices(row)).ok_or(Why::NoOverageRow)?;
                     (row.price, Some(row.id.0))
                 }
             };
-            let due = due(price, &steps, talk, overage);
+            let due = due(price, steps, talk, overage);
             Ok(Charge {
                 call_type: if included == 0 { CallType::Overage } else { CallType::Included },
                 price,
@@ -114,36 +114,15 @@ pub(super) fn charge(
     }
 }
 
-/// R13: talk time → billable seconds. The part after the initial block is stepped, never the total.
-pub fn billable_seconds(rule: &StepRule, talk: Micros) -> u32 {
-    if forgiven(rule, talk) {
-        return 0;
-    }
-    let talk = talk.0.unsigned_abs();
-    let second = MICROS_PER_SECOND as u64;
-    // A tariff has no increment of 0; one second stands in so that a damaged one could not stop the program.
-    let increment = u64::from(rule.increment.max(1));
-    let stepped = match rule.mode {
-        StepMode::Up => {
-            let initial = u64::from(rule.initial);
-            let beyond = talk.saturating_sub(initial * second);
-            initial + beyond.div_ceil(increment * second) * increment
-        }
-        // Half an increment is a whole number of microseconds, so halves go up exactly.
-        StepMode::Nearest => (talk + increment * second / 2) / (increment * second) * increment,
-    };
-    u32::try_from(stepped.max(u64::from(rule.minimum))).unwrap_or(u32::MAX)
-}
-
-/// R13: nothing was talked, or so little that it is forgiven.
-fn forgiven(rule: &StepRule, talk: Micros) -> bool {
-    talk <= Micros(0) || talk < rule.free_below
+/// A block is ignored for in-plan calls, but a blocked row may be written without a price, and no price is not 0.
+fn prices(row: &Row<'_>) -> bool {
+    !row.blocked || row.price.rate != Money::ZERO || row.price.connect_fee != Money::ZERO
 }
 
 /// R18: the part of a price that is due: the fee whenever talk time was not forgiven, the caps only if something is
 /// billable.
-fn due(price: Price, rule: &StepRule, talk: Micros, charged_seconds: u32) -> Price {
-    let fee = if forgiven(rule, talk) { Money::ZERO } else { price.connect_fee };
+fn due(price: Price, rule: StepRule, talk: Micros, charged_seconds: u32) -> Price {
+    let fee = if rule.forgives(talk) { Money::ZERO } else { price.connect_fee };
     if charged_seconds == 0 {
         return Price { rate: price.rate, connect_fee: fee, minimum_cost: None, maximum_cost: None };
     }

@@ -30,7 +30,7 @@ pub struct Proof {
     pub quote: Option<Quote>,
     /// Why there is none, otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub suspended: Option<Suspended>,
+    pub suspended: Option<Unpriced>,
 }
 
 /// One decision and the rule behind it.
@@ -44,7 +44,7 @@ pub struct Line {
 
 /// Why a leg could not be priced.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Suspended {
+pub struct Unpriced {
     /// The suspense reason: `no_rate`.
     pub reason: &'static str,
     /// One sentence.
@@ -118,7 +118,7 @@ pub fn prove(
             Proof {
                 lines,
                 quote: None,
-                suspended: Some(Suspended { reason: why.reason().name(), detail: why.detail() }),
+                suspended: Some(Unpriced { reason: why.reason().name(), detail: why.detail() }),
             }
         }
     }
@@ -139,7 +139,7 @@ fn prove_into(
         say("record", text(record.raw));
     }
     let (first, second) = match resolve(record, received_at, profile, world) {
-        Resolution::Suspended(why) => return Err(why),
+        Resolution::Suspended(suspended) => return Err(suspended.why),
         Resolution::Legs(first, second) => (first, second),
     };
     let leg = [first, second].into_iter().flatten().find(|leg| leg.direction == side).ok_or(Why::NobodyPays)?;
@@ -169,7 +169,7 @@ fn prove_into(
         say("R16", row_words(row));
     }
     // The plan is there, or `decide` had found none.
-    let plan = world.plans.get(account.plan_index).map(|id| world.tariff.plan(id)).ok_or(Why::NoPlan)?;
+    let plan = world.tariff.plan_named(account.plan).map(|id| world.tariff.plan(id)).ok_or(Why::NoPlan)?;
     say("R14", format!("{} are in force", steps_origin(kind.pricing_row(), plan)));
     say("R13", steps_words(&rated.basis.steps, leg.duration, rated.billable_seconds));
     say("R15", format!("{} s / 60 = {} min", rated.billable_seconds, billable_minutes(rated.billable_seconds)));

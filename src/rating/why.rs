@@ -86,6 +86,7 @@ impl Why {
             Why::BadNumber(BadNumber::TooLong) => "the called number has more than 15 digits",
             Why::BadNumber(BadNumber::UnknownCallingCode) => "the called number's calling code does not exist",
             Why::BadNumber(BadNumber::WrongLength) => "numbers of the called number's calling code have another length",
+            Why::BadNumber(BadNumber::Local) => "the called number is a local number without its area code",
             Why::NoPlan => "the account's plan is not in the tariff",
             Why::NoRow => "no row of the plan's decks in force matches the number",
             Why::RowTooShort => {
@@ -94,6 +95,23 @@ impl Why {
             Why::NoOverageRow => "the call goes beyond the allowance, the plan charges by deck, and no row matches",
             Why::Blocked => "the longest matching row is blocked",
         }
+    }
+}
+
+/// Something waits in suspense: for which reason, and more exactly.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Suspended {
+    /// The reason under which it is counted, listed and retried.
+    pub reason: SuspenseReason,
+    /// One sentence for whoever reads the list.
+    pub detail: &'static str,
+    /// The exact case.
+    pub why: Why,
+}
+
+impl From<Why> for Suspended {
+    fn from(why: Why) -> Suspended {
+        Suspended { reason: why.reason(), detail: why.detail(), why }
     }
 }
 

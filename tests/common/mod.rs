@@ -1,0 +1,276 @@
+//! What the tests of rating share: images from a few lines of text, calls in one line, outcomes as one line.
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
+pub mod world;
+
+use bytes::Bytes;
+use callrated::call::TariffSlot;
+use callrated::directory::{self, Directory};
+use callrated::entry::{LegsPolicy, SourceProfile, Talk};
+use callrated::rating::{self, Answered, Called, Leg, Resolution, Suspended, World};
+use callrated::record::{Direction, Record};
+use callrated::tariff::{self, RatesText, Tariff};
+use callrated::time::{Micros, Timestamp, parse_rfc3339};
+
+/// The dialling plans and the numbering plan that the project ships.
+pub const COUNTRIES: &str = include_str!("../../rates/countries.toml");
+pub const NUMBERING: &str = include_str!("../../rates/numbering.csv");
+
+/// Both images, opened.
+pub struct Books {
+    pub directory: Directory,
+    pub tariff: Tariff,
+}
+
+impl Books {
+    /// With the shipped countries and numbering plan.
+    pub fn of(plans: &str, decks: &[(&str, &str)], accounts: &str, numbers: &str) -> Books {
+        Books::with(COUNTRIES, NUMBERING, plans, decks, accounts, numbers)
+    }
+
+    pub fn with(
+        countries: &str,
+        numbering: &str,
+        plans: &str,
+        decks: &[(&str, &str)],
+        accounts: &str,
+        numbers: &str,
+    ) -> Books {
+        let text = RatesText {
+            countries: countries.into(),
+            numbering: numbering.into(),
+            plans: plans.into(),
+            decks: decks.iter().map(|(name, text)| ((*name).to_owned(), (*text).into())).collect(),
+        };
+        let compiled = tariff::compile(&text).unwrap_or_else(|findings| panic!("{findings:#?}"));
+        let tariff = Tariff::open(Bytes::from(compiled.image)).unwrap();
+        let (image, _) = directory::compile(accounts.as_bytes(), numbers.as_bytes())
+            .unwrap_or_else(|findings| panic!("{findings:#?}"));
+        let directory = Directory::open(Bytes::from(image)).unwrap();
+        Books { directory, tariff }
+    }
+
+    pub fn world(&self) -> World<'_> {
+        World { directory: &self.directory, tariff: &self.tariff, slot: TariffSlot(0) }
+    }
+
+    /// What becomes of a call, in words:
+    ///
+    /// ```text
+    /// unanswered
+    /// suspense unknown_account NobodyPays
+    /// outbound de included R9 120 s (120 in) 0.0000 | inbound us-b suspense no_rate NoRow
+    /// ```
+    ///
+    /// Each rated leg is also proved, and the proof must end in the same digits.
+    pub fn outcome(&self, call: &Call) -> String {
+        let record = call.record();
+        if rating::answered(&record) == Answered::No {
+            return "unanswered".to_owned();
+        }
+        match rating::resolve(&record, call.received(), &call.profile, self.world()) {
+            Resolution::Suspended(why) => suspense(why),
+            Resolution::Legs(first, second) => {
+                let legs: Vec<String> = [first, second].into_iter().flatten().map(|leg| self.leg(call, &leg)).collect();
+                legs.join(" | ")
+            }
+        }
+    }
+
+    fn leg(&self, call: &Call, leg: &Leg) -> String {
+        let world = self.world();
+        let account = self.directory.row(leg.account_row).name;
+        let rated = rating::rate(leg, world, leg.period(world), call.used);
+        let (record, used) = (call.record(), call.used);
+        let proof = rating::prove(&record, call.received(), &call.profile, world, leg.direction, &|_, _| used);
+        let words = match rated {
+            Err(why) => {
+                let suspended = proof.suspended.as_ref().unwrap();
+                assert_eq!((suspended.reason, suspended.detail), (why.reason.name(), why.detail));
+                suspense(why)
+            }
+            Ok(rated) => {
+                let cost = rated.cost.fixed(u32::from(rated.basis.decimals));
+                let quote = proof.quote.as_ref().unwrap_or_else(|| panic!("{proof:#?}"));
+                assert_eq!(
+                    (&quote.cost, quote.billable_seconds, quote.included_seconds, quote.call_type),
+                    (&cost, rated.billable_seconds, rated.included_seconds, rated.call_type.name()),
+                );
+                let last = &proof.lines.last().unwrap().text;
+                let currency = std::str::from_utf8(&rated.basis.currency).unwrap();
+                assert!(last.ends_with(&format!("{cost} {currency}")), "{last}");
+                let rule = rated.basis.rule;
+                let (billable, included) = (rated.billable_seconds, rated.included_seconds);
+                format!("{} R{rule} {billable} s ({included} in) {cost}", rated.call_type)
+            }
+        };
+        format!("{} {account} {words}", leg.direction.name())
+    }
+
+    /// What the first leg called: `+4915123456789 DE Mobile`.
+    pub fn called(&self, call: &Call) -> String {
+        let Resolution::Legs(Some(leg), _) =
+            rating::resolve(&call.record(), call.received(), &call.profile, self.world())
+        else {
+            return "nobody's".to_owned();
+        };
+        match leg.called {
+            Called::Number(number) => {
+                let class = self.tariff.classify(number);
+                format!("+{number} {} {:?}", class.country, class.kind)
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// The month to which the first leg belongs.
+    pub fn period(&self, call: &Call) -> String {
+        match rating::resolve(&call.record(), call.received(), &call.profile, self.world()) {
+            Resolution::Legs(Some(leg), _) => leg.period(self.world()).to_string(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    pub fn check(&self, call: &Call, expected: &str) {
+        assert_eq!(self.outcome(call), expected, "\n{call:?}");
+    }
+}
+
+fn suspense(suspended: Suspended) -> String {
+    format!("suspense {} {:?}", suspended.reason, suspended.why)
+}
+
+/// One call, as a node would report it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub account: String,
+    pub source: String,
+    pub destination: String,
+    pub forwarded_by: String,
+    pub cause: String,
+    pub direction: Option<Direction>,
+    pub answer: Option<Timestamp>,
+    pub end: Option<Timestamp>,
+    pub duration: Option<Micros>,
+    pub received: Option<Timestamp>,
+    pub profile: SourceProfile,
+    /// Allowance seconds drawn before.
+    pub used: u64,
+}
+
+/// A call answered on 5 October 2026 at 09:00 UTC, 60 seconds long, from a German node without an account.
+pub fn call(from: &str, to: &str) -> Call {
+    let profile = SourceProfile {
+        listener: "tcp:127.0.0.1:7070".into(),
+        country: "DE".into(),
+        max_age_days: 90,
+        ..SourceProfile::default()
+    };
+    Call {
+        account: String::new(),
+        source: from.into(),
+        destination: to.into(),
+        forwarded_by: String::new(),
+        cause: String::new(),
+        direction: None,
+        answer: Some(at("2026-10-05T09:00:00Z")),
+        end: None,
+        duration: Some(Micros::seconds(60)),
+        received: None,
+        profile,
+        used: 0,
+    }
+}
+
+impl Call {
+    pub fn account(mut self, account: &str) -> Call {
+        self.account = account.into();
+        self
+    }
+    pub fn forwarded_by(mut self, number: &str) -> Call {
+        self.forwarded_by = number.into();
+        self
+    }
+    pub fn cause(mut self, cause: &str) -> Call {
+        self.cause = cause.into();
+        self
+    }
+    pub fn direction(mut self, direction: Direction) -> Call {
+        self.direction = Some(direction);
+        self
+    }
+    /// Talk time in seconds; an empty text for none.
+    pub fn lasts(mut self, seconds: &str) -> Call {
+        self.duration = (!seconds.is_empty()).then(|| micros(seconds));
+        self
+    }
+    /// Answer instant; an empty text for none.
+    pub fn answered(mut self, text: &str) -> Call {
+        self.answer = (!text.is_empty()).then(|| at(text));
+        self
+    }
+    pub fn ended(mut self, text: &str) -> Call {
+        self.end = Some(at(text));
+        self
+    }
+    pub fn received_at(mut self, text: &str) -> Call {
+        self.received = Some(at(text));
+        self
+    }
+    pub fn used(mut self, seconds: u64) -> Call {
+        self.used = seconds;
+        self
+    }
+    pub fn node_account(mut self, account: &str) -> Call {
+        self.profile.account = account.into();
+        self
+    }
+    pub fn node_country(mut self, country: &str) -> Call {
+        self.profile.country = country.into();
+        self
+    }
+    pub fn legs(mut self, legs: LegsPolicy) -> Call {
+        self.profile.legs = legs;
+        self
+    }
+    pub fn talk(mut self, talk: Talk) -> Call {
+        self.profile.talk = talk;
+        self
+    }
+    pub fn strip(mut self, prefixes: &[&str]) -> Call {
+        self.profile.strip = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
+        self
+    }
+
+    pub fn record(&self) -> Record<'_> {
+        Record {
+            id: b"c1",
+            node: b"lab",
+            account: self.account.as_bytes(),
+            forwarded_by: self.forwarded_by.as_bytes(),
+            source: self.source.as_bytes(),
+            destination: self.destination.as_bytes(),
+            cause: self.cause.as_bytes(),
+            direction: self.direction,
+            answer: self.answer,
+            end: self.end,
+            duration: self.duration,
+            ..Record::default()
+        }
+    }
+
+    /// Five minutes after the answer unless said otherwise.
+    pub fn received(&self) -> Timestamp {
+        self.received.unwrap_or(Timestamp(self.answer.unwrap_or_default().0 + 300_000_000))
+    }
+}
+
+pub fn at(text: &str) -> Timestamp {
+    parse_rfc3339(text.as_bytes()).unwrap_or_else(|| panic!("{text}"))
+}
+
+/// `61.2` → 61,200,000 µs.
+pub fn micros(seconds: &str) -> Micros {
+    let decimal: rust_decimal::Decimal = seconds.parse().unwrap();
+    Micros(i64::try_from(decimal * rust_decimal::Decimal::from(1_000_000)).unwrap())
+}

@@ -1,0 +1,536 @@
+//! The heart against a slow model of the rules, over random plans, decks and calls.
+//!
+//! The model knows nothing of images, packed numbers or integers of money: it reads the very rows from which the deck's
+//! text is written, finds the longest prefix by looking at every row, steps by adding blocks, and computes with
+//! `rust_decimal`. It shares with the heart only the names of the rules.
+
+mod common;
+
+use callrated::rating::{self, Resolution};
+use callrated::record::Direction;
+use common::{Books, COUNTRIES, Call, at, call};
+use proptest::prelude::*;
+use proptest::sample::select;
+use rust_decimal::{Decimal, RoundingStrategy};
+
+/// A numbering plan small enough to be looked through: prefix, country, type.
+const NUMBERING: &[(&str, &str, &str)] = &[
+    ("4930", "DE", "fixed"),
+    ("4915", "DE", "mobile"),
+    ("4918", "DE", "shared_cost"),
+    ("49900", "DE", "premium"),
+    ("49800", "DE", "toll_free"),
+    ("4932", "DE", "voip"),
+    ("1212", "US", "fixed_or_mobile"),
+    ("1787", "PR", "fixed_or_mobile"),
+    ("1204", "CA", "fixed_or_mobile"),
+    ("1800", "CA", "toll_free"),
+    ("1900", "US", "premium"),
+    ("55119", "BR", "mobile"),
+    ("55112", "BR", "fixed"),
+    ("4312", "AT", "fixed"),
+    ("43660", "AT", "mobile"),
+    ("43800", "AT", "toll_free"),
+];
+
+/// Where called numbers begin: the numbering plan's prefixes, and some that it does not know.
+const STEMS: &[&str] = &[
+    "4930", "4915", "4918", "49900", "49800", "4932", "4977", "1212", "1787", "1204", "1800", "1900", "1333", "55119",
+    "55112", "5577", "4312", "43660", "43800", "4377",
+];
+
+/// Numbers of the account: one ordinary, one toll-free, one that the numbering plan does not know.
+const OWN: &[&str] = &["49301111111", "49800111111", "18001111111", "49771111111"];
+
+#[derive(Clone, Debug)]
+struct Row {
+    prefix: String,
+    rate: u32,
+    fee: u32,
+    steps: Option<Steps>,
+    call_type: Option<&'static str>,
+    least: Option<u32>,
+    most: Option<u32>,
+    blocked: bool,
+    /// Days of October 2026.
+    from: Option<u8>,
+    to: Option<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Steps {
+    nearest: bool,
+    initial: u32,
+    increment: u32,
+    minimum: u32,
+    free_below: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Plan {
+    country: &'static str,
+    minutes: Option<u64>,
+    /// None: by the deck.
+    overage: Option<u32>,
+    steps: Option<Steps>,
+    includes_austria: bool,
+    prorate: bool,
+    decimals: u32,
+    billing_start_day: u8,
+    decks: Vec<Vec<Row>>,
+    inbound: Vec<Row>,
+}
+
+#[derive(Clone, Debug)]
+struct OneCall {
+    to: String,
+    inbound: bool,
+    micros: i64,
+    day: u8,
+    used: u64,
+}
+
+// --- Text from rows ----------------------------------------------------------------------------------------------------
+
+/// Hundred-thousandths of a unit as text.
+fn amount(value: u32) -> String {
+    Decimal::new(i64::from(value), 5).to_string()
+}
+
+fn steps_toml(steps: Steps) -> String {
+    let mode = if steps.nearest { "nearest" } else { "up" };
+    let Steps { initial, increment, minimum, free_below, .. } = steps;
+    format!(
+        "{{ mode = \"{mode}\", initial = {initial}, increment = {increment}, minimum = {minimum}, free_below = {free_below} }}"
+    )
+}
+
+fn deck_csv(rows: &[Row]) -> String {
+    let mut csv = "prefix,rate,connect_fee,initial,increment,minimum,mode,free_below,call_type,minimum_cost,maximum_cost,blocked,valid_from,valid_to\n"
+        .to_owned();
+    for row in rows {
+        let steps = row.steps.map_or(",,,,".to_owned(), |s| {
+            let mode = if s.nearest { "nearest" } else { "up" };
+            format!("{},{},{},{mode},{}", s.initial, s.increment, s.minimum, s.free_below)
+        });
+        let day = |day: Option<u8>| day.map_or(String::new(), |day| format!("2026-10-{day:02}"));
+        csv += &format!(
+            "{},{},{},{steps},{},{},{},{},{},{}\n",
+            row.prefix,
+            amount(row.rate),
+            amount(row.fee),
+            row.call_type.unwrap_or(""),
+            row.least.map_or(String::new(), amount),
+            row.most.map_or(String::new(), amount),
+            row.blocked,
+            day(row.from),
+            day(row.to),
+        );
+    }
+    csv
+}
+
+fn books(plan: &Plan) -> Books {
+    let names: Vec<String> = (0..plan.decks.len()).map(|i| format!("deck{i}")).collect();
+    let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    let mut toml = format!(
+        "[plan.p]\ncountry = {:?}\ncurrency = \"EUR\"\nprorate_first = {}\ncost_decimals = {}\ndecks = [{}]\ninbound_decks = [\"inbound\"]\n",
+        plan.country,
+        plan.prorate,
+        plan.decimals,
+        quoted.join(", "),
+    );
+    toml +=
+        &plan.minutes.map_or("included_minutes = \"unlimited\"\n".to_owned(), |m| format!("included_minutes = {m}\n"));
+    toml +=
+        &plan.overage.map_or("overage = \"deck\"\n".to_owned(), |rate| format!("overage_rate = {:?}\n", amount(rate)));
+    if let Some(steps) = plan.steps {
+        toml += &format!("steps = {}\n", steps_toml(steps));
+    }
+    if plan.includes_austria {
+        toml += "included = [\"AT\"]\n";
+    }
+    let mut decks: Vec<(&str, String)> =
+        names.iter().map(|n| n.as_str()).zip(plan.decks.iter().map(|d| deck_csv(d))).collect();
+    decks.push(("inbound", deck_csv(&plan.inbound)));
+    let decks: Vec<(&str, &str)> = decks.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let numbering: String = std::iter::once("prefix,country,type,total_lengths\n".to_owned())
+        .chain(NUMBERING.iter().map(|(prefix, country, kind)| format!("{prefix},{country},{kind},\n")))
+        .collect();
+    let accounts = format!(
+        "account,plan,country,billing_start,timezone,language,extensions\np,p,{},2026-10-{:02},UTC,en,100-199\n",
+        plan.country, plan.billing_start_day
+    );
+    let numbers: String = std::iter::once("number,account,valid_from,valid_to\n".to_owned())
+        .chain(OWN.iter().map(|number| format!("+{number},p,,\n")))
+        .collect();
+    Books::with(COUNTRIES, &numbering, &toml, &decks, &accounts, &numbers)
+}
+
+// --- The model ---------------------------------------------------------------------------------------------------------
+
+fn in_force(row: &Row, day: u8) -> bool {
+    row.from.is_none_or(|from| from <= day) && row.to.is_none_or(|to| day < to)
+}
+
+/// The longest prefix over decks in order; of one deck and prefix the row that began last.
+fn longest<'a>(decks: &[&'a [Row]], number: &str, day: u8, typed: bool) -> Option<&'a Row> {
+    let mut best: Option<&Row> = None;
+    for deck in decks {
+        let mut of_deck: Option<&Row> = None;
+        for row in deck.iter().filter(|row| number.starts_with(&row.prefix) && in_force(row, day)) {
+            let longer = |than: &Row| row.prefix.len() > than.prefix.len();
+            let later = |than: &Row| row.prefix.len() == than.prefix.len() && row.from > than.from;
+            if of_deck.is_none_or(|known| longer(known) || later(known)) {
+                of_deck = Some(row);
+            }
+        }
+        // A deck's later row of a prefix hides the earlier one, whether or not it names a type.
+        if typed {
+            of_deck = longest_typed(deck, number, day);
+        }
+        if let Some(row) = of_deck
+            && best.is_none_or(|best| row.prefix.len() > best.prefix.len())
+        {
+            best = Some(row);
+        }
+    }
+    best
+}
+
+fn longest_typed<'a>(deck: &'a [Row], number: &str, day: u8) -> Option<&'a Row> {
+    let speaking = |row: &&Row| {
+        let hidden =
+            deck.iter().any(|other| other.prefix == row.prefix && other.from > row.from && in_force(other, day));
+        number.starts_with(&row.prefix) && in_force(row, day) && !hidden && row.call_type.is_some()
+    };
+    deck.iter().filter(speaking).max_by_key(|row| row.prefix.len())
+}
+
+fn step(steps: Steps, micros: i64) -> i64 {
+    if micros == 0 || micros < i64::from(steps.free_below) * 1_000_000 {
+        return 0;
+    }
+    let mut seconds = 0_i64;
+    if steps.nearest {
+        // Up as long as the middle of the next block is reached.
+        while 2 * micros >= (2 * seconds + i64::from(steps.increment)) * 1_000_000 {
+            seconds += i64::from(steps.increment);
+        }
+    } else {
+        seconds = i64::from(steps.initial);
+        while seconds * 1_000_000 < micros {
+            seconds += i64::from(steps.increment);
+        }
+    }
+    seconds.max(i64::from(steps.minimum))
+}
+
+fn country_steps(home: &str, country: &str, kind: &str) -> Steps {
+    let brazil_mobile = (country, kind) == ("BR", "mobile") && (home == "US" || home == "BR");
+    let (nearest, initial, increment, minimum) = match home {
+        _ if brazil_mobile => (false, 30, 6, 30),
+        "US" => (true, 60, 60, 0),
+        _ => (false, 60, 60, 0),
+    };
+    Steps { nearest, initial, increment, minimum, free_below: 0 }
+}
+
+/// Type, rule, billable, included, cost.
+type Expected = Result<(&'static str, u8, i64, i64, Decimal), &'static str>;
+
+fn model(plan: &Plan, call: &OneCall) -> Expected {
+    if call.day < plan.billing_start_day {
+        return Err("before_billing_start");
+    }
+    let number = call.to.as_str();
+    let known =
+        NUMBERING.iter().filter(|(prefix, ..)| number.starts_with(prefix)).max_by_key(|(prefix, ..)| prefix.len());
+    let main = if number.starts_with("49") {
+        "DE"
+    } else if number.starts_with("55") {
+        "BR"
+    } else if number.starts_with("43") {
+        "AT"
+    } else {
+        "US"
+    };
+    let code_digits = if main == "US" { 1 } else { 2 };
+    let (country, kind) = known.map_or((main, "unknown"), |(_, country, kind)| (*country, *kind));
+    let home = plan.country;
+    let at_home = country == home || (home, country) == ("US", "PR");
+    let ordinary = matches!(kind, "fixed" | "mobile" | "fixed_or_mobile" | "voip");
+    let own = OWN.contains(&number);
+    let decks: Vec<&[Row]> = plan.decks.iter().map(Vec::as_slice).collect();
+    let row = longest(&decks, number, call.day, false);
+    let typed = longest(&decks, number, call.day, true);
+    let may_price = |row: &Row| kind != "unknown" || row.call_type.is_some() || row.prefix.len() >= code_digits + 3;
+    let by_deck = plan.overage.is_none() && plan.minutes.is_some();
+
+    // What kind of call, and which row has a say.
+    enum Charge<'a> {
+        Free,
+        InPlan(Option<&'a Row>),
+        By(&'a Row),
+    }
+    let (call_type, rule, charge) = if call.inbound {
+        if own && kind == "toll_free" {
+            let row = longest(&[&plan.inbound], number, call.day, false).ok_or("no_rate")?;
+            if row.blocked {
+                return Err("blocked");
+            }
+            ("toll_free", 11, Charge::By(row))
+        } else {
+            ("inbound", 11, Charge::Free)
+        }
+    } else if own {
+        ("", 7, Charge::InPlan(row.filter(|row| may_price(row))))
+    } else if let Some(typed) = typed {
+        match typed.call_type.unwrap() {
+            "included" => ("", 8, Charge::InPlan(Some(typed))),
+            name => {
+                let barred = row.is_some_and(|row| row.blocked && row.prefix.len() > typed.prefix.len());
+                if typed.blocked || barred {
+                    return Err("blocked");
+                }
+                (name, 8, Charge::By(typed))
+            }
+        }
+    } else if at_home && ordinary || plan.includes_austria && country == "AT" && ordinary {
+        ("", 9, Charge::InPlan(row.filter(|row| may_price(row))))
+    } else if kind == "toll_free" && main == home {
+        if row.is_some_and(|row| row.blocked) {
+            return Err("blocked");
+        }
+        ("toll_free_outbound", 10, Charge::Free)
+    } else {
+        let row = row.ok_or("no_rate")?;
+        if !may_price(row) {
+            return Err("no_rate");
+        }
+        if row.blocked {
+            return Err("blocked");
+        }
+        (if at_home { "domestic_premium" } else { "international" }, 10, Charge::By(row))
+    };
+
+    // How long.
+    let own_steps = match &charge {
+        Charge::By(row) => row.steps,
+        Charge::InPlan(Some(row)) if by_deck => row.steps,
+        _ => None,
+    };
+    let steps = own_steps.or(plan.steps).unwrap_or_else(|| country_steps(home, country, kind));
+    let billable = step(steps, call.micros);
+    let forgiven = call.micros == 0 || call.micros < i64::from(steps.free_below) * 1_000_000;
+
+    // How much.
+    let cost = |rate: u32, fee: u32, least: Option<u32>, most: Option<u32>, seconds: i64| {
+        let decimal = |value: u32| Decimal::new(i64::from(value), 5);
+        let fee = if forgiven { Decimal::ZERO } else { decimal(fee) };
+        let mut cost = fee + decimal(rate) * Decimal::from(seconds) / Decimal::from(60);
+        if seconds > 0 {
+            cost = least.map_or(cost, |least| cost.max(decimal(least)));
+            cost = most.map_or(cost, |most| cost.min(decimal(most)));
+        }
+        cost.round_dp_with_strategy(plan.decimals, RoundingStrategy::MidpointAwayFromZero)
+    };
+    match charge {
+        Charge::Free => Ok((call_type, rule, billable, 0, Decimal::ZERO)),
+        Charge::By(row) => Ok((call_type, rule, billable, 0, cost(row.rate, row.fee, row.least, row.most, billable))),
+        Charge::InPlan(row) => {
+            let left = plan.minutes.map_or(i64::MAX, |minutes| {
+                let days = 32 - i64::from(plan.billing_start_day);
+                let minutes = if plan.prorate {
+                    // Whole minutes, up.
+                    (Decimal::from(minutes) * Decimal::from(days) / Decimal::from(31)).ceil()
+                } else {
+                    Decimal::from(minutes)
+                };
+                (i64::try_from(minutes).unwrap() * 60 - call.used as i64).max(0)
+            });
+            let included = billable.min(left);
+            let beyond = billable - included;
+            if beyond == 0 {
+                return Ok(("included", rule, billable, included, Decimal::ZERO));
+            }
+            let cost = match (plan.overage, row) {
+                (Some(rate), _) => cost(rate, 0, None, None, beyond),
+                // A blocked row without a price prices nothing.
+                (None, Some(row)) if !(row.blocked && row.rate == 0 && row.fee == 0) => {
+                    cost(row.rate, row.fee, row.least, row.most, beyond)
+                }
+                (None, _) => return Err("no_rate"),
+            };
+            Ok((if included == 0 { "overage" } else { "included" }, rule, billable, included, cost))
+        }
+    }
+}
+
+// --- Random worlds ------------------------------------------------------------------------------------------------------
+
+fn steps() -> impl Strategy<Value = Steps> {
+    (any::<bool>(), 0..100_u32, 1..100_u32, select(vec![0_u32, 0, 30, 90]), select(vec![0_u32, 0, 3])).prop_map(
+        |(nearest, initial, increment, minimum, free_below)| {
+            let initial = if nearest { increment } else { initial };
+            Steps { nearest, initial, increment, minimum, free_below }
+        },
+    )
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    let prefix = (select(STEMS), 1..6_usize, "[0-2]{0,3}").prop_map(|(stem, keep, more)| {
+        if keep < stem.len() { stem[..keep].to_owned() } else { format!("{stem}{more}") }
+    });
+    let amounts = (0..300_000_u32, select(vec![0_u32, 0, 0, 10_000, 12_345]), any::<bool>());
+    let caps = (proptest::option::weighted(0.1, 0..50_000_u32), proptest::option::weighted(0.1, 50_000..100_000_u32));
+    let named = proptest::option::weighted(
+        0.15,
+        select(vec!["included", "domestic_premium", "international", "toll_free_outbound"]),
+    );
+    let days = (proptest::option::weighted(0.2, 1..12_u8), proptest::option::weighted(0.2, 12..28_u8));
+    (prefix, amounts, proptest::option::weighted(0.3, steps()), named, caps, proptest::bool::weighted(0.1), days)
+        .prop_map(|(prefix, (rate, fee, free), steps, call_type, (least, most), blocked, (from, to))| Row {
+            prefix,
+            rate: if free && rate % 4 == 0 { 0 } else { rate },
+            fee,
+            steps,
+            call_type,
+            least,
+            most,
+            blocked,
+            from,
+            to,
+        })
+}
+
+/// Rows of one deck: no two of one prefix that begin together, which a deck may not have.
+fn deck(rows: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Row>> {
+    proptest::collection::vec(row(), rows).prop_map(|mut rows: Vec<Row>| {
+        rows.sort_by(|a, b| (&a.prefix, a.from).cmp(&(&b.prefix, b.from)));
+        rows.dedup_by(|a, b| a.prefix == b.prefix && a.from == b.from);
+        rows
+    })
+}
+
+fn plan() -> impl Strategy<Value = Plan> {
+    let money = (
+        select(vec![Some(0_u64), Some(1), Some(3), Some(31), Some(1000), None]),
+        proptest::option::weighted(0.6, 0..5_000_u32),
+        select(vec![0_u32, 2, 4, 4, 6, 8]),
+    );
+    let flags = (any::<bool>(), any::<bool>(), 1..20_u8);
+    let decks = (proptest::collection::vec(deck(1..25), 1..4), deck(0..10));
+    (select(vec!["DE", "US", "BR", "AT"]), money, proptest::option::weighted(0.3, steps()), flags, decks).prop_map(
+        |(
+            country,
+            (minutes, overage, decimals),
+            steps,
+            (includes_austria, prorate, billing_start_day),
+            (decks, mut inbound),
+        )| {
+            // Rows of inbound decks name no type.
+            inbound.iter_mut().for_each(|row| row.call_type = None);
+            Plan {
+                country,
+                minutes,
+                overage,
+                steps,
+                includes_austria,
+                prorate,
+                decimals,
+                billing_start_day,
+                decks,
+                inbound,
+            }
+        },
+    )
+}
+
+fn one_call() -> impl Strategy<Value = OneCall> {
+    let to = prop_oneof![
+        6 => (select(STEMS), "[0-2]{9}").prop_map(|(stem, more)| {
+            let digits = if stem.starts_with("55") { 13 } else { 11 };
+            format!("{stem}{more}")[..digits].to_owned()
+        }),
+        1 => select(OWN).prop_map(str::to_owned),
+    ];
+    let micros = prop_oneof![
+        0..200_000_000_i64,
+        (0..300_i64).prop_map(|seconds| seconds * 1_000_000),
+        (1..100_i64).prop_map(|half_minutes| half_minutes * 30_000_000 + 1),
+        Just(0),
+    ];
+    let used = prop_oneof![Just(0_u64), 0..300_u64, (0..1100_u64).prop_map(|minutes| minutes * 60 - minutes % 2)];
+    (to, proptest::bool::weighted(0.2), micros, 1..29_u8, used).prop_map(|(to, inbound, micros, day, used)| OneCall {
+        to,
+        inbound,
+        micros,
+        day,
+        used,
+    })
+}
+
+fn as_call(one: &OneCall) -> Call {
+    let direction = if one.inbound { Direction::Inbound } else { Direction::Outbound };
+    let mut call = call("", &format!("+{}", one.to)).account("p").direction(direction).used(one.used);
+    call.answer = Some(at(&format!("2026-10-{:02}T12:00:00Z", one.day)));
+    call.duration = Some(callrated::time::Micros(one.micros));
+    call
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_heart_equals_a_slow_model(plan in plan(), calls in proptest::collection::vec(one_call(), 200)) {
+        let books = books(&plan);
+        let world = books.world();
+        for one in &calls {
+            let call = as_call(one);
+            let record = call.record();
+            let Resolution::Legs(Some(leg), None) = rating::resolve(&record, call.received(), &call.profile, world) else {
+                return Err(TestCaseError::fail(format!("no single leg: {one:?}")));
+            };
+            let rated = rating::rate(&leg, world, leg.period(world), one.used);
+            let got = rated.map_err(|why| why.reason.name()).map(|r| {
+                let (billable, included) = (i64::from(r.billable_seconds), i64::from(r.included_seconds));
+                (r.call_type.name(), r.basis.rule, billable, included, r.cost.decimal().normalize())
+            });
+            let expected = model(&plan, one).map(|(t, rule, billable, included, cost)| (t, rule, billable, included, cost.normalize()));
+            prop_assert_eq!(got, expected, "{:?}", one);
+
+            // The proof comes to the same, to the digit.
+            let used = one.used;
+            let proof = rating::prove(&record, call.received(), &call.profile, world, leg.direction, &|_, _| used);
+            match (expected, &proof.quote, &proof.suspended) {
+                (Ok((call_type, .., cost)), Some(quote), None) => {
+                    let shown: Decimal = quote.cost.parse().unwrap();
+                    prop_assert_eq!((quote.call_type, shown.normalize()), (call_type, cost), "{:?}", one);
+                    let last = &proof.lines.last().unwrap().text;
+                    prop_assert!(last.ends_with(&format!(": {} EUR", quote.cost)), "{}", last);
+                }
+                (Err(reason), None, Some(suspended)) => prop_assert_eq!(suspended.reason, reason),
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+    }
+
+    /// Any text in any field is answered, and the answer is the same twice.
+    #[test]
+    fn any_record_is_answered(
+        texts in proptest::collection::vec(prop_oneof!["\\PC{0,24}", "[+0-9*#;,. ]{0,20}", "sip:[0-9a-z+@;=.]{0,30}"], 4),
+        answer in any::<Option<i64>>(), end in any::<Option<i64>>(), duration in any::<Option<i64>>(), received in any::<i64>(),
+        plain in any::<bool>(), used in any::<u64>(),
+    ) {
+        let books = &common::world::BOOKS;
+        let mut call = call(&texts[0], &texts[1]).account(if plain { "de" } else { &texts[2] }).forwarded_by(&texts[3]).used(used);
+        if !plain {
+            call.answer = answer.map(callrated::time::Timestamp);
+            call.end = end.map(callrated::time::Timestamp);
+            call.duration = duration.map(callrated::time::Micros);
+            call.received = Some(callrated::time::Timestamp(received));
+        }
+        prop_assert_eq!(books.outcome(&call), books.outcome(&call));
+    }
+}
