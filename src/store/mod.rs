@@ -15,6 +15,8 @@ use crate::batch::Position;
 use crate::call::{AccountKey, GroupKey, LegKey, SuspenseReason};
 use crate::time::Period;
 
+mod schema;
+pub mod sqlite;
 mod types;
 
 pub use types::*;
