@@ -20,7 +20,7 @@ use crate::images::Images;
 use crate::record::Record;
 use crate::resolver::Gathered;
 use crate::road::{Marker, Road};
-use crate::sequencer::{Control, Progress};
+use crate::sequencer::Control;
 use crate::shard::ShardPart;
 use crate::store::{self, FlushBatch, Store, StoreError};
 use crate::tariff::{PlanId, RowId};
@@ -312,13 +312,14 @@ impl<'a> Rows<'a> {
                 detail: kept.detail,
             });
         }
-        let released = gathered.retried.iter().map(|r| store::SuspenseKey { position: r.0, leg: r.1 }).collect();
         let retried: Vec<store::Retried> = gathered
             .retried
             .iter()
             .map(|r| store::Retried { key: store::SuspenseKey { position: r.0, leg: r.1 }, attempt: r.2 })
             .collect();
         keep_latest(&mut suspended, &retried);
+        let waiting: hashbrown::HashSet<store::SuspenseKey> = suspended.iter().map(|s| s.key).collect();
+        let released = retried.iter().map(|r| r.key).filter(|key| !waiting.contains(key)).collect();
         Rows {
             accounts: gathered.accounts.iter().map(|(key, name)| store::Account { key: *key, name: name.clone() }).collect(),
             groups: gathered.groups.iter().map(|(key, name)| store::Group { key: *key, name: name.clone() }).collect(),

@@ -16,7 +16,7 @@ use crate::entry::{Activation, Retry, SourceProfile};
 use crate::identity::{IdentityError, IdentityIndex, Key, Verdict};
 use crate::images::{ImageMissing, Images};
 use crate::names::Names;
-use crate::rating::{self, Answered, Leg, Plans, Resolution, World};
+use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::{Direction, Record};
 use crate::road::{Marker, Question, Travel};
 use crate::shard::{LegBatch, LegJob, ToShard};
@@ -39,8 +39,6 @@ pub struct KnownTariff {
     pub activation: Activation,
     /// The image.
     pub tariff: Arc<Tariff>,
-    /// Its plans by the plan names of the directory in force.
-    pub plans: Arc<Plans>,
 }
 
 /// What the resolver holds at a position: loaded at start, changed by the journal.
@@ -236,12 +234,12 @@ impl Resolver {
         let Some(known) = in_force(&self.state.tariffs, at) else {
             return self.suspend(frame, &job, SuspenseReason::UnknownAccount, "no tariff is in force");
         };
-        let (slot, tariff, plans) = (known.slot, known.tariff.clone(), known.plans.clone());
-        let world = World { directory: &directory, tariff: &tariff, slot, plans: &plans };
+        let (slot, tariff) = (known.slot, known.tariff.clone());
+        let world = World { directory: &directory, tariff: &tariff, slot };
         let fallback = SourceProfile::default();
         let profile = self.state.sources.get(usize::from(job.source)).and_then(Option::as_ref).unwrap_or(&fallback);
         match rating::resolve(&record, job.received_at, profile, world) {
-            Resolution::Suspended(why) => self.suspend(frame, &job, why.reason(), why.detail()),
+            Resolution::Suspended(why) => self.suspend(frame, &job, why.reason, why.detail),
             Resolution::Legs(first, second) => {
                 if job.only.is_none() {
                     self.tally.resolved += 1;
@@ -322,8 +320,7 @@ impl Resolver {
                 // Legs resolved so far were resolved under the tariffs known so far.
                 self.hand_over(frame);
                 self.to_all(|| ToShard::Tariff(slot, tariff.clone()));
-                let plans = self.state.directory.as_ref().map(|d| Plans::join(d, &tariff)).unwrap_or_default();
-                self.state.tariffs.push(KnownTariff { slot, activation, tariff, plans: Arc::new(plans) });
+                self.state.tariffs.push(KnownTariff { slot, activation, tariff });
             }
             Some(EntryKind::Directory) => {
                 let activation: Activation = serde_json::from_slice(entry.payload).map_err(json)?;
@@ -393,9 +390,6 @@ impl Resolver {
         self.account_keys = vec![None; directory.account_index_count() as usize];
         self.group_keys = vec![None; directory.groups() as usize];
         self.to_all(|| ToShard::Directory(directory.clone()));
-        for known in &mut self.state.tariffs {
-            known.plans = Arc::new(Plans::join(&directory, &known.tariff));
-        }
         self.state.directory = Some(directory);
     }
 

@@ -18,7 +18,7 @@ use crate::call::{AccountKey, CallType, GroupKey, LegKey, RatedCall, SuspenseRea
 use crate::directory::Directory;
 use crate::flush::Part;
 use crate::os::clock::Clock;
-use crate::rating::{self, Leg, Plans, World};
+use crate::rating::{self, Leg, World};
 use crate::road::{LiveUsage, UsageLine};
 use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
@@ -184,8 +184,8 @@ pub struct Shard {
     flush: Sender<Part>,
     clock: Clock,
     state: ShardState,
-    /// By slot, with its plans by the plan names of the directory in force.
-    tariffs: Vec<(Arc<Tariff>, Plans)>,
+    /// By slot.
+    tariffs: Vec<Arc<Tariff>>,
     directory: Option<Arc<Directory>>,
     months: Months,
     part: ShardPart,
@@ -259,14 +259,10 @@ impl Shard {
                 ToShard::Tariff(slot, tariff) => {
                     // Slots come in order; the shard holds all of them.
                     debug_assert_eq!(self.tariffs.len(), usize::from(slot.0));
-                    let plans = self.directory.as_ref().map(|d| Plans::join(d, &tariff)).unwrap_or_default();
-                    self.tariffs.push((tariff, plans));
+                    self.tariffs.push(tariff);
                 }
                 ToShard::Directory(directory) => {
                     self.months = Months::default();
-                    for (tariff, plans) in &mut self.tariffs {
-                        *plans = Plans::join(&directory, tariff);
-                    }
                     self.directory = Some(directory);
                 }
                 ToShard::Marker { number, upto } => self.marker(number, upto),
@@ -293,8 +289,8 @@ impl Shard {
         crate::poison::at(job.attempt);
         let account = directory.row(job.leg.account_row);
         let period = self.months.period(account.zone_index, account.zone, job.leg.answer);
-        let Some((tariff, plans)) = self.tariffs.get(usize::from(job.slot.0)) else { return };
-        let world = World { directory, tariff, slot: job.slot, plans };
+        let Some(tariff) = self.tariffs.get(usize::from(job.slot.0)) else { return };
+        let world = World { directory, tariff, slot: job.slot };
         let pool = (job.group, period);
         let used = self.state.drawn.get(&pool).copied().unwrap_or(0);
         let counts = self.counts.period(period);
@@ -311,13 +307,13 @@ impl Shard {
                 self.part.rows.push(RatedRow { call, frame, at: job.at, length: job.length });
             }
             Err(why) => {
-                let reason = why.reason();
+                let reason = why.reason;
                 counts.3[reason as usize] += 1;
                 self.counts.suspended[reason as usize] += 1;
                 self.part.suspended.push(SuspendedLeg {
                     job: *job,
                     reason,
-                    detail: why.detail(),
+                    detail: why.detail,
                     period,
                     frame,
                 });

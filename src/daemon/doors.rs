@@ -67,9 +67,8 @@ async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut Joi
             tasks.spawn(tcp::serve(socket, door, stop.clone()));
         }
         Protocol::Udp => {
-            for socket in udp::bind(listen).map_err(taken)? {
-                tasks.spawn(udp::serve(socket, door.clone(), stop.clone()));
-            }
+            let bound = udp::bind(listen).map_err(taken)?;
+            tasks.spawn(udp::serve(bound.sockets, door, stop.clone()));
         }
     }
     Ok(())

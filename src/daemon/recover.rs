@@ -132,7 +132,7 @@ fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result
     let mut tariffs = Vec::with_capacity(state.tariffs.len());
     for row in &state.tariffs {
         let tariff = images.tariff(&row.digest).map_err(image_exit)?;
-        tariffs.push(KnownTariff { slot: row.slot, activation: activation(row), tariff, plans: Arc::default() });
+        tariffs.push(KnownTariff { slot: row.slot, activation: activation(row), tariff });
     }
     let directory = match state.directories.last() {
         Some(row) => Some(images.directory(&row.digest).map_err(image_exit)?),

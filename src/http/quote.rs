@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{App, Problem};
 use crate::entry::SourceProfile;
-use crate::rating::{self, Plans, World};
+use crate::rating::{self, World};
 use crate::record::{Direction, Record};
 use crate::time::{MICROS_PER_SECOND, Micros, parse_rfc3339};
 
@@ -71,10 +71,9 @@ pub(super) async fn quote(
         duration: Some(duration),
         ..Record::default()
     };
-    let plans = Plans::join(&directory, &tariff);
     // Which slot a tariff has matters only for what is stored.
     let slot = crate::call::TariffSlot(0);
-    let world = World { directory: &directory, tariff: &tariff, slot, plans: &plans };
+    let world = World { directory: &directory, tariff: &tariff, slot };
     let profile = SourceProfile { max_age_days: u32::MAX, ..SourceProfile::default() };
     let proof = rating::prove(&record, answer, &profile, world, side, &|_, _| used);
     match (&proof.quote, &proof.suspended) {

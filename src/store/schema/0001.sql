@@ -125,18 +125,20 @@ CREATE TABLE locators (id INTEGER PRIMARY KEY, runs BLOB NOT NULL);
 CREATE TABLE usage (
     period           INTEGER NOT NULL,
     account          INTEGER NOT NULL,
+    billing_group    INTEGER NOT NULL,   -- whose allowance the calls drew
     call_type        INTEGER NOT NULL,
     currency         TEXT    NOT NULL,
+    decimals         INTEGER NOT NULL,   -- in which amounts are shown
     calls            INTEGER NOT NULL,
     talk             INTEGER NOT NULL,   -- microseconds
     billable_seconds INTEGER NOT NULL,
     cost_units       INTEGER NOT NULL,   -- whole units, rounded down; exact together with
     cost_nanos       INTEGER NOT NULL,   -- 0 to 999 999 999
-    PRIMARY KEY (period, account, call_type, currency)
+    PRIMARY KEY (period, account, billing_group, call_type, currency)
 ) WITHOUT ROWID;
 CREATE TABLE usage_recent (
-    row INTEGER PRIMARY KEY, period INTEGER NOT NULL, account INTEGER NOT NULL, call_type INTEGER NOT NULL,
-    currency TEXT NOT NULL, calls INTEGER NOT NULL, talk INTEGER NOT NULL, billable_seconds INTEGER NOT NULL,
+    row INTEGER PRIMARY KEY, period INTEGER NOT NULL, account INTEGER NOT NULL, billing_group INTEGER NOT NULL,
+    call_type INTEGER NOT NULL, currency TEXT NOT NULL, decimals INTEGER NOT NULL, calls INTEGER NOT NULL, talk INTEGER NOT NULL, billable_seconds INTEGER NOT NULL,
     cost_units INTEGER NOT NULL, cost_nanos INTEGER NOT NULL
 );
 CREATE TABLE allowances (
@@ -155,6 +157,7 @@ CREATE TABLE suspense (
     reason              TEXT    NOT NULL,
     attempt             INTEGER NOT NULL,
     account             INTEGER,
+    period              INTEGER,          -- of a leg
     answer              INTEGER,
     received_at         INTEGER NOT NULL,
     source_profile      INTEGER NOT NULL,
@@ -175,4 +178,5 @@ CREATE TABLE retried (
 
 CREATE TABLE conflicts (position INTEGER PRIMARY KEY, first_position INTEGER NOT NULL, record BLOB NOT NULL);
 
-CREATE TABLE books (name TEXT PRIMARY KEY, ordinal INTEGER NOT NULL, value INTEGER NOT NULL) WITHOUT ROWID;
+-- Counts, and nano-units of money, which may be beyond 63 bits: as text, exact.
+CREATE TABLE books (name TEXT PRIMARY KEY, ordinal INTEGER NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;

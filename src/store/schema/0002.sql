@@ -67,15 +67,15 @@ LEFT JOIN billing_groups g ON g.key = coalesce(c.billing_group, a.billing_group)
 -- The lines of `usage`, each with its latest value.
 CREATE VIEW usage_now AS
 WITH latest AS (
-    SELECT max(row) AS row FROM usage_recent GROUP BY period, account, call_type, currency
+    SELECT max(row) AS row FROM usage_recent GROUP BY period, account, billing_group, call_type, currency
 )
-SELECT u.period, u.account, u.call_type, u.currency, u.calls, u.talk, u.billable_seconds, u.cost_units, u.cost_nanos
+SELECT u.period, u.account, u.billing_group, u.call_type, u.currency, u.calls, u.talk, u.billable_seconds, u.cost_units, u.cost_nanos
 FROM latest JOIN usage_recent u ON u.row = latest.row
 UNION ALL
-SELECT u.period, u.account, u.call_type, u.currency, u.calls, u.talk, u.billable_seconds, u.cost_units, u.cost_nanos
+SELECT u.period, u.account, u.billing_group, u.call_type, u.currency, u.calls, u.talk, u.billable_seconds, u.cost_units, u.cost_nanos
 FROM usage u
-WHERE (u.period, u.account, u.call_type, u.currency) NOT IN
-    (SELECT period, account, call_type, currency FROM usage_recent);
+WHERE (u.period, u.account, u.billing_group, u.call_type, u.currency) NOT IN
+    (SELECT period, account, billing_group, call_type, currency FROM usage_recent);
 
 CREATE VIEW account_usage AS
 SELECT

@@ -94,6 +94,10 @@ impl Store for SqliteStore {
         self.writer().flush(batch)
     }
 
+    fn load_activations(&self) -> Result<(Vec<ActivationRow>, Vec<ActivationRow>), StoreError> {
+        self.read(|reader| state::load_activations(&reader.connection))
+    }
+
     fn calls(
         &self,
         account: AccountKey,

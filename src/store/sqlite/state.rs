@@ -39,18 +39,6 @@ fn all<T>(
 pub fn load(reader: &mut Reader) -> Result<StoredState, StoreError> {
     let transaction = reader.connection.unchecked_transaction().map_err(failed)?;
     let (position, flush) = position(&transaction)?;
-    let activations = |sql: &str| {
-        all(&transaction, sql, (), |row| {
-            Ok(ActivationRow {
-                slot: TariffSlot(row.get(0)?),
-                position: Position(unsigned(row, 1)?),
-                digest: row.get(2)?,
-                effective_from: row.get::<_, Option<i64>>(3)?.map(Timestamp),
-                activated_at: Timestamp(row.get(4)?),
-                by: row.get(5)?,
-            })
-        })
-    };
     let retried = all(&transaction, "SELECT position, leg, attempt FROM retried ORDER BY 1, 2", (), |row| {
         let leg = row.get::<_, i64>(1)?;
         let leg = leg_of(leg).ok_or(rusqlite::Error::IntegralValueOutOfRange(1, leg))?;
@@ -71,14 +59,35 @@ pub fn load(reader: &mut Reader) -> Result<StoredState, StoreError> {
         sources: all(&transaction, "SELECT position, source, profile FROM sources ORDER BY 1, 2", (), |row| {
             Ok(SourceRow { position: Position(unsigned(row, 0)?), source: SourceId(row.get(1)?), json: row.get(2)? })
         })?,
-        tariffs: activations("SELECT * FROM tariffs ORDER BY slot")?,
-        directories: activations("SELECT * FROM directories ORDER BY slot")?,
+        tariffs: activations(&transaction, "SELECT * FROM tariffs ORDER BY slot")?,
+        directories: activations(&transaction, "SELECT * FROM directories ORDER BY slot")?,
         retried,
         books: all(&transaction, "SELECT name, value FROM books ORDER BY ordinal, name", (), |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            let value: String = row.get(1)?;
+            let value = value.parse().map_err(|_| rusqlite::Error::IntegralValueOutOfRange(1, 0))?;
+            Ok((row.get(0)?, value))
         })?,
         suspense: suspense::counts(&transaction)?,
     })
+}
+
+fn activations(connection: &Connection, sql: &str) -> Result<Vec<ActivationRow>, StoreError> {
+    all(connection, sql, (), |row| {
+        Ok(ActivationRow {
+            slot: TariffSlot(row.get(0)?),
+            position: Position(unsigned(row, 1)?),
+            digest: row.get(2)?,
+            effective_from: row.get::<_, Option<i64>>(3)?.map(Timestamp),
+            activated_at: Timestamp(row.get(4)?),
+            by: row.get(5)?,
+        })
+    })
+}
+
+/// Tariffs and directories in the order of their activation.
+pub fn load_activations(connection: &Connection) -> Result<(Vec<ActivationRow>, Vec<ActivationRow>), StoreError> {
+    let tariffs = activations(connection, "SELECT * FROM tariffs ORDER BY slot")?;
+    Ok((tariffs, activations(connection, "SELECT * FROM directories ORDER BY slot")?))
 }
 
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {

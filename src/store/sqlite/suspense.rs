@@ -5,7 +5,7 @@
 use rusqlite::{Connection, Row, Transaction};
 
 use super::cell::{Cell, bytes_of};
-use super::{damaged, failed, leg_number, leg_of, whole};
+use super::{damaged, failed, leg_number, leg_of, period_number, period_of, whole};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, SuspenseReason};
 use crate::store::{Conflict, FlushBatch, StoreError, SuspenseItem, SuspenseKey, SuspensePage, Visit};
@@ -19,8 +19,8 @@ pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<()
     let mut insert = transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO suspense (position, leg, reason, attempt, account, answer, received_at,
-             source_profile, node, call_id, source_dialled, destination_dialled, detail, record)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+             source_profile, node, call_id, source_dialled, destination_dialled, detail, record, period)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )
         .map_err(failed)?;
     for row in batch.suspended {
@@ -39,6 +39,7 @@ pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<()
             Cell::bytes(row.destination_dialled),
             Cell::Text(row.detail.as_bytes()),
             Cell::Blob(row.record),
+            Cell::option(row.period.map(period_number)),
         ];
         for (i, cell) in cells.iter().enumerate() {
             insert.raw_bind_parameter(i + 1, cell).map_err(failed)?;
@@ -72,7 +73,7 @@ macro_rules! select {
             "SELECT position, leg, reason, attempt, account, answer, received_at, source_profile, node, call_id, \
              source_dialled, destination_dialled, detail, ",
             $record,
-            " FROM suspense ",
+            ", period FROM suspense ",
             $rest
         )
     };
@@ -97,6 +98,7 @@ fn item(row: &Row<'_>) -> Result<SuspenseItem, StoreError> {
         destination_dialled: bytes(11)?,
         detail: row.get(12).map_err(failed)?,
         record: bytes(13)?,
+        period: row.get::<_, Option<i64>>(14).map_err(failed)?.and_then(period_of),
     })
 }
 

@@ -24,14 +24,15 @@ const NAMES_AT_ONCE: usize = 1000;
 
 macro_rules! columns {
     () => {
-        "period, account, call_type, currency, calls, talk, billable_seconds, cost_units, cost_nanos"
+        "period, account, billing_group, call_type, currency, decimals, calls, talk, billable_seconds, cost_units, \
+         cost_nanos"
     };
 }
 
-type Key = (Period, AccountKey, CallType, [u8; 3]);
+type Key = (Period, AccountKey, GroupKey, CallType, [u8; 3]);
 
 fn key(line: &UsageLine) -> Key {
-    (line.period, line.account, line.call_type, line.currency)
+    (line.period, line.account, line.group, line.call_type, line.currency)
 }
 
 /// Appends the touched lines and folds this flush's slice.
@@ -45,7 +46,11 @@ pub fn write(
     touched.sort_unstable_by_key(key);
     append(
         transaction,
-        concat!("INSERT INTO usage_recent (row, ", columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"),
+        concat!(
+            "INSERT INTO usage_recent (row, ",
+            columns!(),
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+        ),
         flush,
         &touched,
         put_usage,
@@ -60,7 +65,7 @@ pub fn write(
         .prepare_cached(concat!(
             "INSERT OR REPLACE INTO usage (",
             columns!(),
-            ") VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+            ") VALUES (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
         ))
         .map_err(failed)?;
     for same in slice.chunk_by(|a, b| key(a) == key(b)) {
@@ -141,17 +146,19 @@ fn put_usage(statement: &mut rusqlite::Statement<'_>, line: &UsageLine) -> Resul
     let numbers = [
         (2, period_number(line.period)),
         (3, i64::from(line.account.0)),
-        (4, i64::from(line.call_type as u8)),
-        (6, usage.calls),
-        (7, talk),
-        (8, usage.billable_seconds),
-        (9, units),
-        (10, usage.cost.rem_euclid(NANOS) as i64),
+        (4, i64::from(line.group.0)),
+        (5, i64::from(line.call_type as u8)),
+        (7, i64::from(line.decimals)),
+        (8, usage.calls),
+        (9, talk),
+        (10, usage.billable_seconds),
+        (11, units),
+        (12, usage.cost.rem_euclid(NANOS) as i64),
     ];
     for (at, number) in numbers {
         statement.raw_bind_parameter(at, number).map_err(failed)?;
     }
-    statement.raw_bind_parameter(5, super::cell::Cell::bytes(&line.currency)).map_err(failed)
+    statement.raw_bind_parameter(6, super::cell::Cell::bytes(&line.currency)).map_err(failed)
 }
 
 fn put_allowance(statement: &mut rusqlite::Statement<'_>, line: &AllowanceLine) -> Result<(), StoreError> {
@@ -165,17 +172,19 @@ fn put_allowance(statement: &mut rusqlite::Statement<'_>, line: &AllowanceLine) 
 fn usage_of(row: &Row<'_>) -> Result<UsageLine, StoreError> {
     let bad = || damaged("a line of the totals");
     let number = |i: usize| row.get::<_, i64>(i).map_err(failed);
-    let currency = super::cell::bytes_of(row.get_ref(3).map_err(failed)?).ok_or_else(bad)?;
+    let currency = super::cell::bytes_of(row.get_ref(4).map_err(failed)?).ok_or_else(bad)?;
     Ok(UsageLine {
         period: period_of(number(0)?).ok_or_else(bad)?,
         account: AccountKey(row.get(1).map_err(failed)?),
-        call_type: call_type_of(number(2)?).ok_or_else(bad)?,
+        group: GroupKey(row.get(2).map_err(failed)?),
+        call_type: call_type_of(number(3)?).ok_or_else(bad)?,
         currency: currency.try_into().map_err(|_| bad())?,
+        decimals: row.get(5).map_err(failed)?,
         usage: Usage {
-            calls: number(4)?,
-            talk: i128::from(number(5)?),
-            billable_seconds: number(6)?,
-            cost: i128::from(number(7)?) * NANOS + i128::from(number(8)?),
+            calls: number(6)?,
+            talk: i128::from(number(7)?),
+            billable_seconds: number(8)?,
+            cost: i128::from(number(9)?) * NANOS + i128::from(number(10)?),
         },
     })
 }
@@ -228,27 +237,21 @@ pub fn recent_allowances(connection: &Connection, mut take: impl FnMut(Allowance
 
 /// All totals, by period, account, call type and currency.
 pub fn load(connection: &Connection) -> Result<Vec<UsageLine>, StoreError> {
-    let mut latest: BTreeMap<Key, Usage> = BTreeMap::new();
+    let mut latest: BTreeMap<Key, UsageLine> = BTreeMap::new();
     recent(connection, |line| {
-        latest.insert(key(&line), line.usage);
+        latest.insert(key(&line), line);
     })?;
     let mut lines = Vec::new();
-    let sql = concat!("SELECT ", columns!(), " FROM usage ORDER BY period, account, call_type, currency");
+    let sql = concat!("SELECT ", columns!(), " FROM usage ORDER BY period, account, billing_group, call_type, currency");
     each(connection, sql, (), usage_of, |mut line| {
-        if let Some(usage) = latest.remove(&key(&line)) {
-            line.usage = usage;
+        if let Some(newer) = latest.remove(&key(&line)) {
+            line = newer;
         }
         lines.push(line);
         ON
     })?;
     if !latest.is_empty() {
-        lines.extend(latest.into_iter().map(|((period, account, call_type, currency), usage)| UsageLine {
-            account,
-            period,
-            call_type,
-            currency,
-            usage,
-        }));
+        lines.extend(latest.into_values());
         lines.sort_by_key(key);
     }
     Ok(lines)

@@ -106,7 +106,7 @@ fn write_all(
             )
             .map_err(failed)?;
         for (ordinal, (name, value)) in batch.books.iter().enumerate() {
-            upsert.execute((name, ordinal as i64, value)).map_err(failed)?;
+            upsert.execute((name, ordinal as i64, value.to_string())).map_err(failed)?;
         }
     }
     let upto = whole(batch.upto.0)?;
