@@ -7,6 +7,7 @@ pub mod directory;
 pub mod entry;
 pub mod money;
 pub mod number;
+pub mod os;
 pub mod rating;
 pub mod record;
 pub mod tariff;

@@ -87,6 +87,7 @@ impl fmt::Debug for Number {
 pub mod classify;
 pub mod countries;
 pub mod dialling;
+mod pattern;
 pub mod prefix;
 
 /// A territory: ISO 3166 alpha-2, or `001` for numbers of no country.
@@ -141,4 +142,45 @@ pub enum NumberKind {
     Voicemail,
     /// Not known as valid.
     Unknown,
+}
+
+impl NumberKind {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: [NumberKind; 12] = [
+        NumberKind::Fixed,
+        NumberKind::Mobile,
+        NumberKind::FixedOrMobile,
+        NumberKind::Premium,
+        NumberKind::TollFree,
+        NumberKind::SharedCost,
+        NumberKind::Voip,
+        NumberKind::Uan,
+        NumberKind::Pager,
+        NumberKind::Personal,
+        NumberKind::Voicemail,
+        NumberKind::Unknown,
+    ];
+
+    /// As written in `numbering.csv` and in answers: `fixed_or_mobile`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            NumberKind::Fixed => "fixed",
+            NumberKind::Mobile => "mobile",
+            NumberKind::FixedOrMobile => "fixed_or_mobile",
+            NumberKind::Premium => "premium",
+            NumberKind::TollFree => "toll_free",
+            NumberKind::SharedCost => "shared_cost",
+            NumberKind::Voip => "voip",
+            NumberKind::Uan => "uan",
+            NumberKind::Pager => "pager",
+            NumberKind::Personal => "personal",
+            NumberKind::Voicemail => "voicemail",
+            NumberKind::Unknown => "unknown",
+        }
+    }
+
+    /// The kind behind a name.
+    pub fn named(name: &str) -> Option<NumberKind> {
+        NumberKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
 }

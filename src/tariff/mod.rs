@@ -1,12 +1,32 @@
 //! The tariff: plans, decks, numbering plan and country rules as one content-addressed image.
+//!
+//! Text is read and checked ([`compile()`]), written as an image, opened from bytes wherever they lie
+//! ([`Tariff::open`]), and asked while calls are rated ([`Tariff::lookup`]).
+//!
+//! Does not know files, which tariff is in force, accounts, or what a call costs.
+
+mod cells;
+mod compile;
+mod csv;
+pub mod deck;
+pub mod findings;
+mod image;
+mod lookup;
+mod open;
+pub mod plans;
+mod prefixes;
+pub mod steps;
+#[cfg(test)]
+mod tests;
+mod toml_cells;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::call::{CallType, StepRule};
 use crate::money::{Money, Price};
-use crate::number::classify::Class;
-use crate::number::countries::Countries;
 use crate::number::{Country, Number};
 use crate::time::Timestamp;
 
@@ -49,10 +69,7 @@ pub struct Compiled {
     pub rows: u64,
 }
 
-/// Text → image; all findings if any is an error.
-pub fn compile(_text: &RatesText) -> Result<Compiled, Vec<Finding>> {
-    todo!()
-}
+pub use compile::compile;
 
 /// A damaged, foreign or newer image.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,7 +117,6 @@ pub struct Plan {
     pub cost_decimals: u8,
     pub decks: Vec<String>,
     pub inbound_decks: Vec<String>,
-    // + what `included` lists, look-up section ids
 }
 
 /// One deck row as the look-up gives it.
@@ -125,68 +141,9 @@ pub enum Side {
     Inbound,
 }
 
-/// An opened tariff image.
+/// An opened tariff image. Cloning shares it.
 #[derive(Clone)]
 pub struct Tariff {
-    pub bytes: Bytes,
-}
-
-impl Tariff {
-    /// Checks everything once: magic, version, BLAKE3, every offset. Look-ups trust it afterwards.
-    pub fn open(_bytes: Bytes) -> Result<Tariff, ImageError> {
-        todo!()
-    }
-    /// BLAKE3 of the image, hex.
-    pub fn digest(&self) -> &str {
-        todo!()
-    }
-    pub fn plans(&self) -> &[Plan] {
-        todo!()
-    }
-    pub fn plan_named(&self, _name: &str) -> Option<PlanId> {
-        todo!()
-    }
-    pub fn plan(&self, _id: PlanId) -> &Plan {
-        todo!()
-    }
-    pub fn countries(&self) -> &Countries {
-        todo!()
-    }
-    /// Country and kind; unknown ones get the main territory of their calling code.
-    pub fn classify(&self, _number: Number) -> Class {
-        todo!()
-    }
-    /// Look-up key of a short code such as `DE:118…`.
-    pub fn short_code(&self, _country: Country, _digits: &[u8]) -> Option<Number> {
-        todo!()
-    }
-    /// R16, R17: the longest prefix among the plan's decks with a row in force at the answer instant.
-    pub fn lookup(&self, _plan: PlanId, _side: Side, _number: Number, _answer: Timestamp) -> Option<Row<'_>> {
-        todo!()
-    }
-    /// R8: the longest row in force that names a call type.
-    pub fn lookup_typed(&self, _plan: PlanId, _number: Number, _answer: Timestamp) -> Option<Row<'_>> {
-        todo!()
-    }
-    /// R9: whether the plan's `included` lists this country and kind.
-    pub fn plan_includes(&self, _plan: PlanId, _class: Class) -> bool {
-        todo!()
-    }
-    pub fn row(&self, _id: RowId) -> Row<'_> {
-        todo!()
-    }
-    /// R14.
-    pub fn steps(
-        &self,
-        _plan: PlanId,
-        _home: Country,
-        _destination: Option<Class>,
-        _row: Option<&Row<'_>>,
-    ) -> StepRule {
-        todo!()
-    }
-    /// Distinct prefixes over all decks.
-    pub fn prefixes(&self) -> u64 {
-        todo!()
-    }
+    bytes: Bytes,
+    opened: Arc<open::Opened>,
 }

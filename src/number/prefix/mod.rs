@@ -1,0 +1,297 @@
+//! Longest prefix of a number among many: the structure behind every look-up.
+//!
+//! A table of little-endian `u32`. The *head* is indexed by the first one, three or five symbols of the number in base 11
+//! (symbol 10: the number has ended), so that most look-ups begin deep. An *entry* is an answer or leads to a node:
+//!
+//! ```text
+//! entry   1 │ id (30 bits; all ones: no prefix)                an answer
+//!         0 │ kind (2 bits) │ place in the table (29 bits)     a node
+//! kind 0  inner   runs u128 │ one entry a run                  two symbols wide; runs marks where answers change
+//! kind 2  sparse  8 terms u8 │ inherited id │ first id         at most eight prefixes, all within two more digits
+//! kind 3  dense   terms u128 │ inherited id │ first id │ 0 0   more than eight
+//! ```
+//!
+//! Every entry of an inner node already holds the best answer so far, so a look-up goes forward only. Ids are places in
+//! *lexicographic* order of the digits ("49" before "491" before "5"), which makes the ids below a last node contiguous:
+//! `first id + rank`. This is not the numeric order of [`Number`]'s packed form, whose filler sorts an end behind every
+//! digit; [`lexicographic`] gives a key that sorts as needed.
+//!
+//! Measured on a real deck of 542,840 prefixes: 3.1 bytes a prefix and 15 ns a look-up, 8 ns in lock-step of 32.
+//!
+//! ```text
+//! section  magic u32 │ digits of the head u32 │ prefixes u32 │ words of the table u32 │ zeros to 64 │ table │ codes
+//! ```
+//!
+//! Does not know what the ids stand for.
+
+mod batch;
+mod build;
+pub mod codes;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use std::hint::select_unpredictable;
+
+use zerocopy::FromBytes;
+use zerocopy::little_endian::U32;
+
+use super::Number;
+pub use build::build;
+use codes::Codes;
+
+const MAGIC: u32 = u32::from_le_bytes(*b"pfx1");
+/// Bytes before the table: one cache line, so that the table starts on a line of its own.
+const HEAD_BYTES: usize = 64;
+
+const LEAF: u32 = 1 << 31;
+const ID_NONE: u32 = (1 << 30) - 1;
+const PLACE: u32 = (1 << 29) - 1;
+const KIND_INNER: u32 = 0;
+const KIND_SPARSE: u32 = 2;
+const KIND_DENSE: u32 = 3;
+/// Words of a node before its entries, or in all.
+const INNER_WORDS: usize = 4;
+const SPARSE_WORDS: usize = 4;
+const DENSE_WORDS: usize = 8;
+/// Prefixes in a sparse node.
+const SPARSE_MAX: usize = 8;
+/// Inner nodes on the way to a 16-digit prefix at most: seven below a one-digit head, and one to spare.
+const LEVELS_MAX: usize = 8;
+/// Symbols of a node's slot: ten digits and the end.
+const SYMBOLS: u32 = 11;
+const SLOTS: u32 = SYMBOLS * SYMBOLS;
+const FILLER: u64 = 0xAAAA_AAAA_AAAA_AAAA;
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// A key in whose numeric order numbers sort like their digits, a prefix before its extensions: each digit one up,
+/// the end zero.
+pub fn lexicographic(number: Number) -> u64 {
+    let x = number.0;
+    // The filler is 0b1010: no digit has bits 3 and 1 set.
+    let end = (x >> 3 & x >> 1) & 0x1111_1111_1111_1111;
+    (x & !(end * 0xF)) + (0x1111_1111_1111_1111 & !end)
+}
+
+/// A validated view over the bytes of a prefix map.
+#[derive(Clone, Copy)]
+pub struct PrefixMap<'a> {
+    table: &'a [U32],
+    head_digits: u32,
+    count: u32,
+    codes: Codes<'a>,
+}
+
+impl<'a> PrefixMap<'a> {
+    /// Checks everything once: every place, size, kind and id. Look-ups in accepted bytes answer for every number.
+    pub fn validate(bytes: &'a [u8]) -> Result<PrefixMap<'a>, &'static str> {
+        let map = PrefixMap::split(bytes).ok_or("prefix map: cut short or foreign")?;
+        validate::validate(&map)?;
+        Codes::validate(map.codes.bytes())?;
+        if map.codes.len() != map.count {
+            return Err("prefix map: another number of codes than of prefixes");
+        }
+        map.codes.ascending()?;
+        Ok(map)
+    }
+
+    /// A view over bytes that `validate` accepted before. On other bytes answers are meaningless, never a panic.
+    pub fn trusted(bytes: &'a [u8]) -> PrefixMap<'a> {
+        PrefixMap::split(bytes).unwrap_or(PrefixMap {
+            table: &[],
+            head_digits: 1,
+            count: 0,
+            codes: Codes::trusted(&[]),
+        })
+    }
+
+    fn split(bytes: &'a [u8]) -> Option<PrefixMap<'a>> {
+        let word =
+            |i: usize| -> Option<u32> { Some(u32::from_le_bytes(bytes.get(i * 4..i * 4 + 4)?.try_into().ok()?)) };
+        let (magic, head_digits, count, words) = (word(0)?, word(1)?, word(2)?, word(3)?);
+        if magic != MAGIC || !matches!(head_digits, 1 | 3 | 5) {
+            return None;
+        }
+        let table_end = HEAD_BYTES.checked_add((words as usize).checked_mul(4)?)?;
+        let table = <[U32]>::ref_from_bytes(bytes.get(HEAD_BYTES..table_end)?).ok()?;
+        Some(PrefixMap { table, head_digits, count, codes: Codes::trusted(bytes.get(table_end..)?) })
+    }
+
+    /// Id of the longest prefix.
+    #[inline]
+    pub fn longest(&self, number: Number) -> Option<u32> {
+        let mut entry = self.word(head_index(number.0, self.head_digits));
+        let mut rest = after_head(number.0, self.head_digits);
+        for _ in 0..=LEVELS_MAX {
+            let place = (entry & PLACE) as usize;
+            match entry >> 29 {
+                KIND_INNER => entry = self.word(self.inner(place, slot(rest))),
+                KIND_SPARSE => return found(self.sparse(place, term(rest))),
+                KIND_DENSE => return found(self.dense(place, term(rest))),
+                _ => return found(entry & ID_NONE),
+            }
+            rest = after_node(rest);
+        }
+        None
+    }
+
+    /// Many at once; `u32::MAX` where there is none. The two slices are of one length; what one has more is left alone.
+    pub fn longest_batch(&self, numbers: &[Number], out: &mut [u32]) {
+        batch::longest_batch(self, numbers, out);
+    }
+
+    /// The prefix behind an id.
+    pub fn prefix(&self, id: u32) -> Option<Number> {
+        self.codes.get(id)
+    }
+
+    /// Id of the next shorter prefix in the map.
+    pub fn parent(&self, id: u32) -> Option<u32> {
+        self.shorter(self.prefix(id)?)
+    }
+
+    /// Id of the longest prefix that is shorter than this one.
+    pub fn shorter(&self, prefix: Number) -> Option<u32> {
+        match prefix.len() {
+            0 | 1 => None,
+            n => self.longest(prefix.prefix(n - 1)),
+        }
+    }
+
+    /// How many prefixes.
+    pub fn len(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether there is none at all.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// All prefixes in the order of their ids.
+    pub fn prefixes(&self) -> impl Iterator<Item = Number> + 'a {
+        self.codes.iter()
+    }
+
+    /// A word of the table. Validated tables are never left; elsewhere "no prefix" stands in.
+    #[inline(always)]
+    fn word(&self, place: usize) -> u32 {
+        self.table.get(place).map_or(LEAF | ID_NONE, |w| w.get())
+    }
+
+    /// Where in the table the entry of an inner node's slot lies.
+    #[inline(always)]
+    fn inner(&self, place: usize, slot: u32) -> usize {
+        let Some([a, b, c, d]) = self.node(place) else { return usize::MAX };
+        let (low, high) = (pair(a, b), pair(c, d));
+        // Runs that begin at or before the slot; a node's first run begins at slot 0, so there is at least one.
+        (place + INNER_WORDS - 1).wrapping_add(rank_through(low, high, slot) as usize)
+    }
+
+    /// Answer of a sparse last node.
+    #[inline(always)]
+    fn sparse(&self, place: usize, term: u32) -> u32 {
+        let Some([a, b, inherited, first]) = self.node(place) else { return ID_NONE };
+        let keys = pair(a, b);
+        let hits = equal_bytes(keys, term) | equal_bytes(keys, one_digit(term));
+        // Terms ascend, and one digit sorts before two, so the highest hit is the longest prefix.
+        let position = (63 - (hits | 1).leading_zeros()) / 8;
+        select_unpredictable(hits != 0, first.get().wrapping_add(position), inherited.get()) & ID_NONE
+    }
+
+    /// Answer of a dense last node.
+    #[inline(always)]
+    fn dense(&self, place: usize, term: u32) -> u32 {
+        let Some([a, b, c, d]) = self.node(place) else { return ID_NONE };
+        let Some([inherited, first, ..]) = self.node(place + 4) else { return ID_NONE };
+        let (low, high) = (pair(a, b), pair(c, d));
+        let one = one_digit(term);
+        let (has_two, has_one) = (bit(low, high, term), bit(low, high, one));
+        let hit = select_unpredictable(has_two, term, one);
+        let id = first.get().wrapping_add(rank_through(low, high, hit)).wrapping_sub(1);
+        select_unpredictable(has_two | has_one, id, inherited.get()) & ID_NONE
+    }
+
+    #[inline(always)]
+    fn node(&self, place: usize) -> Option<&'a [U32; 4]> {
+        self.table.get(place..)?.first_chunk()
+    }
+}
+
+/// The answer as callers want it.
+#[inline(always)]
+fn found(id: u32) -> Option<u32> {
+    (id != ID_NONE).then_some(id)
+}
+
+#[inline(always)]
+fn pair(low: &U32, high: &U32) -> u64 {
+    u64::from(low.get()) | u64::from(high.get()) << 32
+}
+
+/// Whether a bit of 128 is set.
+#[inline(always)]
+fn bit(low: u64, high: u64, i: u32) -> bool {
+    select_unpredictable(i < 64, low, high) >> (i & 63) & 1 != 0
+}
+
+/// How many of the bits 0 to `i` of 128 are set.
+#[inline(always)]
+fn rank_through(low: u64, high: u64, i: u32) -> u32 {
+    let upto = u64::MAX >> (63 - (i & 63));
+    let far = i >= 64;
+    (low & select_unpredictable(far, u64::MAX, upto)).count_ones()
+        + (high & select_unpredictable(far, upto, 0)).count_ones()
+}
+
+/// Marks (0x80) the bytes of `keys` that equal `byte`, exactly.
+#[inline(always)]
+fn equal_bytes(keys: u64, byte: u32) -> u64 {
+    let v = keys ^ u64::from(byte) * ONES;
+    !(((v & ONES * 0x7F) + ONES * 0x7F) | v | ONES * 0x7F)
+}
+
+/// Index into the head: the first symbols in base 11. Nibbles beyond 10, which no number has, stay inside the head.
+#[inline(always)]
+fn head_index(packed: u64, digits: u32) -> usize {
+    let nibble = |i: u32| (packed >> (60 - 4 * i) & 0xF) as usize;
+    match digits {
+        5 => ((((nibble(0) * 11 + nibble(1)) * 11 + nibble(2)) * 11 + nibble(3)) * 11 + nibble(4)).min(161_050),
+        3 => ((nibble(0) * 11 + nibble(1)) * 11 + nibble(2)).min(1330),
+        _ => nibble(0).min(10),
+    }
+}
+
+/// The symbols behind the head, moved to the front.
+#[inline(always)]
+fn after_head(packed: u64, digits: u32) -> u64 {
+    packed << (4 * digits) | FILLER >> (64 - 4 * digits)
+}
+
+/// The symbols behind a node.
+#[inline(always)]
+fn after_node(rest: u64) -> u64 {
+    rest << 8 | 0xAA
+}
+
+/// Slot of an inner node: both symbols, the end as 10. Kept below 128 whatever the nibbles are.
+#[inline(always)]
+fn slot(rest: u64) -> u32 {
+    let two = (rest >> 56) as u32;
+    ((two >> 4) * SYMBOLS + (two & 0xF)) & 127
+}
+
+/// Term of a last node: both symbols, the end as 0 and digits one up, so that terms sort lexicographically.
+#[inline(always)]
+fn term(rest: u64) -> u32 {
+    let two = (rest >> 56) as u32;
+    let second = two & 0xF;
+    ((two >> 4) * SYMBOLS + select_unpredictable(second >= 10, 0, second + 1)) & 127
+}
+
+/// The term of the first digit alone.
+#[inline(always)]
+fn one_digit(term: u32) -> u32 {
+    // Division by a constant: a multiplication.
+    term / SYMBOLS * SYMBOLS
+}

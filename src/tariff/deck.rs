@@ -1,0 +1,444 @@
+//! Reads a rate deck: delimited text as the trade sends it → checked rows, or every row that cannot be read.
+//!
+//! What can be read in one way only is read; what might mean two things is refused with its place, a reason and a hint.
+//!
+//! Does not know plans, other decks, or how rows are stored.
+
+use std::collections::HashMap;
+
+use super::csv::{BadQuote, Decoded, Field, Rows, decode};
+use super::findings::{Findings, Place, did_you_mean, nearest};
+use super::{cells, prefixes};
+use crate::call::{CallType, StepMode, StepRule};
+use crate::money::{Money, Price};
+use crate::number::{Country, Number, prefix::lexicographic};
+use crate::time::{Timestamp, Zone};
+
+/// Most prefixes in one deck, ranges written out; ids have 30 bits, and no deck ever seen has two million.
+pub const ROWS_MAX: usize = 20_000_000;
+/// Rates above this per minute are told, not refused: the dearest honest one seen is 13.65, a lost decimal point is likelier.
+const RATE_WARN: Money = Money(50_000_000_000);
+/// Longest destination name, in bytes; its length is stored in two.
+const DESTINATION_MAX: usize = 1000;
+
+/// What a row says beside prefix and destination: equal for very many rows.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Terms {
+    pub call_type: Option<CallType>,
+    pub price: Price,
+    pub steps: Option<StepRule>,
+    pub blocked: bool,
+    pub valid_from: Option<Timestamp>,
+    pub valid_to: Option<Timestamp>,
+}
+
+/// One prefix of a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeckRow {
+    pub prefix: Number,
+    pub line: u32,
+    /// Index into [`Deck::names`].
+    pub name: u32,
+    /// Index into [`Deck::terms`].
+    pub terms: u32,
+}
+
+/// A deck that was read, rows in the order of (prefix, later `valid_from` first).
+#[derive(Debug, Default)]
+pub struct Deck {
+    pub rows: Vec<DeckRow>,
+    pub names: Vec<String>,
+    pub terms: Vec<Terms>,
+}
+
+/// Look-up key of a short code such as `DE:118`: country and digits → key.
+pub type ShortCodes<'a> = &'a dyn Fn(Country, &[u8]) -> Option<Number>;
+
+const COLUMNS: [&str; 16] = [
+    "prefix",
+    "rate",
+    "destination",
+    "call_type",
+    "connect_fee",
+    "initial",
+    "increment",
+    "minimum",
+    "mode",
+    "free_below",
+    "days",
+    "hours",
+    "valid_from",
+    "valid_to",
+    "minimum_cost",
+    "maximum_cost",
+];
+const BLOCKED: &str = "blocked";
+/// A column so named is not passed over: whoever wrote it meant it to change an amount.
+const TELLING: [&str; 14] = [
+    "rate", "price", "fee", "cost", "charge", "min", "max", "incr", "interval", "step", "peak", "valid", "date", "type",
+];
+
+fn known_columns() -> impl Iterator<Item = &'static str> {
+    COLUMNS.into_iter().chain([BLOCKED])
+}
+
+/// Reads a deck. Rows are complete only if `findings` hold no error.
+pub fn read(bytes: &[u8], zone: &Zone, short_codes: ShortCodes<'_>, findings: &mut Findings) -> Deck {
+    let text = match decode(bytes) {
+        Decoded::Utf8(text) => std::borrow::Cow::Borrowed(text),
+        Decoded::Latin1(text) => {
+            findings.warn(Place::default(), "not UTF-8: read as Latin-1", "save the file as UTF-8 if names look wrong");
+            std::borrow::Cow::Owned(text)
+        }
+        Decoded::Utf16 => {
+            findings.error(Place::default(), "the file is UTF-16", "save it as \"CSV UTF-8\"");
+            return Deck::default();
+        }
+    };
+    let mut rows = Rows::new(&text);
+    let mut fields = Vec::new();
+    let columns = match rows.next(&mut fields) {
+        Some(Ok(_)) => Columns::read(&fields, &text, findings),
+        Some(Err(BadQuote(at))) => {
+            findings.error(at, "a quote that does not end", "close it, or leave it out");
+            None
+        }
+        None => {
+            findings.error(Place::default(), "empty: not even a header row", "begin with the line prefix,rate");
+            None
+        }
+    };
+    let Some(columns) = columns else { return Deck::default() };
+    let mut reader = Reader {
+        text: &text,
+        zone,
+        short_codes,
+        columns,
+        style: cells::Style::of_separator(rows.separator()),
+        deck: Deck::default(),
+        name_ids: HashMap::new(),
+        term_ids: HashMap::new(),
+        dates: HashMap::new(),
+    };
+    while let Some(row) = rows.next(&mut fields) {
+        match row {
+            Ok(line) => reader.row(line, &fields, findings),
+            Err(BadQuote(at)) => findings.error(
+                at,
+                "a quote that does not end, or goes on behind its end",
+                "double a quote inside quotes",
+            ),
+        }
+    }
+    reader.style.finish(findings);
+    let mut deck = reader.deck;
+    sort(&mut deck, findings);
+    deck
+}
+
+/// Which field is which.
+struct Columns {
+    count: usize,
+    /// Field index of each known column.
+    at: HashMap<&'static str, usize>,
+}
+
+impl Columns {
+    fn read(fields: &[Field<'_>], text: &str, findings: &mut Findings) -> Option<Columns> {
+        let mut at: HashMap<&'static str, usize> = HashMap::new();
+        let mut sound = true;
+        for (i, field) in fields.iter().enumerate() {
+            let name = field.text.to_ascii_lowercase().replace([' ', '-'], "_");
+            let place = field.place(text);
+            if name.is_empty() {
+                continue;
+            }
+            match known_columns().find(|known| *known == name) {
+                Some(known) if at.contains_key(known) => {
+                    findings.error(place, format!("two columns are named {known}"), "leave one out");
+                    sound = false;
+                }
+                Some(known) => {
+                    at.insert(known, i);
+                }
+                None if nearest(&name, known_columns()).is_some() || TELLING.iter().any(|t| name.contains(t)) => {
+                    let otherwise =
+                        "rename it to a known column, or leave it out: it looks as if it could change an amount";
+                    findings.error(
+                        place,
+                        format!("unknown column {:?}", field.text),
+                        did_you_mean(&name, known_columns(), otherwise),
+                    );
+                    sound = false;
+                }
+                None => findings.warn(
+                    place,
+                    format!("column {:?} is not known and not read", field.text),
+                    "rename or remove it",
+                ),
+            }
+        }
+        for needed in ["prefix", "rate"] {
+            if !at.contains_key(needed) {
+                let hint =
+                    "the header row names the columns: prefix,rate and optional destination, connect_fee, increment, …";
+                findings.error(Place { line: 1, column: 1 }, format!("no column {needed}"), hint);
+                sound = false;
+            }
+        }
+        sound.then_some(Columns { count: fields.len(), at })
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    zone: &'a Zone,
+    short_codes: ShortCodes<'a>,
+    columns: Columns,
+    style: cells::Style,
+    deck: Deck,
+    name_ids: HashMap<String, u32>,
+    term_ids: HashMap<Terms, u32>,
+    /// Dates already looked up in the zone: decks repeat few.
+    dates: HashMap<String, Timestamp>,
+}
+
+impl Reader<'_> {
+    fn row(&mut self, line: u32, fields: &[Field<'_>], findings: &mut Findings) {
+        let surplus = fields.get(self.columns.count..).unwrap_or(&[]);
+        if fields.len() < self.columns.count || surplus.iter().any(|f| !f.text.is_empty()) {
+            let message = format!("{} fields where the header has {}", fields.len(), self.columns.count);
+            findings.error(Place { line, column: 1 }, message, "quote a field that holds the separator");
+            return;
+        }
+        let mut row = Row { reader: self, fields, findings, failed: false };
+        let terms = row.terms();
+        let prefixes = row.prefixes();
+        let name = row.name();
+        if row.failed {
+            return;
+        }
+        let (Some(terms), Some(prefixes)) = (terms, prefixes) else { return };
+        let terms = intern(&mut self.term_ids, &mut self.deck.terms, terms);
+        let name = match self.name_ids.get(name) {
+            Some(id) => *id,
+            None => intern(&mut self.name_ids, &mut self.deck.names, name.to_owned()),
+        };
+        if self.deck.rows.len() + prefixes.len() > ROWS_MAX {
+            findings.error(Place { line, column: 1 }, format!("more than {ROWS_MAX} prefixes"), "split the deck");
+            return;
+        }
+        self.deck.rows.extend(prefixes.into_iter().map(|prefix| DeckRow { prefix, line, name, terms }));
+    }
+}
+
+fn intern<T: Clone + Eq + std::hash::Hash>(ids: &mut HashMap<T, u32>, list: &mut Vec<T>, value: T) -> u32 {
+    if let Some(id) = ids.get(&value) {
+        return *id;
+    }
+    let id = list.len() as u32;
+    list.push(value.clone());
+    ids.insert(value, id);
+    id
+}
+
+/// One row being read.
+struct Row<'r, 'a, 'f, 'x> {
+    reader: &'r mut Reader<'a>,
+    fields: &'f [Field<'x>],
+    findings: &'r mut Findings,
+    failed: bool,
+}
+
+impl<'f, 'x> Row<'_, '_, 'f, 'x> {
+    /// A cell that holds something.
+    fn cell(&self, column: &'static str) -> Option<&'f Field<'x>> {
+        let field = self.fields.get(*self.reader.columns.at.get(column)?)?;
+        (!field.text.is_empty()).then_some(field)
+    }
+
+    /// Reads a cell, if it holds something, with a reader that says what is wrong.
+    fn read<T>(
+        &mut self,
+        column: &'static str,
+        read: impl FnOnce(&mut Self, &str) -> Result<T, (String, String)>,
+    ) -> Option<T> {
+        let field = self.cell(column)?;
+        match read(self, &field.text) {
+            Ok(value) => Some(value),
+            Err((message, hint)) => {
+                self.fail(Some(field), format!("{column}: {message}"), hint);
+                None
+            }
+        }
+    }
+
+    fn fail(&mut self, field: Option<&Field<'_>>, message: impl Into<String>, hint: impl Into<String>) {
+        let field = field.or(self.fields.first());
+        let place = field.map_or(Place::default(), |f| f.place(self.reader.text));
+        self.findings.error(place, message, hint);
+        self.failed = true;
+    }
+
+    fn amount(&mut self, column: &'static str) -> Option<Money> {
+        let field = self.cell(column)?;
+        let place = field.place(self.reader.text);
+        self.read(column, |row, text| row.reader.style.amount(text, field.quoted, place))
+    }
+
+    fn terms(&mut self) -> Option<Terms> {
+        for column in ["days", "hours"] {
+            if let Some(field) = self.cell(column) {
+                self.fail(Some(field), format!("{column}: time bands are not yet supported"), "leave the column empty");
+            }
+        }
+        let blocked = self.read(BLOCKED, |_, text| cells::flag(text)).unwrap_or(false);
+        let call_type = self.read("call_type", |_, text| cells::call_type(text));
+        let rate = self.amount("rate");
+        if rate.is_none() && self.cell("rate").is_none() && !blocked {
+            self.fail(
+                None,
+                "rate: empty",
+                "0 is a price and must be written; a forbidden destination has blocked = true",
+            );
+        }
+        if let (Some(rate), Some(field)) = (rate, self.cell("rate"))
+            && rate > RATE_WARN
+        {
+            let place = field.place(self.reader.text);
+            self.findings.warn(place, format!("rate {rate} per minute"), "has the decimal point been lost?");
+        }
+        let price = Price {
+            rate: rate.unwrap_or(Money::ZERO),
+            connect_fee: self.amount("connect_fee").unwrap_or(Money::ZERO),
+            minimum_cost: self.amount("minimum_cost"),
+            maximum_cost: self.amount("maximum_cost"),
+        };
+        if price.minimum_cost.zip(price.maximum_cost).is_some_and(|(least, most)| least > most) {
+            self.fail(self.cell("minimum_cost"), "minimum_cost is larger than maximum_cost", "exchange them");
+        }
+        let steps = self.steps();
+        let (valid_from, valid_to) = (self.date("valid_from"), self.date("valid_to"));
+        if valid_from.zip(valid_to).is_some_and(|(from, to)| to <= from) {
+            self.fail(
+                self.cell("valid_to"),
+                "valid_to: the row ends before it begins",
+                "valid_to is the first instant at which it no longer holds",
+            );
+        }
+        Some(Terms { call_type, price, steps, blocked, valid_from, valid_to })
+    }
+
+    fn steps(&mut self) -> Option<StepRule> {
+        let increment = self.read("increment", |_, text| cells::increment(text));
+        let initial = self.read("initial", |_, text| cells::seconds(text));
+        let minimum = self.read("minimum", |_, text| cells::seconds(text));
+        let mode = self.read("mode", |_, text| cells::mode(text));
+        let free_below = self.read("free_below", |_, text| cells::fine_seconds(text));
+        let Some((initial_too, increment)) = increment else {
+            if self.cell("increment").is_none()
+                && let Some(column) =
+                    ["initial", "minimum", "mode", "free_below"].into_iter().find(|c| self.cell(c).is_some())
+            {
+                let hint =
+                    "steps in a row are whole and inherit nothing: give the increment, or leave all of them empty";
+                self.fail(self.cell(column), format!("{column} without increment"), hint);
+            }
+            return None;
+        };
+        if initial.is_some() && initial_too.is_some() {
+            self.fail(
+                self.cell("initial"),
+                "initial stands in two columns",
+                "write 60/60 in increment, or initial and increment apart",
+            );
+        }
+        let rule = StepRule {
+            mode: mode.unwrap_or(StepMode::Up),
+            initial: initial.or(initial_too).unwrap_or(increment),
+            increment,
+            minimum: minimum.unwrap_or(0),
+            free_below: free_below.unwrap_or_default(),
+        };
+        if let Err(bad) = rule.check() {
+            self.fail(
+                self.cell("increment"),
+                bad.to_string(),
+                "seconds; 60/6 means a first block of 60 and further ones of 6",
+            );
+        }
+        Some(rule)
+    }
+
+    fn date(&mut self, column: &'static str) -> Option<Timestamp> {
+        let field = self.cell(column)?;
+        if let Some(known) = self.reader.dates.get(field.text.as_ref()) {
+            return Some(*known);
+        }
+        let read = self.read(column, |row, text| cells::date(text, row.reader.zone))?;
+        self.reader.dates.insert(field.text.to_string(), read);
+        Some(read)
+    }
+
+    fn prefixes(&mut self) -> Option<Vec<Number>> {
+        let Some(field) = self.cell("prefix") else {
+            self.fail(None, "prefix: empty", "every row needs one");
+            return None;
+        };
+        let read = self.read("prefix", |row, text| prefixes::read(text, row.reader.short_codes))?;
+        if let Some(suspicious) = read.iter().find(|n| prefixes::looks_rounded(**n)) {
+            let place = field.place(self.reader.text);
+            self.findings.warn(
+                place,
+                format!("prefix {suspicious} looks like a number a spreadsheet has rounded"),
+                "check it against the original",
+            );
+        }
+        Some(read)
+    }
+
+    fn name(&mut self) -> &'f str {
+        let Some(field) = self.cell("destination") else { return "" };
+        if field.text.len() > DESTINATION_MAX {
+            self.fail(Some(field), format!("destination: longer than {DESTINATION_MAX} bytes"), "is a quote missing?");
+        }
+        &field.text
+    }
+}
+
+/// Sorts rows, drops what is said twice, refuses what is said in two ways.
+fn sort(deck: &mut Deck, findings: &mut Findings) {
+    let Deck { rows, terms, names } = deck;
+    let from = |row: &DeckRow| terms.get(row.terms as usize).and_then(|t| t.valid_from);
+    // Later first; what has no beginning began before all others. Lines decide only which of two equal rows is named.
+    rows.sort_unstable_by_key(|row| (lexicographic(row.prefix), std::cmp::Reverse(from(row)), row.line));
+    rows.dedup_by(|row, before| {
+        if row.prefix != before.prefix || from(row) != from(before) {
+            return false;
+        }
+        let (place, prefix, first) = (Place { line: row.line, column: 1 }, row.prefix, before.line);
+        if row.terms == before.terms && row.name == before.name {
+            findings.warn(place, format!("prefix {prefix} says the same as line {first}"), "leave one out");
+        } else {
+            let since = from(row).map_or_else(String::new, |from| format!(" from {from}"));
+            let what = if terms.get(row.terms as usize) == terms.get(before.terms as usize) {
+                format!("another destination, {:?} and {:?}", name(names, before.name), name(names, row.name))
+            } else {
+                "something else".to_owned()
+            };
+            findings.error(
+                place,
+                format!("prefix {prefix}{since} stands in line {first} with {what}"),
+                "leave one out, or give them different valid_from",
+            );
+        }
+        true
+    });
+}
+
+fn name(names: &[String], id: u32) -> &str {
+    names.get(id as usize).map_or("", String::as_str)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! Collects what is noticed while reading: places, reasons, hints, and a cap on how many.
+//!
+//! Does not know what is read.
+
+use super::{Finding, Severity};
+
+/// Findings of one severity named for one file; the rest are counted. Enough to mend a file by, and still readable.
+pub const FINDINGS_MAX: usize = 1000;
+
+/// Where in a file: line and column, 1-based; 0 where the whole file is meant.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Place {
+    pub line: u32,
+    pub column: u32,
+}
+
+/// What was noticed in one file.
+#[derive(Debug)]
+pub struct Findings {
+    file: String,
+    list: Vec<Finding>,
+    errors: usize,
+    warnings: usize,
+}
+
+impl Findings {
+    pub fn new(file: impl Into<String>) -> Findings {
+        Findings { file: file.into(), list: Vec::new(), errors: 0, warnings: 0 }
+    }
+
+    /// Something that refuses the file.
+    pub fn error(&mut self, at: Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.errors += 1;
+        self.push(self.errors, Severity::Error, at, message.into(), hint.into());
+    }
+
+    /// Something worth telling.
+    pub fn warn(&mut self, at: Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.warnings += 1;
+        self.push(self.warnings, Severity::Warning, at, message.into(), hint.into());
+    }
+
+    fn push(&mut self, nth: usize, severity: Severity, at: Place, message: String, hint: String) {
+        if nth <= FINDINGS_MAX {
+            let Place { line, column } = at;
+            self.list.push(Finding { severity, file: self.file.clone(), line, column, message, hint });
+        }
+    }
+
+    /// Whether anything refuses the file.
+    pub fn refused(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// All of them in the order of places, and how many more there were.
+    pub fn finish(mut self) -> Vec<Finding> {
+        self.list.sort_by_key(|f| (f.line, f.column));
+        for (count, severity, what) in
+            [(self.errors, Severity::Error, "errors"), (self.warnings, Severity::Warning, "warnings")]
+        {
+            if count > FINDINGS_MAX {
+                let message = format!("{} more {what}", count - FINDINGS_MAX);
+                let hint = format!("the first {FINDINGS_MAX} are listed");
+                self.list.push(Finding { severity, file: self.file.clone(), line: 0, column: 0, message, hint });
+            }
+        }
+        self.list
+    }
+}
+
+/// The known name nearest to a mistyped one, if one is near enough to be meant.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_ascii_lowercase();
+    let allowed = 1 + name.len().min(40) / 4;
+    known
+        .into_iter()
+        .map(|k| (distance(name.as_bytes(), k.to_ascii_lowercase().as_bytes()), k))
+        .min_by_key(|(d, _)| *d)
+        .filter(|(d, _)| *d <= allowed)
+        .map(|(_, k)| k)
+}
+
+/// `did you mean "x"?`, or what else to do.
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>, otherwise: &str) -> String {
+    nearest(name, known).map_or_else(|| otherwise.to_owned(), |k| format!("did you mean {k:?}?"))
+}
+
+/// Letters to change, add, leave out or exchange with a neighbour (optimal string alignment).
+fn distance(a: &[u8], b: &[u8]) -> usize {
+    // Names are short; a text that is no name need not be measured.
+    if a.len() > 64 || b.len() > 64 {
+        return usize::MAX;
+    }
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let mut least = change.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    least = least.min(rows[i - 2][j - 2] + 1);
+                }
+                least
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_that_was_meant() {
+        let known = ["prefix", "rate", "connect_fee", "increment", "minimum", "minimum_cost"];
+        for (typed, meant) in [
+            ("conect_fee", Some("connect_fee")),
+            ("Prefix", Some("prefix")),
+            ("raet", Some("rate")),
+            ("minimun", Some("minimum")),
+            ("colour", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(typed, known), meant, "{typed}");
+        }
+    }
+
+    #[test]
+    fn only_so_many_are_named() {
+        let mut findings = Findings::new("f");
+        (0..FINDINGS_MAX as u32 + 7).for_each(|line| findings.error(Place { line, column: 1 }, "m", "h"));
+        let list = findings.finish();
+        assert_eq!(list.len(), FINDINGS_MAX + 1);
+        assert_eq!(list[FINDINGS_MAX].message, "7 more errors");
+    }
+}

@@ -1,0 +1,258 @@
+//! Asks an opened image: which row prices a number at an instant (R8, R16, R17), which steps apply (R14), what is in
+//! the plan (R9). Nothing here allocates.
+//!
+//! Does not know calls, accounts or allowances.
+
+use super::image::{ENTRY_MANY, StoredRow, StoredTerms};
+use super::open::{Index, many};
+use super::{Plan, PlanId, Row, RowId, Side, Tariff, compile, plans};
+use crate::call::StepRule;
+use crate::money::{Money, Price};
+use crate::number::classify::{Class, NumberingPlan};
+use crate::number::countries::Countries;
+use crate::number::prefix::{PrefixMap, codes::Codes};
+use crate::number::{Country, DIGITS_MAX, Number, NumberKind};
+use crate::time::Timestamp;
+
+use zerocopy::little_endian::U32;
+
+/// Look-ups handed to the prefix map at a time: its lock-step width.
+const BATCH: usize = 32;
+
+impl Tariff {
+    /// BLAKE3 of the image without its last 32 bytes, which hold it; lower-case hex.
+    pub fn digest(&self) -> &str {
+        &self.opened.digest
+    }
+
+    /// The image itself.
+    pub fn bytes(&self) -> &bytes::Bytes {
+        &self.bytes
+    }
+
+    /// All plans; a [`PlanId`] is the place in this list.
+    pub fn plans(&self) -> &[Plan] {
+        &self.opened.plans
+    }
+
+    /// The plan of that name.
+    pub fn plan_named(&self, name: &str) -> Option<PlanId> {
+        let i = self.opened.plans.binary_search_by(|plan| plan.name.as_str().cmp(name)).ok()?;
+        u16::try_from(i).ok().map(PlanId)
+    }
+
+    /// A plan.
+    ///
+    /// # Panics
+    /// If the id is not one of this image's.
+    pub fn plan(&self, id: PlanId) -> &Plan {
+        &self.opened.plans[usize::from(id.0)]
+    }
+
+    /// Dialling rules, emergency numbers and step rules of all territories.
+    pub fn countries(&self) -> &Countries {
+        &self.opened.countries
+    }
+
+    /// Country and kind; unknown ones get the main territory of their calling code.
+    pub fn classify(&self, number: Number) -> Class {
+        let plan = NumberingPlan::trusted(self.section(&self.opened.numbering));
+        plan.classify(number).unwrap_or_else(|| {
+            let country = self.opened.countries.calling_code(number).map_or(Country::WORLD, |(_, main)| main);
+            Class { country, kind: NumberKind::Unknown }
+        })
+    }
+
+    /// Look-up key of a short code such as `DE:118…`; none if the country is unknown or the code longer than 12 digits.
+    pub fn short_code(&self, country: Country, digits: &[u8]) -> Option<Number> {
+        compile::short_code(&self.opened.countries, country, digits)
+    }
+
+    /// R16, R17: the longest prefix among the plan's decks with a row in force at the answer instant.
+    pub fn lookup(&self, plan: PlanId, side: Side, number: Number, answer: Timestamp) -> Option<Row<'_>> {
+        let index = self.index(plan, side, false)?;
+        let id = self.map(index).longest(number)?;
+        self.in_force(index, id, number, answer).map(|row| self.row_matching(row, number))
+    }
+
+    /// [`Tariff::lookup`] of many numbers, each at its own instant; where there is no row, none. All three slices are
+    /// of one length. [`Tariff::row_matching`] then gives a row.
+    pub fn lookup_batch(
+        &self,
+        plan: PlanId,
+        side: Side,
+        numbers: &[Number],
+        answers: &[Timestamp],
+        out: &mut [Option<RowId>],
+    ) {
+        out.fill(None);
+        let Some(index) = self.index(plan, side, false) else { return };
+        let map = self.map(index);
+        let mut ids = [u32::MAX; BATCH];
+        for ((numbers, answers), out) in numbers.chunks(BATCH).zip(answers.chunks(BATCH)).zip(out.chunks_mut(BATCH)) {
+            map.longest_batch(numbers, &mut ids);
+            for (((number, answer), out), id) in numbers.iter().zip(answers).zip(out).zip(ids) {
+                if id != u32::MAX {
+                    *out = self.in_force(index, id, *number, *answer);
+                }
+            }
+        }
+    }
+
+    /// R8: the longest row in force that names a call type. A row superseded within its own deck at its own prefix is
+    /// not in force.
+    pub fn lookup_typed(&self, plan: PlanId, number: Number, answer: Timestamp) -> Option<Row<'_>> {
+        let index = self.index(plan, Side::Outbound, true)?;
+        let map = self.map(index);
+        let mut id = map.longest(number)?;
+        // Each round is at least one digit shorter.
+        for _ in 0..DIGITS_MAX {
+            let mut decided = None;
+            let mut digits = 0;
+            for row in self.candidates(index, id) {
+                let (stored, terms) = self.stored(row)?;
+                digits = stored.digits();
+                let deck = self.deck_of(row);
+                if decided != Some(deck) && terms.in_force(answer) {
+                    if terms.names_a_type() {
+                        return Some(self.row_matching(RowId(row), number));
+                    }
+                    decided = Some(deck);
+                }
+            }
+            id = map.shorter(number.prefix(digits))?;
+        }
+        None
+    }
+
+    /// R9: whether the plan's `included` lists this country and kind.
+    pub fn plan_includes(&self, plan: PlanId, class: Class) -> bool {
+        let bit = plans::kind_bit(class.kind);
+        self.opened.details.get(usize::from(plan.0)).is_some_and(|details| {
+            details.included.iter().any(|(country, kinds)| *country == class.country && kinds & bit != 0)
+        })
+    }
+
+    /// A row by its id. An id that is not this image's gives a blocked row without digits.
+    pub fn row(&self, id: RowId) -> Row<'_> {
+        let prefixes = Codes::trusted(self.section(&self.opened.row_prefixes));
+        self.row_with_prefix(id, prefixes.get(id.0))
+    }
+
+    /// A row that matched this number: [`Tariff::row`] without searching the prefix.
+    pub fn row_matching(&self, id: RowId, number: Number) -> Row<'_> {
+        let digits = self.rows().get(id.0 as usize).map(StoredRow::digits);
+        self.row_with_prefix(id, digits.map(|n| number.prefix(n)))
+    }
+
+    /// R14: the row's steps where it sets the price and has them; else the plan's; else the country rules. `row` is
+    /// given only where a deck row sets the price. Without a destination (an extension, a short code) the call is taken
+    /// to stay in the home country.
+    pub fn steps(&self, plan: PlanId, home: Country, destination: Option<Class>, row: Option<&Row<'_>>) -> StepRule {
+        let of_plan = || self.opened.plans.get(usize::from(plan.0)).and_then(|p| p.steps);
+        row.and_then(|row| row.steps).or_else(of_plan).unwrap_or_else(|| {
+            let class = destination.unwrap_or(Class { country: home, kind: NumberKind::Unknown });
+            self.opened.countries.steps(home, class.country, class.kind)
+        })
+    }
+
+    /// Distinct prefixes over all decks.
+    pub fn prefixes(&self) -> u64 {
+        self.opened.prefixes
+    }
+
+    /// Rows over all decks.
+    pub fn row_count(&self) -> u32 {
+        self.rows().len() as u32
+    }
+
+    /// Names of the decks, in order.
+    pub fn decks(&self) -> impl Iterator<Item = &str> {
+        self.opened.decks.iter().map(|deck| deck.name.as_str())
+    }
+
+    fn index(&self, plan: PlanId, side: Side, typed: bool) -> Option<&Index> {
+        let details = self.opened.details.get(usize::from(plan.0))?;
+        let list = match side {
+            Side::Outbound => details.outbound_list,
+            Side::Inbound => details.inbound_list,
+        };
+        self.opened.indexes.get(2 * list + usize::from(typed))
+    }
+
+    fn map(&self, index: &Index) -> PrefixMap<'_> {
+        PrefixMap::trusted(self.section(&index.map))
+    }
+
+    /// The first row in force of a prefix, else of the next shorter one, and so on.
+    #[inline]
+    fn in_force(&self, index: &Index, id: u32, number: Number, answer: Timestamp) -> Option<RowId> {
+        let mut id = id;
+        // Each round is at least one digit shorter.
+        for _ in 0..DIGITS_MAX {
+            let mut digits = 0;
+            for row in self.candidates(index, id) {
+                let (stored, terms) = self.stored(row)?;
+                if terms.in_force(answer) {
+                    return Some(RowId(row));
+                }
+                digits = stored.digits();
+            }
+            id = self.map(index).shorter(number.prefix(digits))?;
+        }
+        None
+    }
+
+    /// Rows of a prefix, first choice first.
+    #[inline]
+    fn candidates<'a>(&'a self, index: &'a Index, id: u32) -> impl Iterator<Item = u32> + 'a {
+        let entries = self.entries(index);
+        let (one, several): (Option<u32>, &[U32]) = match (index.first_row, entries.get(id as usize)) {
+            (Some(first), _) => (first.checked_add(id), &[]),
+            (None, Some(entry)) if entry.get() & ENTRY_MANY != 0 => (None, many(entries, entry.get())),
+            (None, entry) => (entry.map(|e| e.get()), &[]),
+        };
+        one.into_iter().chain(several.iter().map(|row| row.get()))
+    }
+
+    #[inline]
+    fn stored(&self, row: u32) -> Option<(&StoredRow, &StoredTerms)> {
+        let stored = self.rows().get(row as usize)?;
+        Some((stored, self.terms_table().get(stored.terms())?))
+    }
+
+    fn deck_of(&self, row: u32) -> usize {
+        self.opened.decks.partition_point(|deck| deck.first_row <= row).saturating_sub(1)
+    }
+
+    fn row_with_prefix(&self, id: RowId, prefix: Option<Number>) -> Row<'_> {
+        let price = Price { rate: Money::ZERO, connect_fee: Money::ZERO, minimum_cost: None, maximum_cost: None };
+        let nothing = Row {
+            id,
+            prefix: Number(0xAAAA_AAAA_AAAA_AAAA),
+            deck: "",
+            destination: "",
+            call_type: None,
+            price,
+            steps: None,
+            blocked: true,
+            valid_from: None,
+            valid_to: None,
+        };
+        let (Some((stored, terms)), Some(prefix)) = (self.stored(id.0), prefix) else { return nothing };
+        let terms = terms.terms();
+        Row {
+            id,
+            prefix,
+            // Empty decks share their first row with the next; the last that begins there has it.
+            deck: self.opened.decks.get(self.deck_of(id.0)).map_or("", |deck| deck.name.as_str()),
+            destination: self.name(stored).unwrap_or(""),
+            call_type: terms.call_type,
+            price: terms.price,
+            steps: terms.steps,
+            blocked: terms.blocked,
+            valid_from: terms.valid_from,
+            valid_to: terms.valid_to,
+        }
+    }
+}

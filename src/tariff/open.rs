@@ -1,0 +1,225 @@
+//! Opens an image: checks everything once, so that look-ups can trust it.
+//!
+//! Does not know how rows are chosen.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use zerocopy::FromBytes;
+use zerocopy::little_endian::U32;
+
+use super::image::{ENTRY_MANY, Kind, Meta, Sections, StoredDeck, StoredPlan, StoredRow, StoredTerms};
+use super::{ImageError, Plan, Tariff};
+use crate::number::Country;
+use crate::number::classify::NumberingPlan;
+use crate::number::countries::Countries;
+use crate::number::prefix::{PrefixMap, codes::Codes};
+
+/// What was found in an image: small things read, big things located.
+pub(super) struct Opened {
+    pub digest: String,
+    pub plans: Vec<Plan>,
+    /// Parallel to `plans`.
+    pub details: Vec<PlanDetails>,
+    pub decks: Vec<StoredDeck>,
+    pub countries: Countries,
+    pub prefixes: u64,
+    pub numbering: Range<usize>,
+    pub rows: Range<usize>,
+    pub row_prefixes: Range<usize>,
+    pub terms: Range<usize>,
+    pub names: Range<usize>,
+    /// Two for each deck list: all rows, and rows that name a call type.
+    pub indexes: Vec<Index>,
+}
+
+/// What look-ups need of a plan.
+pub(super) struct PlanDetails {
+    pub included: Vec<(Country, u16)>,
+    pub outbound_list: usize,
+    pub inbound_list: usize,
+}
+
+/// A prefix map and the rows its ids stand for.
+pub(super) struct Index {
+    pub map: Range<usize>,
+    pub entries: Range<usize>,
+    /// Set where id n is row `first_row + n`.
+    pub first_row: Option<u32>,
+}
+
+fn damaged<T>(what: &'static str) -> Result<T, ImageError> {
+    Err(ImageError::Damaged(what))
+}
+
+impl Tariff {
+    /// Checks everything once: magic, version, BLAKE3, every offset. Look-ups trust it afterwards.
+    pub fn open(bytes: Bytes) -> Result<Tariff, ImageError> {
+        let sections = Sections::read(&bytes)?;
+        let meta: Meta = match serde_json::from_slice(slice(&bytes, &sections.find(Kind::Meta, 0)?)) {
+            Ok(meta) => meta,
+            Err(_) => return damaged("plans"),
+        };
+        let Ok(countries) = serde_json::from_slice(slice(&bytes, &sections.find(Kind::Countries, 0)?)) else {
+            return damaged("countries");
+        };
+        let numbering = sections.find(Kind::Numbering, 0)?;
+        NumberingPlan::validate(slice(&bytes, &numbering)).map_err(ImageError::Damaged)?;
+        let (mut plans, mut details) = (Vec::new(), Vec::new());
+        for stored in &meta.plans {
+            let (plan, detail) = plan(stored, &meta).ok_or(ImageError::Damaged("a plan"))?;
+            plans.push(plan);
+            details.push(detail);
+        }
+        if !plans.is_sorted_by(|a, b| a.name < b.name) {
+            return damaged("plans are not in order");
+        }
+        let mut indexes = Vec::new();
+        for (i, list) in meta.lists.iter().enumerate() {
+            for (index, first_row) in [(2 * i, list.first_row), (2 * i + 1, None)] {
+                let (map, entries) = (sections.find(Kind::Map, index)?, sections.find(Kind::Entries, index)?);
+                indexes.push(Index { map, entries, first_row });
+            }
+        }
+        let opened = Opened {
+            plans,
+            details,
+            decks: meta.decks,
+            countries,
+            prefixes: meta.prefixes,
+            numbering,
+            rows: sections.find(Kind::Rows, 0)?,
+            row_prefixes: sections.find(Kind::RowPrefixes, 0)?,
+            terms: sections.find(Kind::Terms, 0)?,
+            names: sections.find(Kind::Names, 0)?,
+            indexes,
+            digest: sections.digest,
+        };
+        let tariff = Tariff { bytes, opened: Arc::new(opened) };
+        tariff.check_rows()?;
+        tariff.opened.indexes.iter().try_for_each(|index| tariff.check_index(index))?;
+        Ok(tariff)
+    }
+
+    fn check_rows(&self) -> Result<(), ImageError> {
+        if !self.opened.rows.len().is_multiple_of(size_of::<StoredRow>())
+            || !self.opened.terms.len().is_multiple_of(size_of::<StoredTerms>())
+        {
+            return damaged("rows are cut short");
+        }
+        if !self.terms_table().iter().all(StoredTerms::sound) {
+            return damaged("terms that no deck could have");
+        }
+        let rows = self.rows();
+        let prefixes = Codes::validate(slice(&self.bytes, &self.opened.row_prefixes)).map_err(ImageError::Damaged)?;
+        if prefixes.len() as usize != rows.len() {
+            return damaged("another number of prefixes than of rows");
+        }
+        let terms = self.terms_table().len();
+        let mut name_before = None;
+        for (row, prefix) in rows.iter().zip(prefixes.iter()) {
+            if row.terms() >= terms || row.digits() != prefix.len() {
+                return damaged("a row");
+            }
+            // Neighbours mostly share their destination.
+            if name_before != Some(row.name) && self.name(row).is_none() {
+                return damaged("a destination name");
+            }
+            name_before = Some(row.name);
+        }
+        let mut next = 0;
+        for deck in &self.opened.decks {
+            if deck.first_row as usize != next {
+                return damaged("decks do not follow each other");
+            }
+            next += deck.rows as usize;
+        }
+        if next == rows.len() { Ok(()) } else { damaged("rows of no deck") }
+    }
+
+    fn check_index(&self, index: &Index) -> Result<(), ImageError> {
+        let map = PrefixMap::validate(slice(&self.bytes, &index.map)).map_err(ImageError::Damaged)?;
+        let (rows, entries) = (self.rows(), self.entries(index));
+        let fits = |row: u32, digits: usize| rows.get(row as usize).is_some_and(|r| r.digits() == digits);
+        for (id, prefix) in (0..map.len()).zip(map.prefixes()) {
+            let digits = prefix.len();
+            let sound = match (index.first_row, entries.get(id as usize).map(|e| e.get())) {
+                (Some(first), _) => first.checked_add(id).is_some_and(|row| fits(row, digits)),
+                (None, Some(entry)) if entry & ENTRY_MANY == 0 => fits(entry, digits),
+                (None, Some(entry)) => {
+                    let many = many(entries, entry);
+                    !many.is_empty() && many.iter().all(|row| fits(row.get(), digits))
+                }
+                (None, None) => false,
+            };
+            if !sound {
+                return damaged("a prefix leads to no row");
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn rows(&self) -> &[StoredRow] {
+        <[StoredRow]>::ref_from_bytes(slice(&self.bytes, &self.opened.rows)).unwrap_or(&[])
+    }
+
+    pub(super) fn terms_table(&self) -> &[StoredTerms] {
+        <[StoredTerms]>::ref_from_bytes(slice(&self.bytes, &self.opened.terms)).unwrap_or(&[])
+    }
+
+    pub(super) fn entries(&self, index: &Index) -> &[U32] {
+        <[U32]>::ref_from_bytes(slice(&self.bytes, &index.entries)).unwrap_or(&[])
+    }
+
+    pub(super) fn name(&self, row: &StoredRow) -> Option<&str> {
+        let names = slice(&self.bytes, &self.opened.names);
+        let (length, rest) = names.get(row.name.get() as usize..)?.split_first_chunk::<2>()?;
+        std::str::from_utf8(rest.get(..usize::from(u16::from_le_bytes(*length)))?).ok()
+    }
+
+    pub(super) fn section(&self, range: &Range<usize>) -> &[u8] {
+        slice(&self.bytes, range)
+    }
+}
+
+/// The rows behind an entry that stands for several; empty if it leads astray.
+pub(super) fn many(entries: &[U32], entry: u32) -> &[U32] {
+    let place = (entry & !ENTRY_MANY) as usize;
+    let Some((count, rest)) = entries.get(place..).and_then(<[U32]>::split_first) else { return &[] };
+    rest.get(..count.get() as usize).unwrap_or(&[])
+}
+
+fn slice<'a>(bytes: &'a [u8], range: &Range<usize>) -> &'a [u8] {
+    bytes.get(range.clone()).unwrap_or(&[])
+}
+
+fn plan(stored: &StoredPlan, meta: &Meta) -> Option<(Plan, PlanDetails)> {
+    let deck_names = |list: u16| -> Option<Vec<String>> {
+        let list = meta.lists.get(usize::from(list))?;
+        list.decks.iter().map(|deck| Some(meta.decks.get(usize::from(*deck))?.name.clone())).collect()
+    };
+    let steps = match stored.steps {
+        None => None,
+        Some(steps) => Some(steps.rule()?),
+    };
+    let plan = Plan {
+        name: stored.name.clone(),
+        country: Country::parse(&stored.country)?,
+        currency: stored.currency.as_bytes().try_into().ok()?,
+        allowance: stored.allowance,
+        overage: stored.overage,
+        steps,
+        prorate_first: stored.prorate_first,
+        cost_decimals: (stored.cost_decimals <= 8).then_some(stored.cost_decimals)?,
+        decks: deck_names(stored.outbound_list)?,
+        inbound_decks: deck_names(stored.inbound_list)?,
+    };
+    let included = stored
+        .included
+        .iter()
+        .map(|(country, kinds)| Some((Country::parse(country)?, *kinds)))
+        .collect::<Option<_>>()?;
+    let (outbound_list, inbound_list) = (usize::from(stored.outbound_list), usize::from(stored.inbound_list));
+    Some((plan, PlanDetails { included, outbound_list, inbound_list }))
+}

@@ -1,0 +1,388 @@
+//! Reads `plans.toml`: plans and what is said of decks → checked values.
+//!
+//! Does not know deck rows; whether a deck's file exists is asked when the image is compiled.
+
+use toml::de::DeTable;
+
+use super::cells;
+use super::findings::{Findings, Place, did_you_mean};
+use super::steps::STEP_SECONDS_MAX;
+use super::toml_cells::{Document, Table};
+use super::{Allowance, Overage};
+use crate::call::{StepMode, StepRule};
+use crate::money::Money;
+use crate::number::{Country, NumberKind};
+use crate::time::Zone;
+
+/// Most minutes a plan may include: far beyond the minutes of a month times any group, and seconds fit easily.
+const INCLUDED_MINUTES_MAX: u64 = 1_000_000_000;
+/// R18: money is stored with nine decimals, one of which is kept for rounding.
+const COST_DECIMALS_MAX: u64 = 8;
+const COST_DECIMALS: u8 = 4;
+
+const PLAN_KEYS: &[&str] = &[
+    "country",
+    "currency",
+    "included_minutes",
+    "included",
+    "overage_rate",
+    "overage",
+    "decks",
+    "inbound_decks",
+    "steps",
+    "bands",
+    "prorate_first",
+    "cost_decimals",
+];
+const DECK_KEYS: &[&str] = &["currency", "timezone", "source"];
+const STEP_KEYS: &[&str] = &["increment", "initial", "minimum", "mode", "free_below"];
+
+/// A plan as its file has it, checked.
+#[derive(Clone, Debug)]
+pub struct PlanText {
+    pub name: String,
+    pub at: Place,
+    pub country: Country,
+    pub country_at: Place,
+    pub currency: [u8; 3],
+    pub allowance: Allowance,
+    pub included: Vec<Included>,
+    pub overage: Overage,
+    pub steps: Option<StepRule>,
+    pub prorate_first: bool,
+    pub cost_decimals: u8,
+    pub decks: Vec<(String, Place)>,
+    pub inbound_decks: Vec<(String, Place)>,
+}
+
+/// One entry of `included`: a country and kinds of number.
+#[derive(Clone, Debug)]
+pub struct Included {
+    pub country: Country,
+    /// Bit n set: the kind with discriminant n.
+    pub kinds: u16,
+    pub at: Place,
+}
+
+/// What `plans.toml` says of a deck.
+#[derive(Clone, Debug)]
+pub struct DeckText {
+    pub name: String,
+    pub at: Place,
+    pub currency: Option<[u8; 3]>,
+    pub timezone: String,
+    pub zone: Zone,
+    pub source: String,
+}
+
+/// What was read, in the order of names.
+#[derive(Debug, Default)]
+pub struct Plans {
+    pub plans: Vec<PlanText>,
+    pub decks: Vec<DeckText>,
+}
+
+/// Kinds and their names in `included` and `numbering.csv`.
+pub const KINDS: [(&str, NumberKind); 11] = [
+    ("fixed", NumberKind::Fixed),
+    ("mobile", NumberKind::Mobile),
+    ("fixed_or_mobile", NumberKind::FixedOrMobile),
+    ("premium", NumberKind::Premium),
+    ("toll_free", NumberKind::TollFree),
+    ("shared_cost", NumberKind::SharedCost),
+    ("voip", NumberKind::Voip),
+    ("uan", NumberKind::Uan),
+    ("pager", NumberKind::Pager),
+    ("personal", NumberKind::Personal),
+    ("voicemail", NumberKind::Voicemail),
+];
+
+/// Bit of a kind in [`Included::kinds`].
+pub const fn kind_bit(kind: NumberKind) -> u16 {
+    1 << kind as u16
+}
+
+/// R9: the kinds that are in-plan where a country is.
+pub const IN_PLAN: u16 = kind_bit(NumberKind::Fixed)
+    | kind_bit(NumberKind::Mobile)
+    | kind_bit(NumberKind::FixedOrMobile)
+    | kind_bit(NumberKind::Voip)
+    | kind_bit(NumberKind::Uan);
+
+/// Reads the file; what it gives is complete only if `findings` hold no error.
+pub fn read(bytes: &[u8], findings: &mut Findings) -> Plans {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(bad) => {
+            let line = bytes.iter().take(bad.valid_up_to()).filter(|b| **b == b'\n').count() as u32 + 1;
+            findings.error(Place { line, column: 0 }, "not UTF-8", "save the file as UTF-8");
+            return Plans::default();
+        }
+    };
+    let root = match DeTable::parse(text) {
+        Ok(root) => root.into_inner(),
+        Err(bad) => {
+            let at = bad.span().map_or(0, |s| s.start);
+            let at = Document::new(text, findings).place(at);
+            findings.error(at, bad.message().to_owned(), "");
+            return Plans::default();
+        }
+    };
+    let mut document = Document::new(text, findings);
+    let top = Table { name: "plans.toml", at: Place::default(), table: &root };
+    document.known_keys(top, &["plan", "deck"]);
+    let mut read = Plans::default();
+    for (name, table) in tables(&mut document, top, "deck") {
+        read.decks.extend(deck(&mut document, name, table));
+    }
+    for (name, table) in tables(&mut document, top, "plan") {
+        read.plans.extend(plan(&mut document, name, table));
+    }
+    read.plans.sort_by(|a, b| a.name.cmp(&b.name));
+    read.decks.sort_by(|a, b| a.name.cmp(&b.name));
+    read
+}
+
+/// The tables `[key.NAME]`.
+fn tables<'d, 't>(document: &mut Document<'t>, top: Table<'d, 't>, key: &'d str) -> Vec<(&'d str, Table<'d, 't>)> {
+    let Some(all) = top.get(key).and_then(|value| document.table(key, value)) else { return Vec::new() };
+    let mut found = Vec::new();
+    for (name, value) in all.table {
+        let at = document.at(name);
+        let name = name.get_ref().as_ref();
+        if let Some(table) = document.table(name, value) {
+            found.push((name, Table { at, ..table }));
+        }
+    }
+    found
+}
+
+fn deck<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Option<DeckText> {
+    document.known_keys(table, DECK_KEYS);
+    let currency = table.get("currency").and_then(|value| currency(document, value));
+    let mut zone = Zone::UTC;
+    let mut timezone = "UTC".to_owned();
+    if let Some(value) = table.get("timezone")
+        && let Some(text) = document.string("timezone", value)
+    {
+        match Zone::named(text) {
+            Ok(found) => (zone, timezone) = (found, text.to_owned()),
+            Err(bad) => document.wrong(value, format!("timezone: {bad}"), "write an IANA name"),
+        }
+    }
+    let source = table.get("source").and_then(|value| document.string("source", value)).unwrap_or("").to_owned();
+    Some(DeckText { name: name.to_owned(), at: table.at, currency, timezone, zone, source })
+}
+
+fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Option<PlanText> {
+    document.known_keys(table, PLAN_KEYS);
+    let country_value = table.get("country");
+    let country = match country_value {
+        None => missing(document, table, "country", "country = \"DE\""),
+        Some(value) => document.string("country", value).and_then(|text| {
+            let country = Country::parse(text);
+            if country.is_none() {
+                document.wrong(
+                    value,
+                    format!("country: {text:?} is no country"),
+                    "write two capital letters, ISO 3166: DE",
+                );
+            }
+            country
+        }),
+    };
+    let currency = match table.get("currency") {
+        None => missing(document, table, "currency", "currency = \"EUR\""),
+        Some(value) => currency(document, value),
+    };
+    let allowance = allowance(document, table);
+    let decks = deck_list(document, table, "decks");
+    let inbound_decks = deck_list(document, table, "inbound_decks");
+    let overage = overage(document, table, allowance, &decks);
+    let steps = table.get("steps").and_then(|value| document.table("steps", value)).and_then(|t| steps(document, t));
+    let included = table.get("included").map_or_else(Vec::new, |value| included(document, value));
+    if let Some(value) = table.get("bands")
+        && let Some(text) = document.string("bands", value)
+        && text != "start"
+    {
+        let hint = "write \"start\", or leave it out";
+        let why = if text == "split" { "is not yet supported" } else { "is not known" };
+        document.wrong(value, format!("bands: {text:?} {why}"), hint);
+    }
+    let prorate_first = table.get("prorate_first").and_then(|v| document.boolean("prorate_first", v)).unwrap_or(false);
+    let cost_decimals =
+        table.get("cost_decimals").and_then(|v| document.integer("cost_decimals", v, COST_DECIMALS_MAX));
+    Some(PlanText {
+        name: name.to_owned(),
+        at: table.at,
+        country: country?,
+        country_at: country_value.map_or(table.at, |v| document.at(v)),
+        currency: currency?,
+        allowance,
+        included,
+        overage,
+        steps,
+        prorate_first,
+        cost_decimals: cost_decimals.map_or(COST_DECIMALS, |n| n as u8),
+        decks,
+        inbound_decks,
+    })
+}
+
+fn missing<T>(document: &mut Document<'_>, table: Table<'_, '_>, key: &str, hint: &str) -> Option<T> {
+    document.findings.error(table.at, format!("{}: {key} is missing", table.name), format!("write {hint}"));
+    None
+}
+
+fn currency<'t>(document: &mut Document<'t>, value: &toml::Spanned<toml::de::DeValue<'t>>) -> Option<[u8; 3]> {
+    let text = document.string("currency", value)?;
+    let code = <[u8; 3]>::try_from(text.as_bytes()).ok().filter(|c| c.iter().all(u8::is_ascii_uppercase));
+    if code.is_none() {
+        document.wrong(
+            value,
+            format!("currency: {text:?} is no currency"),
+            "write three capital letters, ISO 4217: EUR",
+        );
+    }
+    code
+}
+
+fn allowance<'t>(document: &mut Document<'t>, table: Table<'_, 't>) -> Allowance {
+    let Some(value) = table.get("included_minutes") else { return Allowance::Seconds(0) };
+    match value.get_ref() {
+        toml::de::DeValue::String(text) if text == "unlimited" => Allowance::Unlimited,
+        toml::de::DeValue::String(text) => {
+            document.wrong(
+                value,
+                format!("included_minutes: {text:?} is not known"),
+                "write a whole number or \"unlimited\"",
+            );
+            Allowance::Seconds(0)
+        }
+        _ => Allowance::Seconds(document.integer("included_minutes", value, INCLUDED_MINUTES_MAX).unwrap_or(0) * 60),
+    }
+}
+
+fn overage<'t>(
+    document: &mut Document<'t>,
+    table: Table<'_, 't>,
+    allowance: Allowance,
+    decks: &[(String, Place)],
+) -> Overage {
+    let rate = table.get("overage_rate").map(|value| (value, document.amount("overage_rate", value)));
+    let word = table.get("overage").and_then(|value| document.string("overage", value).map(|text| (value, text)));
+    match (word, rate) {
+        (Some((value, "deck")), Some(_)) => {
+            document.wrong(value, "overage = \"deck\" beside an overage_rate", "leave one of them out");
+            Overage::Deck
+        }
+        (Some((value, "deck")), None) => {
+            if decks.is_empty() {
+                document.wrong(value, "overage = \"deck\" without decks", "name the plan's decks");
+            }
+            Overage::Deck
+        }
+        (Some((value, text)), _) if text != "rate" => {
+            document.wrong(value, format!("overage: {text:?} is not known"), "write \"rate\" or \"deck\"");
+            Overage::Deck
+        }
+        (_, Some((_, rate))) => Overage::Rate(rate.unwrap_or(Money::ZERO)),
+        (_, None) if allowance == Allowance::Unlimited => Overage::Rate(Money::ZERO),
+        (_, None) => {
+            missing::<()>(
+                document,
+                table,
+                "overage_rate",
+                "overage_rate = \"0.015\" or overage = \"deck\": what minutes beyond the included ones cost",
+            );
+            Overage::Deck
+        }
+    }
+}
+
+fn deck_list<'t>(document: &mut Document<'t>, table: Table<'_, 't>, key: &'static str) -> Vec<(String, Place)> {
+    let Some(value) = table.get(key) else { return Vec::new() };
+    let mut list: Vec<(String, Place)> = Vec::new();
+    for (name, value) in document.strings(key, value) {
+        if list.iter().any(|(known, _)| known == name) {
+            document.wrong(value, format!("{key}: {name:?} is listed twice"), "leave one out");
+            continue;
+        }
+        list.push((name.to_owned(), document.at(value)));
+    }
+    list
+}
+
+fn included<'t>(document: &mut Document<'t>, value: &toml::Spanned<toml::de::DeValue<'t>>) -> Vec<Included> {
+    let mut list = Vec::new();
+    for (text, value) in document.strings("included", value) {
+        let (country, kind) = text.split_once(':').map_or((text, None), |(c, k)| (c, Some(k)));
+        let Some(country) = Country::parse(country) else {
+            document.wrong(value, format!("included: {text:?} names no country"), "write \"CA\" or \"DE:mobile\"");
+            continue;
+        };
+        let kinds = match kind {
+            None => IN_PLAN,
+            Some(kind) => match KINDS.iter().find(|(name, _)| *name == kind) {
+                Some((_, kind)) => kind_bit(*kind),
+                None => {
+                    let hint = did_you_mean(
+                        kind,
+                        KINDS.iter().map(|(name, _)| *name),
+                        "kinds are fixed, mobile, fixed_or_mobile, …",
+                    );
+                    document.wrong(value, format!("included: {kind:?} is no kind of number"), hint);
+                    continue;
+                }
+            },
+        };
+        list.push(Included { country, kinds, at: document.at(value) });
+    }
+    list
+}
+
+fn steps<'t>(document: &mut Document<'t>, table: Table<'_, 't>) -> Option<StepRule> {
+    document.known_keys(table, STEP_KEYS);
+    let seconds = |document: &mut Document<'t>, key: &str| {
+        table.get(key).and_then(|v| document.integer(key, v, u64::from(STEP_SECONDS_MAX))).map(|n| n as u32)
+    };
+    let (increment, initial, minimum) =
+        (seconds(document, "increment"), seconds(document, "initial"), seconds(document, "minimum"));
+    let mut mode = StepMode::Up;
+    if let Some(value) = table.get("mode")
+        && let Some(text) = document.string("mode", value)
+    {
+        match cells::mode(text) {
+            Ok(read) => mode = read,
+            Err((message, hint)) => document.wrong(value, format!("mode: {message}"), hint),
+        }
+    }
+    let mut free_below = Default::default();
+    if let Some(value) = table.get("free_below") {
+        let text = match value.get_ref() {
+            toml::de::DeValue::Integer(n) if n.radix() == 10 => Some(n.as_str()),
+            _ => document.string("free_below", value),
+        };
+        match text.map(cells::fine_seconds) {
+            Some(Ok(read)) => free_below = read,
+            Some(Err((message, hint))) => document.wrong(value, format!("free_below: {message}"), hint),
+            None => {}
+        }
+    }
+    let Some(increment) = increment else {
+        if table.get("increment").is_none() {
+            return missing(document, table, "increment", "increment = 60: a rule is whole and inherits nothing");
+        }
+        return None;
+    };
+    let rule =
+        StepRule { mode, initial: initial.unwrap_or(increment), increment, minimum: minimum.unwrap_or(0), free_below };
+    match rule.check() {
+        Ok(rule) => Some(rule),
+        Err(bad) => {
+            document.findings.error(table.at, format!("steps: {bad}"), "");
+            None
+        }
+    }
+}
