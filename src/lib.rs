@@ -5,6 +5,7 @@ pub mod batch;
 pub mod call;
 pub mod directory;
 pub mod entry;
+pub mod identity;
 pub mod journal;
 pub mod money;
 pub mod number;
