@@ -443,7 +443,7 @@ impl Resolver {
 
     fn marker(&mut self, marker: Marker) -> Result<(), ResolverError> {
         // Identities up to the marker are durable before the store may say that it has this position.
-        self.index.sync()?;
+        self.index.sync(marker.upto)?;
         let (gathered, share) = self.tally.take(&self.state.sources);
         self.metrics.identity(self.index.len());
         let (number, upto) = (marker.number, marker.upto);

@@ -71,7 +71,12 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
     let (identity, rebuilt) =
         IdentityIndex::open(disk, &config.data_dir.join("identity"), &identity::Settings::default(), journal.durable())
             .map_err(identity_exit)?;
-    report.extend(rebuilt.sentence());
+    if rebuilt.cut > 0 || rebuilt.dropped > 0 {
+        report.push(format!(
+            "the identity log was cut by {} bytes that were never synced, and {} identities beyond the journal's end went",
+            rebuilt.cut, rebuilt.dropped
+        ));
+    }
 
     let known = known(&state);
     let mut resolver = resolver_state(&state, &images, &known)?;
@@ -227,5 +232,10 @@ pub fn journal_exit(error: JournalError) -> Exit {
 
 /// Which exit code an identity index's failure has.
 pub fn identity_exit(error: IdentityError) -> Exit {
-    if error.is_damage() { Exit::damaged(error) } else { Exit::environment(error) }
+    match error {
+        IdentityError::Damaged { .. } | IdentityError::NewerVersion { .. } | IdentityError::OtherFolder { .. } => {
+            Exit::damaged(error)
+        }
+        IdentityError::NoSpace { .. } | IdentityError::Latched | IdentityError::Io { .. } => Exit::environment(error),
+    }
 }
