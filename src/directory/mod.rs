@@ -57,6 +57,36 @@ pub fn compile(accounts_csv: &[u8], numbers_csv: &[u8]) -> Result<(Vec<u8>, Vec<
     }
 }
 
+/// What a row of `accounts.csv` says of plan and country; for findings about rows that fit no plan.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RowUse {
+    /// Line of the row.
+    pub line: u32,
+    /// Account.
+    pub account: String,
+    /// Plan.
+    pub plan: String,
+    /// Country.
+    pub country: Country,
+}
+
+/// The plans and countries that the good rows of `accounts.csv` name, in the order of lines.
+pub fn uses(accounts_csv: &[u8]) -> Vec<RowUse> {
+    let (rows, _) = read::read(accounts_csv, b"");
+    let mut uses: Vec<RowUse> = rows
+        .accounts
+        .iter()
+        .map(|row| RowUse {
+            line: row.line,
+            account: row.name.to_string(),
+            plan: rows.plans.list.get(row.plan as usize).map_or_else(String::new, |(name, ())| name.to_string()),
+            country: Country::parse(&String::from_utf8_lossy(&row.country)).unwrap_or(Country::WORLD),
+        })
+        .collect();
+    uses.sort_by_key(|row| row.line);
+    uses
+}
+
 /// An account in this directory image, whatever its dated rows: its place in name order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct AccountIndex(pub u32);

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::daemon::Posts;
 use crate::daemon::engine::Engine;
 use crate::daemon::reload::Reloader;
 use crate::directory::Directory;
@@ -61,6 +62,8 @@ pub struct Shared {
     pub clock: Clock,
     /// Where posted records go.
     pub post: Arc<Door>,
+    /// Where imported records go.
+    pub import: Arc<Door>,
     /// Renders the metrics.
     pub metrics: Metrics,
 }
@@ -82,7 +85,7 @@ impl App {
         engine: &Engine,
         reloader: Arc<Reloader>,
         metrics: Metrics,
-        post: Arc<Door>,
+        posts: Posts,
         _config: &Config,
     ) -> Result<App, Exit> {
         Ok(App(Arc::new(Shared {
@@ -92,7 +95,8 @@ impl App {
             journal: engine.journal.clone(),
             reloader,
             clock: engine.clock.clone(),
-            post,
+            post: posts.calls,
+            import: posts.import,
             metrics,
         })))
     }

@@ -17,6 +17,9 @@ pub struct Problem {
     status: u16,
     /// What is wrong, for a person.
     detail: String,
+    /// Further members (RFC 9457 §3.2).
+    #[serde(flatten)]
+    more: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Problem {
@@ -26,7 +29,14 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("error"),
             status: status.as_u16(),
             detail: detail.into(),
+            more: serde_json::Map::new(),
         }
+    }
+
+    /// With a further member.
+    pub fn with(mut self, name: &str, value: serde_json::Value) -> Problem {
+        self.more.insert(name.to_owned(), value);
+        self
     }
 
     /// 400.

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -34,7 +35,7 @@ pub(super) struct Asked {
 pub(super) async fn quote(
     State(app): State<App>,
     Json(asked): Json<Asked>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let now = app.clock.now();
     let answer = match &asked.answer {
         None => now,
@@ -82,10 +83,15 @@ pub(super) async fn quote(
             if asked.proof {
                 shown["proof"] = json!(proof.lines);
             }
-            Ok(Json(shown))
+            Ok(Json(shown).into_response())
         }
         (None, Some(why)) => {
-            Err(Problem::unprocessable(format!("this call would wait in suspense: {}: {}", why.reason, why.detail)))
+            let detail = format!("this call would wait in suspense: {}: {}", why.reason, why.detail);
+            let mut problem = Problem::unprocessable(detail);
+            if asked.proof {
+                problem = problem.with("proof", json!(proof.lines));
+            }
+            Err(problem.with("reason", json!(why.reason)))
         }
         (None, None) => Err(Problem::unprocessable("this call has no such leg")),
     }
