@@ -17,8 +17,6 @@ use crate::number::classify::{self, NumberingRow};
 use crate::number::countries::Countries;
 use crate::number::prefix::{self, codes, lexicographic};
 use crate::number::{Country, DIGITS_MAX, Number};
-use crate::call::StepMode;
-use crate::number::NumberKind;
 use crate::time::Zone;
 
 /// Image indexes of deck lists have 16 bits, of which one tells typed rows apart.
@@ -92,7 +90,6 @@ fn check_plans(
         if !known(plan.country) {
             findings.error(plan.country_at, format!("country {} is not in countries.toml", plan.country), "");
         }
-        warn_of_free_calls(plan, countries, findings);
         for entry in &plan.included {
             let Some(rows) = numbering else { continue };
             if !rows.iter().any(|r| r.country == entry.country && plans::kind_bit(r.kind) & entry.kinds != 0) {
@@ -117,23 +114,6 @@ fn check_plans(
         }
     }
     check_shared_decks(plans, findings);
-}
-
-/// R14: rounding to the nearest minute, read literally, charges nothing for a call of less than half of one. That is
-/// what the guide for the US says, and whoever runs such a plan should know it.
-fn warn_of_free_calls(plan: &PlanText, countries: Option<&Countries>, findings: &mut Findings) {
-    let of_country = || countries.map(|c| c.steps(plan.country, plan.country, NumberKind::Unknown));
-    let Some(steps) = plan.steps.or_else(of_country) else { return };
-    if steps.mode != StepMode::Nearest || steps.minimum > 0 || steps.increment < 2 {
-        return;
-    }
-    let (increment, half) = (steps.increment, steps.increment.div_ceil(2));
-    let origin = if plan.steps.is_some() { "its own steps" } else { "the country's steps" };
-    findings.warn(
-        plan.at,
-        format!("plan {:?}, {origin}: nearest {increment}: calls under {half} s are 0 minutes", plan.name),
-        format!("to charge them, give the plan steps = {{ mode = \"up\", increment = {increment} }}"),
-    );
 }
 
 /// A deck without a currency that plans of two currencies use means two prices by one number.
