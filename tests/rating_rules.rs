@@ -412,7 +412,7 @@ fn r16_longest_prefix() {
         // Not known as valid: three digits beyond the calling code, or a row that names a call type.
         (de("+43 12399"), "outbound de international R10 60 s (0 in) 0.0400"),
         (de("+39 999999999"), "outbound de suspense no_rate RowTooShort"),
-        (from("us-a", "+1 955 555 1212"), "outbound us-a suspense no_rate RowTooShort"),
+        (from("us-a", "+1 999 234 5678"), "outbound us-a suspense no_rate RowTooShort"),
     ]);
 }
 
