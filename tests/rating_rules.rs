@@ -341,6 +341,15 @@ fn r12_allowance() {
         (from("de-deck", "030 12345678").lasts("61").used(60), "outbound de-deck included R9 61 s (60 in) 0.1010"),
         (from("de-deck", "030 12345678").lasts("61"), "outbound de-deck included R9 61 s (61 in) 0.0000"),
         (from("de-deck", "069 12345678").lasts("61").used(60), "outbound de-deck included R9 120 s (60 in) 0.5000"),
+        (
+            from("de-deck", "040 66969123").answered("2026-10-06T00:00:00Z").used(120),
+            "outbound de-deck overage R9 60 s (0 in) 0.0600",
+        ),
+        (from("de-deck", "040 66969123").used(120), "outbound de-deck overage R9 60 s (0 in) 0.0300"),
+        // A block is ignored, but a blocked row without a price prices nothing.
+        (from("de-deck", "0221 4710123").used(120), "outbound de-deck overage R9 60 s (0 in) 0.1200"),
+        (from("de-deck", "0771 4710123").used(60), "outbound de-deck included R9 60 s (60 in) 0.0000"),
+        (from("de-deck", "0771 4710123").used(61), "outbound de-deck suspense no_rate NoOverageRow"),
         // No row: only what goes beyond the allowance needs one.
         (from("de-deck", "101").lasts("61"), "outbound de-deck included R7 120 s (120 in) 0.0000"),
         (from("de-deck", "101").lasts("61").used(1), "outbound de-deck suspense no_rate NoOverageRow"),

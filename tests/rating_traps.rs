@@ -389,6 +389,8 @@ fn trap_38_brazil() {
         (from("br", "0 11 98765 4321"), "+5511987654321 BR Mobile"),
         (from("br", "00 15 1 212 555 0100"), "+12125550100 US FixedOrMobile"),
     ]);
+    // Reverse charge: a short code of 15 digits and more, priced by its front.
+    check(vec![(from("br", "90 15 11 98765 4321"), "outbound br domestic_premium R10 60 s (0 in) 1.0000")]);
 }
 
 #[test]
