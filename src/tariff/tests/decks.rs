@@ -125,7 +125,7 @@ fn a_row_says_everything() {
     assert_eq!((row.valid_from, row.valid_to), (Some(at("2025-12-31T23:00:00Z")), Some(at("2026-12-31T23:00:00Z"))));
     assert_eq!(format!("{:?}", tariff.row(row.id)), format!("{row:?}"), "the same by id");
     let nothing = tariff.row(RowId(u32::MAX));
-    assert!(nothing.blocked && nothing.prefix.len() == 0);
+    assert!(nothing.blocked && nothing.prefix.is_empty());
 }
 
 #[test]
