@@ -1,18 +1,64 @@
 //! Accounts, numbers and extensions as one content-addressed image, looked up at an instant.
+//!
+//! ```text
+//! accounts.csv ─┐  table     read                compile           image             lookup
+//! numbers.csv  ─┴─▶ cells ─▶ checked rows ─────▶ sorted sections ─▶ bytes, opened ──▶ row at an instant
+//! ```
+//!
+//! The same rows in any order give the same bytes, so the BLAKE3 of an image names what it says. Rows are dated: an
+//! account may change its plan, country or zone at an instant, and a number may move between accounts.
+//!
+//! Does not know files, tariffs (a plan is only a name here), how a dialled number is read, or what a call costs.
+
+mod compile;
+mod field;
+mod hash;
+mod image;
+mod lookup;
+mod read;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::number::{Country, Number};
-use crate::tariff::{Finding, ImageError};
+use crate::number::Country;
+use crate::tariff::{Finding, ImageError, Severity};
 use crate::time::{Timestamp, Zone};
 
+pub use image::{FORMAT, MAGIC};
+
 /// Text → image.
-pub fn compile(_accounts_csv: &[u8], _numbers_csv: &[u8]) -> Result<(Vec<u8>, Vec<Finding>), Vec<Finding>> {
-    todo!()
+///
+/// `accounts_csv` must have a header row; an empty `numbers_csv` means that there are no numbers. The image comes with
+/// the warnings; if anything is an error there is no image and all findings are given, in the order of the files' lines.
+/// A file is read up to its thousandth error.
+pub fn compile(accounts_csv: &[u8], numbers_csv: &[u8]) -> Result<(Vec<u8>, Vec<Finding>), Vec<Finding>> {
+    let (rows, findings) = read::read(accounts_csv, numbers_csv);
+    if findings.iter().any(|f| f.severity == Severity::Error) {
+        return Err(findings);
+    }
+    match compile::image(&rows) {
+        Ok(image) => Ok((image, findings)),
+        Err(too_large) => {
+            let mut findings = findings;
+            findings.push(Finding {
+                severity: Severity::Error,
+                file: read::ACCOUNTS.to_owned(),
+                line: 0,
+                column: 0,
+                message: format!("too large for one image: {too_large}"),
+                hint: "split it over several installations".to_owned(),
+            });
+            Err(findings)
+        }
+    }
 }
 
-/// An account in this directory image, whatever its dated rows.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+/// An account in this directory image, whatever its dated rows: its place in name order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct AccountIndex(pub u32);
 
 /// A dated row of an account.
@@ -21,57 +67,50 @@ pub struct Account<'a> {
     pub index: AccountIndex,
     /// The row, for a later `Directory::row`.
     pub row: u32,
+    /// 1 to 128 bytes without control characters and `/`.
     pub name: &'a str,
     pub plan: &'a str,
     /// Index of the plan name in `Directory::plan_names`, so that a plan is looked up once per image.
     pub plan_index: u16,
     pub country: Country,
+    /// First instant from which this row holds; none: since ever.
+    pub valid_from: Option<Timestamp>,
+    /// First instant from which it does not hold any more; none: open-ended.
+    pub valid_to: Option<Timestamp>,
     /// 00:00 of the billing start date in the account's zone.
     pub billing_start: Timestamp,
+    /// First instant that is not billed any more.
     pub billing_end: Option<Timestamp>,
     pub zone: &'a Zone,
     pub zone_name: &'a str,
+    /// Index of the zone in this image, below `Directory::zones`.
+    pub zone_index: u16,
+    /// `en`, `de` or `it`.
     pub language: &'a str,
+    /// Whose allowance is drawn; the account's own name where it has no group.
     pub group: &'a str,
+    /// Index of the group in this image, below `Directory::groups`. Accounts of one group share it.
+    pub group_index: u32,
+    /// What people call it; the account's name where none is given.
     pub display_name: &'a str,
 }
 
-/// An opened directory image.
+/// An opened directory image. Cheap to clone.
 #[derive(Clone)]
 pub struct Directory {
-    pub bytes: Bytes,
+    bytes: Bytes,
+    tables: Arc<image::Tables>,
 }
 
 impl Directory {
-    pub fn open(_bytes: Bytes) -> Result<Directory, ImageError> {
-        todo!()
+    /// Checks everything once: magic, version, BLAKE3, every offset. Look-ups trust it afterwards.
+    pub fn open(bytes: Bytes) -> Result<Directory, ImageError> {
+        let tables = Arc::new(image::open(&bytes)?);
+        Ok(Directory { bytes, tables })
     }
-    pub fn digest(&self) -> &str {
-        todo!()
-    }
-    pub fn accounts(&self) -> u32 {
-        todo!()
-    }
-    pub fn plan_names(&self) -> &[String] {
-        todo!()
-    }
-    /// The account's row in force at the instant.
-    pub fn account_at(&self, _name: &[u8], _at: Timestamp) -> Option<Account<'_>> {
-        todo!()
-    }
-    /// Who owns the number at the instant.
-    pub fn owner_at(&self, _number: Number, _at: Timestamp) -> Option<Account<'_>> {
-        todo!()
-    }
-    pub fn row(&self, _row: u32) -> Account<'_> {
-        todo!()
-    }
-    /// Whether the dialled digits are an extension of the account (row).
-    pub fn is_extension(&self, _row: u32, _digits: &[u8]) -> bool {
-        todo!()
-    }
-    /// Every account name with its latest row, in name order, after a name (for paging).
-    pub fn accounts_after(&self, _after: &str, _limit: usize) -> Vec<Account<'_>> {
-        todo!()
+
+    /// The image itself, to be kept or sent.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
     }
 }

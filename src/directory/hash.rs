@@ -1,0 +1,125 @@
+//! A hash table as a section of bytes: keys in order of their hash, each at or right after its home.
+//!
+//! ```text
+//! entries u64 │ homes u64 │ slot, slot, …          slot: key u64 │ value u32 │ extra u32; an empty one has the last key
+//! ```
+//!
+//! The home of a key is monotone in the key, so slots are sorted and a search ends at the first larger key, found or not.
+//! The layout follows from the set of keys alone, not from the order in which they came. Three homes in four are taken.
+//!
+//! Does not know what keys and values stand for, only that keys are well mixed.
+
+use zerocopy::byteorder::little_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// One place of the table.
+#[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Slot {
+    pub key: U64,
+    pub value: U32,
+    pub extra: U32,
+}
+
+const _: () = assert!(size_of::<Slot>() == 16);
+
+impl Slot {
+    /// The largest key ends every search; the value, which no section is long enough for, tells it from a real one.
+    const EMPTY: Slot = Slot { key: U64::MAX_VALUE, value: U32::MAX_VALUE, extra: U32::ZERO };
+
+    pub fn new(key: u64, value: u32, extra: u32) -> Slot {
+        Slot { key: key.into(), value: value.into(), extra: extra.into() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.value.get() == u32::MAX
+    }
+}
+
+/// Bytes before the slots.
+const HEAD: usize = 16;
+
+/// Mixes every bit of a word into its high bits, without loss: different words stay different.
+/// The multipliers are those of SplitMix64 (Steele, Lea, Flood 2014).
+pub const fn mix(word: u64) -> u64 {
+    let word = (word ^ word >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let word = (word ^ word >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    word ^ word >> 31
+}
+
+fn home(key: u64, homes: u64) -> usize {
+    ((u128::from(key) * u128::from(homes)) >> 64) as usize
+}
+
+/// The section of these entries.
+pub fn build(mut entries: Vec<Slot>) -> Vec<u8> {
+    entries.sort_unstable_by_key(|slot| (slot.key.get(), slot.value.get()));
+    let count = entries.len() as u64;
+    let homes = count + count / 3 + 1;
+    let mut slots = vec![Slot::EMPTY; homes as usize];
+    let mut next = 0;
+    for entry in entries {
+        let at = home(entry.key.get(), homes).max(next);
+        if at >= slots.len() {
+            slots.resize(at + 1, Slot::EMPTY);
+        }
+        slots[at] = entry;
+        next = at + 1;
+    }
+    let mut bytes = Vec::with_capacity(HEAD + slots.len() * size_of::<Slot>());
+    bytes.extend_from_slice(&count.to_le_bytes());
+    bytes.extend_from_slice(&homes.to_le_bytes());
+    bytes.extend_from_slice(slots.as_bytes());
+    bytes
+}
+
+/// A view of the section.
+#[derive(Clone, Copy)]
+pub struct Table<'a> {
+    homes: u64,
+    slots: &'a [Slot],
+}
+
+impl<'a> Table<'a> {
+    /// A view of bytes; any bytes are safe to search, `validate` says whether the answers are right.
+    pub fn view(bytes: &'a [u8]) -> Option<Table<'a>> {
+        let (head, slots) = bytes.split_at_checked(HEAD)?;
+        let homes = u64::from_le_bytes(head.get(8..)?.try_into().ok()?);
+        Some(Table { homes, slots: <[Slot]>::ref_from_bytes(slots).ok()? })
+    }
+
+    /// Slots with this key; mostly none or one.
+    pub fn find(&self, key: u64) -> impl Iterator<Item = &'a Slot> + use<'a> {
+        let slots = self.slots.get(home(key, self.homes)..).unwrap_or(&[]);
+        let at = slots.iter().position(|slot| slot.key.get() >= key).unwrap_or(slots.len());
+        slots[at..].iter().take_while(move |slot| slot.key.get() == key && !slot.is_empty())
+    }
+
+    /// Whether every entry is where a search looks for it and `good`; gives their number.
+    pub fn validate(bytes: &[u8], mut good: impl FnMut(&Slot) -> bool) -> Option<u64> {
+        let table = Table::view(bytes)?;
+        let entries = u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?);
+        let homes = entries.checked_add(entries / 3)?.checked_add(1)?;
+        if homes != table.homes || homes > table.slots.len() as u64 {
+            return None;
+        }
+        let (mut count, mut last, mut free) = (0, 0, 0);
+        for (i, slot) in table.slots.iter().enumerate() {
+            if slot.is_empty() {
+                if slot.key.get() != u64::MAX || slot.extra.get() != 0 {
+                    return None;
+                }
+                free = i + 1;
+                continue;
+            }
+            let key = slot.key.get();
+            let at = home(key, homes);
+            if key < last || at > i || at < free || !good(slot) {
+                return None;
+            }
+            last = key;
+            count += 1;
+        }
+        (count == entries).then_some(entries)
+    }
+}
