@@ -36,19 +36,42 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "resolver",
         &[
-            "batch", "books", "call", "directory", "entry", "flush", "identity", "images", "names", "poison", "rating",
-            "record", "road", "shard", "tariff", "time",
+            "batch",
+            "books",
+            "call",
+            "directory",
+            "entry",
+            "flush",
+            "identity",
+            "images",
+            "names",
+            "poison",
+            "rating",
+            "record",
+            "road",
+            "shard",
+            "tariff",
+            "time",
         ],
     ),
-    (
-        "shard",
-        &["batch", "books", "call", "directory", "flush", "os", "poison", "rating", "road", "tariff", "time"],
-    ),
+    ("shard", &["batch", "books", "call", "directory", "flush", "os", "poison", "rating", "road", "tariff", "time"]),
     (
         "flush",
         &[
-            "batch", "books", "call", "entry", "images", "os", "record", "resolver", "road", "sequencer", "shard",
-            "store", "tariff", "time",
+            "batch",
+            "books",
+            "call",
+            "entry",
+            "images",
+            "os",
+            "record",
+            "resolver",
+            "road",
+            "sequencer",
+            "shard",
+            "store",
+            "tariff",
+            "time",
         ],
     ),
     ("store", &["batch", "call", "entry", "money", "number", "record", "time"]),
@@ -56,8 +79,28 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "http",
         &[
-            "batch", "call", "config", "daemon", "directory", "entry", "exit", "images", "ingest", "journal", "metrics",
-            "money", "number", "os", "rates", "rating", "record", "road", "sequencer", "store", "tariff", "time",
+            "batch",
+            "call",
+            "config",
+            "daemon",
+            "directory",
+            "entry",
+            "exit",
+            "images",
+            "ingest",
+            "journal",
+            "metrics",
+            "money",
+            "number",
+            "os",
+            "rates",
+            "rating",
+            "record",
+            "road",
+            "sequencer",
+            "store",
+            "tariff",
+            "time",
         ],
     ),
     ("metrics", &[]),
@@ -75,8 +118,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const KNOWS_ALL: &[&str] = &["daemon", "cli", "main", "lib"];
 
 /// Modules in which nothing of the outside world may be named.
-const PURE: &[&str] =
-    &["time", "money", "record", "batch", "entry", "names", "call", "books", "number", "tariff", "directory", "rating", "wire"];
+const PURE: &[&str] = &[
+    "time",
+    "money",
+    "record",
+    "batch",
+    "entry",
+    "names",
+    "call",
+    "books",
+    "number",
+    "tariff",
+    "directory",
+    "rating",
+    "wire",
+];
 
 /// What a pure module may not name, and why.
 const IMPURE: &[(&str, &str)] = &[
@@ -229,7 +285,10 @@ fn pure_modules_never_walk_a_hash_map() {
         let mut names = BTreeSet::new();
         for line in source.code.lines().filter(|l| l.contains("HashMap") || l.contains("HashSet")) {
             let before = line.split("Hash").next().unwrap_or("").trim_end_matches(|c: char| ":<&='_ ".contains(c));
-            let before = before.trim_end_matches("std::collections").trim_end_matches(['=', ':', ' ', '&']).trim_end_matches("mut ");
+            let before = before
+                .trim_end_matches("std::collections")
+                .trim_end_matches(['=', ':', ' ', '&'])
+                .trim_end_matches("mut ");
             let name = before.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or("");
             if !name.is_empty() {
                 names.insert(name.to_owned());

@@ -13,9 +13,5 @@ pub(super) fn init() {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     // The journal has a time of its own. A second start in one process (tests) keeps the first.
-    let _ = if std::env::var_os("JOURNAL_STREAM").is_some() {
-        logs.without_time().try_init()
-    } else {
-        logs.try_init()
-    };
+    let _ = if std::env::var_os("JOURNAL_STREAM").is_some() { logs.without_time().try_init() } else { logs.try_init() };
 }

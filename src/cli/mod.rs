@@ -17,7 +17,12 @@ mod serve;
 
 /// Real-time call-rating daemon: call records in, exact and provable charges out.
 #[derive(Debug, Parser)]
-#[command(name = "callrated", version, about, after_help = "Exit codes: 0 fine, 1 faults found, 2 wrong usage or configuration, 3 the environment gave out, 4 damaged data.")]
+#[command(
+    name = "callrated",
+    version,
+    about,
+    after_help = "Exit codes: 0 fine, 1 faults found, 2 wrong usage or configuration, 3 the environment gave out, 4 damaged data."
+)]
 pub struct Arguments {
     /// Configuration file (default: ./callrated.toml if it is there, else built-in defaults).
     #[arg(long, global = true, value_name = "FILE")]

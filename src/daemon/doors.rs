@@ -59,7 +59,10 @@ pub(super) async fn open(
 
 async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut JoinSet<()>) -> Result<(), Exit> {
     let taken = |e: std::io::Error| {
-        Exit::environment(format!("{} cannot be opened: {e}; is another daemon running there?", listen.profile.listener))
+        Exit::environment(format!(
+            "{} cannot be opened: {e}; is another daemon running there?",
+            listen.profile.listener
+        ))
     };
     match listen.protocol {
         Protocol::Tcp => {
