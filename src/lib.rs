@@ -14,4 +14,5 @@ pub mod rating;
 pub mod record;
 pub mod tariff;
 pub mod time;
+pub mod traffic;
 pub mod wire;
