@@ -71,7 +71,7 @@ async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut Joi
         }
         Protocol::Udp => {
             let bound = udp::bind(listen).map_err(taken)?;
-            tasks.spawn(udp::serve(bound.sockets, door, stop.clone()));
+            tasks.spawn(udp::serve(bound, door, stop.clone()));
         }
     }
     Ok(())

@@ -144,6 +144,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.load()
     }
 
+    fn load_activations(&self) -> Result<(Vec<ActivationRow>, Vec<ActivationRow>), StoreError> {
+        self.present()?.load_activations()
+    }
+
     fn calls(
         &self,
         account: AccountKey,
