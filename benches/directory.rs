@@ -66,7 +66,7 @@ fn build(count: usize) -> World {
         for _ in 0..3 {
             // The factor shares no divisor with 10^11, so no two numbers are equal.
             let number = format!("49{:011}", all.len() as u128 * 38_654_705_647 % 100_000_000_000);
-            let span = if random.next() % 50 == 0 { "2026-02-01,2027-01-01" } else { "," };
+            let span = if random.next().is_multiple_of(50) { "2026-02-01,2027-01-01" } else { "," };
             writeln!(numbers, "+{number},customer-{i:07},{span}").unwrap();
             all.push(number);
         }
@@ -76,8 +76,7 @@ fn build(count: usize) -> World {
     let pick = |random: &mut Random| Number::from_digits(all[random.next() as usize % all.len()].as_bytes()).unwrap();
     let queries = (0..QUERIES).map(|_| pick(&mut random)).collect();
     let stranger = |random: &mut Random| format!("33{:011}", random.next() % 100_000_000_000);
-    let strangers =
-        (0..QUERIES).map(|_| Number::from_digits(stranger(&mut random).as_bytes()).unwrap()).collect();
+    let strangers = (0..QUERIES).map(|_| Number::from_digits(stranger(&mut random).as_bytes()).unwrap()).collect();
     let names = (0..QUERIES).map(|_| format!("customer-{:07}", random.next() as usize % count)).collect();
     let directory = Directory::open(image.clone()).expect("its own image");
     World { accounts, numbers, image, directory, queries, strangers, names }

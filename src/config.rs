@@ -189,8 +189,7 @@ impl Config {
         match file {
             None => Config::check(Raw::default(), None),
             Some(file) => {
-                let text =
-                    std::fs::read_to_string(file).map_err(|e| ConfigError::Unreadable(file.to_owned(), e))?;
+                let text = std::fs::read_to_string(file).map_err(|e| ConfigError::Unreadable(file.to_owned(), e))?;
                 Config::parse(&text, Some(file))
             }
         }
@@ -237,7 +236,9 @@ impl Config {
         let listen = raw.listen.unwrap_or_else(default_listeners);
         let listeners = listen
             .iter()
-            .map(|one| one.check().map_err(|e| wrong(format!("[[listen]] {} {}: {e}", one.protocol.name(), one.address))))
+            .map(|one| {
+                one.check().map_err(|e| wrong(format!("[[listen]] {} {}: {e}", one.protocol.name(), one.address)))
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Config {

@@ -40,9 +40,8 @@ const BY_START: &str = "start";
 pub async fn serve(config: Config) -> Result<(), Exit> {
     let metrics = Metrics::install();
     let clock = Clock::wall();
-    std::fs::create_dir_all(&config.data_dir).map_err(|e| {
-        Exit::environment(format!("the data folder {} cannot be made: {e}", config.data_dir.display()))
-    })?;
+    std::fs::create_dir_all(&config.data_dir)
+        .map_err(|e| Exit::environment(format!("the data folder {} cannot be made: {e}", config.data_dir.display())))?;
     poison::end_on_panic(&config.data_dir);
     let mut engine = Engine::start(&config, clock.clone())?;
     for sentence in &engine.report {

@@ -96,8 +96,7 @@ impl Images {
             return Ok(image.clone());
         }
         let path = self.path(digest, kind);
-        let bytes =
-            os::map::map_file(&path).map_err(|source| ImageMissing::Missing { path: path.clone(), source })?;
+        let bytes = os::map::map_file(&path).map_err(|source| ImageMissing::Missing { path: path.clone(), source })?;
         let image = Arc::new(open(bytes).map_err(|source| ImageMissing::Damaged { path, source })?);
         known.insert(digest.to_owned(), image.clone());
         Ok(image)

@@ -54,6 +54,7 @@ pub mod metrics;
 pub mod images;
 pub mod poison;
 pub mod rates;
+pub mod traffic;
 
 // The ground.
 pub mod os;

@@ -12,22 +12,24 @@ use crossbeam::channel::{Receiver, Sender};
 use crate::batch::{Entry, EntryKind, Frame, FrameHead, Position, SourceId};
 use crate::call::{AccountKey, GroupKey, LegKey, SuspenseReason, TariffSlot};
 use crate::directory::{Account, Directory};
-use crate::entry::{Activation, Retry, SourceProfile};
+use crate::entry::{Activation, SourceProfile};
 use crate::identity::{IdentityError, IdentityIndex, Key, Verdict};
 use crate::images::{ImageMissing, Images};
 use crate::names::Names;
 use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::{Direction, Record};
-use crate::road::{Marker, Question, Travel};
+use crate::road::Travel;
 use crate::shard::{LegBatch, LegJob, ToShard};
 use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
 
+mod answers;
+mod changes;
 mod gather;
 mod metrics;
 
-pub use gather::{ConflictFound, Gathered, SuspendedRecord, TariffActivated};
 use gather::Tally;
+pub use gather::{ConflictFound, Gathered, SuspendedRecord, TariffActivated};
 use metrics::ResolverMetrics;
 
 /// A tariff that was activated, in the order of activation.
@@ -284,103 +286,17 @@ impl Resolver {
             // A leg that is retried and whose record no longer yields legs stays what it was.
             Some((leg, held)) => {
                 self.tally.leg_stays(leg, held);
-                self.tally.gathered.suspended.push(SuspendedRecord::of(frame, job, held.0, Some((leg, held.1)), detail));
+                self.tally.gathered.suspended.push(SuspendedRecord::of(
+                    frame,
+                    job,
+                    held.0,
+                    Some((leg, held.1)),
+                    detail,
+                ));
             }
             None => {
                 self.tally.suspended(reason, 1);
                 self.tally.gathered.suspended.push(SuspendedRecord::of(frame, job, reason, None, detail));
-            }
-        }
-        Ok(())
-    }
-
-    /// An entry that is no record.
-    fn change(&mut self, frame: &Frame, entry: &Entry<'_>) -> Result<(), ResolverError> {
-        let unreadable = |e: String| ResolverError::Entry(entry.position, e);
-        let json = |e: serde_json::Error| ResolverError::Entry(entry.position, e.to_string());
-        match EntryKind::from_byte(entry.kind) {
-            Some(EntryKind::Source) => {
-                let profile: SourceProfile = serde_json::from_slice(entry.payload).map_err(json)?;
-                let index = usize::from(profile.index);
-                if self.state.sources.len() <= index {
-                    self.state.sources.resize(index + 1, None);
-                }
-                self.tally.gathered.sources.push((entry.position, profile.clone()));
-                self.state.sources[index] = Some(profile);
-            }
-            Some(EntryKind::Tariff) => {
-                let activation: Activation = serde_json::from_slice(entry.payload).map_err(json)?;
-                let tariff = self.images.tariff(&activation.digest)?;
-                let slot = TariffSlot(self.state.tariffs.len() as u16);
-                self.tally.gathered.tariffs.push(TariffActivated {
-                    slot,
-                    position: entry.position,
-                    activation: activation.clone(),
-                });
-                // Legs resolved so far were resolved under the tariffs known so far.
-                self.hand_over(frame);
-                self.to_all(|| ToShard::Tariff(slot, tariff.clone()));
-                self.state.tariffs.push(KnownTariff { slot, activation, tariff });
-            }
-            Some(EntryKind::Directory) => {
-                let activation: Activation = serde_json::from_slice(entry.payload).map_err(json)?;
-                let directory = self.images.directory(&activation.digest)?;
-                let slot = TariffSlot(self.state.directories);
-                self.state.directories += 1;
-                self.tally.gathered.directories.push((slot, entry.position, activation));
-                self.hand_over(frame);
-                self.use_directory(directory);
-            }
-            Some(EntryKind::Retry) => {
-                let (retry, record) =
-                    Retry::decode(entry.payload).ok_or_else(|| unreadable("not a retry".to_owned()))?;
-                self.retry(frame, entry, &retry, record)?;
-            }
-            Some(EntryKind::Record) | None => {
-                return Err(unreadable(format!("kind {} is not known to this version", entry.kind)));
-            }
-        }
-        Ok(())
-    }
-
-    /// Tries something in suspense again, if this names its latest attempt.
-    fn retry(&mut self, frame: &Frame, entry: &Entry<'_>, retry: &Retry, record: &[u8]) -> Result<(), ResolverError> {
-        let position = Position(retry.position);
-        let leg = match retry.leg {
-            Some(0) => Some(Direction::Outbound),
-            Some(_) => Some(Direction::Inbound),
-            None => None,
-        };
-        let Some(reason) = SuspenseReason::named(&retry.reason) else { return Ok(()) };
-        let latest = self.state.attempts.get(&(position, leg)).copied().unwrap_or(position);
-        if latest != Position(retry.attempt) {
-            return Ok(());
-        }
-        self.state.attempts.insert((position, leg), entry.position);
-        self.tally.gathered.retried.push((position, leg, entry.position));
-        let held = Period(retry.period.unwrap_or(0));
-        match leg {
-            None => self.tally.suspended(reason, -1),
-            Some(_) => self.tally.leg_taken(reason, held),
-        }
-        let job = Job {
-            position,
-            attempt: entry.position,
-            at: offset(frame, record),
-            length: record.len(),
-            source: retry.source,
-            received_at: Timestamp(retry.received_at),
-            only: leg.map(|leg| (leg, (reason, held))).map(|(leg, held)| (leg, held)),
-        };
-        let before: usize = self.outgoing.iter().map(Vec::len).sum();
-        self.resolve(frame, job)?;
-        if let Some(leg) = leg {
-            let after: usize = self.outgoing.iter().map(Vec::len).sum();
-            let suspended = self.tally.gathered.suspended.last().is_some_and(|s| s.attempt == entry.position);
-            if after == before && !suspended {
-                // The record still yields legs, but no longer this one: it stays in suspense as it was.
-                let job = Job { only: Some((leg, (reason, held))), ..job };
-                self.suspend(frame, &job, reason, "the record no longer yields this leg")?;
             }
         }
         Ok(())
@@ -398,10 +314,10 @@ impl Resolver {
         if let Some(Some(key)) = self.account_keys.get(index) {
             return *key;
         }
-        let (key, new) = self.state.accounts.key(account.name);
+        let (key, new) = self.state.accounts.key(account.name());
         let key = AccountKey(key);
         if new {
-            self.tally.gathered.accounts.push((key, account.name.to_owned()));
+            self.tally.gathered.accounts.push((key, account.name().to_owned()));
         }
         if let Some(place) = self.account_keys.get_mut(index) {
             *place = Some(key);
@@ -414,10 +330,10 @@ impl Resolver {
         if let Some(Some(key)) = self.group_keys.get(index) {
             return *key;
         }
-        let (key, new) = self.state.groups.key(account.group);
+        let (key, new) = self.state.groups.key(account.group());
         let key = GroupKey(key);
         if new {
-            self.tally.gathered.groups.push((key, account.group.to_owned()));
+            self.tally.gathered.groups.push((key, account.group().to_owned()));
         }
         if let Some(place) = self.group_keys.get_mut(index) {
             *place = Some(key);
@@ -438,38 +354,6 @@ impl Resolver {
     fn to_all(&self, message: impl Fn() -> ToShard) {
         for shard in &self.shards {
             let _ = shard.send(message());
-        }
-    }
-
-    fn marker(&mut self, marker: Marker) -> Result<(), ResolverError> {
-        // Identities up to the marker are durable before the store may say that it has this position.
-        self.index.sync(marker.upto)?;
-        let (gathered, share) = self.tally.take(&self.state.sources);
-        self.metrics.identity(self.index.len());
-        let (number, upto) = (marker.number, marker.upto);
-        let _ = self.flush.send(crate::flush::Part::Resolver(marker, Box::new(gathered), share));
-        self.to_all(|| ToShard::Marker { number, upto });
-        Ok(())
-    }
-
-    fn question(&mut self, question: Question) {
-        match question {
-            Question::Usage { account, period, reply } => {
-                let Some(key) = self.state.accounts.find(&account) else {
-                    return;
-                };
-                let directory = self.state.directory.as_ref();
-                let at = latest_instant(period);
-                let group = directory.and_then(|d| d.account_at(account.as_bytes(), at).map(|a| a.group.to_owned()));
-                let group = self.state.groups.find(group.as_deref().unwrap_or(&account)).map(GroupKey);
-                // An account that changed its group has lines in more than one shard; each adds its own.
-                let account = AccountKey(key);
-                self.to_all(|| ToShard::Usage { account, group, period, reply: reply.clone() });
-            }
-            Question::Find { identities, reply } => {
-                let found = identities.into_iter().map(|i| self.index.find(i).ok().flatten()).collect();
-                let _ = reply.send(found);
-            }
         }
     }
 }
@@ -499,11 +383,6 @@ pub fn shard_of(group: GroupKey, shards: usize) -> usize {
     group.0 as usize % shards.max(1)
 }
 
-/// An instant by which a question about a month is answered: the month's end in UTC, near enough to find the group.
-fn latest_instant(period: Period) -> Timestamp {
-    period.bounds(&crate::time::Zone::UTC).1
-}
-
 fn read<'a>(entry: &Entry<'a>) -> Result<Record<'a>, ResolverError> {
     Record::decode(entry.payload).map_err(|e| ResolverError::Entry(entry.position, e.to_string()))
 }
@@ -512,4 +391,3 @@ fn read<'a>(entry: &Entry<'a>) -> Result<Record<'a>, ResolverError> {
 fn offset(frame: &Frame, slice: &[u8]) -> usize {
     slice.as_ptr() as usize - frame.bytes.as_ptr() as usize
 }
-

@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::batch::{Batch, Frame, Position};
 use crate::call::{CallType, Usage};
 use crate::ingest::NotTaken;
-use crate::record::Identity;
 use crate::record::Content;
+use crate::record::Identity;
 use crate::sequencer::{Control, Progress};
 use crate::time::{Period, Timestamp};
 

@@ -150,8 +150,8 @@ impl Sequencer {
             for question in questions {
                 self.hand_on(Travel::Ask(question));
             }
-            let under_way =
-                self.progress.markers_sent.load(Ordering::Relaxed) - self.progress.markers_stored.load(Ordering::Relaxed);
+            let under_way = self.progress.markers_sent.load(Ordering::Relaxed)
+                - self.progress.markers_stored.load(Ordering::Relaxed);
             let due = flush_asked || self.unflushed >= self.settings.flush_calls;
             // Somebody who waits for a flush gets one marker of his own; the timer and the count can wait.
             if !flush_replies.is_empty() || due && under_way < FLUSHES_UNDER_WAY {
@@ -269,7 +269,13 @@ impl Sequencer {
         self.unflushed = 0;
         let number = self.progress.markers_sent.fetch_add(1, Ordering::Relaxed) + 1;
         let records = self.progress.records_durable.load(Ordering::Relaxed);
-        self.hand_on(Travel::Marker(Marker { number, upto: self.journal.durable(), records, at: self.clock.now(), replies }));
+        self.hand_on(Travel::Marker(Marker {
+            number,
+            upto: self.journal.durable(),
+            records,
+            at: self.clock.now(),
+            replies,
+        }));
     }
 
     fn hand_on(&self, travel: Travel) {

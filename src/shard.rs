@@ -13,7 +13,6 @@ use hashbrown::HashMap;
 use tokio::sync::mpsc;
 
 use crate::batch::{Frame, Position};
-use crate::books::{Share, name};
 use crate::call::{AccountKey, CallType, GroupKey, LegKey, RatedCall, SuspenseReason, TariffSlot, Usage};
 use crate::directory::Directory;
 use crate::flush::Part;
@@ -23,9 +22,11 @@ use crate::road::{LiveUsage, UsageLine};
 use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
 
+mod counts;
 mod metrics;
 mod months;
 
+use counts::Counts;
 use metrics::ShardMetrics;
 use months::Months;
 
@@ -195,43 +196,6 @@ pub struct Shard {
     metrics: ShardMetrics,
 }
 
-/// Plain counts between two publications.
-#[derive(Default)]
-struct Counts {
-    /// Rated, by call type.
-    rated: [u64; CallType::ALL.len()],
-    /// Kept, by reason.
-    suspended: [u64; SuspenseReason::ALL.len()],
-    /// Legs by month: all, rated, kept by reason.
-    periods: Vec<(Period, u64, u64, [u64; SuspenseReason::ALL.len()])>,
-    /// Cost of calls, and of what was added to totals, by currency.
-    money: Vec<([u8; 3], i128, i128)>,
-}
-
-impl Counts {
-    fn period(&mut self, period: Period) -> &mut (Period, u64, u64, [u64; SuspenseReason::ALL.len()]) {
-        let place = match self.periods.iter().position(|p| p.0 == period) {
-            Some(place) => place,
-            None => {
-                self.periods.push((period, 0, 0, [0; SuspenseReason::ALL.len()]));
-                self.periods.len() - 1
-            }
-        };
-        &mut self.periods[place]
-    }
-
-    fn money(&mut self, currency: [u8; 3]) -> &mut ([u8; 3], i128, i128) {
-        let place = match self.money.iter().position(|m| m.0 == currency) {
-            Some(place) => place,
-            None => {
-                self.money.push((currency, 0, 0));
-                self.money.len() - 1
-            }
-        };
-        &mut self.money[place]
-    }
-}
-
 impl Shard {
     /// Puts the parts together.
     pub fn new(inbox: Receiver<ToShard>, flush: Sender<Part>, clock: Clock, state: ShardState) -> Shard {
@@ -310,13 +274,7 @@ impl Shard {
                 let reason = why.reason;
                 counts.3[reason as usize] += 1;
                 self.counts.suspended[reason as usize] += 1;
-                self.part.suspended.push(SuspendedLeg {
-                    job: *job,
-                    reason,
-                    detail: why.detail,
-                    period,
-                    frame,
-                });
+                self.part.suspended.push(SuspendedLeg { job: *job, reason, detail: why.detail, period, frame });
             }
         }
     }
@@ -360,27 +318,8 @@ impl Shard {
         for pool in self.drawn.drain(..) {
             part.drawn.push((pool.0, pool.1, self.state.drawn.get(&pool).copied().unwrap_or(0)));
         }
-        let share = self.share();
+        let share = self.counts.share();
         let _ = self.flush.send(Part::Shard { number, upto, part: Box::new(part), share });
-    }
-
-    /// The shard's part of the books since the last marker.
-    fn share(&mut self) -> Share {
-        let mut share = Share::new();
-        for (period, legs, rated, suspended) in self.counts.periods.drain(..) {
-            share.insert(name::legs(period, "legs"), i128::from(legs));
-            share.insert(name::legs(period, "rated"), i128::from(rated));
-            for reason in SuspenseReason::ALL {
-                let kept = suspended[*reason as usize];
-                share.insert(name::suspended_legs(period, *reason), i128::from(kept));
-            }
-        }
-        for (currency, calls, totals) in self.counts.money.drain(..) {
-            let currency = String::from_utf8_lossy(&currency);
-            share.insert(name::money(&currency, "calls"), calls);
-            share.insert(name::money(&currency, "totals"), totals);
-        }
-        share
     }
 
     fn usage(&self, account: AccountKey, group: Option<GroupKey>, period: Period) -> LiveUsage {

@@ -12,9 +12,7 @@ const BERLIN: &str = "+4930123456";
 const MOBILE: &str = "015123456789";
 
 fn check(rows: Vec<(Call, &str)>) {
-    for (call, expected) in rows {
-        BOOKS.check(&call, expected);
-    }
+    BOOKS.check_all(rows);
 }
 
 /// From the German account to a number, 60 s.
@@ -178,11 +176,11 @@ fn r4_whose_call() {
         (call("+493055001", MOBILE).answered("2026-10-04T22:00:00Z"), "outbound de2 included R9 60 s (60 in) 0.0000"),
         // The account's row at the answer instant.
         (
-            from("moved", "0015551234567").answered("2026-10-04T21:59:59Z"),
-            "outbound moved suspense no_rate RowTooShort",
+            from("moved", "0034911234567").answered("2026-10-04T21:59:59Z"),
+            "outbound moved international R10 60 s (0 in) 0.0200",
         ),
         (
-            from("moved", "0015551234567").answered("2026-10-04T22:00:00Z"),
+            from("moved", "0034911234567").answered("2026-10-04T22:00:00Z"),
             "outbound moved suspense bad_number BadNumber(WrongLength)",
         ),
     ]);
@@ -228,6 +226,7 @@ fn r5_billing_start_and_end() {
 
 #[test]
 fn r6_emergency() {
+    assert!(BOOKS.called(&from("us-a", "9115551212")).starts_with("+19115551212"));
     check(vec![
         (from("de", "112").used(60_000), "outbound de emergency R6 60 s (0 in) 0.0000"),
         (from("de", "110"), "outbound de emergency R6 60 s (0 in) 0.0000"),
@@ -235,7 +234,6 @@ fn r6_emergency() {
         (from("br", "190"), "outbound br emergency R6 60 s (0 in) 0.0000"),
         (from("gb", "999"), "outbound gb emergency R6 60 s (0 in) 0.0000"),
         // Exactly, and of the account's country.
-        (from("us-a", "9115551212"), "outbound us-a suspense no_rate RowTooShort"),
         (from("us-a", "+911"), "outbound us-a suspense bad_number BadNumber(TooShort)"),
     ]);
 }
@@ -249,7 +247,7 @@ fn r7_inside_the_account() {
         // Its own toll-free number, too; one leg.
         (call(BERLIN, "+4980012345678"), "outbound de included R7 60 s (60 in) 0.0000"),
         // An extension of another account is none.
-        (from("de2", "199"), "outbound de2 suspense bad_number BadNumber(TooShort)"),
+        (from("de2", "199"), "outbound de2 suspense bad_number BadNumber(Local)"),
     ]);
 }
 
@@ -258,9 +256,9 @@ fn r8_a_row_names_the_type() {
     check(vec![
         (de("015555123456"), "outbound de domestic_premium R8 60 s (0 in) 0.4900"),
         // The longest row that names a type gives type and price, a longer one without a type does not …
-        (de("015555577123"), "outbound de domestic_premium R8 60 s (0 in) 0.4900"),
+        (de("015555771234"), "outbound de domestic_premium R8 60 s (0 in) 0.4900"),
         // … except that it may block.
-        (de("015555588123"), "outbound de suspense blocked Blocked"),
+        (de("015555881234"), "outbound de suspense blocked Blocked"),
         (de("015566123456"), "outbound de international R8 60 s (0 in) 0.3000"),
         (de("015567123456"), "outbound de toll_free_outbound R8 60 s (0 in) 0.0000"),
         // Included: the allowance, and a block is ignored.
@@ -343,6 +341,15 @@ fn r12_allowance() {
         (from("de-deck", "030 12345678").lasts("61").used(60), "outbound de-deck included R9 61 s (60 in) 0.1010"),
         (from("de-deck", "030 12345678").lasts("61"), "outbound de-deck included R9 61 s (61 in) 0.0000"),
         (from("de-deck", "069 12345678").lasts("61").used(60), "outbound de-deck included R9 120 s (60 in) 0.5000"),
+        (
+            from("de-deck", "040 66969123").answered("2026-10-06T00:00:00Z").used(120),
+            "outbound de-deck overage R9 60 s (0 in) 0.0600",
+        ),
+        (from("de-deck", "040 66969123").used(120), "outbound de-deck overage R9 60 s (0 in) 0.0300"),
+        // A block is ignored, but a blocked row without a price prices nothing.
+        (from("de-deck", "0221 4710123").used(120), "outbound de-deck overage R9 60 s (0 in) 0.1200"),
+        (from("de-deck", "0771 4710123").used(60), "outbound de-deck included R9 60 s (60 in) 0.0000"),
+        (from("de-deck", "0771 4710123").used(61), "outbound de-deck suspense no_rate NoOverageRow"),
         // No row: only what goes beyond the allowance needs one.
         (from("de-deck", "101").lasts("61"), "outbound de-deck included R7 120 s (120 in) 0.0000"),
         (from("de-deck", "101").lasts("61").used(1), "outbound de-deck suspense no_rate NoOverageRow"),
@@ -414,7 +421,7 @@ fn r16_longest_prefix() {
         // Not known as valid: three digits beyond the calling code, or a row that names a call type.
         (de("+43 12399"), "outbound de international R10 60 s (0 in) 0.0400"),
         (de("+39 999999999"), "outbound de suspense no_rate RowTooShort"),
-        (from("us-a", "+1 911 555 1212"), "outbound us-a suspense no_rate RowTooShort"),
+        (from("us-a", "+1 999 234 5678"), "outbound us-a suspense no_rate RowTooShort"),
     ]);
 }
 

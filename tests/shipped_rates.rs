@@ -315,12 +315,12 @@ fn the_example_accounts_compile_and_their_dated_rows_decide() {
         plan(name);
     }
     let at = |day: &str| callrated::time::parse_rfc3339(format!("{day}T12:00:00Z").as_bytes()).unwrap();
-    let owner = |digits: &str, day: &str| directory.owner_at(number(digits), at(day)).unwrap().name;
+    let owner = |digits: &str, day: &str| directory.owner_at(number(digits), at(day)).unwrap().name();
     assert_eq!(owner("494066969200", "2026-08-31"), "depot-hamburg");
     assert_eq!(owner("494066969200", "2026-09-01"), "soylent");
     let account = |name: &str, day: &str| directory.account_at(name.as_bytes(), at(day)).unwrap();
     assert_eq!(account("soylent", "2026-06-30").plan, "de-payg");
     assert_eq!(account("soylent", "2026-07-01").plan, "de-business");
-    assert_eq!(account("depot-hamburg", "2026-10-05").group, account("depot-koeln", "2026-10-05").group);
+    assert_eq!(account("depot-hamburg", "2026-10-05").group(), account("depot-koeln", "2026-10-05").group());
     assert!(account("tyrell", "2026-10-05").billing_start > ANSWER);
 }

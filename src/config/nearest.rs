@@ -4,11 +4,7 @@
 
 /// The candidate with the least edit distance, if it is near enough to be meant.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .map(|c| (distance(word, c), c))
-        .min()
-        .filter(|(d, c)| *d <= 1 + c.len() / 3)
-        .map(|(_, c)| c)
+    candidates.map(|c| (distance(word, c), c)).min().filter(|(d, c)| *d <= 1 + c.len() / 3).map(|(_, c)| c)
 }
 
 /// Levenshtein distance in characters.

@@ -14,14 +14,8 @@ pub struct Length(pub i64);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ByteSize(pub u64);
 
-const LENGTHS: &[(&str, i64)] = &[
-    ("us", 1),
-    ("ms", 1_000),
-    ("s", 1_000_000),
-    ("m", 60_000_000),
-    ("h", 3_600_000_000),
-    ("d", 86_400_000_000),
-];
+const LENGTHS: &[(&str, i64)] =
+    &[("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000), ("d", 86_400_000_000)];
 
 const SIZES: &[(&str, i64)] = &[
     ("B", 1),
@@ -40,7 +34,8 @@ fn parse(text: &str, units: &[(&str, i64)]) -> Result<i64, String> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = (&text[..end], text[end..].trim());
     let names = || units.iter().map(|u| u.0).collect::<Vec<_>>().join(", ");
-    let number: i64 = number.parse().map_err(|_| format!("{text:?} is not a whole number with a unit ({})", names()))?;
+    let number: i64 =
+        number.parse().map_err(|_| format!("{text:?} is not a whole number with a unit ({})", names()))?;
     let factor = units.iter().find(|u| u.0 == unit).ok_or_else(|| format!("{text:?} needs a unit: {}", names()))?.1;
     number.checked_mul(factor).ok_or_else(|| format!("{text:?} is too large"))
 }
@@ -61,8 +56,7 @@ impl<'de> Deserialize<'de> for ByteSize {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, factor) =
-            SIZES[..5].iter().rev().find(|u| self.0 >= u.1 as u64).copied().unwrap_or(("B", 1));
+        let (name, factor) = SIZES[..5].iter().rev().find(|u| self.0 >= u.1 as u64).copied().unwrap_or(("B", 1));
         let tenths = self.0 * 10 / factor as u64;
         write!(f, "{}.{} {name}", tenths / 10, tenths % 10)
     }

@@ -84,7 +84,10 @@ pub(super) async fn posts(engine: &mut Engine) -> Result<Posts, Exit> {
 
 async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut JoinSet<()>) -> Result<(), Exit> {
     let taken = |e: std::io::Error| {
-        Exit::environment(format!("{} cannot be opened: {e}; is another daemon running there?", listen.profile.listener))
+        Exit::environment(format!(
+            "{} cannot be opened: {e}; is another daemon running there?",
+            listen.profile.listener
+        ))
     };
     match listen.protocol {
         Protocol::Tcp => {
@@ -93,7 +96,7 @@ async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut Joi
         }
         Protocol::Udp => {
             let bound = udp::bind(listen).map_err(taken)?;
-            tasks.spawn(udp::serve(bound.sockets, door, stop.clone()));
+            tasks.spawn(udp::serve(bound, door, stop.clone()));
         }
     }
     Ok(())

@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::batch::{EntryKind, Frame};
+use crate::batch::{EntryKind, Frame, Position};
 use crate::books::Books;
 use crate::config::Config;
 use crate::entry::{Activation, SourceProfile};
 use crate::exit::Exit;
 use crate::flush::{FlushError, FlushState};
-use crate::identity::{self, IdentityError, IdentityIndex};
+use crate::identity::{self, IdentityError, IdentityIndex, Key};
 use crate::images::{ImageMissing, Images};
 use crate::journal::{self, Journal, JournalError};
 use crate::names::Names;
 use crate::os::disk::{Disk, RealDisk};
 use crate::poison;
+use crate::rating::{self, Answered};
+use crate::record::Record;
 use crate::resolver::{KnownTariff, ResolverError, ResolverState, shard_of};
 use crate::shard::{LineKey, ShardState};
 use crate::store::sqlite::SqliteStore;
@@ -53,11 +55,8 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
     let images = Arc::new(images);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
 
-    let settings = journal::Settings {
-        verify_from: state.position,
-        at_least: state.position,
-        ..journal::Settings::default()
-    };
+    let settings =
+        journal::Settings { verify_from: state.position, at_least: state.position, ..journal::Settings::default() };
     let (journal, recovery) =
         Journal::open(disk.clone(), &config.data_dir.join("journal"), &settings).map_err(journal_exit)?;
     report.extend(recovery.cut.map(|cut| cut.to_string()));
@@ -71,11 +70,9 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
     let (identity, rebuilt) =
         IdentityIndex::open(disk, &config.data_dir.join("identity"), &identity::Settings::default(), journal.durable())
             .map_err(identity_exit)?;
-    if rebuilt.cut > 0 || rebuilt.dropped > 0 {
-        report.push(format!(
-            "the identity log was cut by {} bytes that were never synced, and {} identities beyond the journal's end went",
-            rebuilt.cut, rebuilt.dropped
-        ));
+    let identity = catch_up(identity, &rebuilt, &journal, state.position)?;
+    if rebuilt.cut > 0 {
+        report.push(format!("cut {} bytes off the identity index: they were never synced", rebuilt.cut));
     }
 
     let known = known(&state);
@@ -88,6 +85,45 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
         tariffs: state.tariffs.iter().map(|t| t.digest.clone()).collect(),
     };
     Ok(Recovered { store, images, journal, identity, resolver, shards, flush, known, report })
+}
+
+/// The index is synced before the store takes a position, so it covers that position; an index that was removed or lost
+/// its end is fed again from the journal, as long as that still holds the records.
+fn catch_up(
+    mut identity: IdentityIndex,
+    rebuilt: &identity::Rebuilt,
+    journal: &Journal,
+    stored: Position,
+) -> Result<IdentityIndex, Exit> {
+    if rebuilt.covered >= stored {
+        return Ok(identity);
+    }
+    let (mut keys, mut verdicts) = (Vec::new(), Vec::new());
+    for frame in journal.reader().frames_from(rebuilt.covered) {
+        let frame = frame.map_err(|error| match error {
+            JournalError::Gone { .. } => Exit::damaged(format!(
+                "the identity index knows records up to position {} only, and the journal no longer holds those up to \
+                 {stored}: restore both from one backup",
+                rebuilt.covered
+            )),
+            error => journal_exit(error),
+        })?;
+        if frame.position >= stored {
+            break;
+        }
+        keys.clear();
+        verdicts.clear();
+        for entry in frame.entries().filter(|e| EntryKind::from_byte(e.kind) == Some(EntryKind::Record)) {
+            let record = Record::decode(entry.payload)
+                .map_err(|e| Exit::damaged(format!("journal entry at position {}: {e}", entry.position)))?;
+            if rating::answered(&record) == Answered::Yes {
+                keys.push(Key { identity: record.identity(), content: record.content(), position: entry.position });
+            }
+        }
+        identity.check(&keys, &mut verdicts).map_err(identity_exit)?;
+    }
+    identity.sync(stored).map_err(identity_exit)?;
+    Ok(identity)
 }
 
 fn known(state: &StoredState) -> Known {
@@ -185,9 +221,10 @@ fn activation(row: &ActivationRow) -> Activation {
 /// Which exit code a store's failure has.
 pub fn store_exit(error: StoreError) -> Exit {
     match error {
-        StoreError::Newer { .. } | StoreError::Damaged(_) | StoreError::OutOfOrder { .. } | StoreError::Unstorable(_) => {
-            Exit::damaged(error)
-        }
+        StoreError::Newer { .. }
+        | StoreError::Damaged(_)
+        | StoreError::OutOfOrder { .. }
+        | StoreError::Unstorable(_) => Exit::damaged(error),
         StoreError::Busy | StoreError::Full | StoreError::Io(_) => Exit::environment(error),
     }
 }

@@ -109,10 +109,7 @@ pub(super) async fn of_account(
 
 /// Whether the client asks for JSON lines rather than CSV.
 pub(super) fn wants_json(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("json"))
+    headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("json"))
 }
 
 /// The rated legs of a record.
@@ -206,4 +203,3 @@ async fn rated(app: &App, positions: Vec<Position>) -> Result<Vec<Value>, Proble
     })
     .await
 }
-

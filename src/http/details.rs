@@ -5,12 +5,10 @@
 //!
 //! Does not know where the rows come from, nor who asked.
 
-
 use serde_json::{Map, Value, json};
 
 use super::usage::minutes;
 use crate::call::CallType;
-
 
 use crate::store::StoredCall;
 use crate::time::Timestamp;

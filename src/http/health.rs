@@ -15,8 +15,7 @@ pub(super) async fn alive() -> &'static str {
 pub(super) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
     use std::sync::atomic::Ordering::Relaxed;
     let progress = app.road.progress();
-    let waiting =
-        progress.records_durable.load(Relaxed).saturating_sub(progress.records_stored.load(Relaxed));
+    let waiting = progress.records_durable.load(Relaxed).saturating_sub(progress.records_stored.load(Relaxed));
     if waiting >= crate::sequencer::PENDING_RECORDS_MAX {
         return Err(Problem::unavailable(&format!("{waiting} records wait for the store")));
     }

@@ -181,9 +181,9 @@ pub async fn serve(app: App, config: &Config, stop: &Stop, tasks: &mut JoinSet<(
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, Exit> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|e| Exit::environment(format!("http://{address} cannot be opened: {e}; is another daemon running there?")))
+    TcpListener::bind(address).await.map_err(|e| {
+        Exit::environment(format!("http://{address} cannot be opened: {e}; is another daemon running there?"))
+    })
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, Exit> {

@@ -33,8 +33,7 @@ pub(super) async fn usage(
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let period: Period =
-        period.parse().map_err(|e: crate::time::BadPeriod| Problem::bad_request(e.to_string()))?;
+    let period: Period = period.parse().map_err(|e: crate::time::BadPeriod| Problem::bad_request(e.to_string()))?;
     let limit = asked.limit.unwrap_or(LIMIT_DEFAULT);
     if limit == 0 || limit > LIMIT_MAX {
         return Err(Problem::bad_request(format!("limit={limit}: write 1 to {LIMIT_MAX}")));

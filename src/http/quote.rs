@@ -32,10 +32,7 @@ pub(super) struct Asked {
 }
 
 /// The price by what is in force, drawing what the account has left now.
-pub(super) async fn quote(
-    State(app): State<App>,
-    Json(asked): Json<Asked>,
-) -> Result<Response, Problem> {
+pub(super) async fn quote(State(app): State<App>, Json(asked): Json<Asked>) -> Result<Response, Problem> {
     let now = app.clock.now();
     let answer = match &asked.answer {
         None => now,
@@ -48,8 +45,8 @@ pub(super) async fn quote(
         Value::Number(number) => seconds(&number.to_string()),
         _ => None,
     };
-    let duration = duration
-        .ok_or_else(|| Problem::bad_request("duration: write seconds, such as 61 or \"61.2\"".to_owned()))?;
+    let duration =
+        duration.ok_or_else(|| Problem::bad_request("duration: write seconds, such as 61 or \"61.2\"".to_owned()))?;
     let side = match asked.direction.as_deref() {
         None | Some("outbound") => Direction::Outbound,
         Some("inbound") => Direction::Inbound,

@@ -77,10 +77,7 @@ pub(super) struct RetryAsked {
 }
 
 /// Tries again what waits, by what is in force now.
-pub(super) async fn retry(
-    State(app): State<App>,
-    body: axum::body::Bytes,
-) -> Result<Json<Value>, Problem> {
+pub(super) async fn retry(State(app): State<App>, body: axum::body::Bytes) -> Result<Json<Value>, Problem> {
     let asked: RetryAsked = if body.is_empty() {
         RetryAsked::default()
     } else {
@@ -122,11 +119,8 @@ pub(super) async fn retry(
     }
     app.settle().await?;
     let counts = app.stored(|store| store.suspense_counts()).await?;
-    let left: u64 = counts
-        .iter()
-        .filter(|(held, _)| reason.is_none_or(|asked| asked == *held))
-        .map(|(_, count)| *count)
-        .sum();
+    let left: u64 =
+        counts.iter().filter(|(held, _)| reason.is_none_or(|asked| asked == *held)).map(|(_, count)| *count).sum();
     Ok(Json(json!({ "tried": tried, "left": left })))
 }
 

@@ -87,11 +87,7 @@ pub(super) async fn reload(State(app): State<App>, body: axum::body::Bytes) -> R
         }))),
         Err(ReloadError::Rates(RatesError::Wrong { findings, folder })) => {
             let errors: Vec<String> = findings.iter().map(crate::rates::describe).collect();
-            Err(Problem::unprocessable(format!(
-                "{} stays as it is in force: {}",
-                folder.display(),
-                errors.join("; ")
-            )))
+            Err(Problem::unprocessable(format!("{} stays as it is in force: {}", folder.display(), errors.join("; "))))
         }
         Err(error) => Err(Problem::unavailable(&error.to_string())),
     }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{App, Problem};
 use crate::money::Sum;
-use crate::road::{LiveUsage, UsageLine};
 use crate::rating;
+use crate::road::{LiveUsage, UsageLine};
 use crate::tariff::{Allowance, Plan};
 use crate::time::{Micros, Period, Timestamp};
 

@@ -7,8 +7,10 @@
 //! Does not know routes, tokens or servers: it is given a body and gives a response.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Buf, BytesMut};
@@ -70,6 +72,11 @@ pub enum PostError {
     /// The road takes no more.
     #[error(transparent)]
     NotTaken(#[from] NotTaken),
+}
+
+/// `POST /v1/calls`, for a router whose state can give the door.
+pub async fn calls(State(door): State<Arc<Door>>, headers: HeaderMap, body: Body) -> Response {
+    post_calls(&door, &headers, body, BODY_MAX).await
 }
 
 /// Takes a posted body; the whole of `POST /v1/calls` behind routing and tokens.

@@ -79,11 +79,11 @@ pub fn bind(listen: &Listen) -> io::Result<Bound> {
 }
 
 /// Takes datagrams until the stop, then what still waits, and ends when all batches are answered.
-pub async fn serve(sockets: Vec<UdpSocket>, door: Arc<Door>, stop: Stop) {
+pub async fn serve(bound: Bound, door: Arc<Door>, stop: Stop) {
     let sequences = Arc::new(Mutex::new(Sequences::default()));
     let (waiting, waits) = mpsc::channel(OUTBOX_MAX);
     let mut tasks = JoinSet::new();
-    for socket in sockets {
+    for socket in bound.sockets {
         let (door, waiting, stop, sequences) = (door.clone(), waiting.clone(), stop.clone(), sequences.clone());
         tasks.spawn(async move { receive(socket, &door, waiting, stop, &sequences).await });
     }

@@ -9,6 +9,10 @@ use super::{Called, World};
 use crate::number::dialling::{BadNumber, Dialled, Special, normalise_international};
 use crate::number::{Country, Number};
 
+/// Digits of a short code that its look-up key holds. Brazil's collect calls (`90` and a whole number) are longer; decks
+/// price them by their front.
+const SHORT_CODE_KEY_DIGITS: usize = 12;
+
 /// A number that was presented, not dialled (source, forwarded by): only normalised.
 pub(super) fn presented(text: &[u8], country: Option<Country>, world: World<'_>) -> Result<Number, BadNumber> {
     normalise(&Dialled::read(text), country, world)
@@ -64,7 +68,9 @@ fn special(dialled: &Dialled, country: Option<Country>, account_row: Option<u32>
         return Some(Called::Extension);
     }
     special?;
-    world.tariff.short_code(country?, dialled.digits()).map(Called::ShortCode)
+    let digits = dialled.digits();
+    let front = digits.get(..SHORT_CODE_KEY_DIGITS).unwrap_or(digits);
+    world.tariff.short_code(country?, front).map(Called::ShortCode)
 }
 
 fn is_extension(dialled: &Dialled, account_row: Option<u32>, world: World<'_>) -> bool {

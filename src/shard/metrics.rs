@@ -2,7 +2,7 @@
 
 use metrics::{Counter, Histogram, counter, histogram};
 
-use super::Counts;
+use super::counts::Counts;
 use crate::call::{CallType, SuspenseReason};
 
 /// Kept handles.

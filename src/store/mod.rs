@@ -4,7 +4,7 @@
 //! nothing. State at the stored position plus the journal after it is the state now. Questions go over connections of
 //! their own and never hold up the writer.
 //!
-//! It is a trait because tests play the world through it: a wrapper refuses, is slow, or fails after the commit.
+//! It is a trait because tests play the world through it: [`faulty`] refuses, is slow, or fails after the commit.
 //!
 //! Does not know shards, schedules, HTTP, the journal's bytes, or how a price came about.
 
@@ -15,6 +15,7 @@ use crate::batch::Position;
 use crate::call::{AccountKey, GroupKey, LegKey, SuspenseReason};
 use crate::time::Period;
 
+pub mod faulty;
 mod schema;
 pub mod sqlite;
 mod types;

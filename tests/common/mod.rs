@@ -132,7 +132,19 @@ impl Books {
     }
 
     pub fn check(&self, call: &Call, expected: &str) {
-        assert_eq!(self.outcome(call), expected, "\n{call:?}");
+        self.check_all([(call.clone(), expected)]);
+    }
+
+    /// Every row that does not come out as expected is told.
+    pub fn check_all<'e>(&self, rows: impl IntoIterator<Item = (Call, &'e str)>) {
+        let mut wrong = String::new();
+        for (call, expected) in rows {
+            let outcome = self.outcome(&call);
+            if outcome != expected {
+                wrong += &format!("\n{call:?}\n  expected {expected}\n   but got {outcome}\n");
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong}");
     }
 }
 

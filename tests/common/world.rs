@@ -154,13 +154,15 @@ DE:11880,2.49,Enquiries of one provider,international
 
 /// Charges in-plan calls, with steps of its own.
 const DE_DECK: &str = "\
-prefix,rate,connect_fee,initial,increment,maximum_cost,valid_from,valid_to
-49,0.03,0.05,60,60,,,
-4930,0.06,0.10,1,1,,,
-4940,0.06,0,,,,2026-10-06,
-4940,0.03,0,,,,,2026-10-06
-4969,6,0,,,0.5,,
-43,0.10,0,,,,,
+prefix,rate,connect_fee,initial,increment,maximum_cost,valid_from,valid_to,blocked
+49,0.03,0.05,60,60,,,,
+4930,0.06,0.10,1,1,,,,
+4940,0.06,0,,,,2026-10-06,,
+4940,0.03,0,,,,,2026-10-06,
+4969,6,0,,,0.5,,,
+49771,,,,,,,,true
+49221,0.12,,,,,,,true
+43,0.10,0,,,,,,
 ";
 
 const US: &str = "\
@@ -199,6 +201,7 @@ prefix,rate,destination,blocked
 4312399,0.04,Austria unknown,
 49,0.02,Germany,
 36,0.03,Hungary,
+BR:90,1.00,Collect call,
 20,0.15,Egypt,
 88017,0.03,Bangladesh Mobile,
 880,0.03,Bangladesh,

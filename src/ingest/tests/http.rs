@@ -144,3 +144,21 @@ async fn what_is_not_taken_at_all() {
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{answer}");
     assert_eq!(answer["durable"], serde_json::json!(taken.ids.len()));
 }
+
+#[tokio::test]
+async fn the_route_takes_a_body() {
+    use tower::ServiceExt;
+
+    let (outbox, inbox) = Outbox::new(OUTBOX_MAX);
+    let taken = Arc::new(Mutex::new(Taken::default()));
+    let sequencing = tokio::spawn(sequencer(inbox, Mood::Takes, None, taken.clone()));
+    let router = axum::Router::new()
+        .route("/v1/calls", axum::routing::post(crate::ingest::http::calls))
+        .with_state(Arc::new(door(Format::Auto, outbox)));
+    // More than the 2 MB which axum's own extractors take.
+    let text: String = (0..30_000).map(|id| format!("{}\n", record(id))).collect();
+    let request = axum::http::Request::post("/v1/calls").body(Body::from(text)).unwrap();
+    assert_eq!(router.oneshot(request).await.unwrap().status(), StatusCode::OK);
+    sequencing.await.unwrap();
+    assert_eq!(taken.lock().unwrap().ids.len(), 30_000);
+}

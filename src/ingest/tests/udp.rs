@@ -41,7 +41,7 @@ impl World {
         let sequencing = tokio::spawn(sequencer(self.inbox, mood, None, taken.clone()));
         // The stop comes at once: what waits in the kernel is taken nevertheless.
         let (_stop, stopped) = watch::channel(true);
-        let serving: JoinHandle<()> = tokio::spawn(serve(self.bound.sockets, Arc::new(self.door), Stop(stopped)));
+        let serving: JoinHandle<()> = tokio::spawn(serve(self.bound, Arc::new(self.door), Stop(stopped)));
         serving.await.unwrap();
         sequencing.await.unwrap();
         (Arc::into_inner(taken).unwrap().into_inner().unwrap(), self.metrics.render())
@@ -160,7 +160,7 @@ async fn datagrams_are_taken_as_they_come() {
     let taken = Arc::new(Mutex::new(Taken::default()));
     let sequencing = tokio::spawn(sequencer(world.inbox, Mood::Takes, None, taken.clone()));
     let (stop, stopped) = watch::channel(false);
-    let serving = tokio::spawn(serve(world.bound.sockets, Arc::new(world.door), Stop(stopped)));
+    let serving = tokio::spawn(serve(world.bound, Arc::new(world.door), Stop(stopped)));
     for id in 0..5 {
         world.sender.send(record(id).as_bytes()).unwrap();
         while taken.lock().unwrap().ids.len() <= id {

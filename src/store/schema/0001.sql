@@ -102,8 +102,8 @@ CREATE TABLE calls (
 
 -- Legs that were stored later than the flush of their record (resolved by a retry).
 CREATE TABLE late_calls (
-    position INTEGER NOT NULL, leg INTEGER NOT NULL, row INTEGER NOT NULL,
-    PRIMARY KEY (position, leg)
+    position INTEGER NOT NULL, row INTEGER NOT NULL,
+    PRIMARY KEY (position, row)
 ) WITHOUT ROWID;
 
 -- A segment covers a stretch of `calls` (one flush, later many); its locators list, by account and period, where the

@@ -242,7 +242,8 @@ pub fn load(connection: &Connection) -> Result<Vec<UsageLine>, StoreError> {
         latest.insert(key(&line), line);
     })?;
     let mut lines = Vec::new();
-    let sql = concat!("SELECT ", columns!(), " FROM usage ORDER BY period, account, billing_group, call_type, currency");
+    let sql =
+        concat!("SELECT ", columns!(), " FROM usage ORDER BY period, account, billing_group, call_type, currency");
     each(connection, sql, (), usage_of, |mut line| {
         if let Some(newer) = latest.remove(&key(&line)) {
             line = newer;

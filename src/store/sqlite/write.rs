@@ -271,10 +271,9 @@ fn calls(
 
 /// A leg that is stored later than the flush of its record's position is found by name.
 fn late(transaction: &Transaction<'_>, item: &CallRow<'_>, row: i64) -> Result<(), StoreError> {
-    let key = item.call.key;
     transaction
-        .prepare_cached("INSERT OR REPLACE INTO late_calls VALUES (?1, ?2, ?3)")
-        .and_then(|mut insert| insert.execute((key.position.0 as i64, leg_number(Some(key.leg)), row)))
+        .prepare_cached("INSERT INTO late_calls VALUES (?1, ?2)")
+        .and_then(|mut insert| insert.execute((item.call.key.position.0 as i64, row)))
         .map_err(failed)?;
     Ok(())
 }

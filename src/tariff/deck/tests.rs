@@ -52,13 +52,19 @@ fn ugly_decks_are_read() {
     check("\u{feff}RATE;Prefix\r\n0,02;\"+49 30\"\r\n\"0,1175\";0049 151\r\n", &["49151 0.1175", "4930 0.02"]);
     check("prefix\trate\tdestination\n93\t0,1175\tAfghanistan\n", &["93 0.1175 (Afghanistan)"]);
     check("destination,prefix,rate\n\"Congo, Rep.\",242,\"0,25\"\n", &["242 0.25 (Congo, Rep.)"]);
-    check("prefix,rate,increment\n1,0.01,60/60\n2,0.01,30/6\n3,0.01,1\n", &["1 0.01 up 60/60", "2 0.01 up 30/6", "3 0.01 up 1/1"]);
+    check(
+        "prefix,rate,increment\n1,0.01,60/60\n2,0.01,30/6\n3,0.01,1\n",
+        &["1 0.01 up 60/60", "2 0.01 up 30/6", "3 0.01 up 1/1"],
+    );
     check("prefix,rate\n4470-4473,0.1\n", &["4470 0.1", "4471 0.1", "4472 0.1", "4473 0.1"]);
     check("prefix,rate\n4470;4471,0.1\n\"1242, 1246\",0.2\n", &["1242 0.2", "1246 0.2", "4470 0.1", "4471 0.1"]);
     check("prefix,rate\n49,0.02\n49,0.020\n", &["49 0.02"]);
     check("prefix,rate,,\n49,0.02,,\n\n,,,\n43,0,\"\",\n", &["43 0", "49 0.02"]);
     check("sep=;\nprefix;rate\n49;1\n", &["49 1"]);
-    check("prefix;rate\n49;12,5\n48;1234,567\n47;0,125\n46;1,2345\n", &["46 1.2345", "47 0.125", "48 1234.567", "49 12.5"]);
+    check(
+        "prefix;rate\n49;12,5\n48;1234,567\n47;0,125\n46;1,2345\n",
+        &["46 1.2345", "47 0.125", "48 1234.567", "49 12.5"],
+    );
     check("prefix,rate\nDE:118,1.99\nDE:11833*,2\n", &["0999118 1.99", "099911833 2"]);
     check("prefix,rate,blocked\n49900,,true\n49,0.02,no\n", &["49 0.02", "49900 0 blocked"]);
     check(

@@ -26,8 +26,10 @@ fn image() -> Vec<u8> {
 
 /// Asks everything that can be asked.
 fn exercise(tariff: &Tariff) {
-    let numbers: Vec<Number> =
-        (0..64).map(|i| Number(0x1234_5678_9AAA_AAAA_u64.rotate_left(i) ^ u64::from(i))).chain([number("1501"), number("4930")]).collect();
+    let numbers: Vec<Number> = (0..64)
+        .map(|i| Number(0x1234_5678_9AAA_AAAA_u64.rotate_left(i) ^ u64::from(i)))
+        .chain([number("1501"), number("4930")])
+        .collect();
     let mut out = vec![None; numbers.len()];
     for plan in (0..tariff.plans().len() as u16 + 1).map(PlanId) {
         for answer in [Timestamp(i64::MIN), Timestamp(0), at("2026-06-01T00:00:00Z"), Timestamp(i64::MAX)] {
@@ -37,7 +39,9 @@ fn exercise(tariff: &Tariff) {
                 }
                 tariff.lookup_batch(plan, side, &numbers, &vec![answer; numbers.len()], &mut out);
             }
-            numbers.iter().for_each(|number| { tariff.lookup_typed(plan, *number, answer); });
+            numbers.iter().for_each(|number| {
+                tariff.lookup_typed(plan, *number, answer);
+            });
         }
         for number in &numbers {
             let class = tariff.classify(*number);
@@ -45,7 +49,9 @@ fn exercise(tariff: &Tariff) {
             tariff.steps(plan, class.country, Some(class), None);
         }
     }
-    (0..tariff.row_count() + 2).for_each(|row| { tariff.row(RowId(row)); });
+    (0..tariff.row_count() + 2).for_each(|row| {
+        tariff.row(RowId(row));
+    });
     tariff.short_code(Country::parse("DE").unwrap(), b"118");
 }
 
@@ -116,7 +122,8 @@ proptest! {
         // With magic, version and a digest that fits.
         if bytes.len() > 60 {
             bytes[..8].copy_from_slice(b"cRtariff");
-            bytes[8..16].copy_from_slice(&[version, 0, 0, 0, bytes[12] % 8, 0, 0, 0]);
+            let sections = bytes[12] % 8;
+            bytes[8..16].copy_from_slice(&[version, 0, 0, 0, sections, 0, 0, 0]);
             let content = bytes.len() - 32;
             let digest = blake3::hash(&bytes[..content]);
             bytes[content..].copy_from_slice(digest.as_bytes());

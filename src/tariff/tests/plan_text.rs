@@ -152,7 +152,8 @@ fn mistakes_are_named_with_place_and_hint() {
         ("[plans.q]", 6, 2, "unknown key", "did you mean \"plan\"?"),
         ("x = ", 6, 5, "", ""),
     ] {
-        let plans = format!("# one\n[plan.p]\ncountry = \"DE\"\ncurrency = \"EUR\"\noverage_rate = \"0.015\"\n{lines}\n");
+        let plans =
+            format!("# one\n[plan.p]\ncountry = \"DE\"\ncurrency = \"EUR\"\noverage_rate = \"0.015\"\n{lines}\n");
         let findings = compile(&rates(&plans, &[DECK])).expect_err(lines);
         let errors: Vec<_> = findings.iter().filter(|f| f.severity == Severity::Error).collect();
         let [error] = errors.as_slice() else { panic!("{lines}: {findings:#?}") };

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::store::faulty::{Faults, FaultyStore, Played};
 use crate::store::schema;
 
 fn kind(error: &StoreError) -> &'static str {
@@ -256,4 +257,43 @@ fn a_backup_is_a_store() {
     assert_eq!(everything(&copy, None, ScanOrder::Stored).len(), 150);
     assert_eq!(kind(&store.backup_to(&path).unwrap_err()), "io");
     assert!(!folder.path().join("backup.db.partial").exists());
+}
+
+/// A flush thread that sends its batch again until it hears yes ends with the same books, whatever went wrong.
+#[test]
+fn a_faulty_store_ends_with_the_same_books() {
+    let (_folder, store) = open();
+    let faults = Faults { busy: 100, full: 100, lost_before: 100, lost_after: 200, slow: 50, delay: Duration::ZERO };
+    let store = FaultyStore::new(store, 4, faults);
+    let (mut model, mut dice) = (Model::default(), Dice(31));
+    let mut heard_late = 0;
+    for _ in 0..60 {
+        loop {
+            let mut attempt = Model {
+                position: model.position,
+                calls: model.calls.clone(),
+                accounts: model.accounts.clone(),
+                groups: model.groups.clone(),
+                flushes: model.flushes,
+            };
+            let mut same_dice = Dice(dice.0);
+            match attempt.flush(&store, &mut same_dice, 10) {
+                Ok(report) => {
+                    heard_late += u64::from(report.already_done);
+                    (model, dice) = (attempt, same_dice);
+                    break;
+                }
+                Err(error) => assert!(error.is_retryable(), "{error}"),
+            }
+        }
+    }
+    let played = store.played();
+    assert!(heard_late > 5 && played.refused > 5, "{played:?}");
+    assert_eq!(played.flushes, 60 + played.refused + played.lost_after);
+    assert_eq!(store.load().unwrap().usage, model.usage());
+    assert!(everything(&store, None, ScanOrder::Account) == sorted(model.calls, by_account));
+    store.set_away(true);
+    assert_eq!(kind(&store.load().unwrap_err()), "io");
+    store.set_away(false);
+    assert_eq!(store.played(), Played { ..played });
 }
