@@ -19,6 +19,7 @@ use crate::rates;
 use crate::road::Road;
 use crate::sequencer::Control;
 
+pub mod backup;
 mod doors;
 pub mod engine;
 pub mod inside;

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::directory;
+use crate::number::{Country, Number};
 use crate::tariff::findings::{FINDINGS_MAX, did_you_mean};
 use crate::tariff::{self, Compiled, Finding, RatesText, Severity, Tariff};
 
@@ -108,6 +109,11 @@ impl RatesFolder {
 }
 
 impl RatesFolder {
+    /// The numbers of accounts, each with the country of its first owner, in the order of numbers.
+    pub fn numbers(&self) -> Vec<(Number, Country)> {
+        directory::owned(&self.accounts, &self.numbers)
+    }
+
     /// Accounts whose plan or country the tariff does not know: none of their calls could be rated.
     fn misfits(&self, compiled: &Compiled) -> Vec<Finding> {
         let Ok(tariff) = Tariff::open(bytes::Bytes::copy_from_slice(&compiled.image)) else { return Vec::new() };
@@ -126,7 +132,10 @@ impl RatesFolder {
             }
             if tariff.countries().get(row.country).is_none() {
                 error(
-                    format!("account {:?} is in country {}, which countries.toml does not have", row.account, row.country),
+                    format!(
+                        "account {:?} is in country {}, which countries.toml does not have",
+                        row.account, row.country
+                    ),
                     String::new(),
                 );
             }

@@ -51,19 +51,6 @@ impl Client {
         Ok(Client(Way::Inside { inside, router }))
     }
 
-    /// Whether a daemon answers, rather than this process.
-    pub(super) fn is_daemon(&self) -> bool {
-        matches!(self.0, Way::Daemon { .. })
-    }
-
-    /// Where the daemon answers.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
-        match &self.0 {
-            Way::Daemon { address, .. } => Some(*address),
-            Way::Inside { .. } => None,
-        }
-    }
-
     /// Stops what was started.
     pub(super) async fn close(self) -> Result<(), Exit> {
         match self.0 {

@@ -12,14 +12,22 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 use crate::exit::Exit;
 
+mod backup;
 mod calls;
 mod check;
 mod client;
 mod explain;
+mod import;
+mod journal;
 mod logging;
 mod out;
+mod pages;
+mod send;
 mod serve;
+mod suspense;
+mod tariff;
 mod usage;
+mod verify;
 
 /// Real-time call-rating daemon: call records in, exact and provable charges out.
 #[derive(Debug, Parser)]
@@ -54,6 +62,26 @@ pub enum Command {
     Usage(usage::UsageArguments),
     #[allow(missing_docs)]
     Calls(calls::CallsArguments),
+    #[allow(missing_docs)]
+    Import(import::ImportArguments),
+    #[allow(missing_docs)]
+    Send(send::SendArguments),
+    #[allow(missing_docs)]
+    Suspense(suspense::SuspenseArguments),
+    #[allow(missing_docs)]
+    Tariff(tariff::TariffArguments),
+    #[allow(missing_docs)]
+    Verify(verify::VerifyArguments),
+    #[allow(missing_docs)]
+    Backup(backup::BackupArguments),
+    #[allow(missing_docs)]
+    Restore(backup::RestoreArguments),
+    #[allow(missing_docs)]
+    Journal(journal::JournalArguments),
+    #[allow(missing_docs)]
+    Completions(pages::CompletionsArguments),
+    #[allow(missing_docs)]
+    Man(pages::ManArguments),
 }
 
 /// Runs a command.
@@ -68,6 +96,16 @@ pub fn run(arguments: Arguments) -> Result<(), Exit> {
         Command::Explain(arguments) => runtime()?.block_on(explain::run(&config()?, arguments)),
         Command::Usage(arguments) => runtime()?.block_on(usage::run(&config()?, arguments)),
         Command::Calls(arguments) => runtime()?.block_on(calls::run(&config()?, arguments)),
+        Command::Import(arguments) => runtime()?.block_on(import::run(&config()?, arguments)),
+        Command::Send(arguments) => runtime()?.block_on(send::run(&config()?, arguments)),
+        Command::Suspense(arguments) => runtime()?.block_on(suspense::run(&config()?, arguments)),
+        Command::Tariff(arguments) => tariff::run(&config()?, arguments),
+        Command::Verify(arguments) => runtime()?.block_on(verify::run(&config()?, arguments)),
+        Command::Backup(arguments) => runtime()?.block_on(backup::backup(&config()?, arguments)),
+        Command::Restore(arguments) => runtime()?.block_on(backup::restore(&config()?, arguments)),
+        Command::Journal(arguments) => journal::run(config, arguments),
+        Command::Completions(arguments) => pages::completions(&arguments),
+        Command::Man(arguments) => pages::man(&arguments),
     }
 }
 

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::number::Country;
+use crate::number::{Country, Number};
 use crate::tariff::{Finding, ImageError, Severity};
 use crate::time::{Timestamp, Zone};
 
@@ -85,6 +85,20 @@ pub fn uses(accounts_csv: &[u8]) -> Vec<RowUse> {
         .collect();
     uses.sort_by_key(|row| row.line);
     uses
+}
+
+/// The numbers of the good rows, each with the country of its first owner, in the order of numbers.
+pub fn owned(accounts_csv: &[u8], numbers_csv: &[u8]) -> Vec<(Number, Country)> {
+    let (rows, _) = read::read(accounts_csv, numbers_csv);
+    let country_of = |account: u32| {
+        let name = rows.names.get(account as usize)?;
+        let row = rows.accounts.iter().find(|row| row.name == *name)?;
+        Country::parse(&String::from_utf8_lossy(&row.country))
+    };
+    let mut owned: Vec<(Number, Country)> =
+        rows.numbers.iter().filter_map(|row| Some((row.number, country_of(row.account)?))).collect();
+    owned.dedup_by_key(|(number, _)| *number);
+    owned
 }
 
 /// An account in this directory image, whatever its dated rows: its place in name order.

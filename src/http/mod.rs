@@ -6,6 +6,7 @@
 //! Does not know how rating works, nor how a question is answered inside.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,9 +30,11 @@ use crate::road::Road;
 use crate::store::Store;
 use crate::tariff::Tariff;
 
+mod backup;
 mod calls;
 mod details;
 mod health;
+mod import;
 mod periods;
 mod problem;
 mod quote;
@@ -39,6 +42,7 @@ mod stream;
 mod suspense;
 mod tariff;
 mod usage;
+mod verify;
 
 pub use problem::Problem;
 
@@ -64,6 +68,10 @@ pub struct Shared {
     pub post: Arc<Door>,
     /// Where imported records go.
     pub import: Arc<Door>,
+    /// One import at a time, so that what became of its records can be told apart.
+    pub importing: Arc<tokio::sync::Mutex<()>>,
+    /// The folder that a backup copies.
+    pub data_dir: PathBuf,
     /// Renders the metrics.
     pub metrics: Metrics,
 }
@@ -86,7 +94,7 @@ impl App {
         reloader: Arc<Reloader>,
         metrics: Metrics,
         posts: Posts,
-        _config: &Config,
+        config: &Config,
     ) -> Result<App, Exit> {
         Ok(App(Arc::new(Shared {
             road: engine.road.clone(),
@@ -97,6 +105,8 @@ impl App {
             clock: engine.clock.clone(),
             post: posts.calls,
             import: posts.import,
+            importing: Arc::default(),
+            data_dir: config.data_dir.clone(),
             metrics,
         })))
     }
@@ -113,6 +123,9 @@ impl App {
             .route("/v1/quote", post(quote::quote))
             .route("/v1/suspense", get(suspense::list))
             .route("/v1/suspense/retry", post(suspense::retry))
+            .route("/v1/import", post(import::post))
+            .route("/v1/verify", get(verify::verify))
+            .route("/v1/backup", post(backup::backup))
             .route("/v1/tariff", get(tariff::show))
             .route("/v1/tariff/reload", post(tariff::reload))
             .merge(self.health_router())
