@@ -16,7 +16,7 @@ use crate::os::lock::FolderLock;
 
 /// Copy the data folder, consistent at one position, while the daemon runs or not.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  callrated backup \"/tmp/callrated-$(date +%s)\"")]
+#[command(after_help = "Example:\n  callrated backup /tmp/callrated-copy")]
 pub struct BackupArguments {
     /// A folder that is not there yet, or empty; on the daemon's machine.
     #[arg(value_name = "DIR")]
@@ -26,13 +26,16 @@ pub struct BackupArguments {
     json: bool,
 }
 
+const RESTORE_EXAMPLE: &str = r#"Example:
+  callrated backup /tmp/callrated-copy
+  printf 'data_dir = "restored"\n' > restored.toml
+  callrated --config restored.toml restore /tmp/callrated-copy"#;
+
 /// Put a backup into an empty data folder, and check it.
 ///
 /// Refuses a data folder that holds anything. The rates folder is not part of a backup: what was in force is.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  callrated backup /tmp/callrated-copy && callrated --config elsewhere.toml restore /tmp/callrated-copy"
-)]
+#[command(after_help = RESTORE_EXAMPLE)]
 pub struct RestoreArguments {
     /// What `callrated backup` wrote.
     #[arg(value_name = "DIR")]

@@ -37,15 +37,18 @@ const DOCUMENT_MAX: u64 = 256 << 20;
 /// Refused lines that are listed.
 const REFUSED_MAX: u64 = 20;
 
+const EXAMPLES: &str = r#"Examples:
+  echo '{"id":"c1","source":"+4930123456","destination":"015123456789","answer":"2026-10-05T09:00:00Z","duration":61}' | callrated import - --json
+  callrated import cdr-2026-09.csv --node old-pbx
+  zcat cdr-*.json.gz | callrated import -"#;
+
 /// Import record files, whatever their age.
 ///
 /// Files hold one JSON object a line, CSV rows under a heading, or a JSON array; `-` is standard input. An import that
 /// was interrupted goes on where it stopped when it is called again; a file that was imported before gives duplicates.
 /// Ends with code 1 if lines were refused.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  callrated import /dev/null\n  callrated import cdr-2026-09.csv --node old-pbx\n  zcat cdr-*.json.gz | callrated import - --json"
-)]
+#[command(after_help = EXAMPLES)]
 pub struct ImportArguments {
     /// Files, or - for standard input.
     #[arg(required = true, value_name = "FILE")]

@@ -52,7 +52,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the daemon (the default).
-    #[command(after_help = "Example:\n  callrated serve --config callrated.toml")]
+    #[command(after_help = "Example:\n  callrated serve")]
     Serve,
     #[allow(missing_docs)]
     Check(check::CheckArguments),
