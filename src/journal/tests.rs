@@ -172,8 +172,8 @@ fn damage_in_the_head_of_a_segment_is_refused_at_every_byte() {
 
 #[test]
 fn what_lies_behind_the_last_frame_is_judged() {
-    // A frame of 700 bytes without zeros, at file offset 600: it touches three sectors, [600, 1024), [1024, 1300), and all
-    // of its head lies in the first.
+    // A frame of 700 bytes without zeros, at file offset 600: it touches three sectors, [600, 1024), [1024, 1300), and
+    // all of its head lies in the first.
     let (position, offset) = (Position(536), 600);
     let mut frame = batch(5, 700 - FRAME_HEAD - 9).into_bytes();
     let mut head = Frame { position, bytes: frame.clone().into() }.head();

@@ -1,7 +1,7 @@
 //! The lock of a data folder: one process at a time, and the next one is told who is there.
 //!
-//! The lock is the system's own on an open file, so it goes with the process however that ends; the file's text (process
-//! id and address) only serves the message and the commands that want to speak to the running daemon.
+//! The lock is the system's own on an open file, so it goes with the process however that ends; the file's text
+//! (process id and address) only serves the message and the commands that want to speak to the running daemon.
 //!
 //! Does not know what the folder holds.
 
@@ -48,8 +48,8 @@ pub enum LockError {
 }
 
 impl FolderLock {
-    /// Takes the lock of which `path` is the file and writes the own process id into it. A lock that is held is tried a few
-    /// times more within 50 ms, for [`FolderLock::holder`] holds it for a moment when it looks.
+    /// Takes the lock of which `path` is the file and writes the own process id into it. A lock that is held is tried a
+    /// few times more within 50 ms, for [`FolderLock::holder`] holds it for a moment when it looks.
     pub fn take(path: &Path) -> Result<FolderLock, LockError> {
         let io = |source| LockError::Io { path: path.to_path_buf(), source };
         // Not truncated on opening: the text belongs to whoever holds the lock.
