@@ -36,7 +36,7 @@ fn main() {
         sizes = if full { vec![1_000_000, 10_000_000] } else { vec![100_000] };
     }
     println!(
-        "records   ns/record  last tenth  slowest batch  over a map  sync ns   memory  per id  restart (waited)  per id  verdicts"
+        "records   ns/record  last tenth  slowest batch  stalls  over a map  sync ns   memory  per id  restart (waited)  per id  verdicts"
     );
     for size in sizes {
         run(size);
@@ -68,6 +68,8 @@ struct Cost {
     total: u64,
     slowest: u64,
     last_tenth: u64,
+    /// Calls of more than 10 ms, which nothing in the index should need.
+    stalls: u64,
 }
 
 impl Cost {
@@ -77,6 +79,7 @@ impl Cost {
         let took = thread_time_ns() - before;
         self.total += took;
         self.slowest = self.slowest.max(took);
+        self.stalls += u64::from(took > 10_000_000);
         self.last_tenth += if late { took } else { 0 };
     }
 }
@@ -127,10 +130,11 @@ fn run(size: u64) {
     });
     let waited = (clock.running().0 - before) as f64 / 1000.0;
     println!(
-        "{size:<11} {:>7.0} {:>11.0} {:>11.2} ms {:>11.2} {:>8.0} {:>6} MB {:>6.1} B {:>7.0} ({waited:.0}) ms {:>5} ns  {hash:016x}",
+        "{size:<11} {:>7.0} {:>11.0} {:>11.2} ms {:>7} {:>11.2} {:>8.0} {:>6} MB {:>6.1} B {:>7.0} ({waited:.0}) ms {:>5} ns  {hash:016x}",
         ours.total as f64 / size as f64,
         ours.last_tenth as f64 / (size as f64 / 10.0),
         ours.slowest as f64 / 1e6,
+        ours.stalls,
         ours.total as f64 / theirs.total.max(1) as f64 * if size <= MAP_MAX { 1.0 } else { 0.0 },
         syncs.total as f64 / size as f64,
         memory >> 20,
