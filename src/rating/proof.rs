@@ -36,7 +36,7 @@ pub struct Proof {
 /// One decision and the rule behind it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Line {
-    /// `R3`, `R16`; `record` and `images` for what went in.
+    /// `R3`, `R16`; `images` and `record` for what went in, `number` for what the numbering plan says.
     pub rule: &'static str,
     /// What was decided and how, in words and arithmetic.
     pub text: String,
@@ -160,13 +160,13 @@ fn prove_into(
     );
     if let Some(class) = kind.class {
         say(
-            "R10",
+            "number",
             format!("{} {} by the numbering plan, seen from {}", class.country, kind_name(class.kind), account.country),
         );
     }
     say(rule_name(kind.rule), rule_words(kind.rule, &decided, &account));
     if let Some(row) = &kind.row {
-        say("R16", row_words(row));
+        say("R16", row_words(row, &prefix_words(row, &leg, &account, world)));
     }
     // The plan is there, or `decide` had found none.
     let plan = world.tariff.plan_named(account.plan).map(|id| world.tariff.plan(id)).ok_or(Why::NoPlan)?;
@@ -192,7 +192,7 @@ fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, world: World<'
         destination: leg.destination().map(|number| format!("+{number}")),
         country: kind.class.map(|class| class.country.to_string()),
         number_type: kind.class.map(|class| kind_name(class.kind)),
-        prefix: kind.row.map(|row| row.prefix.to_string()),
+        prefix: kind.row.map(|row| prefix_words(&row, leg, account, world)),
         deck: kind.row.map(|row| row.deck.to_owned()),
         destination_name: kind.row.map(|row| row.destination.to_owned()).filter(|name| !name.is_empty()),
         rate: basis.price.rate.fixed(0),
@@ -248,7 +248,7 @@ fn source_words(record: &Record<'_>, leg: &Leg, country: Option<Country>) -> Str
     let raw = text(record.source);
     match leg.source {
         Some(number) => format!("source {raw:?} {}: +{number}", plan_words(country)),
-        None => format!("source {raw:?} {}: no number, which charges nobody and stops nothing", plan_words(country)),
+        None => format!("source {raw:?} {}: no number; the call is rated without it", plan_words(country)),
     }
 }
 
@@ -333,8 +333,19 @@ const fn why_rule(why: Why) -> &'static str {
     }
 }
 
-fn row_words(row: &Row<'_>) -> String {
-    let mut words = format!("longest prefix {} of deck {}", row.prefix, row.deck);
+/// The prefix as a deck writes it: `5511`, `DE:118`.
+fn prefix_words(row: &Row<'_>, leg: &Leg, account: &Account<'_>, world: World<'_>) -> String {
+    let prefix = row.prefix.to_string();
+    if !matches!(leg.called, Called::ShortCode(_)) {
+        return prefix;
+    }
+    // A look-up key is the country's head and the digits; the key of one digit tells how long the head is.
+    let head = world.tariff.short_code(account.country, b"0").map_or(0, |key| key.len() - 1);
+    format!("{}:{}", account.country, prefix.get(head..).unwrap_or(""))
+}
+
+fn row_words(row: &Row<'_>, prefix: &str) -> String {
+    let mut words = format!("longest prefix {prefix} of deck {}", row.deck);
     if !row.destination.is_empty() {
         words += &format!(" ({})", row.destination);
     }
