@@ -69,7 +69,8 @@ SHORT_INSTEAD = {territory: ["[2-8]11"] for territory in ("US", "CA", "PR", "VI"
 # Argentine mobiles: dialled 0 + area + 15 + number (inside the area 15 + number, which lacks the area code), written
 # +54 9 area number. The metadata's transform rule says so by a captured area code.
 # JP: 0+ 00xx numbers and carrier selection 003768 stand in one expression there.
-# BR: 0 + carrier + area code + number; the metadata allows the same behind 90, which is collect (see SHORT).
+# BR: 0 + carrier + area code + number; the metadata allows the same behind 90, which is collect (see SHORT). The nationwide
+# eight-digit numbers (4004 …, 3003 …) are dialled as they are, though a local number has eight digits too.
 # GA: 0 is dropped only in front of the new eight-digit numbers.
 # All four are written by hand from the expressions; {area} and {carrier} are cut out of the expression.
 BY_HAND_RULES = {
@@ -81,7 +82,8 @@ BY_HAND_RULES = {
     },
     "BR": {
         "list": ("carrier", r"^\(\?:0\|90\)\(\?:\((.*)\)\(\\d\{10,11\}\)\)\?$"),
-        "rules": [("0<carrier>(x{10,11})", "")],
+        "rules": [("0<carrier>(x{10,11})", ""), ("(<nationwide>)", "")],
+        "nationwide": ("sharedCost", 8),
         "after_code": [],
         "trunk": ["0"],
     },
@@ -383,6 +385,10 @@ def dialling(identity, territory):
         if "list" in by_hand:
             name, cut = by_hand["list"]
             lists[name] = longest_first(patterns([parse(re.match(cut, expression).group(1))]))
+        if "nationwide" in by_hand:
+            tag, digits = by_hand["nationwide"]
+            found = patterns([parse(children(territory, tag)[0])])
+            lists["nationwide"] = sorted(p for p in found if width(p) == digits)
         rules, after, trunk = by_hand["rules"], after + by_hand["after_code"], by_hand["trunk"]
     elif transform:
         # "([25-9]\d{5})$|0" with "1481$1": a local number gets its area code.

@@ -787,7 +787,8 @@ def check(numbering, prices, decks):
             same = parent is not None and parent["rate"] == deck[prefix]["rate"]
             assert not same or parent["destination"] != deck[prefix]["destination"], f"{prefix} repeats its parent"
         counted[currency] = (len(deck), rows, shared)
-    assert {c for kinds in numbering.values() for c, _ in kinds} == set(prices) | {"001"}, "tiers and numbering.csv differ"
+    countries = {country for kinds in numbering.values() for country, _ in kinds}
+    assert countries == set(prices) | {"001"}, "tiers and numbering.csv differ"
     return counted
 
 

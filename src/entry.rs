@@ -104,6 +104,8 @@ pub struct Retry {
     pub attempt: u64,
     /// The reason it was kept for, as stored.
     pub reason: String,
+    /// Period of a leg in suspense (the count the books take it from).
+    pub period: Option<i32>,
     /// Source profile of the record's frame.
     pub source: u16,
     /// Receipt of the record's frame.

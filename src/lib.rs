@@ -1,14 +1,60 @@
 //! callrated: a real-time call-rating daemon.
+//!
+//! This page is the floor plan: modules in the order in which a record meets them.
+//!
+//! ```text
+//!  socket ─▶ ingest ──batch──▶ sequencer ──append, one sync for all that waits──▶ journal
+//!            wire::decode          │ ◀── durable up to Position ────────────────────┘
+//!            refuse early          ├─▶ resolver: identity (seen before?), then rating::resolve (whose call?)
+//!                                  │        └─by billing group─▶ shard 0..n ─ rating::rate ─┐ rated calls, usage
+//!                                  └─▶ acknowledge                                          ▼
+//!  timer ──flush marker──▶ sequencer … every part answers ──▶ flush ──one transaction──▶ store
+//!  billing job ─▶ http ──stored──▶ store        live question ──▶ sequencer ──▶ resolver ──▶ shard, with a reply
+//! ```
 #![deny(unsafe_code)]
+#![warn(missing_docs)]
 
+// The program: arguments, settings, the parts put together.
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod exit;
+
+// The words of the house.
 pub mod batch;
+pub mod books;
 pub mod call;
-pub mod directory;
 pub mod entry;
 pub mod money;
-pub mod number;
-pub mod os;
-pub mod rating;
+pub mod names;
 pub mod record;
-pub mod tariff;
 pub mod time;
+pub mod number;
+
+// The road.
+pub mod ingest;
+pub mod wire;
+pub mod road;
+pub mod sequencer;
+pub mod journal;
+pub mod identity;
+pub mod resolver;
+pub mod directory;
+pub mod tariff;
+pub mod rating;
+pub mod shard;
+pub mod flush;
+pub mod store;
+
+// Answers out.
+pub mod http;
+pub mod metrics;
+
+// Beside the road.
+pub mod images;
+pub mod poison;
+pub mod rates;
+pub mod traffic;
+
+// The ground.
+pub mod os;

@@ -91,7 +91,8 @@ pub struct Row {
 }
 
 const _: () = assert!(size_of::<Row>() == ALIGN);
-const _: () = assert!(NAME_BYTES_MAX <= u8::MAX as usize && DISPLAY_BYTES_MAX <= u8::MAX as usize);
+const _: () = assert!(NAME_BYTES_MAX <= u8::MAX as usize);
+const _: () = assert!(DISPLAY_BYTES_MAX <= u8::MAX as usize);
 
 /// A number belongs to an account for a while.
 #[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -235,7 +236,13 @@ fn contents(image: &[u8], tables: &mut Tables) -> Result<(), &'static str> {
     if extensions.iter().any(|range| range.low > range.high) {
         return Err("a range of extensions is upside down");
     }
-    let limits = Limits { text, groups: &groups, plans: tables.plans.len(), zones: tables.zones.len(), extensions };
+    let limits = Limits {
+        text,
+        groups: &groups,
+        plans: tables.plans.len(),
+        zones: tables.zones.len(),
+        extensions: Lists::new(extensions),
+    };
     let rows: &[Row] = sized(image, tables, Section::Rows)?;
     let firsts: &[U32] = sized(image, tables, Section::Accounts)?;
     let first_rows = rows_in_order(rows, firsts, &limits)?;
@@ -252,15 +259,19 @@ fn contents(image: &[u8], tables: &mut Tables) -> Result<(), &'static str> {
     if accounts != Some(firsts.len() as u64 - 1) {
         return Err("the table of account names");
     }
-    let number = |slot: &Slot| match (slot.value.get(), slot.extra.get()) {
+    let mut spans_left = spans.len();
+    let number = |slot: &Slot| match (slot.value.get(), slot.extra.get() as usize) {
         (row, 0) => first_rows.has(row),
         (at, count) => {
-            let spans = spans.get(at as usize..(at as usize).saturating_add(count as usize));
+            // No span serves two numbers, so that this walks each at most once.
+            let Some(left) = spans_left.checked_sub(count) else { return false };
+            spans_left = left;
+            let spans = spans.get(at as usize..(at as usize).saturating_add(count));
             spans.is_some_and(|spans| spans.windows(2).all(|pair| pair[0].to <= pair[1].from))
         }
     };
     hash::Table::validate(tables.bytes(image, Section::Numbers), number).ok_or("the table of numbers")?;
-    Ok(())
+    if spans_left == 0 { Ok(()) } else { Err("spans of no number") }
 }
 
 fn sized<'a, T: FromBytes + KnownLayout + Immutable + Unaligned>(
@@ -301,7 +312,32 @@ struct Limits<'a> {
     groups: &'a [&'a str],
     plans: usize,
     zones: usize,
-    extensions: &'a [ExtensionRange],
+    extensions: Lists,
+}
+
+/// Which runs of extension ranges rise: for each range, how many before it did not rise to the next. Lists are shared by
+/// many rows, and each must cost the same to check however long it is.
+struct Lists(Vec<u32>);
+
+impl Lists {
+    fn new(ranges: &[ExtensionRange]) -> Lists {
+        let mut falls = 0;
+        let mut before = Vec::with_capacity(ranges.len());
+        for (i, range) in ranges.iter().enumerate() {
+            before.push(falls);
+            falls += u32::from(ranges.get(i + 1).is_some_and(|next| range.high.get() >= next.low.get()));
+        }
+        Lists(before)
+    }
+
+    /// Whether there is such a list, sorted.
+    fn rises(&self, at: u32, count: u32) -> bool {
+        let Some(last) = (at as usize).checked_add((count as usize).saturating_sub(1)) else { return false };
+        match count {
+            0 => at as usize <= self.0.len(),
+            _ => self.0.get(last).is_some_and(|falls| self.0.get(at as usize) == Some(falls)),
+        }
+    }
 }
 
 /// A bit for each row that is the first of its account: small enough for the cache, where rows are not.
@@ -345,9 +381,6 @@ fn row_is_sound<'a>(row: &Row, limits: &Limits<'a>) -> Result<&'a str, &'static 
     let both = slice(limits.text, row.text_at, name + display).ok_or("a name lies outside the text")?;
     let name = both.get(..name).filter(|n| !n.is_empty()).ok_or("a name cuts through a character")?;
     let group = limits.groups.get(row.group.get() as usize).ok_or("no such group")?;
-    let from = row.extensions_at.get() as usize;
-    let extensions = limits.extensions.get(from..from.saturating_add(row.extensions.get() as usize));
-    let extensions = extensions.ok_or("no such extensions")?;
     let sound = row.valid_from < row.valid_to
         && row.billing_start < row.billing_end
         && usize::from(row.plan.get()) < limits.plans
@@ -355,7 +388,7 @@ fn row_is_sound<'a>(row: &Row, limits: &Limits<'a>) -> Result<&'a str, &'static 
         && usize::from(row.language) < LANGUAGES.len()
         && row.country.iter().all(u8::is_ascii_uppercase)
         && row.own_group == u8::from(*group == name)
-        && extensions.windows(2).all(|pair| pair[0].high < pair[1].low)
+        && limits.extensions.rises(row.extensions_at.get(), row.extensions.get())
         && row.zero == [0; 2];
     if sound { Ok(name) } else { Err("a row of an account") }
 }

@@ -1,8 +1,10 @@
 //! Look-ups in an opened image: by name, by number, by row, at an instant.
 //!
-//! A look-up allocates nothing and reads, for most numbers, three cache lines: the number's slot, the row, the name.
+//! A look-up allocates nothing and reads, for most numbers, two cache lines: the number's slot and the row.
 //!
 //! Does not know how the image came about; it was checked whole when it was opened.
+
+use std::fmt;
 
 use xxhash_rust::xxh3::xxh3_64;
 use zerocopy::byteorder::little_endian::U32;
@@ -164,22 +166,13 @@ impl Directory {
         name.and_then(|name| std::str::from_utf8(name).ok()).unwrap_or("")
     }
 
-    fn account(&self, row: u32, item: &Row) -> Account<'_> {
-        let name = self.name(item);
-        let display = match item.display_length {
-            0 => name,
-            length => {
-                let at = U32::new(item.text_at.get() + u32::from(item.name_length));
-                std::str::from_utf8(self.text(at, length)).unwrap_or("")
-            }
-        };
+    fn account<'a>(&'a self, row: u32, item: &'a Row) -> Account<'a> {
         let (zone_name, zone) =
             self.tables.zones.get(usize::from(item.zone.get())).map_or(("", NOBODY.zone), |(n, z)| (n.as_str(), z));
         let bounded = |at: i64| (at != EVER && at != NEVER).then_some(Timestamp(at));
         Account {
             index: AccountIndex(item.account.get()),
             row,
-            name,
             plan: self.tables.plans.get(usize::from(item.plan.get())).map_or("", String::as_str),
             plan_index: item.plan.get(),
             country: Country([item.country[0], item.country[1], b' ']),
@@ -191,10 +184,48 @@ impl Directory {
             zone_name,
             zone_index: item.zone.get(),
             language: LANGUAGES.get(usize::from(item.language)).copied().unwrap_or("en"),
-            group: if item.own_group == 1 { name } else { self.group_name(item.group.get()) },
             group_index: item.group.get(),
-            display_name: display,
+            names: Some(Names { directory: self, row: item }),
         }
+    }
+}
+
+impl<'a> Account<'a> {
+    /// 1 to 128 bytes without control characters and `/`.
+    pub fn name(&self) -> &'a str {
+        self.names.map_or("", |names| names.directory.name(names.row))
+    }
+
+    /// Whose allowance is drawn; the account's own name where it has no group.
+    pub fn group(&self) -> &'a str {
+        self.names.map_or("", |names| match names.row.own_group {
+            1 => names.directory.name(names.row),
+            _ => names.directory.group_name(self.group_index),
+        })
+    }
+
+    /// What people call it; the account's name where none is given.
+    pub fn display_name(&self) -> &'a str {
+        self.names.map_or("", |Names { directory, row }| match row.display_length {
+            0 => directory.name(row),
+            length => {
+                let at = U32::new(row.text_at.get().saturating_add(u32::from(row.name_length)));
+                std::str::from_utf8(directory.text(at, length)).unwrap_or("")
+            }
+        })
+    }
+}
+
+/// Where an account's names are.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'a> {
+    directory: &'a Directory,
+    row: &'a Row,
+}
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.directory.name(self.row))
     }
 }
 
@@ -202,7 +233,6 @@ impl Directory {
 const NOBODY: Account<'static> = Account {
     index: AccountIndex(u32::MAX),
     row: u32::MAX,
-    name: "",
     plan: "",
     plan_index: u16::MAX,
     country: Country::WORLD,
@@ -214,7 +244,6 @@ const NOBODY: Account<'static> = Account {
     zone_name: "UTC",
     zone_index: u16::MAX,
     language: "en",
-    group: "",
     group_index: u32::MAX,
-    display_name: "",
+    names: None,
 };

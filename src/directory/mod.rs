@@ -62,13 +62,13 @@ pub fn compile(accounts_csv: &[u8], numbers_csv: &[u8]) -> Result<(Vec<u8>, Vec<
 pub struct AccountIndex(pub u32);
 
 /// A dated row of an account.
+///
+/// What rating asks for is at hand; the names, which lie elsewhere in memory, are fetched when asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Account<'a> {
     pub index: AccountIndex,
     /// The row, for a later `Directory::row`.
     pub row: u32,
-    /// 1 to 128 bytes without control characters and `/`.
-    pub name: &'a str,
     pub plan: &'a str,
     /// Index of the plan name in `Directory::plan_names`, so that a plan is looked up once per image.
     pub plan_index: u16,
@@ -87,12 +87,10 @@ pub struct Account<'a> {
     pub zone_index: u16,
     /// `en`, `de` or `it`.
     pub language: &'a str,
-    /// Whose allowance is drawn; the account's own name where it has no group.
-    pub group: &'a str,
     /// Index of the group in this image, below `Directory::groups`. Accounts of one group share it.
     pub group_index: u32,
-    /// What people call it; the account's name where none is given.
-    pub display_name: &'a str,
+    /// Where the names are; none for a row that is not there.
+    names: Option<lookup::Names<'a>>,
 }
 
 /// An opened directory image. Cheap to clone.
@@ -109,8 +107,14 @@ impl Directory {
         Ok(Directory { bytes, tables })
     }
 
-    /// The image itself, to be kept or sent.
+    /// The image itself, to be kept or sent: its BLAKE3 is [`Directory::digest`].
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
+    }
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Directory({})", self.digest())
     }
 }

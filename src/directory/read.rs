@@ -244,6 +244,9 @@ fn accounts(csv: &[u8], rows: &mut Rows, refused: &mut HashSet<Box<str>>, findin
     }
     rows.accounts.sort_unstable_by(|a, b| (&a.name, a.from, a.to, a.line).cmp(&(&b.name, b.from, b.to, b.line)));
     overlapping_accounts(&rows.accounts, findings);
+    if rows.accounts.is_empty() && !findings.any_error() {
+        findings.warning(Place::default(), Fault::new("there are no accounts", "every row below the header is one"));
+    }
     rows.names = rows.accounts.chunk_by(|a, b| a.name == b.name).map(|same| same[0].name.clone()).collect();
     !findings.full()
 }
@@ -374,7 +377,10 @@ fn join_numbers(rows: &mut Rows, findings: &mut Findings) {
                 format!("number {} is given to {:?} twice: lines {first} and {last}", next.number, name(next));
             findings.warning(place, Fault::new(message, "one row is enough"));
         }
-        kept.to = kept.to.max(next.to);
+        // The later end goes on, with whoever holds it, so that the next row is held against the right line.
+        if next.to > kept.to {
+            (kept.to, kept.line, kept.account) = (next.to, next.line, next.account);
+        }
         true
     });
 }

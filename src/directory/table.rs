@@ -134,7 +134,10 @@ impl<'t> Table<'t> {
             }
             return None;
         }
-        let header = records.row(&[], findings)?;
+        if !records.check(findings) {
+            return None;
+        }
+        let header = records.row(&[]);
         let mut places = vec![None; known.len()];
         let mut named = Vec::new();
         for i in 0..header.ends.len() {
@@ -168,23 +171,26 @@ impl<'t> Table<'t> {
 
     /// The next row that is not blank and can be split into cells.
     pub fn next(&mut self, findings: &mut Findings) -> Option<Row<'_>> {
-        loop {
-            if findings.full() || !self.records.read(findings) {
-                return None;
+        while !findings.full() && self.records.read(findings) {
+            if self.records.check(findings) && self.is_row(findings) {
+                return Some(self.records.row(&self.places));
             }
-            let Some(row) = self.records.row(&self.places, findings) else { continue };
-            if row.cells.trim().is_empty() {
-                continue;
-            }
-            let stray =
-                (0..row.ends.len()).find(|i| !self.named.get(*i).is_some_and(|n| *n) && !row.cell(*i).is_empty());
-            let Some(stray) = stray else { break };
-            let message = format!("{:?} stands in a column without a name", clip(row.cell(stray)));
-            let hint = "a cell that holds the separator must be in double quotes";
-            findings.error(row.place_of(stray), Fault::new(message, hint));
         }
-        // Split again: the borrow checker does not let a row leave the loop above.
-        self.records.row(&self.places, findings)
+        None
+    }
+
+    /// Whether the record read last is not blank and has its cells in named columns.
+    fn is_row(&self, findings: &mut Findings) -> bool {
+        let row = self.records.row(&self.places);
+        if row.cells.trim().is_empty() {
+            return false;
+        }
+        let unnamed = |i: &usize| !self.named.get(*i).is_some_and(|named| *named);
+        let Some(stray) = (0..row.ends.len()).filter(unnamed).find(|i| !row.cell(*i).is_empty()) else { return true };
+        let message = format!("{:?} stands in a column without a name", clip(row.cell(stray)));
+        let hint = "a cell that holds the separator must be in double quotes";
+        findings.error(row.place_of(stray), Fault::new(message, hint));
+        false
     }
 }
 
@@ -237,11 +243,12 @@ struct Records<'t> {
     reader: Reader,
     output: Vec<u8>,
     ends: Vec<usize>,
-    /// The record read last.
+    /// The record read last: bytes of cells, how many cells, where it stands, and its text once checked.
     cells: usize,
     fields: usize,
     raw: Range<usize>,
     raw_line: u32,
+    text: String,
 }
 
 impl<'t> Records<'t> {
@@ -259,6 +266,7 @@ impl<'t> Records<'t> {
             fields: 0,
             raw: 0..0,
             raw_line: 1,
+            text: String::new(),
         }
     }
 
@@ -307,28 +315,42 @@ impl<'t> Records<'t> {
         true
     }
 
-    /// The record read last as a row, if it is text.
-    fn row<'r>(&'r self, places: &'r [Option<usize>], findings: &mut Findings) -> Option<Row<'r>> {
-        let raw = self.input.get(self.raw.clone()).unwrap_or(&[]);
-        let ends = self.ends.get(..self.fields).unwrap_or(&[]);
+    /// Whether the record read last is text on one line; keeps it as such.
+    fn check(&mut self, findings: &mut Findings) -> bool {
+        self.text.clear();
         let bytes = self.output.get(..self.cells).unwrap_or(&[]);
-        let mut row = Row { line: self.raw_line, cells: "", ends, places, raw, separator: self.separator };
-        let faulty = |i: usize| ends.get(i).and_then(|end| bytes.get(if i == 0 { 0 } else { ends[i - 1] }..*end));
-        let text = std::str::from_utf8(bytes).ok().filter(|t| ends.iter().all(|end| t.is_char_boundary(*end)));
-        let Some(text) = text else {
-            let bad = (0..ends.len()).find(|i| faulty(*i).is_none_or(|cell| std::str::from_utf8(cell).is_err()));
-            let fault = Fault::new("the text is not UTF-8", "save the file as CSV UTF-8");
-            findings.error(row.place_of(bad.unwrap_or(0)), fault);
-            return None;
+        let ends = self.ends.get(..self.fields).unwrap_or(&[]);
+        let cell = |i: usize| bytes.get(if i == 0 { 0 } else { ends[i - 1] }..ends[i]);
+        let fault = match std::str::from_utf8(bytes) {
+            Ok(text) if ends.iter().all(|end| text.is_char_boundary(*end)) => {
+                let Some(at) = memchr::memchr2(b'\n', b'\r', bytes) else {
+                    self.text.push_str(text);
+                    return true;
+                };
+                let cell = ends.iter().position(|end| at < *end);
+                (cell, Fault::new("a cell goes on over the end of the line", "is a closing double quote missing?"))
+            }
+            _ => {
+                let is_text = |i: &usize| cell(*i).is_some_and(|cell| std::str::from_utf8(cell).is_ok());
+                let bad = (0..ends.len()).find(|i| !is_text(i));
+                (bad, Fault::new("the text is not UTF-8", "save the file as CSV UTF-8"))
+            }
         };
-        if let Some(at) = text.find(['\n', '\r']) {
-            let cell = ends.iter().position(|end| at < *end).unwrap_or(0);
-            let fault = Fault::new("a cell goes on over the end of the line", "is a closing double quote missing?");
-            findings.error(row.place_of(cell), fault);
-            return None;
+        let (cell, fault) = fault;
+        findings.error(self.row(&[]).place_of(cell.unwrap_or(0)), fault);
+        false
+    }
+
+    /// The record that was checked last.
+    fn row<'r>(&'r self, places: &'r [Option<usize>]) -> Row<'r> {
+        Row {
+            line: self.raw_line,
+            cells: &self.text,
+            ends: self.ends.get(..self.fields).unwrap_or(&[]),
+            places,
+            raw: self.input.get(self.raw.clone()).unwrap_or(&[]),
+            separator: self.separator,
         }
-        row.cells = text;
-        Some(row)
     }
 }
 

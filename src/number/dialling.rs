@@ -17,10 +17,10 @@
 //!
 //! Does not know accounts, extensions, prices, or what a number's country and kind are.
 
-use super::classify::NumberingPlan;
+use super::classify::{Class, NumberingPlan};
 use super::countries::{CallingCode, Countries};
 use super::pattern::{Digits, Pattern, Rule};
-use super::{Country, Number};
+use super::{Country, Number, NumberKind};
 
 mod read;
 #[cfg(test)]
@@ -263,7 +263,11 @@ impl Readings {
             (_, Some((number, Proof::Length))) if self.count == 1 => Some(number),
             (None, first) => first.map(|(number, _)| number),
             (Some(plan), _) => {
-                let known = |n: &Number| plan.classify(*n).is_some_and(|class| countries.length_fits(*n, class));
+                // A voice mailbox is a mobile number and two digits more, and like everything as long as E.164 of the same
+                // country without its `+`: it proves nothing.
+                let proves =
+                    |n: Number, class: Class| class.kind != NumberKind::Voicemail && countries.length_fits(n, class);
+                let known = |n: &Number| plan.classify(*n).is_some_and(|class| proves(*n, class));
                 let proven = all().map(|(n, _)| *n).find(known);
                 proven.or_else(|| all().find(|(_, proof)| *proof == Proof::Length).map(|(n, _)| *n))
             }

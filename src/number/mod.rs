@@ -1,6 +1,23 @@
-//! E.164 numbers.
+//! E.164 numbers: what was dialled becomes a [`Number`] by the home country's dialling plan, and a number has a country
+//! and a kind by the numbering plan.
+//!
+//! ```text
+//! text ─▶ dialling::Dialled ─▶ DiallingPlan::normalise ─▶ Number ─▶ classify::NumberingPlan ─▶ country, kind
+//!                                     ▲
+//!                          countries::Countries (rates/countries.toml)
+//! ```
+//!
+//! Does not know files, accounts, extensions, decks or prices.
 
 use std::fmt;
+
+pub mod classify;
+pub mod countries;
+pub mod dialling;
+mod pattern;
+pub mod prefix;
+#[cfg(test)]
+mod tests;
 
 /// An E.164 number, or a prefix of one: 1 to 15 digits packed as BCD, left-aligned in a `u64`, unused nibbles `0xA`.
 ///
@@ -12,27 +29,44 @@ pub struct Number(pub u64);
 /// Most digits a [`Number`] holds: E.164's 15 and one to spare for keys that are not numbers.
 pub const DIGITS_MAX: usize = 16;
 
+/// Every nibble "no digit".
+const FILLER: u64 = 0xAAAA_AAAA_AAAA_AAAA;
+
 impl Number {
     /// Packs ASCII digits; none if empty, longer than [`DIGITS_MAX`] or not all digits.
     pub fn from_digits(digits: &[u8]) -> Option<Number> {
-        if digits.is_empty() || digits.len() > DIGITS_MAX {
+        let n = digits.len();
+        if let (8..=DIGITS_MAX, Some(front), Some(end)) = (n, digits.first_chunk(), digits.last_chunk()) {
+            // The first eight digits and the last eight, which overlap: the same nibbles fall on each other.
+            let unused = 64 - 4 * n as u32;
+            let packed = pack_eight(*front)? << 32 | pack_eight(*end)? << unused;
+            return Some(Number(packed | FILLER & !(u64::MAX << unused)));
+        }
+        if digits.is_empty() || n > DIGITS_MAX {
             return None;
         }
-        let mut packed = 0xAAAA_AAAA_AAAA_AAAA_u64;
-        for (i, b) in digits.iter().enumerate() {
+        let mut packed = 0;
+        for b in digits {
             let digit = b.wrapping_sub(b'0');
             if digit > 9 {
                 return None;
             }
-            let shift = 60 - 4 * i as u32;
-            packed = packed & !(0xF << shift) | u64::from(digit) << shift;
+            packed = packed << 4 | u64::from(digit);
         }
-        Some(Number(packed))
+        let unused = 64 - 4 * n as u32;
+        Some(Number(packed << unused | FILLER >> (4 * n as u32)))
     }
 
     /// How many digits.
     pub fn len(self) -> usize {
-        (0..DIGITS_MAX).take_while(|i| self.0 >> (60 - 4 * *i as u32) & 0xF != 0xA).count()
+        // Of all nibbles in use only the filler 0b1010 has bits 3 and 1 set; the first one ends the number.
+        let ends = self.0 >> 3 & self.0 >> 1 & 0x1111_1111_1111_1111;
+        ends.leading_zeros() as usize / 4
+    }
+
+    /// Whether there is no digit: true of no number and no prefix that was made from digits.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
     }
 
     /// The digit at a place, if there is one.
@@ -50,7 +84,7 @@ impl Number {
             return self;
         }
         let keep = !(u64::MAX >> (4 * n as u32));
-        Number(self.0 & keep | 0xAAAA_AAAA_AAAA_AAAA & !keep)
+        Number(self.0 & keep | FILLER & !keep)
     }
 
     /// Whether this begins with all digits of `prefix`.
@@ -70,6 +104,18 @@ impl Number {
     }
 }
 
+/// Eight ASCII digits as eight nibbles, the last one lowest; none if one is no digit.
+fn pack_eight(digits: [u8; 8]) -> Option<u64> {
+    let x = u64::from_be_bytes(digits) ^ 0x3030_3030_3030_3030;
+    // A digit is below 10, so that six more do not reach its high nibble; a carry only comes from a byte that is no digit.
+    if (x | x.wrapping_add(0x0606_0606_0606_0606)) & 0xF0F0_F0F0_F0F0_F0F0 != 0 {
+        return None;
+    }
+    let pairs = (x | x >> 4) & 0x00FF_00FF_00FF_00FF;
+    let fours = (pairs | pairs >> 8) & 0x0000_FFFF_0000_FFFF;
+    Some((fours | fours >> 16) & 0xFFFF_FFFF)
+}
+
 impl fmt::Display for Number {
     /// Digits without `+`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,12 +129,6 @@ impl fmt::Debug for Number {
         write!(f, "Number({self})")
     }
 }
-
-pub mod classify;
-pub mod countries;
-pub mod dialling;
-mod pattern;
-pub mod prefix;
 
 /// A territory: ISO 3166 alpha-2, or `001` for numbers of no country.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,5 +1,17 @@
-//! What needs the operating system or the processor directly: the only home of `unsafe`.
+//! The ground under the house: disk, memory, clock, locks and the service manager.
 //!
-//! Does not know records, money, or any part of the road.
+//! The only place with `unsafe`, and the only place where the time is read. [`disk`] is a seam: the journal and the
+//! identity index speak to a [`disk::Disk`], and a test puts a [`sim::SimDisk`] with seeded faults in its place.
+//!
+//! Does not know records, frames or settings; it hands out bytes and instants.
+#![allow(unsafe_code)]
 
+pub mod clock;
+pub mod disk;
+pub mod lock;
+pub mod map;
+pub mod memory;
+pub mod notify;
 pub mod prefetch;
+pub mod sim;
+pub mod udp;

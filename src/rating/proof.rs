@@ -184,7 +184,7 @@ fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, world: World<'
     let Decided { kind, rated, .. } = decided;
     let basis = &rated.basis;
     Quote {
-        account: account.name.to_owned(),
+        account: account.name().to_owned(),
         direction: leg.direction.name(),
         call_type: rated.call_type.name(),
         rule: rule_name(kind.rule).to_owned(),
@@ -268,10 +268,10 @@ fn payer_words(record: &Record<'_>, profile: &SourceProfile, leg: &Leg, account:
     format!(
         "{} leg of account {} ({by}); plan {}, country {}, billing group {}",
         leg.direction.name(),
-        account.name,
+        account.name(),
         account.plan,
         account.country,
-        account.group
+        account.group()
     )
 }
 

@@ -60,7 +60,14 @@ fn read_text<T>(
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let read =
         std::str::from_utf8(bytes).map_err(|bad| format!("not UTF-8 at byte {}", bad.valid_up_to())).and_then(parse);
-    read.map_err(|why| found.push(whole_file(file, why))).ok()
+    read.map_err(|why| {
+        // Their readers put the line in front: `line 12: …`.
+        let place = why.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
+        let split = place.and_then(|(line, what)| Some((line.parse().ok()?, what.to_owned())));
+        let (line, message) = split.unwrap_or((0, why));
+        found.push(Finding { line, ..whole_file(file, message) });
+    })
+    .ok()
 }
 
 /// What plans say of countries, kinds and decks must exist.

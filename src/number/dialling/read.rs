@@ -7,8 +7,9 @@ use super::BadNumber;
 /// Most symbols kept: 15 digits behind a carrier's international prefix, a tech prefix and a service code have about 35.
 const SYMBOLS_MAX: usize = 40;
 
-/// Fewest digits that can be all of a dialled number. A pause before that waits for a dial tone (`0,030…`, `8w10…`), a
-/// pause after that is followed by tones for the called party (`+4930123456,,123#`).
+/// Fewest digits that can be all of a dialled number. A pause after that is followed by tones for the called party
+/// (`+4930123456,,123#`); one before that stands behind an outside line's digit, and is refused, for `0,030…` without its
+/// pause would be a call to Greece. Only the second dial tone of `8w10…` is like `8~10…`.
 const BEFORE_TONES_MIN: usize = 3;
 
 /// How a number that was not given is spelled (RFC 3323 says `anonymous`, SS7 gateways the others).
@@ -125,7 +126,7 @@ impl Dialled {
         self.inner_plus = self.inner_plus.and_then(|at| at.checked_sub(n)).filter(|at| *at > 0);
         self.bracket_zero = self.bracket_zero.and_then(|at| at.checked_sub(n));
         self.symbols = self.digits().iter().any(|b| !b.is_ascii_digit());
-        self.absent = length == 0;
+        self.absent = length == 0 && !self.not_digits;
     }
 
     /// `"Name" <sip:user@host>`, `sip:user@host`, `tel:…`, or a number that begins with a separator.
@@ -190,11 +191,8 @@ impl Dialled {
                     Some(b"20") => at += 2,
                     _ => return self.no_digits(text),
                 },
-                b',' | b'p' | b'P' | b'w' | b'W' if self.length > 0 => {
-                    if usize::from(self.length) >= BEFORE_TONES_MIN {
-                        return;
-                    }
-                }
+                b',' | b'p' | b'P' | b'w' | b'W' if usize::from(self.length) >= BEFORE_TONES_MIN => return,
+                b'w' | b'W' if self.digits() == b"8" => {}
                 b'@' | b'?' => return,
                 b';' => return self.parameters(&text[at..]),
                 _ => return self.no_digits(text),

@@ -78,7 +78,7 @@ impl Lanes<'_> {
 /// An id of 30 bits to one of 32: no prefix becomes `u32::MAX`.
 #[inline(always)]
 fn widen(id: u32) -> u32 {
-    id | (id + 1 & 0x4000_0000) * 3
+    id | (((id + 1) & 0x4000_0000) * 3)
 }
 
 fn lanes(map: &PrefixMap<'_>, numbers: &[Number], out: &mut [u32]) {

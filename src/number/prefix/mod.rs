@@ -247,8 +247,9 @@ fn rank_through(low: u64, high: u64, i: u32) -> u32 {
 /// Marks (0x80) the bytes of `keys` that equal `byte`, exactly.
 #[inline(always)]
 fn equal_bytes(keys: u64, byte: u32) -> u64 {
-    let v = keys ^ u64::from(byte) * ONES;
-    !(((v & ONES * 0x7F) + ONES * 0x7F) | v | ONES * 0x7F)
+    const LOW: u64 = ONES * 0x7F;
+    let v = keys ^ (u64::from(byte) * ONES);
+    !(((v & LOW) + LOW) | v | LOW)
 }
 
 /// Index into the head: the first symbols in base 11. Nibbles beyond 10, which no number has, stay inside the head.

@@ -62,7 +62,7 @@ impl Check<'_> {
             KIND_DENSE => (DENSE_WORDS, DENSE_WORDS),
             _ => return Err("prefix map: an unknown kind of node"),
         };
-        if place % align != 0 || self.map.table.len() < place + words {
+        if !place.is_multiple_of(align) || self.map.table.len() < place + words {
             return Err(SHORT);
         }
         let [a, b, c, d] = self.map.node(place).ok_or(SHORT)?;

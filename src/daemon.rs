@@ -1,0 +1,177 @@
+//! The daemon: builds the parts, joins them, waits, stops them. Only here is it known who stands next to whom.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::http;
+use crate::ingest::Stop;
+use crate::metrics::Metrics;
+use crate::os::clock::Clock;
+use crate::os::notify;
+use crate::poison;
+use crate::rates;
+use crate::road::Road;
+use crate::sequencer::Control;
+
+mod doors;
+pub mod engine;
+pub mod recover;
+pub mod reload;
+mod watch_rates;
+
+use engine::Engine;
+use reload::{ReloadError, Reloader};
+
+/// How often the gauges of queues and lag are set.
+const GAUGES_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs the daemon until it is told to stop, or until something it needs gives out.
+pub async fn serve(config: Config) -> Result<(), Exit> {
+    let metrics = Metrics::install();
+    let clock = Clock::wall();
+    std::fs::create_dir_all(&config.data_dir)
+        .map_err(|e| Exit::environment(format!("the data folder {} cannot be made: {e}", config.data_dir.display())))?;
+    poison::end_on_panic(&config.data_dir);
+    let mut engine = Engine::start(&config, clock.clone())?;
+    for sentence in &engine.report {
+        tracing::info!("{sentence}");
+    }
+
+    let (stop_doors, stop) = watch::channel(false);
+    let stop = Stop(stop);
+    let reloader = Arc::new(Reloader::new(
+        &config.rates_dir,
+        engine.images.clone(),
+        engine.road.clone(),
+        clock.clone(),
+        engine.known.clone(),
+    ));
+    first_load(&reloader, &config).await?;
+
+    let mut doors = JoinSet::new();
+    let post = doors::open(&config, &mut engine, &stop, &mut doors).await?;
+    let app = http::App::new(&engine, reloader.clone(), metrics.clone(), post, &config)?;
+    let addresses = http::serve(app, &config, &stop, &mut doors).await?;
+    engine.announce(&addresses.api.to_string());
+
+    let mut helpers = JoinSet::new();
+    helpers.spawn(flush_timer(engine.road.clone(), Duration::from_micros(config.flush_every.0.max(1_000) as u64)));
+    helpers.spawn(gauges(engine.road.clone()));
+    helpers.spawn(metrics.upkeep());
+    helpers.spawn(watch_rates::watch(reloader.clone()));
+    helpers.spawn(watchdog());
+
+    // Without systemd there is nobody to tell, which is fine.
+    let _ = notify::ready();
+    welcome(&config, &addresses);
+    let reason = until_told(&reloader, &mut engine.fatal).await;
+    let _ = notify::stopping();
+
+    // Doors first, then the road from front to back, then the last flush.
+    let _ = stop_doors.send(true);
+    while doors.join_next().await.is_some() {}
+    helpers.shutdown().await;
+    match reason {
+        Some(exit) => Err(exit),
+        None => engine.stop().await,
+    }
+}
+
+/// Puts the rates folder in force, or keeps the last good images if it is wrong.
+async fn first_load(reloader: &Reloader, config: &Config) -> Result<(), Exit> {
+    match reloader.reload("start", None).await {
+        Ok(loaded) => {
+            for finding in &loaded.findings {
+                tracing::warn!("{}", rates::describe(finding));
+            }
+            Ok(())
+        }
+        Err(ReloadError::Rates(error)) => {
+            if let rates::RatesError::Wrong { findings, .. } = &error {
+                for finding in findings {
+                    tracing::error!("{}", rates::describe(finding));
+                }
+            }
+            match reloader.in_force().await {
+                Some(_) => {
+                    tracing::error!("{error}; the last good images stay in force");
+                    Ok(())
+                }
+                None => Err(Exit::usage(format!(
+                    "{error}; `callrated check` shows every fault (rates_dir = {})",
+                    config.rates_dir.display()
+                ))),
+            }
+        }
+        Err(error) => Err(Exit::environment(error)),
+    }
+}
+
+/// Waits for a signal or for a thread that gave up. SIGHUP reloads.
+async fn until_told(reloader: &Arc<Reloader>, fatal: &mut mpsc::Receiver<Exit>) -> Option<Exit> {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
+        return Some(Exit::environment("signals cannot be received"));
+    };
+    loop {
+        tokio::select! {
+            exit = fatal.recv() => return exit,
+            _ = terminate.recv() => return None,
+            _ = interrupt.recv() => return None,
+            _ = hangup.recv() => { watch_rates::reload_and_say(reloader, "sighup").await; }
+        }
+    }
+}
+
+async fn flush_timer(road: Road, every: Duration) {
+    let mut timer = tokio::time::interval(every);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    timer.tick().await;
+    loop {
+        timer.tick().await;
+        if road.send(Control::Flush(None)).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn gauges(road: Road) {
+    use std::sync::atomic::Ordering::Relaxed;
+    let lag = metrics::gauge!("callrated_journal_lag_records");
+    let pending = metrics::gauge!("callrated_flush_pending_calls");
+    let mut timer = tokio::time::interval(GAUGES_EVERY);
+    loop {
+        timer.tick().await;
+        let progress = road.progress();
+        let durable = progress.records_durable.load(Relaxed);
+        let waiting = durable.saturating_sub(progress.records_stored.load(Relaxed));
+        lag.set(waiting as f64);
+        pending.set(waiting as f64);
+    }
+}
+
+/// Tells systemd's watchdog that the runtime still runs, at half its patience.
+async fn watchdog() {
+    let Some(patience) = notify::watchdog_interval() else { return };
+    let mut timer = tokio::time::interval(patience / 2);
+    loop {
+        timer.tick().await;
+        let _ = notify::watchdog();
+    }
+}
+
+/// A few friendly lines: where it listens, and what to try next.
+fn welcome(config: &Config, addresses: &http::Addresses) {
+    let doors: Vec<String> = config.listeners.iter().map(|l| l.profile.listener.clone()).collect();
+    println!("callrated {} is ready.", env!("CARGO_PKG_VERSION"));
+    println!("  records   {} and POST http://{}/v1/calls", doors.join(", "), addresses.api);
+    println!("  answers   http://{}/  (API, metrics at http://{}/metrics)", addresses.api, addresses.metrics);
+    println!("  data      {}   rates {}", config.data_dir.display(), config.rates_dir.display());
+    println!("try:  callrated send --calls 1000      then:  callrated usage");
+}

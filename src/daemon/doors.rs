@@ -1,0 +1,100 @@
+//! Opens the doors: gives each listener its journalled profile and starts its tasks.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::engine::Engine;
+use super::recover::Known;
+use crate::batch::{Batch, EntryKind, SourceId};
+use crate::config::Config;
+use crate::entry::{MAX_AGE_DAYS, SourceProfile};
+use crate::exit::Exit;
+use crate::ingest::allow::Allow;
+use crate::ingest::counters::Counters;
+use crate::ingest::settings::{Listen, NODE_DEFAULT, Protocol};
+use crate::ingest::{Door, Stop, tcp, udp};
+use crate::road::Road;
+use crate::wire::Format;
+
+/// Name of the source of records posted to the API.
+const POST: &str = "http";
+
+/// Opens every listener; gives the door for records posted to the API.
+pub(super) async fn open(
+    config: &Config,
+    engine: &mut Engine,
+    stop: &Stop,
+    tasks: &mut JoinSet<()>,
+) -> Result<Arc<Door>, Exit> {
+    let post = SourceProfile { listener: POST.to_owned(), max_age_days: MAX_AGE_DAYS, ..SourceProfile::default() };
+    let profiles = config.listeners.iter().map(|l| l.profile.clone()).chain([post]);
+    let ids = register(&engine.road, &mut engine.known, profiles.collect()).await?;
+    for (listen, id) in config.listeners.iter().zip(&ids) {
+        let door = Arc::new(Door {
+            source: *id,
+            name: listen.profile.listener.clone(),
+            format: listen.format,
+            columns: listen.columns.clone(),
+            node: listen.node.clone(),
+            allow: listen.allow.clone(),
+            outbox: engine.outbox.clone(),
+            counters: Arc::new(Counters::new(&listen.profile.listener)),
+        });
+        listener(listen, door, stop, tasks).await?;
+    }
+    let source = ids.last().copied().unwrap_or_default();
+    Ok(Arc::new(Door {
+        source,
+        name: POST.to_owned(),
+        format: Format::Auto,
+        columns: None,
+        node: NODE_DEFAULT.to_owned(),
+        allow: Allow::default(),
+        outbox: engine.outbox.clone(),
+        counters: Arc::new(Counters::new(POST)),
+    }))
+}
+
+async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut JoinSet<()>) -> Result<(), Exit> {
+    let taken = |e: std::io::Error| {
+        Exit::environment(format!(
+            "{} cannot be opened: {e}; is another daemon running there?",
+            listen.profile.listener
+        ))
+    };
+    match listen.protocol {
+        Protocol::Tcp => {
+            let socket = TcpListener::bind(listen.address).await.map_err(taken)?;
+            tasks.spawn(tcp::serve(socket, door, stop.clone()));
+        }
+        Protocol::Udp => {
+            let bound = udp::bind(listen).map_err(taken)?;
+            tasks.spawn(udp::serve(bound, door, stop.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Journals the profiles that are new or changed, and gives each its index. A listener is known by its name.
+pub async fn register(road: &Road, known: &mut Known, profiles: Vec<SourceProfile>) -> Result<Vec<SourceId>, Exit> {
+    let mut batch = Batch::new(SourceId(0));
+    let mut ids = Vec::with_capacity(profiles.len());
+    for mut profile in profiles {
+        let found = known.sources.iter().position(|s| s.as_ref().is_some_and(|s| s.listener == profile.listener));
+        let index = found.unwrap_or(known.sources.len());
+        profile.index = u16::try_from(index)
+            .map_err(|_| Exit::environment("this data folder has seen 65,536 listeners: no more can be named"))?;
+        if known.sources.get(index).and_then(Option::as_ref) != Some(&profile) {
+            // Plain text and numbers always serialise.
+            batch.push_entry(EntryKind::Source, &serde_json::to_vec(&profile).unwrap_or_default());
+            known.source(profile);
+        }
+        ids.push(SourceId(index as u16));
+    }
+    if batch.entries() > 0 {
+        road.enter(batch).await.map_err(|e| Exit::environment(format!("the listeners cannot be journalled: {e}")))?;
+    }
+    Ok(ids)
+}

@@ -1,0 +1,278 @@
+//! Recovery: store, images, journal and identity index of a data folder, opened and checked against each other.
+
+use std::sync::Arc;
+
+use crate::batch::{EntryKind, Frame, Position};
+use crate::books::Books;
+use crate::config::Config;
+use crate::entry::{Activation, SourceProfile};
+use crate::exit::Exit;
+use crate::flush::{FlushError, FlushState};
+use crate::identity::{self, IdentityError, IdentityIndex, Key};
+use crate::images::{ImageMissing, Images};
+use crate::journal::{self, Journal, JournalError};
+use crate::names::Names;
+use crate::os::disk::{Disk, RealDisk};
+use crate::poison;
+use crate::rating::{self, Answered};
+use crate::record::Record;
+use crate::resolver::{KnownTariff, ResolverError, ResolverState, shard_of};
+use crate::shard::{LineKey, ShardState};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{ActivationRow, Store, StoreError, StoredState};
+
+/// What a reload or a new listener compares with: the latest of each kind that the store knows, completed by the replay.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Digest of the latest tariff.
+    pub tariff: Option<String>,
+    /// Digest of the directory in force.
+    pub directory: Option<String>,
+    /// Listeners' settings by index.
+    pub sources: Vec<Option<SourceProfile>>,
+}
+
+/// Everything a data folder holds, opened.
+pub struct Recovered {
+    pub store: Arc<dyn Store>,
+    pub images: Arc<Images>,
+    pub journal: Journal,
+    pub identity: IdentityIndex,
+    pub resolver: ResolverState,
+    pub shards: Vec<ShardState>,
+    pub flush: FlushState,
+    pub known: Known,
+    pub report: Vec<String>,
+}
+
+/// Opens it all, in the order in which one depends on the other.
+pub fn recover(config: &Config) -> Result<Recovered, Exit> {
+    let mut report = Vec::new();
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store).map_err(store_exit)?);
+    let state = store.load().map_err(store_exit)?;
+    let images = Images::open(&config.data_dir.join("images"))
+        .map_err(|e| Exit::environment(format!("the folder of images cannot be made: {e}")))?;
+    let images = Arc::new(images);
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+
+    let settings =
+        journal::Settings { verify_from: state.position, at_least: state.position, ..journal::Settings::default() };
+    let (journal, recovery) =
+        Journal::open(disk.clone(), &config.data_dir.join("journal"), &settings).map_err(journal_exit)?;
+    report.extend(recovery.cut.map(|cut| cut.to_string()));
+    if state.position < recovery.first {
+        return Err(Exit::damaged(format!(
+            "the store stands at position {}, but the journal begins at {}: segments that were not stored yet are gone; \
+             restore both from one backup",
+            state.position, recovery.first
+        )));
+    }
+    let (identity, rebuilt) =
+        IdentityIndex::open(disk, &config.data_dir.join("identity"), &identity::Settings::default(), journal.durable())
+            .map_err(identity_exit)?;
+    let identity = catch_up(identity, &rebuilt, &journal, state.position)?;
+    if rebuilt.cut > 0 {
+        report.push(format!("cut {} bytes off the identity index: they were never synced", rebuilt.cut));
+    }
+
+    let known = known(&state);
+    let mut resolver = resolver_state(&state, &images, &known)?;
+    resolver.set_aside = poison::set_aside(&config.data_dir);
+    let shards = shard_states(&state, config.shards);
+    let flush = FlushState {
+        position: state.position,
+        books: Books::from_stored(state.books.iter().cloned()),
+        tariffs: state.tariffs.iter().map(|t| t.digest.clone()).collect(),
+    };
+    Ok(Recovered { store, images, journal, identity, resolver, shards, flush, known, report })
+}
+
+/// The index is synced before the store takes a position, so it covers that position; an index that was removed or lost
+/// its end is fed again from the journal, as long as that still holds the records.
+fn catch_up(
+    mut identity: IdentityIndex,
+    rebuilt: &identity::Rebuilt,
+    journal: &Journal,
+    stored: Position,
+) -> Result<IdentityIndex, Exit> {
+    if rebuilt.covered >= stored {
+        return Ok(identity);
+    }
+    let (mut keys, mut verdicts) = (Vec::new(), Vec::new());
+    for frame in journal.reader().frames_from(rebuilt.covered) {
+        let frame = frame.map_err(|error| match error {
+            JournalError::Gone { .. } => Exit::damaged(format!(
+                "the identity index knows records up to position {} only, and the journal no longer holds those up to \
+                 {stored}: restore both from one backup",
+                rebuilt.covered
+            )),
+            error => journal_exit(error),
+        })?;
+        if frame.position >= stored {
+            break;
+        }
+        keys.clear();
+        verdicts.clear();
+        for entry in frame.entries().filter(|e| EntryKind::from_byte(e.kind) == Some(EntryKind::Record)) {
+            let record = Record::decode(entry.payload)
+                .map_err(|e| Exit::damaged(format!("journal entry at position {}: {e}", entry.position)))?;
+            if rating::answered(&record) == Answered::Yes {
+                keys.push(Key { identity: record.identity(), content: record.content(), position: entry.position });
+            }
+        }
+        identity.check(&keys, &mut verdicts).map_err(identity_exit)?;
+    }
+    identity.sync(stored).map_err(identity_exit)?;
+    Ok(identity)
+}
+
+fn known(state: &StoredState) -> Known {
+    let mut known = Known {
+        tariff: state.tariffs.last().map(|t| t.digest.clone()),
+        directory: state.directories.last().map(|d| d.digest.clone()),
+        sources: Vec::new(),
+    };
+    for row in &state.sources {
+        if let Ok(profile) = serde_json::from_str::<SourceProfile>(&row.json) {
+            known.source(profile);
+        }
+    }
+    known
+}
+
+impl Known {
+    /// The journal behind the stored position may hold changes too: they are the latest.
+    pub fn note(&mut self, frame: &Frame) {
+        for entry in frame.entries() {
+            let activation = || serde_json::from_slice::<Activation>(entry.payload).ok().map(|a| a.digest);
+            match EntryKind::from_byte(entry.kind) {
+                Some(EntryKind::Tariff) => self.tariff = activation().or(self.tariff.take()),
+                Some(EntryKind::Directory) => self.directory = activation().or(self.directory.take()),
+                Some(EntryKind::Source) => {
+                    if let Ok(profile) = serde_json::from_slice::<SourceProfile>(entry.payload) {
+                        self.source(profile);
+                    }
+                }
+                // Records are many, and a frame of records holds nothing else.
+                _ => return,
+            }
+        }
+    }
+
+    /// Takes a listener's settings.
+    pub fn source(&mut self, profile: SourceProfile) {
+        let index = usize::from(profile.index);
+        if self.sources.len() <= index {
+            self.sources.resize(index + 1, None);
+        }
+        self.sources[index] = Some(profile);
+    }
+}
+
+fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result<ResolverState, Exit> {
+    let mut tariffs = Vec::with_capacity(state.tariffs.len());
+    for row in &state.tariffs {
+        let tariff = images.tariff(&row.digest).map_err(image_exit)?;
+        tariffs.push(KnownTariff { slot: row.slot, activation: activation(row), tariff });
+    }
+    let directory = match state.directories.last() {
+        Some(row) => Some(images.directory(&row.digest).map_err(image_exit)?),
+        None => None,
+    };
+    Ok(ResolverState {
+        accounts: Names::from_stored(state.accounts.iter().map(|a| a.name.clone())),
+        groups: Names::from_stored(state.groups.iter().map(|g| g.name.clone())),
+        sources: known.sources.clone(),
+        tariffs,
+        directory,
+        directories: state.directories.len() as u16,
+        set_aside: Vec::new(),
+        attempts: state.retried.iter().map(|r| ((r.key.position, r.key.leg), r.attempt)).collect(),
+    })
+}
+
+fn shard_states(state: &StoredState, shards: usize) -> Vec<ShardState> {
+    let mut states: Vec<ShardState> = (0..shards).map(|_| ShardState::default()).collect();
+    for line in &state.usage {
+        let key = LineKey {
+            account: line.account,
+            group: line.group,
+            period: line.period,
+            call_type: line.call_type,
+            currency: line.currency,
+        };
+        states[shard_of(line.group, shards)].load_line(key, line.usage, line.decimals);
+    }
+    for line in &state.allowances {
+        states[shard_of(line.group, shards)].drawn.insert((line.group, line.period), line.used_seconds);
+    }
+    states
+}
+
+fn activation(row: &ActivationRow) -> Activation {
+    Activation {
+        digest: row.digest.clone(),
+        effective_from: row.effective_from.map(|t| t.0),
+        activated_at: row.activated_at.0,
+        by: row.by.clone(),
+    }
+}
+
+/// Which exit code a store's failure has.
+pub fn store_exit(error: StoreError) -> Exit {
+    match error {
+        StoreError::Newer { .. }
+        | StoreError::Damaged(_)
+        | StoreError::OutOfOrder { .. }
+        | StoreError::Unstorable(_) => Exit::damaged(error),
+        StoreError::Busy | StoreError::Full | StoreError::Io(_) => Exit::environment(error),
+    }
+}
+
+/// Which exit code a flush's failure has.
+pub fn flush_exit(error: FlushError) -> Exit {
+    let FlushError::Store(error) = error;
+    store_exit(error)
+}
+
+/// Which exit code a missing image has.
+pub fn image_exit(error: ImageMissing) -> Exit {
+    match error {
+        ImageMissing::Unwritable { .. } => Exit::environment(error),
+        ImageMissing::Missing { .. } | ImageMissing::Damaged { .. } => Exit::damaged(error),
+    }
+}
+
+/// Which exit code a resolver's failure has.
+pub fn resolver_exit(error: ResolverError) -> Exit {
+    match error {
+        ResolverError::Identity(error) => identity_exit(error),
+        ResolverError::Image(error) => image_exit(error),
+        ResolverError::Entry(..) => Exit::damaged(error),
+    }
+}
+
+/// Which exit code a journal's failure has.
+pub fn journal_exit(error: JournalError) -> Exit {
+    match error {
+        JournalError::Damaged { .. }
+        | JournalError::EndLost { .. }
+        | JournalError::NewerVersion { .. }
+        | JournalError::OtherFolder { .. }
+        | JournalError::Gone { .. } => Exit::damaged(error),
+        JournalError::NoSpace { .. }
+        | JournalError::TooLarge { .. }
+        | JournalError::Latched
+        | JournalError::Io { .. } => Exit::environment(error),
+    }
+}
+
+/// Which exit code an identity index's failure has.
+pub fn identity_exit(error: IdentityError) -> Exit {
+    match error {
+        IdentityError::Damaged { .. } | IdentityError::NewerVersion { .. } | IdentityError::OtherFolder { .. } => {
+            Exit::damaged(error)
+        }
+        IdentityError::NoSpace { .. } | IdentityError::Latched | IdentityError::Io { .. } => Exit::environment(error),
+    }
+}

@@ -1,0 +1,64 @@
+//! Watches the rates folder: a change is reloaded once it has been quiet for a moment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::{RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+
+use super::reload::{ReloadError, Reloader};
+use crate::rates;
+
+/// Quiet time after the last change: editors and copies write a file in several steps.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// Reloads at every change, for as long as the daemon runs.
+pub(super) async fn watch(reloader: Arc<Reloader>) {
+    let (changed, mut changes) = mpsc::channel::<()>(1);
+    let told = move |event: notify::Result<notify::Event>| {
+        if event.is_ok_and(|e| !matches!(e.kind, notify::EventKind::Access(_))) {
+            // One waiting note is enough.
+            let _ = changed.try_send(());
+        }
+    };
+    let watcher = notify::recommended_watcher(told)
+        .and_then(|mut w| w.watch(reloader.folder(), RecursiveMode::Recursive).map(|()| w));
+    let Ok(_watcher) = watcher else {
+        tracing::warn!("changes of {} are not seen by themselves: send SIGHUP", reloader.folder().display());
+        return;
+    };
+    while changes.recv().await.is_some() {
+        while tokio::time::timeout(QUIET, changes.recv()).await.is_ok_and(|c| c.is_some()) {}
+        reload_and_say(&reloader, "file change").await;
+    }
+}
+
+/// Reloads and says in the log what came of it.
+pub(super) async fn reload_and_say(reloader: &Reloader, by: &str) {
+    match reloader.reload(by, None).await {
+        Ok(loaded) => {
+            for finding in &loaded.findings {
+                tracing::warn!("{}", rates::describe(finding));
+            }
+            if loaded.tariff_changed || loaded.directory_changed {
+                tracing::info!(
+                    "in force ({by}): tariff {} with {} prefixes, directory {} with {} accounts",
+                    &loaded.tariff[..12],
+                    loaded.prefixes,
+                    &loaded.directory[..12],
+                    loaded.accounts
+                );
+            } else {
+                tracing::info!("nothing changed in {} ({by})", reloader.folder().display());
+            }
+        }
+        Err(error) => {
+            if let ReloadError::Rates(rates::RatesError::Wrong { findings, .. }) = &error {
+                for finding in findings {
+                    tracing::error!("{}", rates::describe(finding));
+                }
+            }
+            tracing::error!("{error}; what is in force stays ({by})");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! From the parts' answers to the rows of one transaction.
+//!
+//! Does not know SQL, nor when it is written.
+
+use crate::batch::{Frame, Position, SourceId};
+use crate::books::Share;
+use crate::call::TariffSlot;
+use crate::entry::Activation;
+use crate::record::Record;
+use crate::resolver::Gathered;
+use crate::shard::ShardPart;
+use crate::store;
+use crate::time::Timestamp;
+
+/// The rows of one flush, borrowed from the parts.
+pub(super) struct Rows<'a> {
+    pub(super) accounts: Vec<store::Account>,
+    pub(super) groups: Vec<store::Group>,
+    pub(super) tariffs: Vec<store::ActivationRow>,
+    pub(super) directories: Vec<store::ActivationRow>,
+    pub(super) sources: Vec<store::SourceRow>,
+    pub(super) calls: Vec<store::CallRow<'a>>,
+    pub(super) usage: Vec<store::UsageLine>,
+    pub(super) allowances: Vec<store::AllowanceLine>,
+    pub(super) suspended: Vec<store::SuspendedRow<'a>>,
+    pub(super) released: Vec<store::SuspenseKey>,
+    pub(super) retried: Vec<store::Retried>,
+    pub(super) conflicts: Vec<store::ConflictRow<'a>>,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(gathered: &'a Gathered, shards: &'a [(Box<ShardPart>, Share)]) -> Rows<'a> {
+        let parts = || shards.iter().map(|(part, _)| part);
+        let mut calls = Vec::with_capacity(parts().map(|p| p.rows.len()).sum());
+        let mut suspended: Vec<store::SuspendedRow<'a>> = Vec::new();
+        for part in parts() {
+            for row in &part.rows {
+                let record = record_of(&part.frames[row.frame as usize], row.at as usize, row.length as usize).1;
+                calls.push(store::CallRow {
+                    call: row.call,
+                    node: record.node,
+                    id: record.id,
+                    source_dialled: record.source,
+                    destination_dialled: record.destination,
+                    start: record.start,
+                });
+            }
+            for leg in &part.suspended {
+                let job = &leg.job;
+                let frame = &part.frames[leg.frame as usize];
+                let (bytes, record) = record_of(frame, job.at as usize, job.length as usize);
+                suspended.push(store::SuspendedRow {
+                    key: store::SuspenseKey { position: job.key.position, leg: Some(job.key.leg) },
+                    reason: leg.reason,
+                    attempt: job.attempt,
+                    account: Some(job.account),
+                    period: Some(leg.period),
+                    node: record.node,
+                    id: record.id,
+                    source_dialled: record.source,
+                    destination_dialled: record.destination,
+                    answer: record.answer,
+                    record: bytes,
+                    source: SourceId(job.source),
+                    received_at: job.received_at,
+                    detail: leg.detail,
+                });
+            }
+        }
+        for kept in &gathered.suspended {
+            let (bytes, record) = record_of(&kept.frame, kept.at, kept.length);
+            suspended.push(store::SuspendedRow {
+                key: store::SuspenseKey { position: kept.position, leg: kept.leg },
+                reason: kept.reason,
+                attempt: kept.attempt,
+                account: kept.account,
+                period: kept.period,
+                node: record.node,
+                id: record.id,
+                source_dialled: record.source,
+                destination_dialled: record.destination,
+                answer: record.answer,
+                record: bytes,
+                source: SourceId(kept.source),
+                received_at: kept.received_at,
+                detail: kept.detail,
+            });
+        }
+        let retried: Vec<store::Retried> = gathered
+            .retried
+            .iter()
+            .map(|r| store::Retried { key: store::SuspenseKey { position: r.0, leg: r.1 }, attempt: r.2 })
+            .collect();
+        keep_latest(&mut suspended, &retried);
+        let waiting: hashbrown::HashSet<store::SuspenseKey> = suspended.iter().map(|s| s.key).collect();
+        let released = retried.iter().map(|r| r.key).filter(|key| !waiting.contains(key)).collect();
+        Rows {
+            accounts: gathered
+                .accounts
+                .iter()
+                .map(|(key, name)| store::Account { key: *key, name: name.clone() })
+                .collect(),
+            groups: gathered.groups.iter().map(|(key, name)| store::Group { key: *key, name: name.clone() }).collect(),
+            tariffs: gathered.tariffs.iter().map(|t| activation(t.slot, t.position, &t.activation)).collect(),
+            directories: gathered
+                .directories
+                .iter()
+                .map(|(slot, position, one)| activation(*slot, *position, one))
+                .collect(),
+            sources: gathered
+                .sources
+                .iter()
+                .map(|(position, profile)| store::SourceRow {
+                    source: SourceId(profile.index),
+                    position: *position,
+                    // A profile is plain text and numbers: it always serialises.
+                    json: serde_json::to_string(profile).unwrap_or_default(),
+                })
+                .collect(),
+            usage: parts()
+                .flat_map(|p| &p.lines)
+                .map(|(key, usage, decimals)| store::UsageLine {
+                    account: key.account,
+                    group: key.group,
+                    period: key.period,
+                    call_type: key.call_type,
+                    currency: key.currency,
+                    decimals: *decimals,
+                    usage: *usage,
+                })
+                .collect(),
+            allowances: parts()
+                .flat_map(|p| &p.drawn)
+                .map(|(group, period, used)| store::AllowanceLine {
+                    group: *group,
+                    period: *period,
+                    used_seconds: *used,
+                })
+                .collect(),
+            retried,
+            conflicts: gathered
+                .conflicts
+                .iter()
+                .map(|c| store::ConflictRow {
+                    position: c.position,
+                    first: c.first,
+                    record: record_of(&c.frame, c.at, c.length).0,
+                })
+                .collect(),
+            calls,
+            suspended,
+            released,
+        }
+    }
+}
+
+/// Of several attempts at one thing between two markers only the last counts: one that failed and was then tried again
+/// is no longer in suspense for the first failure.
+fn keep_latest(suspended: &mut Vec<store::SuspendedRow<'_>>, retried: &[store::Retried]) {
+    let mut latest: hashbrown::HashMap<store::SuspenseKey, Position> = hashbrown::HashMap::new();
+    for one in retried {
+        let attempt = latest.entry(one.key).or_insert(one.attempt);
+        *attempt = (*attempt).max(one.attempt);
+    }
+    suspended.retain(|s| latest.get(&s.key).is_none_or(|attempt| s.attempt >= *attempt));
+}
+
+fn activation(slot: TariffSlot, position: Position, one: &Activation) -> store::ActivationRow {
+    store::ActivationRow {
+        slot,
+        position,
+        digest: one.digest.clone(),
+        effective_from: one.effective_from.map(Timestamp),
+        activated_at: Timestamp(one.activated_at),
+        by: one.by.clone(),
+    }
+}
+
+/// A record in a frame: its canonical bytes and its fields. The resolver has read it before, so it can be read.
+fn record_of(frame: &Frame, at: usize, length: usize) -> (&[u8], Record<'_>) {
+    let bytes = frame.bytes.get(at..at + length).unwrap_or(&[]);
+    (bytes, Record::decode(bytes).unwrap_or_default())
+}

@@ -1,0 +1,284 @@
+//! Call details as a customer and a billing engineer read them: columns in three languages, CSV or NDJSON.
+//!
+//! One row per leg; start is the answer and end is answer + duration, so that the columns agree; the cost column adds up
+//! to the usage line, to the digit.
+//!
+//! Does not know where the rows come from, nor who asked.
+
+use serde_json::{Map, Value, json};
+
+use super::usage::minutes;
+use crate::call::CallType;
+
+use crate::store::StoredCall;
+use crate::time::Timestamp;
+
+/// Language of headings and call types.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Language {
+    En,
+    De,
+    It,
+}
+
+impl Language {
+    /// From `en`, `de`, `it`.
+    pub(super) fn named(name: &str) -> Option<Language> {
+        Some(match name {
+            "en" => Language::En,
+            "de" => Language::De,
+            "it" => Language::It,
+            _ => return None,
+        })
+    }
+
+    fn of(self, [en, de, it]: [&'static str; 3]) -> &'static str {
+        match self {
+            Language::En => en,
+            Language::De => de,
+            Language::It => it,
+        }
+    }
+}
+
+/// Which columns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Columns {
+    Usual,
+    Full,
+}
+
+/// Headings of the usual columns.
+const USUAL: [[&str; 3]; 9] = [
+    ["Source Number", "Quellrufnummer", "Numero di origine"],
+    ["Destination Number", "Zielrufnummer", "Numero di destinazione"],
+    ["Start Time (UTC)", "Startzeit (UTC)", "Ora di inizio (UTC+0)"],
+    ["End Time (UTC)", "Endzeit (UTC)", "Ora di fine (UTC+0)"],
+    ["Duration (sec)", "Dauer (Sek.)", "Durata (sec)"],
+    ["Billable Minutes", "Fakturierbare Minuten", "Minuti fatturabili"],
+    ["Total Cost", "Gesamtkosten", "Costo totale"],
+    ["Rate", "Tarif", "Tariffa"],
+    ["Call Type", "Anruftyp", "Tipo di chiamata"],
+];
+
+/// Headings of the further columns of `columns=full`.
+const FULL: [[&str; 3]; 15] = [
+    ["Currency", "Währung", "Valuta"],
+    ["Billable Seconds", "Fakturierbare Sekunden", "Secondi fatturabili"],
+    ["Included Seconds", "Inklusivsekunden", "Secondi inclusi"],
+    ["Overage Seconds", "Mehrverbrauch (Sek.)", "Secondi oltre soglia"],
+    ["Prefix", "Vorwahl", "Prefisso"],
+    ["Destination", "Ziel", "Destinazione"],
+    ["Rule", "Regel", "Regola"],
+    ["Steps", "Taktung", "Scatti"],
+    ["Connect Fee", "Verbindungsentgelt", "Scatto alla risposta"],
+    ["Setup Time (UTC)", "Rufaufbau (UTC)", "Ora di chiamata (UTC+0)"],
+    ["Node", "Knoten", "Nodo"],
+    ["Call ID", "Anruf-ID", "ID chiamata"],
+    ["Direction", "Richtung", "Direzione"],
+    ["Tariff", "Tarifstand", "Tariffario"],
+    ["Revision", "Revision", "Revisione"],
+];
+
+/// The call type as it is shown.
+pub(super) fn call_type(call_type: CallType, language: Language) -> &'static str {
+    language.of(match call_type {
+        CallType::Included => ["Included Minutes", "Inklusivminuten", "Minuti inclusi"],
+        CallType::Overage => ["Minute Overage", "Mehrverbrauch", "Minuti oltre soglia"],
+        CallType::DomesticPremium => {
+            ["Domestic per Minute", "Inlandsgespräche pro Minute", "Chiamate nazionali al minuto"]
+        }
+        CallType::International => ["International", "International", "Internazionale"],
+        CallType::TollFree => ["Inbound Toll-Free", "Gebührenfreie Nummern eingehend", "Numeri gratuiti in entrata"],
+        CallType::TollFreeOutbound => {
+            ["Outbound Toll-Free", "Gebührenfreie Nummern ausgehend", "Numeri gratuiti in uscita"]
+        }
+        CallType::Emergency => ["Emergency", "Notruf", "Emergenza"],
+        CallType::Inbound => ["Inbound", "Eingehend", "In entrata"],
+    })
+}
+
+/// The heading row.
+pub(super) fn csv_header(language: Language, columns: Columns, out: &mut String) {
+    let further: &[[&'static str; 3]] = if columns == Columns::Full { &FULL } else { &[] };
+    for (i, heading) in USUAL.iter().chain(further).enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        cell(language.of(*heading), out);
+    }
+    out.push_str("\r\n");
+}
+
+/// One call as a CSV row.
+pub(super) fn csv_row(row: &StoredCall<'_>, language: Language, columns: Columns, out: &mut String) {
+    let call = &row.call;
+    let decimals = u32::from(call.basis.decimals);
+    let cells = [
+        number(call.source, row.source_dialled),
+        number(call.destination, row.destination_dialled),
+        second(call.answer),
+        second(Timestamp(call.answer.0.saturating_add(call.duration.0))),
+        call.duration.to_string(),
+        minutes(i64::from(call.billable_seconds)),
+        call.cost.fixed(decimals),
+        call.basis.price.rate.fixed(0),
+        call_type(call.call_type, language).to_owned(),
+    ];
+    for (i, text) in cells.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        cell(text, out);
+    }
+    if columns == Columns::Full {
+        for text in full(row) {
+            out.push(',');
+            cell(&text, out);
+        }
+    }
+    out.push_str("\r\n");
+}
+
+fn full(row: &StoredCall<'_>) -> [String; 15] {
+    let call = &row.call;
+    let steps = &call.basis.steps;
+    [
+        text(&call.basis.currency),
+        call.billable_seconds.to_string(),
+        call.included_seconds.to_string(),
+        call.overage_seconds().to_string(),
+        row.text.prefix.clone(),
+        row.text.destination.clone(),
+        format!("R{}", call.basis.rule),
+        format!("{} {}/{}", steps.mode, steps.initial, steps.increment),
+        call.basis.price.connect_fee.fixed(0),
+        row.start.map_or_else(String::new, second),
+        text(row.node),
+        text(row.id),
+        call.key.leg.name().to_owned(),
+        row.text.tariff.clone(),
+        "0".to_owned(),
+    ]
+}
+
+/// One call as a JSON object: every column, with names that do not depend on the language.
+pub(super) fn json(row: &StoredCall<'_>) -> Value {
+    let call = &row.call;
+    let decimals = u32::from(call.basis.decimals);
+    let steps = &call.basis.steps;
+    let mut out = Map::new();
+    let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
+    put("node", json!(text(row.node)));
+    put("id", json!(text(row.id)));
+    put("direction", json!(call.key.leg.name()));
+    put("source", json!(number(call.source, row.source_dialled)));
+    put("destination", json!(number(call.destination, row.destination_dialled)));
+    put("dialled", json!(text(row.destination_dialled)));
+    if let Some(start) = row.start {
+        put("setup", json!(start.to_string()));
+    }
+    put("start", json!(call.answer.to_string()));
+    put("end", json!(Timestamp(call.answer.0.saturating_add(call.duration.0)).to_string()));
+    put("duration", json!(call.duration.to_string()));
+    put("call_type", json!(call.call_type.name()));
+    put("billable_seconds", json!(call.billable_seconds));
+    put("billable_minutes", json!(minutes(i64::from(call.billable_seconds))));
+    put("included_seconds", json!(call.included_seconds));
+    put("overage_seconds", json!(call.overage_seconds()));
+    put("rate", json!(call.basis.price.rate.fixed(0)));
+    put("connect_fee", json!(call.basis.price.connect_fee.fixed(0)));
+    put("cost", json!(call.cost.fixed(decimals)));
+    put("currency", json!(text(&call.basis.currency)));
+    put("period", json!(call.period.to_string()));
+    put("rule", json!(format!("R{}", call.basis.rule)));
+    put("plan", json!(row.text.plan));
+    put("deck", json!(row.text.deck));
+    put("prefix", json!(row.text.prefix));
+    put("destination_name", json!(row.text.destination));
+    put(
+        "steps",
+        json!({ "mode": steps.mode.name(), "initial": steps.initial, "increment": steps.increment,
+                "minimum": steps.minimum, "free_below": steps.free_below.to_string() }),
+    );
+    put("tariff", json!(format!("blake3:{}", row.text.tariff)));
+    put("revision", json!(0));
+    Value::Object(out)
+}
+
+/// E.164 with `+`, or what was dialled where that is no such number.
+fn number(number: Option<crate::number::Number>, dialled: &[u8]) -> String {
+    number.map_or_else(|| text(dialled), |number| format!("+{number}"))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end().to_owned()
+}
+
+/// `2026-10-05 09:00:00`, with the microseconds where there are any: spreadsheets read it, and nothing is lost.
+fn second(at: Timestamp) -> String {
+    let shown = at.to_string();
+    shown.trim_end_matches('Z').replace('T', " ")
+}
+
+/// A CSV cell: quoted where needed. A text that a spreadsheet would run (it begins with `=`, `+`, `-`, `@`, tab or
+/// return) gets an apostrophe before it, unless it is a number, a time or a telephone number.
+pub(super) fn cell(text: &str, out: &mut String) {
+    let harmless = {
+        let rest = text.strip_prefix(['+', '-']).unwrap_or(text);
+        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    };
+    let runs = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !harmless;
+    if !runs && !text.contains([',', '"', '\n', '\r']) {
+        out.push_str(text);
+        return;
+    }
+    out.push('"');
+    if runs {
+        out.push('\'');
+    }
+    for c in text.chars() {
+        if c == '"' {
+            out.push('"');
+        }
+        out.push(c);
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_do_not_run_in_a_spreadsheet() {
+        for (text, expected) in [
+            ("+4930123456", "+4930123456"),
+            ("-0.0200", "-0.0200"),
+            ("=1+1", "\"'=1+1\""),
+            ("+1+cmd|' /C calc'!A0", "\"'+1+cmd|' /C calc'!A0\""),
+            ("@SUM(A1)", "\"'@SUM(A1)\""),
+            ("-", "\"'-\""),
+            ("a,b", "\"a,b\""),
+            ("say \"x\"", "\"say \"\"x\"\"\""),
+            ("plain", "plain"),
+        ] {
+            let mut out = String::new();
+            cell(text, &mut out);
+            assert_eq!(out, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn headings_in_three_languages() {
+        let mut out = String::new();
+        csv_header(Language::De, Columns::Usual, &mut out);
+        assert_eq!(
+            out,
+            "Quellrufnummer,Zielrufnummer,Startzeit (UTC),Endzeit (UTC),Dauer (Sek.),Fakturierbare Minuten,\
+             Gesamtkosten,Tarif,Anruftyp\r\n"
+        );
+        assert_eq!(call_type(CallType::TollFree, Language::It), "Numeri gratuiti in entrata");
+        assert_eq!(call_type(CallType::DomesticPremium, Language::It), "Chiamate nazionali al minuto");
+    }
+}

@@ -1,0 +1,271 @@
+//! The index: generations of tables over one log.
+//!
+//! Does not know what a verdict leads to.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::grow::{AHEAD, Grown, Growth, Job, fill, insert_all};
+use super::log::{Entry, Log, SLOT};
+use super::rebuild::{self, Scan};
+use super::table::Table;
+use super::{IdentityError, Key, Rebuilt, Settings, Verdict, log};
+use crate::batch::Position;
+use crate::os::disk::Disk;
+use crate::record::{Content, Identity};
+
+/// Keys handled between two looks at growth.
+const TURN: usize = if cfg!(test) { 16 } else { 1024 };
+/// Slots the index itself brings over into a grown table, about 0.4 ms of work; more are left to the helper.
+const LAST_STEP: u64 = if cfg!(test) { 50 } else { 8192 };
+/// Tables larger than this are given back to the system by another thread: it takes milliseconds.
+const SLOW_TO_DROP: usize = 8 << 20;
+
+/// The identity index; one owner.
+pub struct IdentityIndex {
+    log: Log,
+    settings: Settings,
+    /// Oldest first; the last one takes new entries. Never empty.
+    generations: Vec<Generation>,
+    growth: Option<Growth>,
+    entries: u64,
+    latched: bool,
+}
+
+/// A table and where its entries begin.
+pub(super) struct Generation {
+    /// Slot of ordinal 0.
+    pub base: u64,
+    pub table: Table,
+}
+
+impl IdentityIndex {
+    /// Opens the index in a folder, making an empty one where there is none, and builds it from its log. Entries at or
+    /// beyond `durable_end`, the journal's end, are dropped.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        settings: &Settings,
+        durable_end: Position,
+    ) -> Result<(IdentityIndex, Rebuilt), IdentityError> {
+        let (file, path, created) = log::open_file(disk.as_ref(), dir, settings.folder)?;
+        let scan = rebuild::scan(Arc::clone(&file), &path, settings, durable_end)?;
+        let Scan { log, generations, kept, entries, cut, dropped, stale } = scan;
+        let mut index =
+            IdentityIndex { log, settings: settings.clone(), generations, growth: None, entries, latched: false };
+        for entry in kept {
+            index.insert(entry)?;
+        }
+        index.settle(stale)?;
+        let covered = index.log.covered;
+        let rebuilt = Rebuilt { created, entries: index.entries, covered, cut, dropped };
+        Ok((index, rebuilt))
+    }
+
+    /// Decides for every key in turn, as if they came one by one, and appends the verdicts to `out`. New ones are known
+    /// from then on, durable after the next [`IdentityIndex::sync`].
+    ///
+    /// A full disk does not show here but at the next sync; meanwhile new entries stay in memory.
+    pub fn check(&mut self, batch: &[Key], out: &mut Vec<Verdict>) -> Result<(), IdentityError> {
+        if self.latched {
+            return Err(IdentityError::Latched);
+        }
+        out.reserve(batch.len());
+        let done = self.check_all(batch, out);
+        self.latched = done.is_err();
+        done
+    }
+
+    /// Makes everything checked so far durable, together with the word that every record before `covered` has been
+    /// checked. Called at each flush marker, before the store learns of the position.
+    pub fn sync(&mut self, covered: Position) -> Result<(), IdentityError> {
+        if self.latched {
+            return Err(IdentityError::Latched);
+        }
+        let done = self.log.sync(covered);
+        self.latched = matches!(&done, Err(error) if !matches!(error, IdentityError::NoSpace { .. }));
+        done
+    }
+
+    /// Content and first position of an identity, if it is known.
+    pub fn find(&self, identity: Identity) -> Result<Option<(Content, Position)>, IdentityError> {
+        Ok(find(&self.generations, &self.log, identity)?.map(|entry| (entry.content, entry.position)))
+    }
+
+    /// Identities known.
+    pub fn len(&self) -> u64 {
+        self.entries
+    }
+
+    /// Whether none is known.
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    /// See [`Rebuilt::covered`]; moves with each [`IdentityIndex::sync`].
+    pub fn covered(&self) -> Position {
+        self.log.covered
+    }
+
+    /// Bytes of memory held, a table being built not counted.
+    pub fn memory_bytes(&self) -> usize {
+        let tables: usize = self.generations.iter().map(|generation| generation.table.bytes()).sum();
+        tables + self.log.pending.capacity()
+    }
+
+    /// Generations of tables.
+    pub fn generations(&self) -> usize {
+        self.generations.len()
+    }
+
+    fn check_all(&mut self, batch: &[Key], out: &mut Vec<Verdict>) -> Result<(), IdentityError> {
+        for turn in batch.chunks(TURN) {
+            self.tend()?;
+            turn.iter().take(AHEAD).for_each(|key| self.prefetch(key.identity));
+            for (at, key) in turn.iter().enumerate() {
+                if let Some(ahead) = turn.get(at + AHEAD) {
+                    self.prefetch(ahead.identity);
+                }
+                let verdict = match find(&self.generations, &self.log, key.identity)? {
+                    None => {
+                        let Key { identity, content, position } = *key;
+                        self.insert(Entry { identity, content, position })?;
+                        Verdict::New
+                    }
+                    Some(known) if known.position == key.position => Verdict::Itself,
+                    Some(known) if known.content == key.content => Verdict::Duplicate { first: known.position },
+                    Some(known) => Verdict::Conflict { first: known.position },
+                };
+                out.push(verdict);
+            }
+            if self.log.is_due() {
+                self.write()?;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn prefetch(&self, identity: Identity) {
+        self.generations.iter().for_each(|generation| generation.table.prefetch(identity));
+    }
+
+    #[inline]
+    fn insert(&mut self, entry: Entry) -> Result<(), IdentityError> {
+        while self.generations.last().is_none_or(|last| last.table.is_full()) {
+            self.make_room()?;
+        }
+        let slot = self.log.push(entry);
+        if let Some(last) = self.generations.last_mut() {
+            let place = last.table.place(entry.identity);
+            last.table.insert(place, (slot - last.base) as u32);
+        }
+        self.entries += 1;
+        Ok(())
+    }
+
+    /// Writes what waits; a full disk is left for the next sync to report.
+    fn write(&mut self) -> Result<(), IdentityError> {
+        match self.log.write() {
+            Err(IdentityError::NoSpace { .. }) => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Looks after growth: takes over a table that is ready, begins one that will be needed. Never waits.
+    fn tend(&mut self) -> Result<(), IdentityError> {
+        if self.growth.as_ref().is_some_and(Growth::is_ready) {
+            return self.take_over();
+        }
+        let Some(last) = self.generations.last() else { return Ok(()) };
+        let (count, capacity) = (last.table.count(), last.table.capacity());
+        if capacity >= self.settings.generation_entries {
+            if count >= capacity { self.begin_generation() } else { Ok(()) }
+        } else if self.growth.is_none() && count >= capacity / 4 * 3 {
+            self.begin_growth()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The last table can take nothing more: waits for its successor. Only a flood comes here, for a table is begun to be
+    /// doubled when 60 in 100 places are taken and is full at 95.
+    fn make_room(&mut self) -> Result<(), IdentityError> {
+        if self.growth.is_some() {
+            return self.take_over();
+        }
+        let largest =
+            self.generations.last().is_none_or(|last| last.table.capacity() >= self.settings.generation_entries);
+        if largest { self.begin_generation() } else { self.begin_growth() }
+    }
+
+    fn begin_generation(&mut self) -> Result<(), IdentityError> {
+        let capacity = self.settings.start_entries.min(self.settings.generation_entries);
+        let table = Table::new(capacity).map_err(IdentityError::io("find memory to index", &self.log.path))?;
+        self.generations.push(Generation { base: self.log.slots(), table });
+        Ok(())
+    }
+
+    fn begin_growth(&mut self) -> Result<(), IdentityError> {
+        let Some(last) = self.generations.last() else { return Ok(()) };
+        let capacity = last.table.capacity().max(1).saturating_mul(2).min(self.settings.generation_entries);
+        self.send_helper(Err(capacity))
+    }
+
+    fn send_helper(&mut self, begun: Result<Grown, usize>) -> Result<(), IdentityError> {
+        self.write()?;
+        let base = self.generations.last().map_or(0, |last| last.base);
+        let (file, path) = (Arc::clone(&self.log.file), self.log.path.clone());
+        // Nothing of the generation may be in the file yet.
+        let upto = self.log.written.max(base);
+        self.growth = Some(Growth::start(Job { file, path, base, begun, upto })?);
+        Ok(())
+    }
+
+    /// Waits for the helper if need be. Brings over what has come since and puts the new table in place, or sends the
+    /// helper for another round if that is much.
+    fn take_over(&mut self) -> Result<(), IdentityError> {
+        let Some(growth) = self.growth.take() else { return Ok(()) };
+        let mut grown = growth.finish(&self.log.path)?;
+        if self.log.written > grown.upto + LAST_STEP {
+            return self.send_helper(Ok(grown));
+        }
+        let Some(last) = self.generations.last_mut() else { return Ok(()) };
+        fill(&mut grown, self.log.file.as_ref(), &self.log.path, last.base, self.log.written)?;
+        // What is not in the file yet; a generation may have begun within it.
+        let skipped = last.base.saturating_sub(self.log.written);
+        if let Some(pending) = self.log.pending.get(skipped as usize * SLOT..) {
+            insert_all(&mut grown.table, pending, self.log.written + skipped - last.base);
+        }
+        let old = std::mem::replace(&mut last.table, grown.table);
+        if old.bytes() > SLOW_TO_DROP {
+            // Dropped here if no thread can be had.
+            let _ = std::thread::Builder::new().name("identity-drop".into()).spawn(move || drop(old));
+        }
+        Ok(())
+    }
+
+    /// Makes what opening changed durable before anything is built on it.
+    fn settle(&mut self, changed: bool) -> Result<(), IdentityError> {
+        if changed {
+            self.log.seal();
+        }
+        self.log.sync(self.log.covered)
+    }
+}
+
+/// The entry of an identity, newest generation first: repeats mostly come soon.
+#[inline]
+fn find(generations: &[Generation], log: &Log, identity: Identity) -> Result<Option<Entry>, IdentityError> {
+    for generation in generations.iter().rev() {
+        let place = generation.table.place(identity);
+        let found = generation.table.find(place, |ordinal| {
+            let entry = log.entry(generation.base + u64::from(ordinal))?;
+            Ok::<_, IdentityError>(entry.filter(|entry| entry.identity == identity))
+        })?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}

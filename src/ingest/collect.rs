@@ -1,0 +1,137 @@
+//! Lines into batches: decodes, counts, and remembers what was refused for the senders who want to know.
+//!
+//! Does not know sockets; TCP, UDP and HTTP all come here.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::batch::Batch;
+use crate::wire::{Decoder, Line, Refusal, Scratch};
+
+use super::counters::Tally;
+use super::{BATCH_BYTES, Door};
+
+/// A line that was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RefusedLine {
+    /// Its number, from 1, as the sender counts.
+    pub line: u64,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// Gathers a batch.
+#[derive(Debug)]
+pub struct Collector<'d> {
+    door: &'d Door,
+    decoder: Decoder,
+    scratch: Scratch,
+    batch: Batch,
+    tally: Tally,
+    refused: Vec<RefusedLine>,
+    sequences: Option<Vec<(NodeHash, u64)>>,
+}
+
+/// A node, as the counters of sequences know it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct NodeHash(u64);
+
+impl NodeHash {
+    /// Of a node's name.
+    pub fn of(node: &[u8]) -> NodeHash {
+        NodeHash(xxh3_64(node))
+    }
+}
+
+/// What was gathered.
+#[derive(Debug)]
+pub struct Gathered {
+    /// For the outbox.
+    pub batch: Batch,
+    /// Records in it.
+    pub records: u64,
+    /// What was refused meanwhile.
+    pub refused: Vec<RefusedLine>,
+    /// Nodes' counters in the order of the records, where they were asked for.
+    pub sequences: Vec<(NodeHash, u64)>,
+}
+
+impl<'d> Collector<'d> {
+    /// Gathers for a door what that decoder reads.
+    pub fn new(door: &'d Door, decoder: Decoder) -> Collector<'d> {
+        Collector {
+            door,
+            decoder,
+            scratch: Scratch::default(),
+            batch: Batch::new(door.source),
+            tally: Tally::default(),
+            refused: Vec::new(),
+            sequences: None,
+        }
+    }
+
+    /// Also keeps the nodes' own counters, for [`Gathered::sequences`].
+    pub fn with_sequences(mut self) -> Collector<'d> {
+        self.sequences = Some(Vec::new());
+        self
+    }
+
+    /// Takes a line.
+    #[inline]
+    pub fn line(&mut self, number: u64, line: &[u8]) {
+        match self.decoder.decode(line, &mut self.scratch) {
+            Ok(Line::Record(record)) => {
+                self.tally.received += 1;
+                self.batch.push_record(&record);
+                if let (Some(sequences), Some(seq)) = (&mut self.sequences, record.seq) {
+                    sequences.push((NodeHash::of(record.node), seq));
+                }
+            }
+            Ok(Line::Header | Line::Blank) => {}
+            Err(refusal) => self.refuse(number, refusal),
+        }
+    }
+
+    /// Counts a line as refused.
+    #[cold]
+    pub fn refuse(&mut self, line: u64, refusal: Refusal) {
+        self.batch.push_refused();
+        self.tally.received += 1;
+        if let Some(count) = self.tally.refused.get_mut(refusal.index()) {
+            *count += 1;
+        }
+        self.refused.push(RefusedLine { line, refusal });
+    }
+
+    /// Whether the batch is large enough to be handed on.
+    pub fn is_full(&self) -> bool {
+        self.batch.len() >= BATCH_BYTES
+    }
+
+    /// The lines to come stand for themselves, as each datagram does.
+    pub fn restart(&mut self) {
+        self.decoder.restart();
+    }
+
+    /// Another decoder for the lines to come.
+    pub fn set_decoder(&mut self, decoder: Decoder) {
+        self.decoder = decoder;
+    }
+
+    /// What was gathered since the last time, if anything; its counts are published.
+    pub fn take(&mut self) -> Option<Gathered> {
+        if self.batch.is_empty() {
+            return None;
+        }
+        self.door.counters.publish(self.decoder.format(), &std::mem::take(&mut self.tally));
+        let batch = std::mem::replace(&mut self.batch, Batch::new(self.door.source));
+        let refused = std::mem::take(&mut self.refused);
+        if let Some(first) = refused.first() {
+            tracing::debug!(
+                listener = self.door.name, count = refused.len(), line = first.line, reason = %first.refusal,
+                "records refused"
+            );
+        }
+        let sequences = self.sequences.as_mut().map(std::mem::take).unwrap_or_default();
+        Some(Gathered { records: u64::from(batch.entries()), batch, refused, sequences })
+    }
+}

@@ -1,0 +1,156 @@
+//! Door 1: bytes come in, batches of records go out.
+//!
+//! Each listener has one [`Door`]: what its records are called, who may send, where batches go. The socket files (`udp`,
+//! `tcp`, `http`) only move bytes; lines become records in [`collect::Collector`], and a [`Batch`] leaves through the
+//! [`Outbox`] with a reply handle that is answered once the batch is durable.
+//!
+//! Limits are constants here, each with its reason; a full outbox stops TCP reading and lets the kernel drop UDP, and both
+//! are counted.
+//!
+//! Does not know tariffs, money, accounts, or that a journal exists: it has an outbox and an answer.
+
+pub mod allow;
+pub mod collect;
+pub mod counters;
+pub mod http;
+pub mod lines;
+pub mod sequence;
+pub mod settings;
+pub mod tcp;
+pub mod udp;
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::batch::{Batch, Position, SourceId};
+use crate::wire::{Decoder, Format, csv::Columns};
+
+use allow::Allow;
+use counters::Counters;
+
+/// Longest line on TCP and UDP (a promise of the interface).
+pub const LINE_MAX: usize = 64 << 10;
+/// Batches that wait for the sequencer: with TCP batches of at most a quarter MiB some 16 MiB, a few group syncs' worth.
+pub const OUTBOX_MAX: usize = 64;
+/// A batch is handed on once it holds this much; a quarter of the largest frame, so that a last long record still fits.
+pub const BATCH_BYTES: usize = crate::batch::FRAME_MAX / 4;
+// Behind that limit one more record may come: its raw bytes, and as much again where its text had escapes.
+const _: () = assert!(BATCH_BYTES + 2 * crate::record::RAW_MAX + 1024 < crate::batch::FRAME_MAX);
+
+/// A batch on its way to the sequencer.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The records.
+    pub batch: Batch,
+    /// Who waits for it to be durable.
+    pub reply: Option<oneshot::Sender<Durable>>,
+}
+
+/// The end of the batch's frame, once it is synced; or why it was not taken.
+pub type Durable = Result<Position, NotTaken>;
+
+/// Why a batch was not taken. Nothing of it was kept: the sender must send it again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// The disk has no room for more.
+    #[error("journal full: nothing more is accepted until stored segments are freed")]
+    JournalFull,
+    /// The daemon is ending.
+    #[error("shutting down")]
+    ShuttingDown,
+}
+
+impl NotTaken {
+    /// The label of the counter.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            NotTaken::JournalFull => "journal_full",
+            NotTaken::ShuttingDown => "shutting_down",
+        }
+    }
+}
+
+/// Where the doors put their batches.
+#[derive(Clone, Debug)]
+pub struct Outbox(pub mpsc::Sender<Delivery>);
+
+impl Outbox {
+    /// An outbox and the end from which the sequencer takes.
+    pub fn new(capacity: usize) -> (Outbox, mpsc::Receiver<Delivery>) {
+        let (sender, receiver) = mpsc::channel(capacity);
+        (Outbox(sender), receiver)
+    }
+
+    /// Hands a batch on, waiting for room; gives what will tell that it is durable.
+    pub async fn send(&self, batch: Batch) -> Result<Pending, NotTaken> {
+        let (reply, pending) = oneshot::channel();
+        let delivery = Delivery { batch, reply: Some(reply) };
+        self.0.send(delivery).await.map_err(|_| NotTaken::ShuttingDown)?;
+        Ok(Pending(pending))
+    }
+}
+
+/// A batch that is on its way.
+#[derive(Debug)]
+pub struct Pending(oneshot::Receiver<Durable>);
+
+impl Pending {
+    /// Waits until it is durable. A sequencer that ended without an answer was shutting down.
+    pub async fn durable(self) -> Durable {
+        self.0.await.unwrap_or(Err(NotTaken::ShuttingDown))
+    }
+}
+
+/// What a listener is, once its settings are checked and its profile is journalled.
+#[derive(Debug)]
+pub struct Door {
+    /// Under which its frames name it.
+    pub source: SourceId,
+    /// Its name in metrics and logs, `tcp:127.0.0.1:7070`.
+    pub name: String,
+    /// What senders write.
+    pub format: Format,
+    /// Columns of rows that come without a header.
+    pub columns: Option<Columns>,
+    /// The node of records that name none.
+    pub node: String,
+    /// Who may send.
+    pub allow: Allow,
+    /// Where batches go.
+    pub outbox: Outbox,
+    /// Its counters.
+    pub counters: Arc<Counters>,
+}
+
+impl Door {
+    /// A decoder for a new connection, datagram or body.
+    pub fn decoder(&self) -> Decoder {
+        self.decoder_of(self.format)
+    }
+
+    /// The same where the sender said what it writes.
+    pub fn decoder_of(&self, format: Format) -> Decoder {
+        let decoder = Decoder::new(format, &self.node);
+        match &self.columns {
+            Some(columns) if format != Format::Json => decoder.with_columns(columns.clone()),
+            _ => decoder,
+        }
+    }
+}
+
+/// Becomes true, or loses its sender, when the doors are to close: they stop reading, hand over what was read, and wait
+/// for the answers.
+#[derive(Clone, Debug)]
+pub struct Stop(pub watch::Receiver<bool>);
+
+impl Stop {
+    /// Waits for the end.
+    pub async fn stopped(&mut self) {
+        // An error means that whoever could say so is gone.
+        let _ = self.0.wait_for(|stop| *stop).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,282 @@
+//! The settings of a listener: as written in `[[listen]]`, and checked.
+//!
+//! Does not know the other parts' settings, nor where the text came from.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::Deserialize;
+
+use crate::entry::{LegsPolicy, MAX_AGE_DAYS, SourceProfile, Talk};
+use crate::number::Country;
+use crate::wire::Format;
+use crate::wire::csv::Columns;
+
+use super::allow::{Allow, BadNetwork};
+
+/// The node of records from a listener that is given none and that name none themselves.
+pub const NODE_DEFAULT: &str = "default";
+
+/// How records arrive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// Lines in datagrams.
+    Udp,
+    /// Lines in a stream, with a dialogue for those who ask.
+    Tcp,
+}
+
+impl Protocol {
+    /// The name in configuration and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Protocol::Udp => "udp",
+            Protocol::Tcp => "tcp",
+        }
+    }
+}
+
+/// One `[[listen]]`, as written.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenSettings {
+    /// `udp` or `tcp`.
+    pub protocol: Protocol,
+    /// Address and port; 127.0.0.1:7070.
+    #[serde(default = "default_address")]
+    pub address: SocketAddr,
+    /// `auto`, `json` or `csv`; auto.
+    #[serde(default)]
+    pub format: Option<String>,
+    /// Columns of rows that come without a header line, as the header would name them.
+    #[serde(default)]
+    pub columns: Option<String>,
+    /// Node of records that name none.
+    #[serde(default)]
+    pub node: Option<String>,
+    /// Dialling plan where no account is known yet, ISO 3166 alpha-2.
+    #[serde(default)]
+    pub country: Option<String>,
+    /// Account to which everything from here belongs.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// Legs of records without direction.
+    #[serde(default)]
+    pub legs: LegsPolicy,
+    /// What talk time is.
+    #[serde(default)]
+    pub talk: Talk,
+    /// Tech prefixes and service codes taken off the front of dialled numbers.
+    #[serde(default)]
+    pub strip: Vec<String>,
+    /// Networks that may send; loopback.
+    #[serde(default)]
+    pub allow: Option<Vec<String>>,
+    /// UDP sockets that share the port, each read by its own task; one.
+    #[serde(default)]
+    pub sockets: Option<u16>,
+    /// Bytes of the kernel's buffer of each UDP socket; 4 MiB.
+    #[serde(default)]
+    pub receive_buffer: Option<u32>,
+}
+
+fn default_address() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 7070))
+}
+
+/// What is wrong with a `[[listen]]`.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadListen {
+    /// No such format.
+    #[error("format {0:?} is not known: write \"auto\", \"json\" or \"csv\"")]
+    Format(String),
+    /// The columns are no header.
+    #[error("columns: {0}")]
+    Columns(crate::wire::Refusal),
+    /// Columns without rows.
+    #[error("columns are for format = \"csv\"")]
+    ColumnsWithoutCsv,
+    /// Not a country.
+    #[error("country {0:?} is not an ISO 3166 code such as \"DE\"")]
+    Country(String),
+    /// A name that is empty, too long, or holds control characters.
+    #[error("{0} {1:?} must have 1 to 255 bytes and no control characters")]
+    Name(&'static str, String),
+    /// Nothing would be left of a number.
+    #[error("strip holds an empty text")]
+    Strip,
+    /// Not a network.
+    #[error("allow: {0}")]
+    Allow(#[from] BadNetwork),
+    /// Out of range.
+    #[error("{0} must be between {1} and {2}")]
+    Range(&'static str, u32, u32),
+}
+
+/// A listener, checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listen {
+    /// How records arrive.
+    pub protocol: Protocol,
+    /// Where.
+    pub address: SocketAddr,
+    /// What senders write.
+    pub format: Format,
+    /// Columns of rows without a header.
+    pub columns: Option<Columns>,
+    /// Node of records that name none.
+    pub node: String,
+    /// Who may send.
+    pub allow: Allow,
+    /// UDP sockets on the port.
+    pub sockets: u16,
+    /// Bytes of each one's buffer.
+    pub receive_buffer: u32,
+    /// What can change an amount and is journalled; its index is given by the journal.
+    pub profile: SourceProfile,
+}
+
+impl ListenSettings {
+    /// The listener of that protocol with nothing else said.
+    pub fn new(protocol: Protocol) -> ListenSettings {
+        ListenSettings {
+            protocol,
+            address: default_address(),
+            format: None,
+            columns: None,
+            node: None,
+            country: None,
+            account: None,
+            legs: LegsPolicy::default(),
+            talk: Talk::default(),
+            strip: Vec::new(),
+            allow: None,
+            sockets: None,
+            receive_buffer: None,
+        }
+    }
+
+    /// Checks them.
+    pub fn check(&self) -> Result<Listen, BadListen> {
+        let format = match &self.format {
+            None => Format::Auto,
+            Some(name) => Format::named(name).ok_or_else(|| BadListen::Format(name.clone()))?,
+        };
+        let columns = match &self.columns {
+            None => None,
+            Some(_) if format != Format::Csv => return Err(BadListen::ColumnsWithoutCsv),
+            Some(header) => Some(Columns::from_header(header.as_bytes()).map_err(BadListen::Columns)?),
+        };
+        if let Some(country) = &self.country
+            && Country::parse(country).is_none_or(|country| country == Country::WORLD)
+        {
+            return Err(BadListen::Country(country.clone()));
+        }
+        for (what, name) in [("node", &self.node), ("account", &self.account)] {
+            if let Some(name) = name
+                && (name.is_empty() || name.len() > 255 || name.bytes().any(|b| b < 0x20))
+            {
+                return Err(BadListen::Name(what, name.clone()));
+            }
+        }
+        if self.strip.iter().any(String::is_empty) {
+            return Err(BadListen::Strip);
+        }
+        let allow = match &self.allow {
+            None => Allow::default(),
+            Some(networks) => Allow::networks(networks.iter().map(|n| n.parse()).collect::<Result<Vec<_>, _>>()?),
+        };
+        let sockets = self.sockets.unwrap_or(1);
+        if !(1..=64).contains(&sockets) {
+            return Err(BadListen::Range("sockets", 1, 64));
+        }
+        // Linux holds the size in an int and doubles it.
+        let receive_buffer = self.receive_buffer.unwrap_or(4 << 20);
+        if !(4096..=1 << 30).contains(&receive_buffer) {
+            return Err(BadListen::Range("receive_buffer", 4096, 1 << 30));
+        }
+        Ok(Listen {
+            protocol: self.protocol,
+            address: self.address,
+            format,
+            columns,
+            node: self.node.clone().unwrap_or_else(|| NODE_DEFAULT.to_owned()),
+            allow,
+            sockets,
+            receive_buffer,
+            profile: SourceProfile {
+                index: 0,
+                listener: format!("{}:{}", self.protocol.name(), self.address),
+                country: self.country.clone().unwrap_or_default(),
+                account: self.account.clone().unwrap_or_default(),
+                legs: self.legs,
+                talk: self.talk,
+                strip: self.strip.clone(),
+                max_age_days: MAX_AGE_DAYS,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<Listen, String> {
+        let settings: ListenSettings = toml::from_str(text).map_err(|e| e.message().to_owned())?;
+        settings.check().map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_listener_with_everything() {
+        let listen = check(
+            "protocol = \"tcp\"\naddress = \"0.0.0.0:7071\"\nformat = \"csv\"\ncolumns = \"id,source,destination,end\"\nnode = \"sbc\"
+             country = \"DE\"\naccount = \"acme\"\nlegs = \"inbound\"\ntalk = \"end-answer\"\nstrip = [\"*67\"]\nallow = [\"10.0.0.0/8\"]",
+        )
+        .unwrap();
+        assert_eq!((listen.format, listen.node.as_str()), (Format::Csv, "sbc"));
+        assert!(listen.columns.is_some() && !listen.allow.permits([127, 0, 0, 1].into()));
+        let profile = SourceProfile {
+            index: 0,
+            listener: "tcp:0.0.0.0:7071".to_owned(),
+            country: "DE".to_owned(),
+            account: "acme".to_owned(),
+            legs: LegsPolicy::Inbound,
+            talk: Talk::EndAnswer,
+            strip: vec!["*67".to_owned()],
+            max_age_days: 90,
+        };
+        assert_eq!(listen.profile, profile);
+    }
+
+    #[test]
+    fn defaults() {
+        let listen = check("protocol = \"udp\"").unwrap();
+        assert_eq!(listen.profile.listener, "udp:127.0.0.1:7070");
+        assert_eq!((listen.format, listen.node.as_str(), listen.sockets), (Format::Auto, "default", 1));
+        assert!(listen.allow.permits([127, 0, 0, 1].into()) && !listen.allow.permits([10, 0, 0, 1].into()));
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for (text, expected) in [
+            (
+                "protocol = \"udp\"\nformat = \"xml\"",
+                "format \"xml\" is not known: write \"auto\", \"json\" or \"csv\"",
+            ),
+            ("protocol = \"udp\"\ncolumns = \"id\"", "columns are for format = \"csv\""),
+            ("protocol = \"udp\"\ncountry = \"Germany\"", "country \"Germany\" is not an ISO 3166 code such as \"DE\""),
+            ("protocol = \"udp\"\nnode = \"\"", "node \"\" must have 1 to 255 bytes and no control characters"),
+            ("protocol = \"udp\"\nstrip = [\"\"]", "strip holds an empty text"),
+            ("protocol = \"udp\"\nsockets = 0", "sockets must be between 1 and 64"),
+            ("protocol = \"udp\"\nreceive_buffer = 1", "receive_buffer must be between 4096 and 1073741824"),
+            (
+                "protocol = \"udp\"\nallow = [\"lan\"]",
+                "allow: \"lan\" is not a network: write an address such as 192.0.2.7 or a network such as 10.0.0.0/8",
+            ),
+        ] {
+            assert_eq!(check(text), Err(expected.to_owned()), "{text}");
+        }
+        assert!(check("protocol = \"udp\"\nformats = \"csv\"").unwrap_err().contains("unknown field"));
+    }
+}

@@ -1,0 +1,96 @@
+//! The clock: the one place where the program asks what time it is.
+//!
+//! Everything else is handed a [`Timestamp`]; a test hands out its own.
+//!
+//! Does not know what the time is used for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::time::{Micros, Timestamp};
+
+/// A clock, cheap to clone; clones of a fake clock show the same time.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    Wall { started: Instant },
+    Fake { now: Arc<AtomicI64>, started: i64 },
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub fn wall() -> Clock {
+        Clock(Source::Wall { started: Instant::now() })
+    }
+
+    /// A clock that stands still at `now` until it is set.
+    pub fn fake(now: Timestamp) -> Clock {
+        Clock(Source::Fake { now: Arc::new(AtomicI64::new(now.0)), started: now.0 })
+    }
+
+    /// The instant now, in microseconds since 1970. It may jump when the machine's clock is set.
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Source::Wall { .. } => Timestamp(match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+                Ok(since) => micros(since),
+                // A machine whose clock stands before 1970 still gets an order.
+                Err(before) => -micros(before.duration()),
+            }),
+            Source::Fake { now, .. } => Timestamp(now.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Time since this clock was made; it never runs backwards on the machine's clock. For measuring lengths of time.
+    pub fn running(&self) -> Micros {
+        match &self.0 {
+            Source::Wall { started } => Micros(micros(started.elapsed())),
+            Source::Fake { now, started } => Micros(now.load(Ordering::SeqCst) - started),
+        }
+    }
+
+    /// Sets a fake clock; the machine's clock is left alone.
+    pub fn set(&self, to: Timestamp) {
+        if let Source::Fake { now, .. } = &self.0 {
+            now.store(to.0, Ordering::SeqCst);
+        }
+    }
+
+    /// Moves a fake clock on; the machine's clock is left alone.
+    pub fn advance(&self, by: Micros) {
+        if let Source::Fake { now, .. } = &self.0 {
+            now.fetch_add(by.0, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Whole microseconds; a length of 292 000 years is cut there.
+fn micros(length: Duration) -> i64 {
+    i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_of_a_fake_clock_move_together() {
+        let clock = Clock::fake(Timestamp(1_000));
+        let other = clock.clone();
+        clock.advance(Micros(5));
+        assert_eq!((other.now(), other.running()), (Timestamp(1_005), Micros(5)));
+        other.set(Timestamp(7));
+        assert_eq!(clock.now(), Timestamp(7));
+    }
+
+    #[test]
+    fn the_wall_clock_cannot_be_set() {
+        let clock = Clock::wall();
+        clock.set(Timestamp(0));
+        // 2020-09-13: the program did not exist before.
+        assert!(clock.now() > Timestamp(1_600_000_000_000_000));
+        assert!(clock.running() >= Micros(0));
+    }
+}

@@ -1,0 +1,123 @@
+//! The rates folder: reads its files and compiles them to images.
+//!
+//! A folder with any error gives no image at all, and every finding with its file and line; what is in force stays.
+//!
+//! Does not know when an image comes into force, nor who uses it.
+
+use std::path::{Path, PathBuf};
+
+use crate::directory;
+use crate::tariff::{self, Compiled, Finding, RatesText, Severity};
+
+/// Both images of a folder, and what was noticed on the way.
+#[derive(Debug)]
+pub struct CompiledRates {
+    /// The tariff.
+    pub tariff: Compiled,
+    /// The directory's image.
+    pub directory: Vec<u8>,
+    /// Warnings of both.
+    pub findings: Vec<Finding>,
+}
+
+/// Why there are no images.
+#[derive(Debug, thiserror::Error)]
+pub enum RatesError {
+    /// A file or the folder cannot be read.
+    #[error("the rates folder {folder} cannot be used: {file}: {source}")]
+    Unreadable {
+        /// The folder.
+        folder: PathBuf,
+        /// The file in it.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It was read, and is wrong.
+    #[error("the rates folder {folder} has {} error(s)", .findings.iter().filter(|f| f.severity == Severity::Error).count())]
+    Wrong {
+        /// The folder.
+        folder: PathBuf,
+        /// Every error and warning.
+        findings: Vec<Finding>,
+    },
+}
+
+/// The files of a rates folder as text.
+pub struct RatesFolder {
+    folder: PathBuf,
+    text: RatesText,
+    accounts: Vec<u8>,
+    numbers: Vec<u8>,
+}
+
+impl RatesFolder {
+    /// Reads every file.
+    pub fn read(folder: &Path) -> Result<RatesFolder, RatesError> {
+        let unreadable = |file: &str| {
+            let file = file.to_owned();
+            let folder = folder.to_owned();
+            move |source| RatesError::Unreadable { folder, file, source }
+        };
+        let file = |name: &str| std::fs::read(folder.join(name)).map_err(unreadable(name));
+        let mut decks = Vec::new();
+        let listed = std::fs::read_dir(folder.join("decks")).map_err(unreadable("decks"))?;
+        for entry in listed {
+            let path = entry.map_err(unreadable("decks"))?.path();
+            let name = path.file_stem().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+            if path.extension().is_some_and(|e| e == "csv") && !name.starts_with('.') {
+                decks.push((name.clone(), file(&format!("decks/{name}.csv"))?));
+            }
+        }
+        // The order in which the system lists files must not show anywhere.
+        decks.sort();
+        Ok(RatesFolder {
+            folder: folder.to_owned(),
+            text: RatesText {
+                countries: file("countries.toml")?,
+                numbering: file("numbering.csv")?,
+                plans: file("plans.toml")?,
+                decks,
+            },
+            accounts: file("accounts.csv")?,
+            numbers: file("numbers.csv")?,
+        })
+    }
+
+    /// Compiles both images; all findings of both if either is wrong.
+    pub fn compile(&self) -> Result<CompiledRates, RatesError> {
+        let tariff = tariff::compile(&self.text);
+        let directory = directory::compile(&self.accounts, &self.numbers);
+        match (tariff, directory) {
+            (Ok(mut tariff), Ok((directory, mut findings))) => {
+                findings.splice(0..0, std::mem::take(&mut tariff.findings));
+                Ok(CompiledRates { tariff, directory, findings })
+            }
+            (tariff, directory) => {
+                let mut findings = tariff.map_or_else(|f| f, |t| t.findings);
+                findings.extend(directory.map_or_else(|f| f, |d| d.1));
+                Err(RatesError::Wrong { folder: self.folder.clone(), findings })
+            }
+        }
+    }
+}
+
+/// One finding as a line for people: `decks/world.csv:12:3: error: … (hint)`.
+pub fn describe(finding: &Finding) -> String {
+    let severity = match finding.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let mut text = finding.file.clone();
+    if finding.line > 0 {
+        text.push_str(&format!(":{}", finding.line));
+        if finding.column > 0 {
+            text.push_str(&format!(":{}", finding.column));
+        }
+    }
+    text.push_str(&format!(": {severity}: {}", finding.message));
+    if !finding.hint.is_empty() {
+        text.push_str(&format!(" (hint: {})", finding.hint));
+    }
+    text
+}

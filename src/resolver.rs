@@ -1,0 +1,393 @@
+//! The resolver: decides, in journal order, whether a record was seen before and whose call it was, and hands each leg
+//! to the shard of its billing group.
+//!
+//! One plain thread; it owns the identity index, the accounts' stable numbers, the tariffs and the directory in force.
+//!
+//! Does not know prices, sockets, or where results are kept.
+
+use std::sync::Arc;
+
+use crossbeam::channel::{Receiver, Sender};
+
+use crate::batch::{Entry, EntryKind, Frame, FrameHead, Position, SourceId};
+use crate::call::{AccountKey, GroupKey, LegKey, SuspenseReason, TariffSlot};
+use crate::directory::{Account, Directory};
+use crate::entry::{Activation, SourceProfile};
+use crate::identity::{IdentityError, IdentityIndex, Key, Verdict};
+use crate::images::{ImageMissing, Images};
+use crate::names::Names;
+use crate::rating::{self, Answered, Leg, Resolution, World};
+use crate::record::{Direction, Record};
+use crate::road::Travel;
+use crate::shard::{LegBatch, LegJob, ToShard};
+use crate::tariff::Tariff;
+use crate::time::{Period, Timestamp};
+
+mod answers;
+mod changes;
+mod gather;
+mod metrics;
+
+use gather::Tally;
+pub use gather::{ConflictFound, Gathered, SuspendedRecord, TariffActivated};
+use metrics::ResolverMetrics;
+
+/// A tariff that was activated, in the order of activation.
+#[derive(Clone)]
+pub struct KnownTariff {
+    /// Its place in that order.
+    pub slot: TariffSlot,
+    /// From when it applies.
+    pub activation: Activation,
+    /// The image.
+    pub tariff: Arc<Tariff>,
+}
+
+/// What the resolver holds at a position: loaded at start, changed by the journal.
+pub struct ResolverState {
+    /// Accounts seen, by stable number.
+    pub accounts: Names,
+    /// Billing groups seen, by stable number.
+    pub groups: Names,
+    /// Listeners' settings by index.
+    pub sources: Vec<Option<SourceProfile>>,
+    /// Tariffs in order of activation.
+    pub tariffs: Vec<KnownTariff>,
+    /// Directory in force.
+    pub directory: Option<Arc<Directory>>,
+    /// How many directories were activated so far.
+    pub directories: u16,
+    /// Positions on which the process died twice: kept as `internal_error`, not resolved.
+    pub set_aside: Vec<Position>,
+    /// Latest attempt of everything that was ever retried.
+    pub attempts: hashbrown::HashMap<(Position, Option<Direction>), Position>,
+}
+
+/// Why the resolver cannot go on: the environment gave out, or its data is damaged.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolverError {
+    /// The identity index.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// An image that the journal names is not in the data folder.
+    #[error(transparent)]
+    Image(#[from] ImageMissing),
+    /// A journal entry that this version cannot read.
+    #[error("journal entry at position {0} cannot be read: {1}")]
+    Entry(Position, String),
+}
+
+/// The thread's parts.
+pub struct Resolver {
+    inbox: Receiver<Travel>,
+    shards: Vec<Sender<ToShard>>,
+    flush: Sender<crate::flush::Part>,
+    index: IdentityIndex,
+    images: Arc<Images>,
+    state: ResolverState,
+    tally: Tally,
+    metrics: ResolverMetrics,
+    /// Stable numbers of the accounts of the directory in force, by its own index; filled as they are met.
+    account_keys: Vec<Option<AccountKey>>,
+    group_keys: Vec<Option<GroupKey>>,
+    /// Reused from frame to frame.
+    keys: Vec<Key>,
+    verdicts: Vec<Verdict>,
+    outgoing: Vec<Vec<LegJob>>,
+}
+
+/// A record in a frame that claims an identity.
+struct Claim {
+    at: usize,
+    length: usize,
+}
+
+impl Resolver {
+    /// Puts the parts together.
+    pub fn new(
+        inbox: Receiver<Travel>,
+        shards: Vec<Sender<ToShard>>,
+        flush: Sender<crate::flush::Part>,
+        index: IdentityIndex,
+        images: Arc<Images>,
+        state: ResolverState,
+    ) -> Resolver {
+        let outgoing = shards.iter().map(|_| Vec::new()).collect();
+        let mut resolver = Resolver {
+            inbox,
+            shards,
+            flush,
+            index,
+            images,
+            state,
+            tally: Tally::default(),
+            metrics: ResolverMetrics::default(),
+            account_keys: Vec::new(),
+            group_keys: Vec::new(),
+            keys: Vec::new(),
+            verdicts: Vec::new(),
+            outgoing,
+        };
+        for known in resolver.state.tariffs.clone() {
+            resolver.to_all(|| ToShard::Tariff(known.slot, known.tariff.clone()));
+        }
+        if let Some(directory) = resolver.state.directory.clone() {
+            resolver.use_directory(directory);
+        }
+        resolver
+    }
+
+    /// Runs until the sequencer hangs up.
+    pub fn run(mut self) -> Result<(), ResolverError> {
+        while let Ok(travel) = self.inbox.recv() {
+            match travel {
+                Travel::Frame(frame) => self.frame(&frame)?,
+                Travel::Marker(marker) => self.marker(marker)?,
+                Travel::Ask(question) => self.question(question),
+            }
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: &Frame) -> Result<(), ResolverError> {
+        let head = frame.head();
+        let source = SourceId(head.source.get());
+        let mut claims = Vec::with_capacity(head.entries.get() as usize);
+        let (mut records, mut unanswered) = (0u64, 0u64);
+        self.keys.clear();
+        for entry in frame.entries() {
+            if entry.kind != EntryKind::Record as u8 {
+                // A change applies to what stands behind it, so what stands before it is settled first.
+                self.settle(frame, &head, &mut claims)?;
+                self.change(frame, &entry)?;
+                continue;
+            }
+            records += 1;
+            let record = read(&entry)?;
+            if rating::answered(&record) == Answered::No {
+                unanswered += 1;
+                continue;
+            }
+            self.keys.push(Key { identity: record.identity(), content: record.content(), position: entry.position });
+            claims.push(Claim { at: offset(frame, entry.payload), length: entry.payload.len() });
+        }
+        self.settle(frame, &head, &mut claims)?;
+        self.tally.frame(source, u64::from(head.received.get()), u64::from(head.refused.get()), records, unanswered);
+        self.metrics.publish(&mut self.tally);
+        self.hand_over(frame);
+        Ok(())
+    }
+
+    /// Identity, then whose call, for the records gathered so far.
+    fn settle(&mut self, frame: &Frame, head: &FrameHead, claims: &mut Vec<Claim>) -> Result<(), ResolverError> {
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let mut verdicts = std::mem::take(&mut self.verdicts);
+        verdicts.clear();
+        self.index.check(&self.keys, &mut verdicts)?;
+        let received_at = Timestamp(head.received_at.get());
+        for (i, (claim, verdict)) in claims.drain(..).zip(&verdicts).enumerate() {
+            let position = self.keys[i].position;
+            match verdict {
+                Verdict::New | Verdict::Itself => {
+                    let job = Job {
+                        position,
+                        attempt: position,
+                        at: claim.at,
+                        length: claim.length,
+                        source: head.source.get(),
+                        received_at,
+                        only: None,
+                    };
+                    self.resolve(frame, job)?;
+                }
+                Verdict::Duplicate { .. } => self.tally.duplicate += 1,
+                Verdict::Conflict { first } => {
+                    self.tally.conflict += 1;
+                    self.tally.gathered.conflicts.push(ConflictFound {
+                        first: *first,
+                        position,
+                        frame: frame.clone(),
+                        at: claim.at,
+                        length: claim.length,
+                    });
+                }
+            }
+        }
+        self.keys.clear();
+        self.verdicts = verdicts;
+        Ok(())
+    }
+
+    /// Whose call, and on to the shards; or into suspense.
+    fn resolve(&mut self, frame: &Frame, job: Job) -> Result<(), ResolverError> {
+        crate::poison::at(job.attempt);
+        if self.state.set_aside.contains(&job.attempt) {
+            tracing::error!("the record at position {} ended the process twice; it is kept in suspense", job.position);
+            return self.suspend(frame, &job, SuspenseReason::InternalError, "the program died on it twice");
+        }
+        let bytes = &frame.bytes[job.at..job.at + job.length];
+        let record = Record::decode(bytes).map_err(|e| ResolverError::Entry(job.position, e.to_string()))?;
+        let Some(directory) = self.state.directory.clone() else {
+            return self.suspend(frame, &job, SuspenseReason::UnknownAccount, "no directory is in force");
+        };
+        let at = record.answer.unwrap_or(job.received_at);
+        let Some(known) = in_force(&self.state.tariffs, at) else {
+            return self.suspend(frame, &job, SuspenseReason::UnknownAccount, "no tariff is in force");
+        };
+        let (slot, tariff) = (known.slot, known.tariff.clone());
+        let world = World { directory: &directory, tariff: &tariff, slot };
+        let fallback = SourceProfile::default();
+        let profile = self.state.sources.get(usize::from(job.source)).and_then(Option::as_ref).unwrap_or(&fallback);
+        match rating::resolve(&record, job.received_at, profile, world) {
+            Resolution::Suspended(why) => self.suspend(frame, &job, why.reason, why.detail),
+            Resolution::Legs(first, second) => {
+                if job.only.is_none() {
+                    self.tally.resolved += 1;
+                }
+                for leg in [first, second].into_iter().flatten() {
+                    if job.only.is_none_or(|only| only.0 == leg.direction) {
+                        self.send_leg(&directory, leg, slot, &job);
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn send_leg(&mut self, directory: &Directory, leg: Leg, slot: TariffSlot, job: &Job) {
+        let account = directory.row(leg.account_row);
+        let key = self.account_key(&account);
+        let group = self.group_key(&account);
+        let shard = shard_of(group, self.shards.len());
+        self.outgoing[shard].push(LegJob {
+            key: LegKey { position: job.position, leg: leg.direction },
+            attempt: job.attempt,
+            account: key,
+            group,
+            slot,
+            leg,
+            at: job.at as u32,
+            length: job.length as u32,
+            source: job.source,
+            received_at: job.received_at,
+        });
+    }
+
+    fn suspend(
+        &mut self,
+        frame: &Frame,
+        job: &Job,
+        reason: SuspenseReason,
+        detail: &'static str,
+    ) -> Result<(), ResolverError> {
+        match job.only {
+            // A leg that is retried and whose record no longer yields legs stays what it was.
+            Some((leg, held)) => {
+                self.tally.leg_stays(leg, held);
+                self.tally.gathered.suspended.push(SuspendedRecord::of(
+                    frame,
+                    job,
+                    held.0,
+                    Some((leg, held.1)),
+                    detail,
+                ));
+            }
+            None => {
+                self.tally.suspended(reason, 1);
+                self.tally.gathered.suspended.push(SuspendedRecord::of(frame, job, reason, None, detail));
+            }
+        }
+        Ok(())
+    }
+
+    fn use_directory(&mut self, directory: Arc<Directory>) {
+        self.account_keys = vec![None; directory.account_index_count() as usize];
+        self.group_keys = vec![None; directory.groups() as usize];
+        self.to_all(|| ToShard::Directory(directory.clone()));
+        self.state.directory = Some(directory);
+    }
+
+    fn account_key(&mut self, account: &Account<'_>) -> AccountKey {
+        let index = account.index.0 as usize;
+        if let Some(Some(key)) = self.account_keys.get(index) {
+            return *key;
+        }
+        let (key, new) = self.state.accounts.key(account.name());
+        let key = AccountKey(key);
+        if new {
+            self.tally.gathered.accounts.push((key, account.name().to_owned()));
+        }
+        if let Some(place) = self.account_keys.get_mut(index) {
+            *place = Some(key);
+        }
+        key
+    }
+
+    fn group_key(&mut self, account: &Account<'_>) -> GroupKey {
+        let index = account.group_index as usize;
+        if let Some(Some(key)) = self.group_keys.get(index) {
+            return *key;
+        }
+        let (key, new) = self.state.groups.key(account.group());
+        let key = GroupKey(key);
+        if new {
+            self.tally.gathered.groups.push((key, account.group().to_owned()));
+        }
+        if let Some(place) = self.group_keys.get_mut(index) {
+            *place = Some(key);
+        }
+        key
+    }
+
+    fn hand_over(&mut self, frame: &Frame) {
+        for (shard, jobs) in self.shards.iter().zip(&mut self.outgoing) {
+            if !jobs.is_empty() {
+                let jobs = std::mem::replace(jobs, Vec::with_capacity(jobs.len()));
+                // A shard ends only after this thread dropped its sender; if it is gone, the process is ending.
+                let _ = shard.send(ToShard::Legs(LegBatch { frame: frame.clone(), jobs }));
+            }
+        }
+    }
+
+    fn to_all(&self, message: impl Fn() -> ToShard) {
+        for shard in &self.shards {
+            let _ = shard.send(message());
+        }
+    }
+}
+
+/// One record, or one leg of it, on its way to being resolved.
+#[derive(Clone, Copy)]
+struct Job {
+    position: Position,
+    attempt: Position,
+    /// Where the canonical record lies in the frame.
+    at: usize,
+    length: usize,
+    source: u16,
+    received_at: Timestamp,
+    /// A retried leg: only this one, held for this reason in this period.
+    only: Option<(Direction, (SuspenseReason, Period))>,
+}
+
+/// R17: the newest activation known that applies to the instant; the first one reaches back for ever.
+fn in_force(tariffs: &[KnownTariff], at: Timestamp) -> Option<&KnownTariff> {
+    tariffs.iter().rev().find(|t| t.activation.applies(at)).or_else(|| tariffs.first())
+}
+
+/// Which shard owns a billing group. Only this process's number of shards matters: state is spread anew at each start.
+pub fn shard_of(group: GroupKey, shards: usize) -> usize {
+    // Stable numbers are dense, so a remainder spreads them evenly.
+    group.0 as usize % shards.max(1)
+}
+
+fn read<'a>(entry: &Entry<'a>) -> Result<Record<'a>, ResolverError> {
+    Record::decode(entry.payload).map_err(|e| ResolverError::Entry(entry.position, e.to_string()))
+}
+
+/// Where a slice of the frame begins in it.
+fn offset(frame: &Frame, slice: &[u8]) -> usize {
+    slice.as_ptr() as usize - frame.bytes.as_ptr() as usize
+}

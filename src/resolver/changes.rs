@@ -1,0 +1,104 @@
+//! Entries that are no records: settings of listeners, activations, retries.
+
+use super::gather::TariffActivated;
+use super::{Job, KnownTariff, Resolver, ResolverError, offset};
+use crate::batch::{Entry, EntryKind, Frame, Position};
+use crate::call::{SuspenseReason, TariffSlot};
+use crate::entry::{Activation, Retry, SourceProfile};
+use crate::record::Direction;
+use crate::shard::ToShard;
+use crate::time::{Period, Timestamp};
+
+impl Resolver {
+    /// An entry that is no record.
+    pub(super) fn change(&mut self, frame: &Frame, entry: &Entry<'_>) -> Result<(), ResolverError> {
+        let unreadable = |e: String| ResolverError::Entry(entry.position, e);
+        let json = |e: serde_json::Error| ResolverError::Entry(entry.position, e.to_string());
+        match EntryKind::from_byte(entry.kind) {
+            Some(EntryKind::Source) => {
+                let profile: SourceProfile = serde_json::from_slice(entry.payload).map_err(json)?;
+                let index = usize::from(profile.index);
+                if self.state.sources.len() <= index {
+                    self.state.sources.resize(index + 1, None);
+                }
+                self.tally.gathered.sources.push((entry.position, profile.clone()));
+                self.state.sources[index] = Some(profile);
+            }
+            Some(EntryKind::Tariff) => {
+                let activation: Activation = serde_json::from_slice(entry.payload).map_err(json)?;
+                let tariff = self.images.tariff(&activation.digest)?;
+                let slot = TariffSlot(self.state.tariffs.len() as u16);
+                self.tally.gathered.tariffs.push(TariffActivated {
+                    slot,
+                    position: entry.position,
+                    activation: activation.clone(),
+                });
+                // Legs resolved so far were resolved under the tariffs known so far.
+                self.hand_over(frame);
+                self.to_all(|| ToShard::Tariff(slot, tariff.clone()));
+                self.state.tariffs.push(KnownTariff { slot, activation, tariff });
+            }
+            Some(EntryKind::Directory) => {
+                let activation: Activation = serde_json::from_slice(entry.payload).map_err(json)?;
+                let directory = self.images.directory(&activation.digest)?;
+                let slot = TariffSlot(self.state.directories);
+                self.state.directories += 1;
+                self.tally.gathered.directories.push((slot, entry.position, activation));
+                self.hand_over(frame);
+                self.use_directory(directory);
+            }
+            Some(EntryKind::Retry) => {
+                let (retry, record) =
+                    Retry::decode(entry.payload).ok_or_else(|| unreadable("not a retry".to_owned()))?;
+                self.retry(frame, entry, &retry, record)?;
+            }
+            Some(EntryKind::Record) | None => {
+                return Err(unreadable(format!("kind {} is not known to this version", entry.kind)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries something in suspense again, if this names its latest attempt.
+    fn retry(&mut self, frame: &Frame, entry: &Entry<'_>, retry: &Retry, record: &[u8]) -> Result<(), ResolverError> {
+        let position = Position(retry.position);
+        let leg = match retry.leg {
+            Some(0) => Some(Direction::Outbound),
+            Some(_) => Some(Direction::Inbound),
+            None => None,
+        };
+        let Some(reason) = SuspenseReason::named(&retry.reason) else { return Ok(()) };
+        let latest = self.state.attempts.get(&(position, leg)).copied().unwrap_or(position);
+        if latest != Position(retry.attempt) {
+            return Ok(());
+        }
+        self.state.attempts.insert((position, leg), entry.position);
+        self.tally.gathered.retried.push((position, leg, entry.position));
+        let held = Period(retry.period.unwrap_or(0));
+        match leg {
+            None => self.tally.suspended(reason, -1),
+            Some(_) => self.tally.leg_taken(reason, held),
+        }
+        let job = Job {
+            position,
+            attempt: entry.position,
+            at: offset(frame, record),
+            length: record.len(),
+            source: retry.source,
+            received_at: Timestamp(retry.received_at),
+            only: leg.map(|leg| (leg, (reason, held))).map(|(leg, held)| (leg, held)),
+        };
+        let before: usize = self.outgoing.iter().map(Vec::len).sum();
+        self.resolve(frame, job)?;
+        if let Some(leg) = leg {
+            let after: usize = self.outgoing.iter().map(Vec::len).sum();
+            let suspended = self.tally.gathered.suspended.last().is_some_and(|s| s.attempt == entry.position);
+            if after == before && !suspended {
+                // The record still yields legs, but no longer this one: it stays in suspense as it was.
+                let job = Job { only: Some((leg, (reason, held))), ..job };
+                self.suspend(frame, &job, reason, "the record no longer yields this leg")?;
+            }
+        }
+        Ok(())
+    }
+}

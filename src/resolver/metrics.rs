@@ -1,0 +1,64 @@
+//! The resolver's counters, published once per frame from plain integers.
+
+use metrics::{Counter, Gauge, counter, gauge};
+
+use super::gather::Tally;
+use crate::call::SuspenseReason;
+
+/// Kept handles: a macro per record would cost more than rating it.
+pub(super) struct ResolverMetrics {
+    durable: Counter,
+    unanswered: Counter,
+    duplicate: Counter,
+    conflict: Counter,
+    resolved: Counter,
+    suspended: Vec<Counter>,
+    identities: Gauge,
+}
+
+impl Default for ResolverMetrics {
+    fn default() -> ResolverMetrics {
+        ResolverMetrics {
+            durable: counter!("callrated_records_durable_total"),
+            unanswered: counter!("callrated_calls_unanswered_total"),
+            duplicate: counter!("callrated_records_duplicate_total"),
+            conflict: counter!("callrated_records_conflict_total"),
+            resolved: counter!("callrated_records_resolved_total"),
+            suspended: SuspenseReason::ALL
+                .iter()
+                .map(|r| counter!("callrated_calls_suspense_total", "reason" => r.name()))
+                .collect(),
+            identities: gauge!("callrated_identity_entries"),
+        }
+    }
+}
+
+impl ResolverMetrics {
+    /// Adds what was counted since the last time.
+    pub(super) fn publish(&self, tally: &mut Tally) {
+        let now = tally.counted();
+        let before = std::mem::replace(&mut tally.published, now);
+        let add = |counter: &Counter, now: u64, before: u64| {
+            if now > before {
+                counter.increment(now - before);
+            }
+        };
+        add(&self.durable, now.durable, before.durable);
+        add(&self.unanswered, now.unanswered, before.unanswered);
+        add(&self.duplicate, now.duplicate, before.duplicate);
+        add(&self.conflict, now.conflict, before.conflict);
+        add(&self.resolved, now.resolved, before.resolved);
+        for (i, counter) in self.suspended.iter().enumerate() {
+            // A retry takes a record out again; the counter counts only those that went in.
+            let (now, before) = (now.suspended[i], before.suspended[i]);
+            if now > before {
+                counter.increment((now - before) as u64);
+            }
+        }
+    }
+
+    /// How many identities are known.
+    pub(super) fn identity(&self, known: u64) {
+        self.identities.set(known as f64);
+    }
+}

@@ -1,0 +1,168 @@
+//! What travels the road between its threads, and the handle by which doors and answers put something on it.
+//!
+//! Does not know what any part does with what it is handed.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::batch::{Batch, Frame, Position};
+use crate::call::{CallType, Usage};
+use crate::ingest::NotTaken;
+use crate::record::Content;
+use crate::record::Identity;
+use crate::sequencer::{Control, Progress};
+use crate::time::{Period, Timestamp};
+
+/// One thing on the road, in journal order.
+#[derive(Debug)]
+pub enum Travel {
+    /// A durable frame.
+    Frame(Frame),
+    /// Everything before this belongs to the flush.
+    Marker(Marker),
+    /// A question that sees everything before it.
+    Ask(Question),
+}
+
+/// The flush marker: walks the records' road, and each part answers with what it gathered up to it.
+#[derive(Debug)]
+pub struct Marker {
+    /// Counts from 1 in this process.
+    pub number: u64,
+    /// Journal position: everything before it is in this flush or an earlier one.
+    pub upto: Position,
+    /// Records journalled up to it in this process, for the measure of what waits.
+    pub records: u64,
+    /// When it was sent.
+    pub at: Timestamp,
+    /// Told once the store has it.
+    pub replies: Vec<oneshot::Sender<Position>>,
+}
+
+/// A question about what is known now.
+#[derive(Debug)]
+pub enum Question {
+    /// An account's usage in a period; none if the account was never seen.
+    Usage {
+        /// Account name.
+        account: String,
+        /// Which month.
+        period: Period,
+        /// Each shard's answer; none comes if the account was never seen.
+        reply: mpsc::UnboundedSender<LiveUsage>,
+    },
+    /// Where records with these identities lie.
+    Find {
+        /// Identities to look for.
+        identities: Vec<Identity>,
+        /// Content and position of each that is known.
+        reply: oneshot::Sender<Vec<Option<(Content, Position)>>>,
+    },
+}
+
+/// One line of live totals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UsageLine {
+    /// Type of the calls.
+    pub call_type: CallType,
+    /// ISO 4217.
+    pub currency: [u8; 3],
+    /// Decimals in which the amounts are shown.
+    pub decimals: u8,
+    /// Sums.
+    pub usage: Usage,
+}
+
+/// An account's usage as its shard holds it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LiveUsage {
+    /// Lines by call type.
+    pub lines: Vec<UsageLine>,
+    /// Allowance seconds drawn by the account's group in the period.
+    pub used_seconds: u64,
+}
+
+impl LiveUsage {
+    /// Adds what another shard holds.
+    fn merge(&mut self, other: LiveUsage) {
+        for line in other.lines {
+            match self.lines.iter_mut().find(|l| l.call_type == line.call_type && l.currency == line.currency) {
+                Some(sum) => {
+                    sum.usage.add(&line.usage);
+                    sum.decimals = sum.decimals.max(line.decimals);
+                }
+                None => self.lines.push(line),
+            }
+        }
+        self.lines.sort_by_key(|l| (l.call_type, l.currency));
+        // Only the shard of the group has drawn anything.
+        self.used_seconds += other.used_seconds;
+    }
+}
+
+/// The road does not take anything more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the daemon is stopping")]
+pub struct RoadClosed;
+
+/// The handle for everything but records: questions, changes, flushes.
+#[derive(Clone, Debug)]
+pub struct Road {
+    controls: mpsc::Sender<Control>,
+    progress: Arc<Progress>,
+}
+
+impl Road {
+    /// A handle over the sequencer's second queue.
+    pub fn new(controls: mpsc::Sender<Control>, progress: Arc<Progress>) -> Road {
+        Road { controls, progress }
+    }
+
+    /// How far the parts are.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// The account's live usage, seeing every record acknowledged before.
+    pub async fn usage(&self, account: &str, period: Period) -> Result<Option<LiveUsage>, RoadClosed> {
+        let (reply, mut answers) = mpsc::unbounded_channel();
+        self.send(Control::Ask(Question::Usage { account: account.to_owned(), period, reply })).await?;
+        let mut all: Option<LiveUsage> = None;
+        while let Some(part) = answers.recv().await {
+            all.get_or_insert_default().merge(part);
+        }
+        Ok(all)
+    }
+
+    /// Content and position of each known identity.
+    pub async fn find(&self, identities: Vec<Identity>) -> Result<Vec<Option<(Content, Position)>>, RoadClosed> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Control::Ask(Question::Find { identities, reply })).await?;
+        answer.await.map_err(|_| RoadClosed)
+    }
+
+    /// Puts everything acknowledged so far into the store; the position it then has.
+    pub async fn flush(&self) -> Result<Position, RoadClosed> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Control::Flush(Some(reply))).await?;
+        answer.await.map_err(|_| RoadClosed)
+    }
+
+    /// Journals entries that change something; the position behind them.
+    pub async fn enter(&self, batch: Batch) -> Result<Position, NotTaken> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Control::Enter(batch, reply)).await.map_err(|_| NotTaken::ShuttingDown)?;
+        answer.await.map_err(|_| NotTaken::ShuttingDown)?
+    }
+
+    /// Any other control.
+    pub async fn send(&self, control: Control) -> Result<(), RoadClosed> {
+        self.controls.send(control).await.map_err(|_| RoadClosed)
+    }
+
+    /// The same without waiting: for what can be left out when the queue is full.
+    pub fn try_send(&self, control: Control) -> Result<(), RoadClosed> {
+        self.controls.try_send(control).map_err(|_| RoadClosed)
+    }
+}

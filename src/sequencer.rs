@@ -1,0 +1,285 @@
+//! The sequencer: gives each batch its place. It stamps, journals, syncs once for everything that waits, hands on, and
+//! only then acknowledges.
+//!
+//! One plain thread. Deliveries wait in a bounded queue of the doors (a full queue makes the doors wait, which stops TCP
+//! reading and leaves UDP to the kernel); questions, changes and flush requests come by a second queue and travel the
+//! same road behind everything that was acknowledged before them.
+//!
+//! Does not know what a record says, who rates it, or where results are kept.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam::channel::Sender;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::batch::{Batch, Frame, Position};
+use crate::ingest::{Delivery, Durable, NotTaken};
+use crate::journal::{Journal, JournalError};
+use crate::os::clock::Clock;
+use crate::road::{Marker, Question, Travel};
+use crate::time::Timestamp;
+
+/// Most bytes journalled by one sync: bounds the memory of a group and the wait of its first batch (0.56 ms for 750 KB
+/// where this was measured).
+const GROUP_BYTES_MAX: usize = 8 << 20;
+/// Most batches acknowledged by one sync.
+const GROUP_BATCHES_MAX: usize = 1024;
+
+/// What reaches the sequencer beside deliveries.
+#[derive(Debug)]
+pub enum Control {
+    /// Entries that change something (activations, retries): journalled like records.
+    Enter(Batch, oneshot::Sender<Result<Position, NotTaken>>),
+    /// A question that must see everything acknowledged before it.
+    Ask(Question),
+    /// Flush now; answered with the position once the store has it.
+    Flush(Option<oneshot::Sender<Position>>),
+    /// Segments before this position are stored and may go.
+    Trim(Position),
+    /// Finish what was delivered, flush, end.
+    Stop,
+}
+
+/// Settings of the sequencer.
+#[derive(Clone, Copy, Debug)]
+pub struct SequencerSettings {
+    /// Records after which a flush is due.
+    pub flush_calls: u64,
+    /// Stored segments whose newest frame is older than this many microseconds go.
+    pub keep_micros: i64,
+}
+
+/// How far the parts behind are, shared as plain counters.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Flush markers sent.
+    pub markers_sent: AtomicU64,
+    /// Flush markers whose transaction is done.
+    pub markers_stored: AtomicU64,
+    /// Records journalled.
+    pub records_durable: AtomicU64,
+    /// Records covered by the last stored flush.
+    pub records_stored: AtomicU64,
+    /// Position up to which the journal is durable.
+    pub durable: AtomicU64,
+    /// Position the store has.
+    pub stored: AtomicU64,
+}
+
+/// Flushes that may be under way at once: one being written, one being gathered.
+const FLUSHES_UNDER_WAY: u64 = 2;
+
+/// Records that may wait for the store before the doors wait: what is rated is held in memory until it is stored.
+pub const PENDING_RECORDS_MAX: u64 = 4_000_000;
+
+/// The thread's parts.
+pub struct Sequencer {
+    /// Deliveries of the doors.
+    pub deliveries: mpsc::Receiver<Delivery>,
+    /// Everything else.
+    pub controls: mpsc::Receiver<Control>,
+    /// The journal; nobody else writes it.
+    pub journal: Journal,
+    /// The road behind.
+    pub onward: Sender<Travel>,
+    /// Receipt stamps.
+    pub clock: Clock,
+    /// Shared counters.
+    pub progress: Arc<Progress>,
+    /// Settings.
+    pub settings: SequencerSettings,
+    /// Records since the last marker.
+    pub unflushed: u64,
+}
+
+/// One batch between append and acknowledgement.
+struct Waiting {
+    frame: Frame,
+    reply: Reply,
+}
+
+enum Reply {
+    None,
+    Door(oneshot::Sender<Durable>),
+    Change(oneshot::Sender<Result<Position, NotTaken>>),
+}
+
+impl Reply {
+    fn answer(self, answer: Result<Position, NotTaken>) {
+        // A door that went away no longer wants its answer.
+        match self {
+            Reply::None => {}
+            Reply::Door(reply) => drop(reply.send(answer)),
+            Reply::Change(reply) => drop(reply.send(answer)),
+        }
+    }
+}
+
+impl Sequencer {
+    /// Runs until told to stop or until the journal gives out.
+    ///
+    /// # Errors
+    /// The journal's failure: nothing more is promised after it, and the process ends.
+    pub fn run(mut self, runtime: &tokio::runtime::Handle) -> Result<(), JournalError> {
+        let mut controls = Vec::new();
+        let mut batches = Vec::new();
+        let mut stopping = false;
+        while !stopping {
+            let open = self.wait(runtime, &mut batches, &mut controls);
+            stopping = !open;
+            let mut waiting = Vec::with_capacity(batches.len());
+            for delivery in batches.drain(..) {
+                let reply = delivery.reply.map_or(Reply::None, Reply::Door);
+                self.append(delivery.batch, reply, &mut waiting)?;
+            }
+            let (mut questions, mut flush_asked, mut flush_replies) = (Vec::new(), false, Vec::new());
+            for control in controls.drain(..) {
+                match control {
+                    Control::Enter(batch, reply) => self.append(batch, Reply::Change(reply), &mut waiting)?,
+                    Control::Ask(question) => questions.push(question),
+                    Control::Flush(reply) => {
+                        flush_asked = true;
+                        flush_replies.extend(reply);
+                    }
+                    Control::Trim(position) => self.trim(position)?,
+                    Control::Stop => stopping = true,
+                }
+            }
+            self.commit(waiting)?;
+            for question in questions {
+                self.hand_on(Travel::Ask(question));
+            }
+            let under_way = self.progress.markers_sent.load(Ordering::Relaxed)
+                - self.progress.markers_stored.load(Ordering::Relaxed);
+            let due = flush_asked || self.unflushed >= self.settings.flush_calls;
+            // Somebody who waits for a flush gets one marker of his own; the timer and the count can wait.
+            if !flush_replies.is_empty() || due && under_way < FLUSHES_UNDER_WAY {
+                self.mark(flush_replies);
+            }
+        }
+        self.drain()?;
+        self.mark(Vec::new());
+        Ok(())
+    }
+
+    /// Waits for the first message, then takes what else is there. False once every sender is gone.
+    fn wait(
+        &mut self,
+        runtime: &tokio::runtime::Handle,
+        batches: &mut Vec<Delivery>,
+        controls: &mut Vec<Control>,
+    ) -> bool {
+        let pending = self.progress.records_durable.load(Ordering::Relaxed)
+            - self.progress.records_stored.load(Ordering::Relaxed);
+        let room = pending < PENDING_RECORDS_MAX;
+        let first = self.deliveries.try_recv().ok().filter(|_| room);
+        match first {
+            Some(delivery) => batches.push(delivery),
+            None => {
+                let (deliveries, inbox) = (&mut self.deliveries, &mut self.controls);
+                let open = runtime.block_on(async {
+                    tokio::select! {
+                        biased;
+                        control = inbox.recv() => control.map(|c| controls.push(c)).is_some(),
+                        delivery = deliveries.recv(), if room => {
+                            // All doors gone is no reason to end: questions may still come.
+                            if let Some(delivery) = delivery { batches.push(delivery) } else {
+                                return match inbox.recv().await { Some(c) => { controls.push(c); true }, None => false };
+                            }
+                            true
+                        }
+                    }
+                });
+                if !open {
+                    return false;
+                }
+            }
+        }
+        let mut bytes: usize = batches.iter().map(|d| d.batch.len()).sum();
+        while room && batches.len() < GROUP_BATCHES_MAX && bytes < GROUP_BYTES_MAX {
+            let Ok(delivery) = self.deliveries.try_recv() else { break };
+            bytes += delivery.batch.len();
+            batches.push(delivery);
+        }
+        while let Ok(control) = self.controls.try_recv() {
+            controls.push(control);
+        }
+        true
+    }
+
+    /// After the stop: what the doors had already delivered.
+    fn drain(&mut self) -> Result<(), JournalError> {
+        let mut waiting = Vec::new();
+        while let Ok(delivery) = self.deliveries.try_recv() {
+            let reply = delivery.reply.map_or(Reply::None, Reply::Door);
+            self.append(delivery.batch, reply, &mut waiting)?;
+        }
+        self.commit(waiting)
+    }
+
+    fn append(&mut self, batch: Batch, reply: Reply, waiting: &mut Vec<Waiting>) -> Result<(), JournalError> {
+        if batch.is_empty() {
+            reply.answer(Ok(self.journal.durable()));
+            return Ok(());
+        }
+        let records = u64::from(batch.entries());
+        match self.journal.append(batch, self.clock.now()) {
+            Ok(frame) => {
+                self.unflushed += records;
+                self.progress.records_durable.fetch_add(records, Ordering::Relaxed);
+                waiting.push(Waiting { frame, reply });
+                Ok(())
+            }
+            Err(error @ (JournalError::NoSpace { .. } | JournalError::TooLarge { .. })) => {
+                // Nothing was written: the door says so to its sender, and everything before stays true.
+                tracing::warn!("{error}");
+                reply.answer(Err(NotTaken::JournalFull));
+                Ok(())
+            }
+            Err(error) => {
+                reply.answer(Err(NotTaken::ShuttingDown));
+                Err(error)
+            }
+        }
+    }
+
+    /// One sync for all, then hand on, then acknowledge.
+    fn commit(&mut self, waiting: Vec<Waiting>) -> Result<(), JournalError> {
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let durable = self.journal.sync()?;
+        self.progress.durable.store(durable.0, Ordering::Release);
+        for one in &waiting {
+            self.hand_on(Travel::Frame(one.frame.clone()));
+        }
+        for one in waiting {
+            one.reply.answer(Ok(one.frame.end()));
+        }
+        Ok(())
+    }
+
+    fn trim(&mut self, stored: Position) -> Result<(), JournalError> {
+        let oldest = self.clock.now().0.saturating_sub(self.settings.keep_micros);
+        self.journal.remove_before(stored, Some(Timestamp(oldest))).map(|_| ())
+    }
+
+    fn mark(&mut self, replies: Vec<oneshot::Sender<Position>>) {
+        self.unflushed = 0;
+        let number = self.progress.markers_sent.fetch_add(1, Ordering::Relaxed) + 1;
+        let records = self.progress.records_durable.load(Ordering::Relaxed);
+        self.hand_on(Travel::Marker(Marker {
+            number,
+            upto: self.journal.durable(),
+            records,
+            at: self.clock.now(),
+            replies,
+        }));
+    }
+
+    fn hand_on(&self, travel: Travel) {
+        // The resolver ends only after this thread dropped its sender; if it is gone, its panic is already ending us.
+        let _ = self.onward.send(travel);
+    }
+}

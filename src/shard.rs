@@ -1,0 +1,347 @@
+//! A shard: one thread, one inbox, one engine. It owns the accounts of its billing groups; nobody else touches them.
+//!
+//! It prices legs in the order in which they arrive, draws allowances, adds up totals, and answers questions about them
+//! between two batches, so that an answer sees everything before it.
+//!
+//! Does not know where legs come from, nor where results go.
+
+use std::sync::Arc;
+
+use crossbeam::channel::{Receiver, Sender};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use tokio::sync::mpsc;
+
+use crate::batch::{Frame, Position};
+use crate::call::{AccountKey, CallType, GroupKey, LegKey, RatedCall, SuspenseReason, TariffSlot, Usage};
+use crate::directory::Directory;
+use crate::flush::Part;
+use crate::os::clock::Clock;
+use crate::rating::{self, Leg, World};
+use crate::road::{LiveUsage, UsageLine};
+use crate::tariff::Tariff;
+use crate::time::{Period, Timestamp};
+
+mod counts;
+mod metrics;
+mod months;
+
+use counts::Counts;
+use metrics::ShardMetrics;
+use months::Months;
+
+/// What reaches a shard.
+pub enum ToShard {
+    /// Legs of one frame.
+    Legs(LegBatch),
+    /// A tariff that legs behind this may name.
+    Tariff(TariffSlot, Arc<Tariff>),
+    /// The directory that legs behind this refer to.
+    Directory(Arc<Directory>),
+    /// Everything before this belongs to the flush.
+    Marker {
+        /// Which flush.
+        number: u64,
+        /// Its position.
+        upto: Position,
+    },
+    /// What one account's calls add up to here.
+    Usage {
+        /// Which account.
+        account: AccountKey,
+        /// Whose allowance.
+        group: Option<GroupKey>,
+        /// Which month.
+        period: Period,
+        /// The answer.
+        reply: mpsc::UnboundedSender<LiveUsage>,
+    },
+}
+
+/// Legs of one frame.
+pub struct LegBatch {
+    /// The frame that holds their records.
+    pub frame: Frame,
+    /// The legs.
+    pub jobs: Vec<LegJob>,
+}
+
+/// A leg to be priced.
+#[derive(Clone, Copy, Debug)]
+pub struct LegJob {
+    /// Which leg.
+    pub key: LegKey,
+    /// The record's position, or that of the retry.
+    pub attempt: Position,
+    /// Who pays.
+    pub account: AccountKey,
+    /// Whose allowance is drawn.
+    pub group: GroupKey,
+    /// Tariff in force at the answer.
+    pub slot: TariffSlot,
+    /// What was resolved.
+    pub leg: Leg,
+    /// Where the canonical record lies in the frame.
+    pub at: u32,
+    /// And its length.
+    pub length: u32,
+    /// Source profile.
+    pub source: u16,
+    /// Receipt.
+    pub received_at: Timestamp,
+}
+
+/// A line of totals in one shard: an account's calls of one type in one month, as drawn from one group.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LineKey {
+    /// Who pays.
+    pub account: AccountKey,
+    /// Whose allowance was drawn; keeps a line in one shard even where an account changes its group.
+    pub group: GroupKey,
+    /// Which month.
+    pub period: Period,
+    /// Type of the calls.
+    pub call_type: CallType,
+    /// ISO 4217.
+    pub currency: [u8; 3],
+}
+
+/// A line's value.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Line {
+    /// Sums.
+    pub usage: Usage,
+    /// Decimals in which amounts are shown: the most any of its calls has.
+    pub decimals: u8,
+    /// Changed since the last marker.
+    touched: bool,
+}
+
+/// State of a shard, loaded at start.
+#[derive(Default)]
+pub struct ShardState {
+    /// Totals.
+    pub lines: HashMap<LineKey, Line, RandomState>,
+    /// Allowance seconds drawn.
+    pub drawn: HashMap<(GroupKey, Period), u64, RandomState>,
+    /// Which lines an account has, so that a question reads only those.
+    by_account: HashMap<AccountKey, Vec<LineKey>, RandomState>,
+}
+
+impl ShardState {
+    /// Takes a stored line.
+    pub fn load_line(&mut self, key: LineKey, usage: Usage, decimals: u8) {
+        self.by_account.entry(key.account).or_default().push(key);
+        self.lines.insert(key, Line { usage, decimals, touched: false });
+    }
+}
+
+/// A rated call with the place of its record's text.
+#[derive(Clone, Copy, Debug)]
+pub struct RatedRow {
+    /// The call.
+    pub call: RatedCall,
+    /// Index of its frame in the part's frames.
+    pub frame: u32,
+    /// Where the canonical record lies in the frame.
+    pub at: u32,
+    /// And its length.
+    pub length: u32,
+}
+
+/// A leg that waits in suspense.
+#[derive(Clone, Copy, Debug)]
+pub struct SuspendedLeg {
+    /// What was to be priced.
+    pub job: LegJob,
+    /// Why it was not.
+    pub reason: SuspenseReason,
+    /// More exactly why.
+    pub detail: &'static str,
+    /// Its month.
+    pub period: Period,
+    /// Index of its frame in the part's frames.
+    pub frame: u32,
+}
+
+/// What a shard has for one flush.
+#[derive(Debug, Default)]
+pub struct ShardPart {
+    /// Frames that hold the rows' records.
+    pub frames: Vec<Frame>,
+    /// Rated calls, in arrival order.
+    pub rows: Vec<RatedRow>,
+    /// Legs in suspense.
+    pub suspended: Vec<SuspendedLeg>,
+    /// Lines that changed, whole.
+    pub lines: Vec<(LineKey, Usage, u8)>,
+    /// Allowances that changed, whole.
+    pub drawn: Vec<(GroupKey, Period, u64)>,
+}
+
+/// The thread's parts.
+pub struct Shard {
+    inbox: Receiver<ToShard>,
+    flush: Sender<Part>,
+    clock: Clock,
+    state: ShardState,
+    /// By slot.
+    tariffs: Vec<Arc<Tariff>>,
+    directory: Option<Arc<Directory>>,
+    months: Months,
+    part: ShardPart,
+    touched: Vec<LineKey>,
+    drawn: Vec<(GroupKey, Period)>,
+    counts: Counts,
+    metrics: ShardMetrics,
+}
+
+impl Shard {
+    /// Puts the parts together.
+    pub fn new(inbox: Receiver<ToShard>, flush: Sender<Part>, clock: Clock, state: ShardState) -> Shard {
+        Shard {
+            inbox,
+            flush,
+            clock,
+            state,
+            tariffs: Vec::new(),
+            directory: None,
+            months: Months::default(),
+            part: ShardPart::default(),
+            touched: Vec::new(),
+            drawn: Vec::new(),
+            counts: Counts::default(),
+            metrics: ShardMetrics::default(),
+        }
+    }
+
+    /// Runs until the resolver hangs up.
+    pub fn run(mut self) {
+        while let Ok(message) = self.inbox.recv() {
+            match message {
+                ToShard::Legs(batch) => self.legs(batch),
+                ToShard::Tariff(slot, tariff) => {
+                    // Slots come in order; the shard holds all of them.
+                    debug_assert_eq!(self.tariffs.len(), usize::from(slot.0));
+                    self.tariffs.push(tariff);
+                }
+                ToShard::Directory(directory) => {
+                    self.months = Months::default();
+                    self.directory = Some(directory);
+                }
+                ToShard::Marker { number, upto } => self.marker(number, upto),
+                ToShard::Usage { account, group, period, reply } => {
+                    let _ = reply.send(self.usage(account, group, period));
+                }
+            }
+        }
+    }
+
+    fn legs(&mut self, batch: LegBatch) {
+        let Some(directory) = self.directory.clone() else { return };
+        let frame = self.part.frames.len() as u32;
+        let received_at = batch.frame.head().received_at.get();
+        for job in &batch.jobs {
+            self.leg(&directory, job, frame);
+        }
+        self.part.frames.push(batch.frame);
+        let seconds = (self.clock.now().0 - received_at) as f64 / 1e6;
+        self.metrics.publish(&mut self.counts, seconds);
+    }
+
+    fn leg(&mut self, directory: &Directory, job: &LegJob, frame: u32) {
+        crate::poison::at(job.attempt);
+        let account = directory.row(job.leg.account_row);
+        let period = self.months.period(account.zone_index, account.zone, job.leg.answer);
+        let Some(tariff) = self.tariffs.get(usize::from(job.slot.0)) else { return };
+        let world = World { directory, tariff, slot: job.slot };
+        let pool = (job.group, period);
+        let used = self.state.drawn.get(&pool).copied().unwrap_or(0);
+        let counts = self.counts.period(period);
+        counts.1 += 1;
+        match rating::rate(&job.leg, world, period, used) {
+            Ok(rated) => {
+                counts.2 += 1;
+                if rated.included_seconds > 0 {
+                    *self.state.drawn.entry(pool).or_insert(0) += u64::from(rated.included_seconds);
+                    self.drawn.push(pool);
+                }
+                let call = rated.call(&job.leg, job.key, job.account, job.group);
+                self.add_up(&call);
+                self.part.rows.push(RatedRow { call, frame, at: job.at, length: job.length });
+            }
+            Err(why) => {
+                let reason = why.reason;
+                counts.3[reason as usize] += 1;
+                self.counts.suspended[reason as usize] += 1;
+                self.part.suspended.push(SuspendedLeg { job: *job, reason, detail: why.detail, period, frame });
+            }
+        }
+    }
+
+    fn add_up(&mut self, call: &RatedCall) {
+        self.counts.rated[call.call_type as usize] += 1;
+        let currency = call.basis.currency;
+        let mut into_totals = 0;
+        for (call_type, usage) in call.usage_lines() {
+            let key = LineKey { account: call.account, group: call.group, period: call.period, call_type, currency };
+            let line = match self.state.lines.get_mut(&key) {
+                Some(line) => line,
+                None => {
+                    self.state.by_account.entry(key.account).or_default().push(key);
+                    self.state.lines.entry(key).or_insert(Line::default())
+                }
+            };
+            line.usage.add(&usage);
+            line.decimals = line.decimals.max(call.basis.decimals);
+            if !line.touched {
+                line.touched = true;
+                self.touched.push(key);
+            }
+            into_totals += usage.cost;
+        }
+        let money = self.counts.money(currency);
+        money.1 += i128::from(call.cost.0);
+        money.2 += into_totals;
+    }
+
+    fn marker(&mut self, number: u64, upto: Position) {
+        let mut part = std::mem::take(&mut self.part);
+        for key in self.touched.drain(..) {
+            if let Some(line) = self.state.lines.get_mut(&key) {
+                line.touched = false;
+                part.lines.push((key, line.usage, line.decimals));
+            }
+        }
+        self.drawn.sort_unstable();
+        self.drawn.dedup();
+        for pool in self.drawn.drain(..) {
+            part.drawn.push((pool.0, pool.1, self.state.drawn.get(&pool).copied().unwrap_or(0)));
+        }
+        let share = self.counts.share();
+        let _ = self.flush.send(Part::Shard { number, upto, part: Box::new(part), share });
+    }
+
+    fn usage(&self, account: AccountKey, group: Option<GroupKey>, period: Period) -> LiveUsage {
+        let keys = self.state.by_account.get(&account).map_or(&[][..], Vec::as_slice);
+        let mut lines: Vec<UsageLine> = Vec::new();
+        for key in keys.iter().filter(|k| k.period == period) {
+            let Some(line) = self.state.lines.get(key) else { continue };
+            match lines.iter_mut().find(|l| l.call_type == key.call_type && l.currency == key.currency) {
+                Some(sum) => {
+                    sum.usage.add(&line.usage);
+                    sum.decimals = sum.decimals.max(line.decimals);
+                }
+                None => lines.push(UsageLine {
+                    call_type: key.call_type,
+                    currency: key.currency,
+                    decimals: line.decimals,
+                    usage: line.usage,
+                }),
+            }
+        }
+        lines.sort_by_key(|l| (l.call_type, l.currency));
+        let used_seconds = group.and_then(|g| self.state.drawn.get(&(g, period))).copied().unwrap_or(0);
+        LiveUsage { lines, used_seconds }
+    }
+}

@@ -1,0 +1,223 @@
+//! A store that fails as told, around a store that works: it refuses, is slow, or loses the answer after the commit.
+//!
+//! The faults of flushes come from a seed, so that a failing run can be run again. Questions fail only while the store
+//! is away. For tests of those who use a store.
+//!
+//! Does not know what it carries.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::*;
+
+/// How often each fault of a flush happens, in thousandths; the first that applies is taken.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// Refused as busy; nothing written.
+    pub busy: u64,
+    /// Refused for want of room; nothing written.
+    pub full: u64,
+    /// The connection breaks before anything is written.
+    pub lost_before: u64,
+    /// The connection breaks after all was written: the caller does not know.
+    pub lost_after: u64,
+    /// Takes [`Faults::delay`] longer, then works.
+    pub slow: u64,
+    /// How long a slow flush waits.
+    pub delay: Duration,
+}
+
+/// What happened so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Played {
+    /// Flushes asked for.
+    pub flushes: u64,
+    /// Of these, failed without anything written.
+    pub refused: u64,
+    /// Of these, written and reported as failed.
+    pub lost_after: u64,
+}
+
+/// A store that fails as told.
+pub struct FaultyStore<S> {
+    inner: S,
+    faults: Faults,
+    dice: AtomicU64,
+    away: AtomicBool,
+    flushes: AtomicU64,
+    refused: AtomicU64,
+    lost_after: AtomicU64,
+}
+
+impl<S: Store> FaultyStore<S> {
+    /// Wraps a store; the seed decides which flush meets which fault.
+    pub fn new(inner: S, seed: u64, faults: Faults) -> FaultyStore<S> {
+        FaultyStore {
+            inner,
+            faults,
+            dice: AtomicU64::new(seed),
+            away: AtomicBool::new(false),
+            flushes: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            lost_after: AtomicU64::new(0),
+        }
+    }
+
+    /// While away, everything fails with [`StoreError::Io`].
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// The store within, without faults.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// What happened so far.
+    pub fn played(&self) -> Played {
+        Played {
+            flushes: self.flushes.load(Ordering::SeqCst),
+            refused: self.refused.load(Ordering::SeqCst),
+            lost_after: self.lost_after.load(Ordering::SeqCst),
+        }
+    }
+
+    /// 0 to 999, the same in every run with the same seed (splitmix64).
+    fn roll(&self) -> u64 {
+        const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+        let mut z = self.dice.fetch_add(STEP, Ordering::SeqCst).wrapping_add(STEP);
+        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ z >> 31) % 1000
+    }
+
+    fn present(&self) -> Result<&S, StoreError> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(StoreError::Io("the store is away (a fault that was asked for)".into()));
+        }
+        Ok(&self.inner)
+    }
+
+    fn refuse(&self, error: StoreError) -> Result<FlushReport, StoreError> {
+        self.refused.fetch_add(1, Ordering::SeqCst);
+        Err(error)
+    }
+}
+
+impl<S: Store> Store for FaultyStore<S> {
+    fn flush(&self, batch: &FlushBatch<'_>) -> Result<FlushReport, StoreError> {
+        self.flushes.fetch_add(1, Ordering::SeqCst);
+        let store = match self.present() {
+            Ok(store) => store,
+            Err(error) => return self.refuse(error),
+        };
+        let lost = || StoreError::Io("the connection was lost (a fault that was asked for)".into());
+        let faults = &self.faults;
+        let roll = self.roll();
+        let mut below = faults.busy;
+        if roll < below {
+            return self.refuse(StoreError::Busy);
+        }
+        below += faults.full;
+        if roll < below {
+            return self.refuse(StoreError::Full);
+        }
+        below += faults.lost_before;
+        if roll < below {
+            return self.refuse(lost());
+        }
+        below += faults.lost_after;
+        if roll < below {
+            store.flush(batch)?;
+            self.lost_after.fetch_add(1, Ordering::SeqCst);
+            return Err(lost());
+        }
+        below += faults.slow;
+        if roll < below {
+            std::thread::sleep(faults.delay);
+        }
+        store.flush(batch)
+    }
+
+    fn load(&self) -> Result<StoredState, StoreError> {
+        self.present()?.load()
+    }
+
+    fn load_activations(&self) -> Result<(Vec<ActivationRow>, Vec<ActivationRow>), StoreError> {
+        self.present()?.load_activations()
+    }
+
+    fn calls(
+        &self,
+        account: AccountKey,
+        period: Period,
+        page: CallPage,
+        visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
+    ) -> Result<Option<CallCursor>, StoreError> {
+        self.present()?.calls(account, period, page, visit)
+    }
+
+    fn legs(&self, position: Position) -> Result<Vec<OwnedCall>, StoreError> {
+        self.present()?.legs(position)
+    }
+
+    fn scan(
+        &self,
+        period: Option<Period>,
+        order: ScanOrder,
+        visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
+    ) -> Result<(), StoreError> {
+        self.present()?.scan(period, order, visit)
+    }
+
+    fn usage(&self, account: AccountKey, period: Period) -> Result<Vec<UsageLine>, StoreError> {
+        self.present()?.usage(account, period)
+    }
+
+    fn allowance(&self, group: GroupKey, period: Period) -> Result<u64, StoreError> {
+        self.present()?.allowance(group, period)
+    }
+
+    fn period_usage(
+        &self,
+        period: Period,
+        after: Option<&str>,
+        limit: usize,
+        visit: &mut dyn FnMut(&Account, &[UsageLine]) -> Visit,
+    ) -> Result<(), StoreError> {
+        self.present()?.period_usage(period, after, limit, visit)
+    }
+
+    fn account_named(&self, name: &str) -> Result<Option<AccountKey>, StoreError> {
+        self.present()?.account_named(name)
+    }
+
+    fn account_name(&self, key: AccountKey) -> Result<Option<String>, StoreError> {
+        self.present()?.account_name(key)
+    }
+
+    fn suspense(&self, page: SuspensePage, visit: &mut dyn FnMut(&SuspenseItem) -> Visit) -> Result<(), StoreError> {
+        self.present()?.suspense(page, visit)
+    }
+
+    fn suspense_counts(&self) -> Result<Vec<(SuspenseReason, u64)>, StoreError> {
+        self.present()?.suspense_counts()
+    }
+
+    fn suspense_of(&self, position: Position) -> Result<Vec<SuspenseItem>, StoreError> {
+        self.present()?.suspense_of(position)
+    }
+
+    fn conflicts(&self, after: Option<Position>, limit: usize) -> Result<Vec<Conflict>, StoreError> {
+        self.present()?.conflicts(after, limit)
+    }
+
+    fn flushes(&self, after: Option<u64>, limit: usize) -> Result<Vec<FlushInfo>, StoreError> {
+        self.present()?.flushes(after, limit)
+    }
+
+    fn backup_to(&self, path: &Path) -> Result<(), StoreError> {
+        self.present()?.backup_to(path)
+    }
+}

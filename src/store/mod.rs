@@ -1,0 +1,148 @@
+//! Invoice storage: what was rated, what waits, what the books say, and up to which journal position all of it holds.
+//!
+//! A [`Store`] keeps one promise: [`Store::flush`] writes a whole batch *and* its position in one transaction, or
+//! nothing. State at the stored position plus the journal after it is the state now. Questions go over connections of
+//! their own and never hold up the writer.
+//!
+//! It is a trait because tests play the world through it: [`faulty`] refuses, is slow, or fails after the commit.
+//!
+//! Does not know shards, schedules, HTTP, the journal's bytes, or how a price came about.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use crate::batch::Position;
+use crate::call::{AccountKey, GroupKey, LegKey, SuspenseReason};
+use crate::time::Period;
+
+pub mod faulty;
+mod schema;
+pub mod sqlite;
+mod types;
+
+pub use types::*;
+
+/// What went wrong, as far as the caller acts on it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else holds the database; try again.
+    #[error("the store is in use by another process; trying again helps")]
+    Busy,
+    /// No room on the disk (or the database's own limit); nothing was written.
+    #[error("the disk that holds the store is full")]
+    Full,
+    /// The file was written by a later version of this program.
+    #[error("the store has schema version {found}, this program knows up to {known}: use the newer program")]
+    Newer {
+        /// Version found in the file.
+        found: u32,
+        /// Newest version this program knows.
+        known: u32,
+    },
+    /// The file is not a store, or what it holds contradicts itself.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// The batch does not begin where the store stands; nothing was written.
+    #[error("the store stands at position {stored}, the batch does not begin there")]
+    OutOfOrder {
+        /// Where the store stands.
+        stored: Position,
+    },
+    /// The batch holds what no batch may hold (a programming error upstream); nothing was written.
+    #[error("the batch cannot be stored: {0}")]
+    Unstorable(String),
+    /// The file system or the connection gave out; the outcome of a flush may be unknown: send the same batch again.
+    #[error("{0}")]
+    Io(String),
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later without anything being repaired.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, StoreError::Busy | StoreError::Full | StoreError::Io(_))
+    }
+}
+
+/// Tells a scan to go on or to stop.
+pub type Visit = ControlFlow<()>;
+
+/// Invoice storage. One instance is shared by the flush thread and all who ask.
+pub trait Store: Send + Sync {
+    /// Everything the daemon needs to go on from the stored position.
+    fn load(&self) -> Result<StoredState, StoreError>;
+
+    /// Writes all of the batch and its `upto` in one transaction, or nothing.
+    ///
+    /// A batch whose `upto` is the stored position is answered as done already, so a batch may be sent again after an
+    /// unknown outcome. Any other batch that does not begin at the stored position is [`StoreError::OutOfOrder`].
+    fn flush(&self, batch: &FlushBatch<'_>) -> Result<FlushReport, StoreError>;
+
+    /// Tariffs and directories in the order of their activation.
+    fn load_activations(&self) -> Result<(Vec<ActivationRow>, Vec<ActivationRow>), StoreError>;
+
+    /// The rated calls of an account in a period, by answer instant, then position and leg.
+    ///
+    /// Returns the cursor of the last call shown if the page's limit or the visitor ended it, none at the end.
+    fn calls(
+        &self,
+        account: AccountKey,
+        period: Period,
+        page: CallPage,
+        visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
+    ) -> Result<Option<CallCursor>, StoreError>;
+
+    /// One rated leg.
+    fn call(&self, key: LegKey) -> Result<Option<OwnedCall>, StoreError> {
+        Ok(self.legs(key.position)?.into_iter().find(|leg| leg.call.key == key))
+    }
+
+    /// The rated legs of a record, outbound first. The position of a (node, id) is known to the identity index.
+    fn legs(&self, position: Position) -> Result<Vec<OwnedCall>, StoreError>;
+
+    /// Every rated call, of one period or of all, as of the moment of asking.
+    fn scan(
+        &self,
+        period: Option<Period>,
+        order: ScanOrder,
+        visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
+    ) -> Result<(), StoreError>;
+
+    /// The totals of an account in a period, by call type and currency.
+    fn usage(&self, account: AccountKey, period: Period) -> Result<Vec<UsageLine>, StoreError>;
+
+    /// Allowance seconds a group has drawn in a period.
+    fn allowance(&self, group: GroupKey, period: Period) -> Result<u64, StoreError>;
+
+    /// Totals of all accounts that have any in the period, by account name, after a name, at most `limit` accounts.
+    fn period_usage(
+        &self,
+        period: Period,
+        after: Option<&str>,
+        limit: usize,
+        visit: &mut dyn FnMut(&Account, &[UsageLine]) -> Visit,
+    ) -> Result<(), StoreError>;
+
+    /// An account by its name.
+    fn account_named(&self, name: &str) -> Result<Option<AccountKey>, StoreError>;
+
+    /// An account's name.
+    fn account_name(&self, key: AccountKey) -> Result<Option<String>, StoreError>;
+
+    /// What is in suspense, by position and leg, without the record's bytes.
+    fn suspense(&self, page: SuspensePage, visit: &mut dyn FnMut(&SuspenseItem) -> Visit) -> Result<(), StoreError>;
+
+    /// How many items wait, by reason; reasons without any are left out.
+    fn suspense_counts(&self) -> Result<Vec<(SuspenseReason, u64)>, StoreError>;
+
+    /// Everything of one record that is in suspense, with the record's bytes.
+    fn suspense_of(&self, position: Position) -> Result<Vec<SuspenseItem>, StoreError>;
+
+    /// Conflicts by position, after a position, at most `limit`.
+    fn conflicts(&self, after: Option<Position>, limit: usize) -> Result<Vec<Conflict>, StoreError>;
+
+    /// Flushes in order, after a number, at most `limit`.
+    fn flushes(&self, after: Option<u64>, limit: usize) -> Result<Vec<FlushInfo>, StoreError>;
+
+    /// A consistent copy into a new file, while flushes go on. Refuses to overwrite.
+    fn backup_to(&self, path: &Path) -> Result<(), StoreError>;
+}

@@ -1,0 +1,148 @@
+//! A page of rated calls, decoded into memory that is used again, so that a visitor never holds a read open.
+//!
+//! Does not know which calls are wanted, or in what order.
+
+use std::sync::Arc;
+
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+
+use super::cell::{Digits, bytes_of, unpack_id};
+use super::reader::{Known, Lookups};
+use super::{StoredCall, damaged, failed};
+use crate::batch::Position;
+use crate::call::{AccountKey, GroupKey, LegKey, RatedCall};
+use crate::money::Money;
+use crate::store::{CallCursor, StoreError};
+use crate::time::{Micros, Timestamp};
+
+/// Reads the rows of a stretch, or what a condition leaves of it, in the order of [`Page::push`].
+macro_rules! select_calls {
+    ($condition:literal) => {
+        concat!(
+            "SELECT row, position, account, billing_group, answer, setup, duration, source, source_dialled, \
+             destination, destination_dialled, rating, billable_seconds, included_seconds, cost, node, call_id \
+             FROM calls WHERE ",
+            $condition,
+            " ORDER BY row"
+        )
+    };
+}
+pub(super) use select_calls;
+
+/// Decoded calls and their text.
+#[derive(Default)]
+pub struct Page {
+    rows: Vec<PageRow>,
+    text: Vec<u8>,
+}
+
+struct PageRow {
+    row: i64,
+    call: RatedCall,
+    start: Option<Timestamp>,
+    rating: Arc<Known>,
+    /// Ends of source, destination, node and id in the text; the first begins where the row before ended.
+    begin: usize,
+    ends: [usize; 4],
+}
+
+impl Page {
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.text.clear();
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Decodes a row of [`select_calls`].
+    pub fn push(&mut self, row: &Row<'_>, lookups: &mut Lookups<'_>) -> Result<(), StoreError> {
+        let number = |i: usize| match row.get_ref(i).map_err(failed)? {
+            ValueRef::Integer(number) => Ok(number),
+            _ => Err(damaged("a call's number")),
+        };
+        let small = |i: usize| u32::try_from(number(i)?).map_err(|_| damaged("a call's number"));
+        let rating = lookups.rating(small(11)?)?;
+        let account = small(2)?;
+        let group = match row.get_ref(3).map_err(failed)? {
+            ValueRef::Null => lookups.group(account)?,
+            _ => small(3)?,
+        };
+        let answer = number(4)?;
+        let start = match row.get_ref(5).map_err(failed)? {
+            ValueRef::Integer(setup) => Some(Timestamp(answer.wrapping_sub(setup))),
+            _ => None,
+        };
+        let source = Digits::read(row.get_ref(7).map_err(failed)?).ok_or_else(|| damaged("a number"))?;
+        let destination = Digits::read(row.get_ref(9).map_err(failed)?).ok_or_else(|| damaged("a number"))?;
+        let begin = self.text.len();
+        lookups.dialled(row.get_ref(8).map_err(failed)?, source.as_slice(), &mut self.text)?;
+        let source_end = self.text.len();
+        lookups.dialled(row.get_ref(10).map_err(failed)?, destination.as_slice(), &mut self.text)?;
+        let destination_end = self.text.len();
+        match row.get_ref(15).map_err(failed)? {
+            ValueRef::Integer(node) => lookups.node(node, &mut self.text)?,
+            name => self.text.extend_from_slice(bytes_of(name).ok_or_else(|| damaged("a node"))?),
+        }
+        let node_end = self.text.len();
+        unpack_id(row.get_ref(16).map_err(failed)?, &mut self.text).ok_or_else(|| damaged("a call id"))?;
+        let cost = number(14)?
+            .checked_mul(10_i64.pow(u32::from(9 - rating.rating.scale.min(9))))
+            .ok_or_else(|| damaged("a cost"))?;
+        self.rows.push(PageRow {
+            row: number(0)?,
+            call: RatedCall {
+                key: LegKey {
+                    position: Position(u64::try_from(number(1)?).map_err(|_| damaged("a position"))?),
+                    leg: rating.rating.leg,
+                },
+                account: AccountKey(account),
+                group: GroupKey(group),
+                period: rating.rating.period,
+                answer: Timestamp(answer),
+                duration: Micros(number(6)?),
+                source: source.number(),
+                destination: destination.number(),
+                call_type: rating.rating.call_type,
+                billable_seconds: small(12)?,
+                included_seconds: small(13)?,
+                cost: Money(cost),
+                basis: rating.rating.basis,
+            },
+            start,
+            rating,
+            begin,
+            ends: [source_end, destination_end, node_end, self.text.len()],
+        });
+        Ok(())
+    }
+
+    /// Sorts by account, answer, position and leg.
+    pub fn sort(&mut self) {
+        self.rows.sort_unstable_by_key(|row| (row.call.account, row.call.answer, row.call.key));
+    }
+
+    /// The calls in order.
+    pub fn calls(&self) -> impl Iterator<Item = StoredCall<'_>> {
+        self.rows.iter().map(|row| {
+            let [source, destination, node, id] = row.ends;
+            let text = |from: usize, to: usize| self.text.get(from..to).unwrap_or_default();
+            StoredCall {
+                call: row.call,
+                start: row.start,
+                source_dialled: text(row.begin, source),
+                destination_dialled: text(source, destination),
+                node: text(destination, node),
+                id: text(node, id),
+                text: &row.rating.text,
+            }
+        })
+    }
+
+    /// Places and row numbers, for an order to be found before the rows are read again.
+    pub fn places(&self) -> impl Iterator<Item = (CallCursor, i64)> {
+        self.rows.iter().map(|row| (CallCursor { answer: row.call.answer, key: row.call.key }, row.row))
+    }
+}

@@ -1,0 +1,216 @@
+//! A connection that answers questions, with the small tables it has looked up.
+//!
+//! Calls are never changed, so a long question is a chain of short reads up to the row that was the last one when it
+//! began; between them nothing is held.
+//!
+//! Does not know who asks.
+
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use super::cell::{DialForm, bytes_of};
+use super::memory::{RATING_COLUMNS, RATING_WIDTH, Rating, TEXT_COLUMNS, forms, nodes, rating_of, text_of};
+use super::page::{Page, select_calls};
+use super::{damaged, failed, segments, whole};
+use crate::batch::Position;
+use crate::store::{BasisText, OwnedCall, StoreError, StoredCall, Visit};
+use crate::time::Period;
+
+/// Rows read in one go: a few milliseconds.
+pub const WINDOW_ROWS: i64 = 4096;
+/// Ratings a connection remembers; beyond, it forgets all and looks them up again.
+const RATINGS_MAX: usize = 100_000;
+
+/// A rating with its words.
+pub struct Known {
+    pub rating: Rating,
+    pub text: BasisText,
+}
+
+type Map<K, V> = HashMap<K, V, FixedState>;
+
+/// What does not change once written.
+#[derive(Default)]
+pub struct Cache {
+    ratings: Map<u32, Arc<Known>>,
+    nodes: Map<u32, Box<[u8]>>,
+    forms: Map<u32, DialForm>,
+    /// The latest account asked for and its usual group: calls come account by account.
+    group: Option<(u32, u32)>,
+}
+
+/// A reading connection.
+pub struct Reader {
+    pub connection: Connection,
+    pub cache: Cache,
+}
+
+/// Looks things up for a row.
+pub struct Lookups<'a> {
+    pub connection: &'a Connection,
+    pub cache: &'a mut Cache,
+}
+
+impl Reader {
+    pub fn new(connection: Connection) -> Reader {
+        Reader { connection, cache: Cache::default() }
+    }
+
+    /// The connection and the look-ups side by side.
+    pub fn split(&mut self) -> (&Connection, Lookups<'_>) {
+        (&self.connection, Lookups { connection: &self.connection, cache: &mut self.cache })
+    }
+
+    /// The last row there is.
+    pub fn last_row(&self) -> Result<i64, StoreError> {
+        self.connection
+            .prepare_cached("SELECT coalesce(max(row), 0) FROM calls")
+            .and_then(|mut statement| statement.query_row((), |row| row.get(0)))
+            .map_err(failed)
+    }
+
+    /// Appends stretches of rows (first, last) to the page.
+    pub fn rows(&mut self, stretches: impl IntoIterator<Item = (i64, i64)>, page: &mut Page) -> Result<(), StoreError> {
+        let (connection, mut lookups) = self.split();
+        let mut statement = connection.prepare_cached(select_calls!("row BETWEEN ?1 AND ?2")).map_err(failed)?;
+        for stretch in stretches {
+            let mut rows = statement.query(stretch).map_err(failed)?;
+            while let Some(row) = rows.next().map_err(failed)? {
+                page.push(row, &mut lookups)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the rows of a stretch that carry a position.
+    fn rows_at(&mut self, first: i64, last: i64, position: i64, page: &mut Page) -> Result<(), StoreError> {
+        let (connection, mut lookups) = self.split();
+        let mut statement =
+            connection.prepare_cached(select_calls!("row BETWEEN ?1 AND ?2 AND position = ?3")).map_err(failed)?;
+        let mut rows = statement.query((first, last, position)).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            page.push(row, &mut lookups)?;
+        }
+        Ok(())
+    }
+
+    /// The legs of a record.
+    pub fn legs(&mut self, position: Position) -> Result<Vec<OwnedCall>, StoreError> {
+        let at = whole(position.0)?;
+        let mut page = Page::default();
+        let flush: Option<(i64, i64)> = {
+            let mut statement = self
+                .connection
+                .prepare_cached(
+                    "SELECT first_row, calls FROM flushes WHERE upto_position > ?1 ORDER BY upto_position LIMIT 1",
+                )
+                .map_err(failed)?;
+            let mut rows = statement.query([at]).map_err(failed)?;
+            match rows.next().map_err(failed)? {
+                Some(row) => Some((row.get(0).map_err(failed)?, row.get(1).map_err(failed)?)),
+                None => None,
+            }
+        };
+        if let Some((first, calls)) = flush {
+            self.rows_at(first, first + calls - 1, at, &mut page)?;
+        }
+        let late: Vec<i64> = {
+            let mut statement =
+                self.connection.prepare_cached("SELECT row FROM late_calls WHERE position = ?1").map_err(failed)?;
+            let rows = statement.query_map([at], |row| row.get(0)).map_err(failed)?;
+            rows.collect::<Result<_, _>>().map_err(failed)?
+        };
+        self.rows(late.into_iter().map(|row| (row, row)), &mut page)?;
+        let mut legs: Vec<OwnedCall> = page.calls().map(|call| call.to_owned_call()).collect();
+        legs.sort_by_key(|leg| leg.call.key);
+        Ok(legs)
+    }
+
+    /// Every call of a period, or of all, in the order of rows.
+    pub fn scan_stored(
+        &mut self,
+        period: Option<Period>,
+        visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
+    ) -> Result<(), StoreError> {
+        let mut page = Page::default();
+        for (first, last) in segments::stretches(&self.connection, period)? {
+            let mut from = first;
+            while from <= last {
+                let to = last.min(from + WINDOW_ROWS - 1);
+                page.clear();
+                self.rows([(from, to)], &mut page)?;
+                for call in page.calls() {
+                    if period.is_none_or(|period| call.call.period == period) && visit(&call).is_break() {
+                        return Ok(());
+                    }
+                }
+                from = to + 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Lookups<'_> {
+    pub fn rating(&mut self, id: u32) -> Result<Arc<Known>, StoreError> {
+        if let Some(known) = self.cache.ratings.get(&id) {
+            return Ok(known.clone());
+        }
+        let sql = format!("SELECT {RATING_COLUMNS}, {TEXT_COLUMNS} FROM ratings WHERE id = ?1");
+        let mut statement = self.connection.prepare_cached(&sql).map_err(failed)?;
+        let mut rows = statement.query([id]).map_err(failed)?;
+        let row = rows.next().map_err(failed)?.ok_or_else(|| damaged("a call names a rating that is not there"))?;
+        let known = Arc::new(Known { rating: rating_of(row, 0)?, text: text_of(row, RATING_WIDTH)? });
+        if self.cache.ratings.len() >= RATINGS_MAX {
+            self.cache.ratings.clear();
+        }
+        self.cache.ratings.insert(id, known.clone());
+        Ok(known)
+    }
+
+    /// The account's usual group.
+    pub fn group(&mut self, account: u32) -> Result<u32, StoreError> {
+        if let Some((known, group)) = self.cache.group
+            && known == account
+        {
+            return Ok(group);
+        }
+        let group = self
+            .connection
+            .prepare_cached("SELECT billing_group FROM accounts WHERE key = ?1")
+            .and_then(|mut statement| statement.query_row([account], |row| row.get::<_, u32>(0)))
+            .map_err(|_| damaged("a call names an account without a group"))?;
+        self.cache.group = Some((account, group));
+        Ok(group)
+    }
+
+    /// Appends a dialled number.
+    pub fn dialled(&mut self, value: ValueRef<'_>, digits: &[u8], out: &mut Vec<u8>) -> Result<(), StoreError> {
+        match value {
+            ValueRef::Null => {}
+            ValueRef::Integer(id) => {
+                let id = u32::try_from(id).map_err(|_| damaged("a dialling form"))?;
+                if !self.cache.forms.contains_key(&id) {
+                    self.cache.forms.extend(forms(self.connection)?);
+                }
+                self.cache.forms.get(&id).ok_or_else(|| damaged("a dialling form"))?.write(digits, out);
+            }
+            other => out.extend_from_slice(bytes_of(other).ok_or_else(|| damaged("a dialled number"))?),
+        }
+        Ok(())
+    }
+
+    /// Appends a node's name.
+    pub fn node(&mut self, id: i64, out: &mut Vec<u8>) -> Result<(), StoreError> {
+        let id = u32::try_from(id).map_err(|_| damaged("a node"))?;
+        if !self.cache.nodes.contains_key(&id) {
+            self.cache.nodes.extend(nodes(self.connection)?);
+        }
+        out.extend_from_slice(self.cache.nodes.get(&id).ok_or_else(|| damaged("a node"))?);
+        Ok(())
+    }
+}

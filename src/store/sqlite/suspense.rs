@@ -1,0 +1,198 @@
+//! What could not be rated, and records that contradict an earlier one.
+//!
+//! Does not know when something is tried again.
+
+use rusqlite::{Connection, Row, Transaction};
+
+use super::cell::{Cell, bytes_of};
+use super::{damaged, failed, leg_number, leg_of, period_number, period_of, whole};
+use crate::batch::{Position, SourceId};
+use crate::call::{AccountKey, SuspenseReason};
+use crate::store::{Conflict, FlushBatch, StoreError, SuspenseItem, SuspenseKey, SuspensePage, Visit};
+use crate::time::Timestamp;
+
+/// Items read in one go.
+const AT_ONCE: usize = 1000;
+
+/// Writes what came, takes out what left, and keeps attempts and conflicts.
+pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<(), StoreError> {
+    let mut insert = transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO suspense (position, leg, reason, attempt, account, answer, received_at,
+             source_profile, node, call_id, source_dialled, destination_dialled, detail, record, period)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        )
+        .map_err(failed)?;
+    for row in batch.suspended {
+        let cells = [
+            Cell::Int(whole(row.key.position.0)?),
+            Cell::Int(leg_number(row.key.leg)),
+            Cell::Text(row.reason.name().as_bytes()),
+            Cell::Int(whole(row.attempt.0)?),
+            Cell::option(row.account.map(|account| i64::from(account.0))),
+            Cell::option(row.answer.map(|answer| answer.0)),
+            Cell::Int(row.received_at.0),
+            Cell::Int(i64::from(row.source.0)),
+            Cell::bytes(row.node),
+            Cell::bytes(row.id),
+            Cell::bytes(row.source_dialled),
+            Cell::bytes(row.destination_dialled),
+            Cell::Text(row.detail.as_bytes()),
+            Cell::Blob(row.record),
+            Cell::option(row.period.map(period_number)),
+        ];
+        for (i, cell) in cells.iter().enumerate() {
+            insert.raw_bind_parameter(i + 1, cell).map_err(failed)?;
+        }
+        insert.raw_execute().map_err(failed)?;
+    }
+    let mut delete =
+        transaction.prepare_cached("DELETE FROM suspense WHERE position = ?1 AND leg = ?2").map_err(failed)?;
+    for key in batch.released {
+        delete.execute((whole(key.position.0)?, leg_number(key.leg))).map_err(failed)?;
+    }
+    let mut upsert = transaction
+        .prepare_cached("INSERT OR REPLACE INTO retried (position, leg, attempt) VALUES (?1, ?2, ?3)")
+        .map_err(failed)?;
+    for retried in batch.retried {
+        let key = (whole(retried.key.position.0)?, leg_number(retried.key.leg), whole(retried.attempt.0)?);
+        upsert.execute(key).map_err(failed)?;
+    }
+    let mut insert = transaction
+        .prepare_cached("INSERT OR REPLACE INTO conflicts (position, first_position, record) VALUES (?1, ?2, ?3)")
+        .map_err(failed)?;
+    for conflict in batch.conflicts {
+        insert.execute((whole(conflict.position.0)?, whole(conflict.first.0)?, conflict.record)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+macro_rules! select {
+    ($record:literal, $rest:literal) => {
+        concat!(
+            "SELECT position, leg, reason, attempt, account, answer, received_at, source_profile, node, call_id, \
+             source_dialled, destination_dialled, detail, ",
+            $record,
+            ", period FROM suspense ",
+            $rest
+        )
+    };
+}
+
+fn item(row: &Row<'_>) -> Result<SuspenseItem, StoreError> {
+    let bad = || damaged("something in suspense");
+    let number = |i: usize| row.get::<_, i64>(i).map_err(failed);
+    let bytes = |i: usize| Ok(bytes_of(row.get_ref(i).map_err(failed)?).ok_or_else(bad)?.to_vec());
+    let time = |i: usize| Ok::<_, StoreError>(row.get::<_, Option<i64>>(i).map_err(failed)?.map(Timestamp));
+    Ok(SuspenseItem {
+        key: SuspenseKey { position: Position(number(0)? as u64), leg: leg_of(number(1)?).ok_or_else(bad)? },
+        reason: reason(row, 2)?,
+        attempt: Position(number(3)? as u64),
+        account: row.get::<_, Option<u32>>(4).map_err(failed)?.map(AccountKey),
+        answer: time(5)?,
+        received_at: Timestamp(number(6)?),
+        source: SourceId(row.get(7).map_err(failed)?),
+        node: bytes(8)?,
+        id: bytes(9)?,
+        source_dialled: bytes(10)?,
+        destination_dialled: bytes(11)?,
+        detail: row.get(12).map_err(failed)?,
+        record: bytes(13)?,
+        period: row.get::<_, Option<i64>>(14).map_err(failed)?.and_then(period_of),
+    })
+}
+
+fn reason(row: &Row<'_>, at: usize) -> Result<SuspenseReason, StoreError> {
+    let name = row.get_ref(at).map_err(failed)?.as_str().map_err(|_| damaged("a reason"))?;
+    SuspenseReason::named(name).ok_or_else(|| StoreError::Damaged(format!("unknown reason {name:?}")))
+}
+
+fn items(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl rusqlite::Params,
+) -> Result<Vec<SuspenseItem>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let mut rows = statement.query(parameters).map_err(failed)?;
+    let mut items = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        items.push(item(row)?);
+    }
+    Ok(items)
+}
+
+/// What waits, by key, in short reads.
+pub fn list(
+    connection: &Connection,
+    page: SuspensePage,
+    visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
+) -> Result<(), StoreError> {
+    let mut after = page.after;
+    let mut left = page.limit;
+    while left > 0 {
+        let limit = left.min(AT_ONCE);
+        let (position, leg) = match after {
+            Some(key) => (whole(key.position.0)?, leg_number(key.leg)),
+            None => (-1, -1),
+        };
+        let found = match page.reason {
+            None => items(
+                connection,
+                select!("x''", "WHERE (position, leg) > (?1, ?2) ORDER BY position, leg LIMIT ?3"),
+                (position, leg, limit as i64),
+            )?,
+            Some(reason) => items(
+                connection,
+                select!("x''", "WHERE reason = ?4 AND (position, leg) > (?1, ?2) ORDER BY position, leg LIMIT ?3"),
+                (position, leg, limit as i64, reason.name()),
+            )?,
+        };
+        for item in &found {
+            if visit(item).is_break() {
+                return Ok(());
+            }
+        }
+        left -= found.len();
+        let Some(last) = found.last().filter(|_| found.len() == limit) else { break };
+        after = Some(last.key);
+    }
+    Ok(())
+}
+
+/// How many wait, by reason.
+pub fn counts(connection: &Connection) -> Result<Vec<(SuspenseReason, u64)>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT reason, count(*) FROM suspense GROUP BY reason").map_err(failed)?;
+    let mut rows = statement.query(()).map_err(failed)?;
+    let mut counts = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        counts.push((reason(row, 0)?, row.get::<_, i64>(1).map_err(failed)? as u64));
+    }
+    counts.sort();
+    Ok(counts)
+}
+
+/// Everything of one record that waits, with the record.
+pub fn of_record(connection: &Connection, position: Position) -> Result<Vec<SuspenseItem>, StoreError> {
+    items(connection, select!("record", "WHERE position = ?1 ORDER BY leg"), [whole(position.0)?])
+}
+
+/// Conflicts by position.
+pub fn conflicts(connection: &Connection, after: Option<Position>, limit: usize) -> Result<Vec<Conflict>, StoreError> {
+    let after = after.map_or(Ok(-1), |position| whole(position.0))?;
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT position, first_position, record FROM conflicts WHERE position > ?1 ORDER BY position LIMIT ?2",
+        )
+        .map_err(failed)?;
+    statement
+        .query_map((after, i64::try_from(limit).unwrap_or(i64::MAX)), |row| {
+            Ok(Conflict {
+                position: Position(row.get::<_, i64>(0)? as u64),
+                first: Position(row.get::<_, i64>(1)? as u64),
+                record: row.get(2)?,
+            })
+        })
+        .and_then(Iterator::collect)
+        .map_err(failed)
+}

@@ -1,0 +1,275 @@
+//! The store against a model: lists in memory, asked by filtering.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::batch::SourceId;
+use crate::call::{Basis, CallType, RatedCall, StepMode, StepRule, TariffSlot, Usage};
+use crate::money::{Money, Price};
+use crate::number::Number;
+use crate::record::Direction;
+use crate::store::{AllowanceLine, Group, OwnedCall, UsageLine};
+use crate::time::{Micros, Timestamp};
+
+mod faults;
+mod queries;
+mod views;
+
+/// A stream of numbers that is the same in every run (splitmix64).
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ z >> 31) % below
+    }
+
+    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.roll(of.len() as u64) as usize]
+    }
+}
+
+pub const EUR: [u8; 3] = *b"EUR";
+
+pub fn describe(basis: &Basis) -> BasisText {
+    BasisText {
+        tariff: format!("blake3:{:04x}", basis.tariff.0),
+        plan: format!("plan{}", basis.plan),
+        deck: basis.row.map_or(String::new(), |_| "world".into()),
+        prefix: basis.row.map_or(String::new(), |row| row.to_string()),
+        destination: basis.row.map_or(String::new(), |row| format!("Place {row}")),
+    }
+}
+
+/// A rated call of any shape the heart may give, and some it may not.
+pub fn any_call(dice: &mut Dice, position: u64, accounts: u64) -> OwnedCall {
+    let digits = format!("{}{}", dice.pick(&["49", "1", "390", "0"]), 1_000_000 + dice.roll(900_000));
+    let number = Number::from_digits(digits.as_bytes());
+    let dialled = match dice.roll(6) {
+        0 => format!("+{digits}"),
+        1 => format!("0{}", &digits[1..]),
+        2 => digits.clone(),
+        3 => String::new(),
+        4 => format!("sip:+{digits}@198.51.100.7"),
+        _ => format!("{}{digits}", dice.pick(&["00", "011", "*67", "(0) "])),
+    };
+    let decimals = dice.pick(&[0, 2, 4, 6, 9]);
+    let cost = dice.roll(1_000_000) as i64 * 10_i64.pow(9 - u32::from(decimals)) + i64::from(dice.roll(50) == 0);
+    let billable = dice.roll(4000) as u32;
+    let call_type = dice.pick(CallType::ALL);
+    let included = if matches!(call_type, CallType::Included) { dice.roll(u64::from(billable) + 1) as u32 } else { 0 };
+    let period = Period(24_320 + dice.roll(3) as i32);
+    let row = (dice.roll(3) > 0).then(|| dice.roll(20) as u32);
+    let basis = Basis {
+        tariff: TariffSlot(dice.roll(2) as u16),
+        plan: dice.roll(3) as u16,
+        rule: 6 + dice.roll(7) as u8,
+        row,
+        steps: StepRule {
+            mode: dice.pick(StepMode::ALL),
+            initial: 60,
+            increment: 6,
+            minimum: 30,
+            free_below: Micros(dice.roll(2) as i64 * 1500),
+        },
+        price: Price {
+            rate: Money(dice.pick(&[0, 20_000_000, 123_456_789])),
+            connect_fee: Money(0),
+            minimum_cost: (dice.roll(5) == 0).then_some(Money(5)),
+            maximum_cost: None,
+        },
+        currency: dice.pick(&[EUR, *b"USD"]),
+        decimals,
+    };
+    let account = dice.roll(accounts) as u32;
+    let answer = i64::from(period.0 - 24_320) * 2_592_000_000_000 + dice.roll(2_000_000_000_000) as i64;
+    let call = RatedCall {
+        key: LegKey { position: Position(position), leg: dice.pick(&[Direction::Outbound, Direction::Inbound]) },
+        account: AccountKey(account),
+        group: GroupKey(if dice.roll(20) == 0 { 999 } else { account / 2 }),
+        period,
+        answer: Timestamp(answer),
+        duration: Micros(dice.roll(4_000_000_000) as i64),
+        source: number.filter(|_| dice.roll(10) > 0),
+        destination: number.filter(|_| dice.roll(5) > 0),
+        call_type,
+        billable_seconds: billable,
+        included_seconds: included,
+        cost: Money(if dice.roll(30) == 0 { -cost } else { cost }),
+        basis,
+    };
+    let id = match dice.roll(4) {
+        0 => format!("{:032x}", u128::from(position) << 64 | u128::from(dice.0)),
+        1 => position.to_string(),
+        2 => format!("{position}@host.example"),
+        _ => format!("{:08x}-0000-4000-8000-{position:012x}", dice.roll(1 << 32)),
+    };
+    OwnedCall {
+        call,
+        node: dice.pick(&["sbc-fra", "lab", ""]).as_bytes().to_vec(),
+        id: id.into_bytes(),
+        source_dialled: dialled.clone().into_bytes(),
+        destination_dialled: dialled.into_bytes(),
+        start: match dice.roll(3) {
+            0 => None,
+            1 => Some(Timestamp(i64::MIN + dice.roll(1000) as i64)),
+            _ => Some(Timestamp(answer - 7_000_000)),
+        },
+        text: describe(&basis),
+    }
+}
+
+pub fn rows(calls: &[OwnedCall]) -> Vec<CallRow<'_>> {
+    calls
+        .iter()
+        .map(|call| CallRow {
+            call: call.call,
+            node: &call.node,
+            id: &call.id,
+            source_dialled: &call.source_dialled,
+            destination_dialled: &call.destination_dialled,
+            start: call.start,
+        })
+        .collect()
+}
+
+/// What the store should hold, kept in lists and added up from scratch.
+#[derive(Default)]
+pub struct Model {
+    pub position: u64,
+    pub calls: Vec<OwnedCall>,
+    pub accounts: Vec<Account>,
+    pub groups: Vec<Group>,
+    pub flushes: u64,
+}
+
+pub const ACCOUNTS: u64 = 40;
+
+impl Model {
+    /// Totals by adding up every call again.
+    pub fn usage(&self) -> Vec<UsageLine> {
+        let mut lines: BTreeMap<_, Usage> = BTreeMap::new();
+        for call in &self.calls {
+            let c = &call.call;
+            for (call_type, usage) in c.usage_lines() {
+                lines.entry((c.period, c.account, call_type, c.basis.currency)).or_default().add(&usage);
+            }
+        }
+        let line =
+            |((period, account, call_type, currency), usage)| UsageLine { account, period, call_type, currency, usage };
+        lines.into_iter().map(line).collect()
+    }
+
+    pub fn allowances(&self) -> Vec<AllowanceLine> {
+        let mut lines: BTreeMap<_, u64> = BTreeMap::new();
+        for call in &self.calls {
+            *lines.entry((call.call.period, call.call.group)).or_default() += u64::from(call.call.included_seconds);
+        }
+        lines.into_iter().map(|((period, group), used_seconds)| AllowanceLine { group, period, used_seconds }).collect()
+    }
+
+    /// Adds so many calls to the model and flushes them, with the totals they touch.
+    pub fn flush(&mut self, store: &dyn Store, dice: &mut Dice, calls: u64) -> Result<FlushReport, StoreError> {
+        let from = self.position;
+        let upto = from + calls * 100 + 1;
+        let new: Vec<OwnedCall> = (0..calls)
+            .map(|i| {
+                // Now and then a leg that was resolved late, of a record long past.
+                let position = if from > 50 && dice.roll(10) == 0 { from - 50 + i % 50 } else { from + i * 100 };
+                any_call(dice, position, ACCOUNTS)
+            })
+            .collect();
+        let first = self.flushes == 0;
+        if first {
+            self.accounts = (0..ACCOUNTS as u32)
+                .map(|i| Account { key: AccountKey(i), name: format!("acc{:02}", i * 7 % ACCOUNTS as u32) })
+                .collect();
+            self.groups =
+                (0..ACCOUNTS as u32 / 2).map(|i| Group { key: GroupKey(i), name: format!("group{i}") }).collect();
+        }
+        let touched: Vec<_> = new.iter().map(|call| (call.call.account, call.call.group, call.call.period)).collect();
+        self.calls.extend(new.iter().cloned());
+        let usage: Vec<UsageLine> = self
+            .usage()
+            .into_iter()
+            .filter(|line| touched.iter().any(|t| (t.0, t.2) == (line.account, line.period)))
+            .rev()
+            .collect();
+        let allowances: Vec<AllowanceLine> = self
+            .allowances()
+            .into_iter()
+            .filter(|line| touched.iter().any(|t| (t.1, t.2) == (line.group, line.period)))
+            .collect();
+        self.position = upto;
+        self.flushes += 1;
+        store.flush(&FlushBatch {
+            accounts: if first { &self.accounts } else { &[] },
+            groups: if first { &self.groups } else { &[] },
+            calls: &rows(&new),
+            describe: &describe,
+            usage: &usage,
+            allowances: &allowances,
+            books: &[("tcp received", self.calls.len() as i64), ("a rated", -7)],
+            ..FlushBatch::empty(Position(from), Position(upto), Timestamp(upto as i64))
+        })
+    }
+}
+
+pub fn open() -> (tempfile::TempDir, SqliteStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("callrated.db")).unwrap();
+    (folder, store)
+}
+
+/// Every call, by position and leg.
+pub fn everything(store: &dyn Store, period: Option<Period>, order: ScanOrder) -> Vec<OwnedCall> {
+    let mut calls = Vec::new();
+    store
+        .scan(period, order, &mut |call| {
+            calls.push(call.to_owned_call());
+            Visit::Continue(())
+        })
+        .unwrap();
+    calls
+}
+
+pub fn by_account(call: &OwnedCall) -> (AccountKey, Timestamp, LegKey) {
+    (call.call.account, call.call.answer, call.call.key)
+}
+
+pub fn sorted<K: Ord>(mut calls: Vec<OwnedCall>, key: impl Fn(&OwnedCall) -> K) -> Vec<OwnedCall> {
+    calls.sort_by_key(key);
+    calls
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// What is loaded is what was flushed, whether the program went on or started again, and totals equal the sum of
+    /// calls; enough flushes for folds and merges to happen.
+    #[test]
+    fn the_state_is_what_was_flushed(seed in any::<u64>(), sizes in proptest::collection::vec(0..40_u64, 1..40)) {
+        let (folder, mut store) = open();
+        let (mut model, mut dice) = (Model::default(), Dice(seed));
+        for size in sizes {
+            let report = model.flush(&store, &mut dice, size).unwrap();
+            prop_assert_eq!(report, FlushReport { already_done: false, flush: model.flushes, calls: size });
+            if dice.roll(8) == 0 {
+                store = SqliteStore::open(&folder.path().join("callrated.db")).unwrap();
+            }
+        }
+        let state = store.load().unwrap();
+        prop_assert_eq!(state.position, Position(model.position));
+        prop_assert_eq!(state.flush, model.flushes);
+        prop_assert_eq!(&state.accounts, &model.accounts);
+        prop_assert_eq!(&state.groups, &model.groups);
+        prop_assert_eq!(&state.usage, &model.usage());
+        prop_assert_eq!(&state.allowances, &model.allowances());
+        prop_assert_eq!(&state.books, &[("tcp received".to_owned(), model.calls.len() as i64), ("a rated".to_owned(), -7)]);
+    }
+}

@@ -1,0 +1,133 @@
+//! Images: digest, damage, foreign bytes.
+
+use super::*;
+use proptest::prelude::*;
+
+fn image() -> Vec<u8> {
+    let plans = r#"
+        [plan.p]
+        country = "DE"
+        currency = "EUR"
+        included_minutes = "unlimited"
+        decks = ["a", "b"]
+        [plan.q]
+        country = "DE"
+        currency = "EUR"
+        overage_rate = "1"
+        included = ["BR:mobile"]
+        decks = ["b"]
+        steps = { increment = 6 }
+    "#;
+    let a: String = (100..200).map(|i| format!("{i},0.{i},,Somewhere {}\n", i / 7)).collect();
+    let a = format!("prefix,rate,valid_from,destination\n{a}150,1,2026-01-01,Late\n");
+    let b = "prefix,rate,call_type\n1,0.5,\n15,0.25,international\n4930,0.01,\nDE:118,2,\n";
+    compile(&rates(plans, &[("a", &a), ("b", b)])).unwrap().image
+}
+
+/// Asks everything that can be asked.
+fn exercise(tariff: &Tariff) {
+    let numbers: Vec<Number> = (0..64)
+        .map(|i| Number(0x1234_5678_9AAA_AAAA_u64.rotate_left(i) ^ u64::from(i)))
+        .chain([number("1501"), number("4930")])
+        .collect();
+    let mut out = vec![None; numbers.len()];
+    for plan in (0..tariff.plans().len() as u16 + 1).map(PlanId) {
+        for answer in [Timestamp(i64::MIN), Timestamp(0), at("2026-06-01T00:00:00Z"), Timestamp(i64::MAX)] {
+            for side in [Side::Outbound, Side::Inbound] {
+                for number in &numbers {
+                    tariff.lookup(plan, side, *number, answer);
+                }
+                tariff.lookup_batch(plan, side, &numbers, &vec![answer; numbers.len()], &mut out);
+            }
+            numbers.iter().for_each(|number| {
+                tariff.lookup_typed(plan, *number, answer);
+            });
+        }
+        for number in &numbers {
+            let class = tariff.classify(*number);
+            tariff.plan_includes(plan, class);
+            tariff.steps(plan, class.country, Some(class), None);
+        }
+    }
+    (0..tariff.row_count() + 2).for_each(|row| {
+        tariff.row(RowId(row));
+    });
+    tariff.short_code(Country::parse("DE").unwrap(), b"118");
+}
+
+#[test]
+fn the_digest_names_the_content() {
+    let image = image();
+    let tariff = Tariff::open(Bytes::from(image.clone())).unwrap();
+    assert_eq!(tariff.digest(), blake3::hash(&image[..image.len() - 32]).to_hex().as_str());
+    assert_eq!(tariff.bytes().as_ref(), image);
+    exercise(&tariff);
+}
+
+#[test]
+fn foreign_newer_and_short_images_are_told_apart() {
+    let open = |bytes: Vec<u8>| Tariff::open(Bytes::from(bytes)).err();
+    let good = image();
+    assert_eq!(open(Vec::new()), Some(ImageError::Foreign));
+    assert_eq!(open(b"PK\x03\x04 something else entirely".to_vec()), Some(ImageError::Foreign));
+    let mut newer = good.clone();
+    newer[8] = 2;
+    assert_eq!(open(newer), Some(ImageError::Newer(2)));
+    assert_eq!(open(good[..good.len() - 1].to_vec()), Some(ImageError::Damaged("the digest is another")));
+    let mut longer = good.clone();
+    longer.push(0);
+    assert_eq!(open(longer), Some(ImageError::Damaged("the digest is another")));
+}
+
+#[test]
+fn an_image_lies_anywhere_in_memory() {
+    let image = image();
+    let mut shifted = vec![0];
+    shifted.extend_from_slice(&image);
+    let tariff = Tariff::open(Bytes::from(shifted).slice(1..)).unwrap();
+    exercise(&tariff);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Any one bit is noticed.
+    #[test]
+    fn a_flipped_bit_is_refused(place in any::<prop::sample::Index>(), bit in 0..8_u8) {
+        let mut bytes = image();
+        let at = place.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        prop_assert!(Tariff::open(Bytes::from(bytes)).is_err());
+    }
+
+    /// Damage by somebody who makes the digest fit: refused, or every question is answered.
+    #[test]
+    fn forged_images_never_panic(places in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 60)) {
+        let good = image();
+        for (place, value) in places {
+            let mut bytes = good.clone();
+            let content = bytes.len() - 32;
+            bytes[place.index(content)] = value;
+            let digest = blake3::hash(&bytes[..content]);
+            bytes[content..].copy_from_slice(digest.as_bytes());
+            if let Ok(tariff) = Tariff::open(Bytes::from(bytes)) {
+                exercise(&tariff);
+            }
+        }
+    }
+
+    #[test]
+    fn foreign_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..400), version in 0..3_u8) {
+        let _ = Tariff::open(Bytes::from(bytes.clone()));
+        // With magic, version and a digest that fits.
+        if bytes.len() > 60 {
+            bytes[..8].copy_from_slice(b"cRtariff");
+            let sections = bytes[12] % 8;
+            bytes[8..16].copy_from_slice(&[version, 0, 0, 0, sections, 0, 0, 0]);
+            let content = bytes.len() - 32;
+            let digest = blake3::hash(&bytes[..content]);
+            bytes[content..].copy_from_slice(digest.as_bytes());
+            let _ = Tariff::open(Bytes::from(bytes));
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! The fields of the native record, what may stand in them, and the draft of a record while its line is read.
+//!
+//! Does not know JSON from CSV: it is given names and texts.
+
+use super::{Refusal, Scratch};
+use crate::record::{Direction, ID_MAX, Record};
+use crate::time::{Micros, Timestamp, parse_rfc3339};
+
+/// Longest text in any field but `id`, in bytes: a SIP URI with parameters is a few hundred.
+pub const TEXT_MAX: usize = 1024;
+// The canonical form stores lengths of fields in 16 bits and would cut what is longer.
+const _: () = assert!(TEXT_MAX <= u16::MAX as usize);
+
+/// Times and durations beyond this many microseconds (some 146 000 years) are no times; sums of two stay in an `i64`.
+const MICROS_MAX: i64 = i64::MAX / 2;
+
+/// From this on an integer counts milliseconds, not seconds.
+const MILLISECONDS_FROM: i64 = 100_000_000_000;
+
+/// A field of the native record; the first seven are kept as text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Field {
+    Id,
+    Node,
+    Account,
+    ForwardedBy,
+    Source,
+    Destination,
+    Cause,
+    Direction,
+    Start,
+    Answer,
+    End,
+    Duration,
+    Seq,
+}
+
+const TEXTS: usize = Field::Cause as usize + 1;
+
+impl Field {
+    /// Every field.
+    pub const ALL: [Field; 13] = [
+        Field::Id,
+        Field::Node,
+        Field::Account,
+        Field::ForwardedBy,
+        Field::Source,
+        Field::Destination,
+        Field::Cause,
+        Field::Direction,
+        Field::Start,
+        Field::Answer,
+        Field::End,
+        Field::Duration,
+        Field::Seq,
+    ];
+
+    /// Its name in JSON and in a CSV header.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Field::Id => "id",
+            Field::Node => "node",
+            Field::Account => "account",
+            Field::ForwardedBy => "forwarded_by",
+            Field::Source => "source",
+            Field::Destination => "destination",
+            Field::Cause => "cause",
+            Field::Direction => "direction",
+            Field::Start => "start",
+            Field::Answer => "answer",
+            Field::End => "end",
+            Field::Duration => "duration",
+            Field::Seq => "seq",
+        }
+    }
+
+    /// The field of that name.
+    #[inline]
+    pub fn named(name: &[u8]) -> Option<Field> {
+        Some(match name {
+            b"id" => Field::Id,
+            b"node" => Field::Node,
+            b"account" => Field::Account,
+            b"forwarded_by" => Field::ForwardedBy,
+            b"source" => Field::Source,
+            b"destination" => Field::Destination,
+            b"cause" => Field::Cause,
+            b"direction" => Field::Direction,
+            b"start" => Field::Start,
+            b"answer" => Field::Answer,
+            b"end" => Field::End,
+            b"duration" => Field::Duration,
+            b"seq" => Field::Seq,
+            _ => return None,
+        })
+    }
+}
+
+/// Where a text lies: in the line, or in the scratch.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place {
+    pub start: u32,
+    pub end: u32,
+    pub in_scratch: bool,
+}
+
+impl Place {
+    pub fn of<'a>(self, line: &'a [u8], scratch: &'a [u8]) -> &'a [u8] {
+        let text = if self.in_scratch { scratch } else { line };
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+/// What has been read of a line so far.
+#[derive(Default)]
+pub(super) struct Draft {
+    /// Bit per [`Field`] that stood in the line.
+    met: u16,
+    /// Bit per [`Field`] that had a value there, be it an empty text.
+    present: u16,
+    places: [Place; TEXTS],
+    direction: Option<Direction>,
+    start: Option<Timestamp>,
+    answer: Option<Timestamp>,
+    end: Option<Timestamp>,
+    duration: Option<Micros>,
+    seq: Option<u64>,
+}
+
+impl Draft {
+    /// Notes that a field stands in the line: it may do so once, with a value or with `null`, which counts as absent.
+    #[inline]
+    pub fn meet(&mut self, field: Field) -> Result<(), Refusal> {
+        let bit = 1u16 << field as u8;
+        if self.met & bit != 0 {
+            return Err(Refusal::Repeated(field.name()));
+        }
+        self.met |= bit;
+        Ok(())
+    }
+
+    /// A value that is neither text nor number: refused where it could change an amount.
+    pub fn other_kind(&mut self, field: Field) -> Result<(), Refusal> {
+        match field {
+            Field::Cause | Field::Seq => Ok(()),
+            _ => Err(Refusal::Kind(field.name())),
+        }
+    }
+
+    /// Takes the text of a field, and where it lies.
+    #[inline]
+    pub fn set(&mut self, field: Field, text: &[u8], place: Place) -> Result<(), Refusal> {
+        self.present |= 1 << field as u8;
+        match field {
+            Field::Id => {
+                if text.is_empty() || text.len() > ID_MAX {
+                    return Err(Refusal::Id(text.len() as u32));
+                }
+                self.text(field, text, place)
+            }
+            Field::Node | Field::Account | Field::ForwardedBy | Field::Source | Field::Destination | Field::Cause => {
+                self.text(field, text, place)
+            }
+            Field::Direction => {
+                self.direction = match text {
+                    b"outbound" => Some(Direction::Outbound),
+                    b"inbound" => Some(Direction::Inbound),
+                    b"" => None,
+                    _ => return Err(Refusal::Direction),
+                };
+                Ok(())
+            }
+            Field::Start => time(field, text).map(|t| self.start = t),
+            Field::Answer => time(field, text).map(|t| self.answer = t),
+            Field::End => time(field, text).map(|t| self.end = t),
+            Field::Duration => {
+                if !text.is_empty() {
+                    let (value, _) = micros(text).filter(|m| m.0.abs() <= MICROS_MAX).ok_or(Refusal::Duration)?;
+                    self.duration = Some(Micros(value));
+                }
+                Ok(())
+            }
+            Field::Seq => {
+                // `u64::MAX` stands for "absent" in the canonical form.
+                self.seq = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok()).filter(|seq| *seq != u64::MAX);
+                Ok(())
+            }
+        }
+    }
+
+    #[inline]
+    fn text(&mut self, field: Field, text: &[u8], place: Place) -> Result<(), Refusal> {
+        if text.len() > TEXT_MAX {
+            // The cause is a remark: it stays in the raw bytes.
+            return if field == Field::Cause { Ok(()) } else { Err(Refusal::TooLong(field.name())) };
+        }
+        let name = matches!(field, Field::Id | Field::Node | Field::Account);
+        if name && text.iter().any(|b| *b < 0x20) {
+            return Err(Refusal::Control(field.name()));
+        }
+        if let Some(slot) = self.places.get_mut(field as usize) {
+            *slot = place;
+        }
+        Ok(())
+    }
+
+    /// The record, if nothing that must be there is missing.
+    #[inline]
+    pub fn finish<'a>(self, line: &'a [u8], scratch: &'a Scratch, node: &'a [u8]) -> Result<Record<'a>, Refusal> {
+        let text = |field: Field| self.places.get(field as usize).map_or(&[][..], |p| p.of(line, &scratch.text));
+        let id = text(Field::Id);
+        if id.is_empty() {
+            return Err(Refusal::Missing("id"));
+        }
+        for field in [Field::Source, Field::Destination] {
+            if self.present & 1 << field as u8 == 0 {
+                return Err(Refusal::Missing(field.name()));
+            }
+        }
+        if self.duration.is_none() && self.end.is_none() {
+            return Err(Refusal::NoDuration);
+        }
+        let named = text(Field::Node);
+        Ok(Record {
+            id,
+            node: if named.is_empty() { node } else { named },
+            account: text(Field::Account),
+            forwarded_by: text(Field::ForwardedBy),
+            source: text(Field::Source),
+            destination: text(Field::Destination),
+            cause: text(Field::Cause),
+            direction: self.direction,
+            start: self.start,
+            answer: self.answer,
+            end: self.end,
+            duration: self.duration,
+            seq: self.seq,
+            raw: line,
+        })
+    }
+}
+
+/// RFC 3339 with an offset, Unix seconds with decimals, or milliseconds as an integer over 10¹¹; empty: absent.
+#[inline]
+fn time(field: Field, text: &[u8]) -> Result<Option<Timestamp>, Refusal> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    // RFC 3339 has its first hyphen at the fifth place, a number has one at the first or behind an `e`.
+    let micros = match text.get(4) {
+        Some(b'-') => parse_rfc3339(text).map(|t| t.0).or_else(|| instant(text)),
+        _ => instant(text),
+    };
+    match micros {
+        Some(t) if t.abs() <= MICROS_MAX => Ok(Some(Timestamp(t))),
+        _ => Err(Refusal::Time(field.name())),
+    }
+}
+
+fn instant(text: &[u8]) -> Option<i64> {
+    let (value, whole) = micros(text)?;
+    if !whole || value.abs() / 1_000_000 <= MILLISECONDS_FROM {
+        // 10¹¹ itself still counts seconds; anything over it is in milliseconds when it is written as an integer.
+        return Some(value);
+    }
+    Some(value / 1000)
+}
+
+/// A decimal number of seconds as microseconds, exactly; digits beyond are cut (R2). Says too whether it was written
+/// without point and exponent.
+#[inline]
+pub(super) fn micros(text: &[u8]) -> Option<(i64, bool)> {
+    let (negative, digits) = match text.split_first()? {
+        (b'-', rest) => (true, rest),
+        _ => (false, text),
+    };
+    let mut value: i64 = 0;
+    let mut i = 0;
+    while let Some(digit) = digits.get(i).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10) {
+        value = value.checked_mul(10)?.checked_add(i64::from(digit))?;
+        i += 1;
+    }
+    let whole_digits = i;
+    let mut part = 0;
+    if digits.get(i) == Some(&b'.') {
+        i += 1;
+        let mut scale = 100_000;
+        while let Some(digit) = digits.get(i).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10) {
+            part += i64::from(digit) * scale;
+            scale /= 10;
+            i += 1;
+        }
+        if whole_digits == 0 && i == 1 {
+            return None;
+        }
+    } else if whole_digits == 0 {
+        return None;
+    }
+    if i < digits.len() {
+        return micros_with_exponent(negative, digits).map(|value| (value, false));
+    }
+    let micros = value.checked_mul(1_000_000)?.checked_add(part)?;
+    Some((if negative { -micros } else { micros }, i == whole_digits))
+}
+
+/// The rare form `1.5e9`; as exact as the plain one.
+#[cold]
+fn micros_with_exponent(negative: bool, digits: &[u8]) -> Option<i64> {
+    let e = digits.iter().position(|b| matches!(b, b'e' | b'E'))?;
+    let exponent: i32 = std::str::from_utf8(digits.get(e + 1..)?).ok()?.parse().ok()?;
+    let mantissa = digits.get(..e)?;
+    let mut value: u128 = 0;
+    let mut decimals: i32 = 0;
+    let mut after_point = false;
+    for b in mantissa {
+        match b {
+            b'.' if !after_point => after_point = true,
+            b'0'..=b'9' => {
+                decimals += i32::from(after_point);
+                value = value.checked_mul(10)?.checked_add(u128::from(b - b'0'))?;
+            }
+            _ => return None,
+        }
+    }
+    let shift = exponent.checked_add(6)?.checked_sub(decimals)?;
+    let micros = match (shift, value) {
+        (_, 0) => 0,
+        (0.., _) => value.checked_mul(10u128.checked_pow(shift.unsigned_abs())?)?,
+        // A power of ten that no u128 holds cuts everything.
+        (_, _) => 10u128.checked_pow(shift.unsigned_abs()).map_or(0, |divisor| value / divisor),
+    };
+    let micros = i64::try_from(micros).ok()?;
+    Some(if negative { -micros } else { micros })
+}

@@ -1,0 +1,284 @@
+//! What bytes mean: one line of a sender becomes a [`Record`], or is refused with a reason.
+//!
+//! One file per format. A decoder hands out slices of the line itself wherever the sender wrote a field plainly, so that
+//! [`Record::encode`] stores it as a place in the raw bytes; only text with escapes is written anew, into a [`Scratch`]
+//! that lives as long as the connection. In the usual case nothing is allocated.
+//!
+//! Fields that cannot change an amount (`cause`, `seq`) are never a reason to refuse a record: what cannot be read there
+//! stays in the raw bytes only.
+//!
+//! Does not know sockets, clocks, accounts, or what a call costs.
+
+pub mod csv;
+pub mod elements;
+mod field;
+pub mod fuzz;
+pub mod json;
+
+use crate::record::{ID_MAX, Record};
+
+pub use field::{Field, TEXT_MAX};
+
+/// Why a line is not a record. A closed list: each has a counter, and a sentence for the person who must mend it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The line is not JSON.
+    #[error("malformed JSON at column {column}: {expected}")]
+    Json {
+        /// Byte in the line, from 1.
+        column: u32,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// The line is not a row.
+    #[error("malformed CSV at column {column}: {expected}")]
+    Csv {
+        /// Byte in the line, from 1.
+        column: u32,
+        /// What is wrong there.
+        expected: &'static str,
+    },
+    /// A row with another number of cells than the header has.
+    #[error(
+        "the row has {cells} cells and the header {columns}: a cell that holds the separator must stand in double quotes"
+    )]
+    Cells {
+        /// Cells of the row; counting stops one behind the header's.
+        cells: u32,
+        /// Columns of the header.
+        columns: u32,
+    },
+    /// The line should name the columns, and does not name one that every record needs.
+    #[error(
+        "the first line must name the columns, and names none {0:?}: write a header such as id,source,destination,answer,duration"
+    )]
+    Header(&'static str),
+    /// Neither a JSON object nor, since no header came, a row.
+    #[error("neither a JSON record nor a CSV header with the columns id, source, destination, and duration or end")]
+    Unknown,
+    /// Not UTF-8.
+    #[error("not UTF-8 at column {0}: send UTF-8")]
+    NotUtf8(u32),
+    /// A required field is absent.
+    #[error("field {0:?} is missing")]
+    Missing(&'static str),
+    /// Neither duration nor end (R1).
+    #[error("neither \"duration\" nor \"end\": how long the call was cannot be known")]
+    NoDuration,
+    /// A field stands twice in one record.
+    #[error("field {0:?} stands twice")]
+    Repeated(&'static str),
+    /// A field holds something that is neither text nor number.
+    #[error("field {0:?} must be a text or a number")]
+    Kind(&'static str),
+    /// Not an instant.
+    #[error(
+        "field {0:?} is not a time: write RFC 3339 with an offset (2026-10-05T09:00:00Z), or Unix seconds, or milliseconds"
+    )]
+    Time(&'static str),
+    /// Not seconds.
+    #[error("field \"duration\" is not a number of seconds such as 61 or 61.25")]
+    Duration,
+    /// Not a direction.
+    #[error("field \"direction\" must be \"outbound\" or \"inbound\"")]
+    Direction,
+    /// `id` is empty or too long.
+    #[error("field \"id\" has {0} bytes: it must have 1 to {ID_MAX}")]
+    Id(u32),
+    /// A text is longer than any such name or number.
+    #[error("field {0:?} is longer than {TEXT_MAX} bytes")]
+    TooLong(&'static str),
+    /// A name holds control characters.
+    #[error("field {0:?} holds a control character")]
+    Control(&'static str),
+    /// The line is longer than its door takes.
+    #[error("the line is longer than {0} bytes")]
+    Line(u32),
+    /// The datagram was cut on the way in.
+    #[error("the datagram was cut short")]
+    Truncated,
+}
+
+impl Refusal {
+    /// The label of the counter: of bounded cardinality, stable.
+    pub const fn reason(self) -> &'static str {
+        Self::REASONS[self.index()]
+    }
+
+    /// Which of [`Refusal::REASONS`] this is.
+    pub const fn index(self) -> usize {
+        match self {
+            Refusal::Json { .. } => 0,
+            Refusal::Csv { .. } | Refusal::Cells { .. } => 1,
+            Refusal::Header(_) => 2,
+            Refusal::Unknown => 3,
+            Refusal::NotUtf8(_) => 4,
+            Refusal::Missing(_) => 5,
+            Refusal::NoDuration => 6,
+            Refusal::Repeated(_) => 7,
+            Refusal::Kind(_) | Refusal::Direction | Refusal::Control(_) => 8,
+            Refusal::Time(_) => 9,
+            Refusal::Duration => 10,
+            Refusal::Id(_) => 11,
+            Refusal::TooLong(_) => 12,
+            Refusal::Line(_) => 13,
+            Refusal::Truncated => 14,
+        }
+    }
+
+    /// Every label there is.
+    pub const REASONS: [&'static str; 15] = [
+        "malformed_json",
+        "malformed_csv",
+        "bad_header",
+        "unknown_format",
+        "not_utf8",
+        "missing_field",
+        "no_duration",
+        "repeated_field",
+        "bad_field",
+        "bad_time",
+        "bad_duration",
+        "bad_id",
+        "field_too_long",
+        "line_too_long",
+        "truncated",
+    ];
+}
+
+/// What a sender is expected to write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Format {
+    /// JSON or CSV, told by the first byte.
+    #[default]
+    Auto,
+    /// The native record, one JSON object a line.
+    Json,
+    /// Rows under a header with the native record's field names.
+    Csv,
+}
+
+impl Format {
+    /// Every format, in the order of the metrics.
+    pub const ALL: [Format; 3] = [Format::Auto, Format::Json, Format::Csv];
+
+    /// The name in configuration and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Format::Auto => "auto",
+            Format::Json => "json",
+            Format::Csv => "csv",
+        }
+    }
+
+    /// The format behind a name.
+    pub fn named(name: &str) -> Option<Format> {
+        Format::ALL.into_iter().find(|format| format.name() == name)
+    }
+}
+
+/// Text that could not be left where it was received, kept from line to line for its room.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    text: Vec<u8>,
+}
+
+/// What a line was.
+// Nearly every line is a record; to box it would allocate for each.
+#[allow(clippy::large_enum_variant)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Line<'a> {
+    /// A record.
+    Record(Record<'a>),
+    /// A header.
+    Header,
+    /// Nothing but white space.
+    Blank,
+}
+
+/// Decodes the lines of one connection, one datagram or one body; remembers the header of CSV.
+#[derive(Clone, Debug, Default)]
+pub struct Decoder {
+    format: Format,
+    columns: Option<csv::Columns>,
+    columns_given: bool,
+    node: Box<[u8]>,
+}
+
+impl Decoder {
+    /// A decoder that gives `node` to records which name none.
+    pub fn new(format: Format, node: &str) -> Decoder {
+        Decoder { format, columns: None, columns_given: false, node: node.as_bytes().into() }
+    }
+
+    /// The same for rows without a header line: `columns` says what it would have said.
+    pub fn with_columns(mut self, columns: csv::Columns) -> Decoder {
+        self.columns = Some(columns);
+        self.columns_given = true;
+        self
+    }
+
+    /// Forgets a header that came as a line: what follows stands for itself, as each datagram does.
+    pub fn restart(&mut self) {
+        if !self.columns_given {
+            self.columns = None;
+        }
+    }
+
+    /// JSON or CSV, as far as it is known by now.
+    pub fn format(&self) -> Format {
+        match (self.format, &self.columns) {
+            (Format::Auto, Some(_)) => Format::Csv,
+            (Format::Auto, None) => Format::Json,
+            (format, _) => format,
+        }
+    }
+
+    /// Decodes one line, without its line end. `raw` of the record is the line without white space around it.
+    pub fn decode<'a>(&'a mut self, line: &'a [u8], scratch: &'a mut Scratch) -> Result<Line<'a>, Refusal> {
+        let line = trim(line);
+        let Some(first) = line.first() else { return Ok(Line::Blank) };
+        let json = match self.format {
+            Format::Json => true,
+            Format::Csv => false,
+            Format::Auto => *first == b'{' && self.columns.is_none(),
+        };
+        if json {
+            return json::decode(line, &self.node, scratch).map(Line::Record);
+        }
+        if self.columns.is_none() {
+            let header = csv::Columns::from_header(line);
+            self.columns = Some(header.map_err(|e| if self.format == Format::Auto { Refusal::Unknown } else { e })?);
+            return Ok(Line::Header);
+        }
+        match &self.columns {
+            Some(columns) if columns.is_header(line) => Ok(Line::Header),
+            Some(columns) => csv::decode(line, columns, &self.node, scratch).map(Line::Record),
+            None => Err(Refusal::Unknown),
+        }
+    }
+}
+
+/// Without a byte order mark, and without the white space that may stand around a line.
+fn trim(line: &[u8]) -> &[u8] {
+    let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
+    // A tab may be the last separator of a row, so it stays unless nothing else is there.
+    let trimmed = line.trim_ascii_end();
+    let spaces = |b: &u8| matches!(b, b' ' | b'\r' | b'\n');
+    let end = line.iter().rposition(|b| !spaces(b)).map_or(0, |at| at + 1);
+    let start = line.iter().position(|b| !spaces(b)).unwrap_or(0);
+    if trimmed.is_empty() { trimmed } else { line.get(start..end).unwrap_or(trimmed) }
+}
+
+/// Checks that the whole line is UTF-8, so that every slice and the raw bytes are.
+fn utf8(line: &[u8]) -> Result<(), Refusal> {
+    std::str::from_utf8(line).map(|_| ()).map_err(|e| Refusal::NotUtf8(column(e.valid_up_to())))
+}
+
+/// A place in a line as people count it.
+fn column(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,359 @@
+//! House rules as a test: who must not know what, no clock and no float in the heart, every file says what it is.
+//!
+//! The table of [`MAY_USE`] is the architecture: a module may name the modules beside it there, and nothing else of this
+//! crate. Adding a line here is a decision about the house, not a formality.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Top-level module → modules of this crate that it may use.
+const MAY_USE: &[(&str, &[&str])] = &[
+    // The words of the house: values, no part of the road.
+    ("time", &[]),
+    ("money", &[]),
+    ("record", &["time"]),
+    ("batch", &["record"]),
+    ("entry", &["time"]),
+    ("names", &[]),
+    ("exit", &[]),
+    ("call", &["batch", "money", "number", "record", "time"]),
+    ("books", &["call", "time"]),
+    ("number", &["call", "os", "time"]),
+    // The heart: pure.
+    ("tariff", &["call", "money", "number", "os", "time"]),
+    ("directory", &["number", "os", "tariff", "time"]),
+    ("rating", &["batch", "call", "directory", "entry", "money", "number", "record", "tariff", "time"]),
+    // Doors in: they have an outbox and an answer.
+    ("wire", &["record", "time"]),
+    ("ingest", &["batch", "entry", "number", "os", "record", "time", "wire"]),
+    // Durable order.
+    ("journal", &["batch", "os", "time"]),
+    ("identity", &["batch", "os", "record"]),
+    // The road.
+    ("road", &["batch", "call", "ingest", "record", "sequencer", "time"]),
+    ("sequencer", &["batch", "ingest", "journal", "os", "road", "time"]),
+    (
+        "resolver",
+        &[
+            "batch",
+            "books",
+            "call",
+            "directory",
+            "entry",
+            "flush",
+            "identity",
+            "images",
+            "names",
+            "poison",
+            "rating",
+            "record",
+            "road",
+            "shard",
+            "tariff",
+            "time",
+        ],
+    ),
+    ("shard", &["batch", "books", "call", "directory", "flush", "os", "poison", "rating", "road", "tariff", "time"]),
+    (
+        "flush",
+        &[
+            "batch",
+            "books",
+            "call",
+            "entry",
+            "images",
+            "os",
+            "record",
+            "resolver",
+            "road",
+            "sequencer",
+            "shard",
+            "store",
+            "tariff",
+            "time",
+        ],
+    ),
+    ("store", &["batch", "call", "entry", "money", "number", "record", "time"]),
+    // Answers out. They change an amount only by putting an entry on the road.
+    (
+        "http",
+        &[
+            "batch",
+            "call",
+            "config",
+            "daemon",
+            "directory",
+            "entry",
+            "exit",
+            "images",
+            "ingest",
+            "journal",
+            "metrics",
+            "money",
+            "number",
+            "os",
+            "rates",
+            "rating",
+            "record",
+            "road",
+            "sequencer",
+            "store",
+            "tariff",
+            "time",
+        ],
+    ),
+    ("metrics", &[]),
+    // Beside the road.
+    ("images", &["directory", "os", "tariff"]),
+    ("poison", &["batch"]),
+    ("rates", &["directory", "tariff"]),
+    ("traffic", &["ingest", "number", "os", "record", "time", "wire"]),
+    // The program: knows everybody; nobody knows it.
+    ("config", &["ingest", "entry", "number", "time"]),
+    ("os", &["time"]),
+];
+
+/// Modules that may name any other: here the parts are put together.
+const KNOWS_ALL: &[&str] = &["daemon", "cli", "main", "lib"];
+
+/// Modules in which nothing of the outside world may be named.
+const PURE: &[&str] = &[
+    "time",
+    "money",
+    "record",
+    "batch",
+    "entry",
+    "names",
+    "call",
+    "books",
+    "number",
+    "tariff",
+    "directory",
+    "rating",
+    "wire",
+];
+
+/// What a pure module may not name, and why.
+const IMPURE: &[(&str, &str)] = &[
+    ("std::fs", "files"),
+    ("std::net", "sockets"),
+    ("std::thread", "threads"),
+    ("Mutex", "locks"),
+    ("RwLock", "locks"),
+    ("std::sync::atomic", "state shared between threads"),
+    ("std::env", "the environment"),
+    ("std::time", "clocks"),
+    ("tokio", "async"),
+    ("crossbeam", "threads"),
+    ("tracing", "logging"),
+    ("metrics::", "metrics"),
+    ("rusqlite", "a database"),
+    ("Instant::now", "clocks"),
+    ("SystemTime", "clocks"),
+    ("f32", "binary floating point"),
+    ("f64", "binary floating point"),
+];
+
+/// Files with more than [`FILE_LINES_MAX`] lines of code, with the length they may not exceed. A ratchet: shorten or split,
+/// and lower the number; a new file does not come in here.
+const LONG_FILES: &[(&str, usize)] = &[];
+
+/// Lines of code a file may have; inline tests do not count, files of tests may have more.
+const FILE_LINES_MAX: usize = 400;
+const TEST_LINES_MAX: usize = 800;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+struct Source {
+    /// `src/rating/price.rs`.
+    name: String,
+    /// `rating`.
+    module: String,
+    /// The file without comments and without its tests.
+    code: String,
+    text: String,
+}
+
+fn sources() -> Vec<Source> {
+    let src = root().join("src");
+    rust_files(&src)
+        .into_iter()
+        .map(|path| {
+            let inside = path.strip_prefix(&src).unwrap();
+            let module = inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
+            let text = fs::read_to_string(&path).unwrap();
+            let name = format!("src/{}", inside.display());
+            let is_test = name.contains("tests") || name.contains("/sim");
+            let code = if is_test { String::new() } else { without_comments(&without_tests(&text)) };
+            Source { name, module: module.to_owned(), code, text }
+        })
+        .collect()
+}
+
+/// Up to the first inline test module, which by custom stands last.
+fn without_tests(text: &str) -> String {
+    match text.find("#[cfg(test)]\nmod tests {") {
+        Some(at) => text[..at].to_owned(),
+        None => text.to_owned(),
+    }
+}
+
+fn without_comments(text: &str) -> String {
+    text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n")
+}
+
+/// Every `crate::NAME` in the code.
+fn uses(code: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        // `use crate::{a, b}` is not written here: one line per module.
+        let rest = &code[at + "crate::".len()..];
+        let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        if !name.is_empty() {
+            found.insert(name);
+        }
+        assert!(!rest.starts_with('{'), "write one `use crate::module…` per module, so that this test can read it");
+    }
+    found
+}
+
+#[test]
+fn nobody_knows_more_than_the_house_allows() {
+    let allowed: BTreeMap<&str, &[&str]> = MAY_USE.iter().copied().collect();
+    let mut faults = Vec::new();
+    for source in sources() {
+        if KNOWS_ALL.contains(&source.module.as_str()) {
+            continue;
+        }
+        let Some(may) = allowed.get(source.module.as_str()) else {
+            faults.push(format!("{}: module `{}` has no place in tests/tidy.rs", source.name, source.module));
+            continue;
+        };
+        for used in uses(&source.code) {
+            if used != source.module && !may.contains(&used.as_str()) {
+                faults.push(format!("{}: `{}` must not know `{used}`", source.name, source.module));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn pure_modules_name_nothing_of_the_world() {
+    let mut faults = Vec::new();
+    for source in sources().iter().filter(|s| PURE.contains(&s.module.as_str())) {
+        for (number, line) in source.code.lines().enumerate() {
+            for (word, what) in IMPURE {
+                let hit = line.match_indices(word).any(|(at, _)| {
+                    let before = line[..at].chars().next_back();
+                    !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+                });
+                if hit {
+                    faults.push(format!("{}:{}: {word} ({what}): {}", source.name, number + 1, line.trim()));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// A hash map may be asked, but nothing may depend on its order: a pure module never walks one.
+#[test]
+fn pure_modules_never_walk_a_hash_map() {
+    let mut faults = Vec::new();
+    for source in sources().iter().filter(|s| PURE.contains(&s.module.as_str())) {
+        let mut names = BTreeSet::new();
+        for line in source.code.lines().filter(|l| l.contains("HashMap") || l.contains("HashSet")) {
+            let before = line.split("Hash").next().unwrap_or("").trim_end_matches(|c: char| ":<&='_ ".contains(c));
+            let before = before
+                .trim_end_matches("std::collections")
+                .trim_end_matches(['=', ':', ' ', '&'])
+                .trim_end_matches("mut ");
+            let name = before.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or("");
+            if !name.is_empty() {
+                names.insert(name.to_owned());
+            }
+        }
+        for (number, line) in source.code.lines().enumerate() {
+            for name in &names {
+                for walk in [".iter()", ".iter_mut()", ".keys()", ".values()", ".drain(", ".into_iter()", ".retain("] {
+                    if line.contains(&format!("{name}{walk}")) {
+                        faults.push(format!("{}:{}: walks a hash map: {}", source.name, number + 1, line.trim()));
+                    }
+                }
+                if line.contains(&format!("in &{name} ")) || line.contains(&format!("in {name} ")) {
+                    faults.push(format!("{}:{}: walks a hash map: {}", source.name, number + 1, line.trim()));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn unsafe_stands_only_on_the_ground() {
+    for source in sources() {
+        if source.module == "os" {
+            continue;
+        }
+        let line = source.code.lines().find(|l| l.contains("unsafe ") && !l.contains("unsafe_code"));
+        assert!(line.is_none(), "{}: {}", source.name, line.unwrap_or_default());
+    }
+}
+
+#[test]
+fn every_module_says_what_it_is_and_what_it_does_not_know() {
+    let mut faults = Vec::new();
+    for source in sources() {
+        if source.name.contains("tests") {
+            continue;
+        }
+        if !source.text.starts_with("//!") {
+            faults.push(format!("{}: begins without //!", source.name));
+        }
+        let is_front = source.name.matches('/').count() == 1 || source.name.ends_with("/mod.rs");
+        let exempt = ["src/main.rs", "src/lib.rs", "src/daemon.rs"].contains(&source.name.as_str());
+        if is_front && !exempt && !source.text.contains("Does not know") {
+            faults.push(format!("{}: its header does not say what it does not know", source.name));
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn a_file_fits_in_one_head() {
+    let long: BTreeMap<&str, usize> = LONG_FILES.iter().copied().collect();
+    let mut faults = Vec::new();
+    for source in sources() {
+        let lines = without_tests(&source.text).lines().count();
+        let usual = if source.name.contains("tests") { TEST_LINES_MAX } else { FILE_LINES_MAX };
+        let most = long.get(source.name.as_str()).copied().unwrap_or(usual);
+        if lines > most {
+            faults.push(format!("{}: {lines} lines, at most {most}: look for a seam", source.name));
+        }
+        if long.contains_key(source.name.as_str()) && lines <= FILE_LINES_MAX {
+            faults.push(format!("{}: is short now; take it off the list", source.name));
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
