@@ -65,7 +65,7 @@ impl<'a> Codes<'a> {
         let mut at = 0;
         let mut before = None;
         for i in 0..codes.count {
-            if i as usize % BLOCK == 0 {
+            if (i as usize).is_multiple_of(BLOCK) {
                 if codes.offsets.get(i as usize / BLOCK).map(|o| o.get() as usize) != Some(at) {
                     return Err("codes: a block lies elsewhere");
                 }
