@@ -51,10 +51,7 @@ async fn problem(what: &str, response: Response) -> Response {
     let text = String::from_utf8_lossy(&text);
     let detail = match status {
         StatusCode::NOT_FOUND if text.is_empty() => format!("{what}: no such path; /openapi.json lists them"),
-        StatusCode::METHOD_NOT_ALLOWED => {
-            let allowed = parts.headers.get(header::ALLOW).and_then(|v| v.to_str().ok()).unwrap_or("another method");
-            format!("{what}: this path takes {allowed}")
-        }
+        StatusCode::METHOD_NOT_ALLOWED => format!("{what}: not with this method; the header Allow says with which"),
         StatusCode::PAYLOAD_TOO_LARGE => format!("the body is longer than {BODY_MAX} bytes"),
         _ if text.is_empty() => status.canonical_reason().unwrap_or("error").to_owned(),
         _ => text.into_owned(),

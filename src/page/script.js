@@ -10,7 +10,7 @@ const mark = (id, bad) => byId(id).classList.toggle("bad", bad);
 const WORDS = {
   no_answer_time: "No answer time",
   implausible: "Implausible duration or time",
-  unknown_account: "Nobody known pays",
+  unknown_account: "Payer unknown",
   bad_number: "Unreadable number",
   no_rate: "No rate",
   blocked: "Blocked destination",
@@ -22,6 +22,7 @@ let before = null;
 
 function verdict(good, text, reasons) {
   byId("state").className = good ? "state good" : "state bad";
+  document.body.classList.remove("stale");
   say("verdict", text);
   const list = byId("reasons");
   const now = JSON.stringify(reasons);
@@ -101,12 +102,14 @@ async function renew() {
       show(await response.json());
     } else {
       const problem = await response.json().catch(() => ({}));
-      verdict(false, "No answer for you", [problem.detail ?? "status " + response.status]);
+      verdict(false, response.status === 401 ? "Token needed" : "No answer", [problem.detail ?? "status " + response.status]);
+      document.body.classList.add("stale");
     }
   } catch {
     before = null;
     document.title = "✗ callrated";
     verdict(false, "No answer", ["the daemon cannot be reached: it is stopped, starting, or the network is away"]);
+    document.body.classList.add("stale");
   }
   setTimeout(renew, EVERY_MS);
 }
