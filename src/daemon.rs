@@ -4,20 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::flush;
 use crate::http;
-use crate::ingest::Stop;
+use crate::ingest::{self, Stop};
 use crate::metrics::Metrics;
 use crate::os::clock::Clock;
 use crate::os::notify;
 use crate::poison;
 use crate::rates;
+use crate::resolver;
 use crate::road::Road;
-use crate::sequencer::Control;
+use crate::sequencer::{self, Control};
+use crate::shard;
 
 pub mod backup;
 mod doors;
@@ -37,9 +40,21 @@ const GAUGES_EVERY: Duration = Duration::from_secs(1);
 /// Who asks for the first load of a daemon.
 const BY_START: &str = "start";
 
-/// Runs the daemon until it is told to stop, or until something it needs gives out.
+/// Runs the daemon until a signal ends it, or until something it needs gives out.
 pub async fn serve(config: Config) -> Result<(), Exit> {
+    let ended = ended_by_signal()?;
+    let greeted = config.clone();
+    run(config, move |addresses| welcome(&greeted, addresses), ended).await
+}
+
+/// Runs the daemon until `ended`, or until something it needs gives out. `ready` is told where it answers once it does.
+pub async fn run(
+    config: Config,
+    ready: impl FnOnce(&http::Addresses),
+    ended: impl Future<Output = ()>,
+) -> Result<(), Exit> {
     let metrics = Metrics::install();
+    describe_metrics();
     let clock = Clock::wall();
     std::fs::create_dir_all(&config.data_dir)
         .map_err(|e| Exit::environment(format!("the data folder {} cannot be made: {e}", config.data_dir.display())))?;
@@ -62,7 +77,7 @@ pub async fn serve(config: Config) -> Result<(), Exit> {
 
     let mut doors = JoinSet::new();
     let posts = doors::open(&config, &mut engine, &stop, &mut doors).await?;
-    let app = http::App::new(&engine, reloader.clone(), metrics.clone(), posts, &config)?;
+    let app = http::App::new(&engine, reloader.clone(), metrics.clone(), posts, stop.clone(), &config)?;
     let addresses = http::serve(app, &config, &stop, &mut doors).await?;
     engine.announce(&addresses.api.to_string());
 
@@ -71,12 +86,16 @@ pub async fn serve(config: Config) -> Result<(), Exit> {
     helpers.spawn(gauges(engine.road.clone()));
     helpers.spawn(metrics.upkeep());
     helpers.spawn(watch_rates::watch(reloader.clone()));
+    helpers.spawn(reload_on_signal(reloader.clone()));
     helpers.spawn(watchdog());
 
     // Without systemd there is nobody to tell, which is fine.
     let _ = notify::ready();
-    welcome(&config, &addresses);
-    let reason = until_told(&reloader, &mut engine.fatal).await;
+    ready(&addresses);
+    let reason = tokio::select! {
+        exit = engine.fatal.recv() => exit,
+        () = ended => None,
+    };
     let _ = notify::stopping();
 
     // Doors first, then the road from front to back, then the last flush.
@@ -87,6 +106,16 @@ pub async fn serve(config: Config) -> Result<(), Exit> {
         Some(exit) => Err(exit),
         None => engine.stop().await,
     }
+}
+
+/// Says what each part's metrics mean.
+fn describe_metrics() {
+    ingest::counters::describe();
+    sequencer::describe();
+    resolver::describe();
+    shard::describe();
+    flush::describe();
+    reload::describe();
 }
 
 /// Puts the rates folder in force, or keeps the last good images if it is wrong. `by` says who asked.
@@ -107,7 +136,7 @@ async fn first_load(reloader: &Reloader, config: &Config, by: &str) -> Result<()
                     tracing::error!("{}", rates::describe(finding));
                 }
             }
-            match reloader.in_force().await {
+            match reloader.in_force() {
                 Some(_) => {
                     tracing::error!("{error}; the last good images stay in force");
                     Ok(())
@@ -122,19 +151,27 @@ async fn first_load(reloader: &Reloader, config: &Config, by: &str) -> Result<()
     }
 }
 
-/// Waits for a signal or for a thread that gave up. SIGHUP reloads.
-async fn until_told(reloader: &Arc<Reloader>, fatal: &mut mpsc::Receiver<Exit>) -> Option<Exit> {
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
-        return Some(Exit::environment("signals cannot be received"));
-    };
-    loop {
+/// Ends at SIGTERM or SIGINT.
+fn ended_by_signal() -> Result<impl Future<Output = ()>, Exit> {
+    let cannot = |_| Exit::environment("signals cannot be received");
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    Ok(async move {
         tokio::select! {
-            exit = fatal.recv() => return exit,
-            _ = terminate.recv() => return None,
-            _ = interrupt.recv() => return None,
-            _ = hangup.recv() => { watch_rates::reload_and_say(reloader, "sighup").await; }
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
+    })
+}
+
+/// SIGHUP reloads.
+async fn reload_on_signal(reloader: Arc<Reloader>) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        tracing::warn!("SIGHUP cannot be received: POST /v1/tariff/reload reloads");
+        return;
+    };
+    while hangup.recv().await.is_some() {
+        watch_rates::reload_and_say(&reloader, "sighup").await;
     }
 }
 
@@ -153,7 +190,6 @@ async fn flush_timer(road: Road, every: Duration) {
 async fn gauges(road: Road) {
     use std::sync::atomic::Ordering::Relaxed;
     let lag = metrics::gauge!("callrated_journal_lag_records");
-    let pending = metrics::gauge!("callrated_flush_pending_calls");
     let mut timer = tokio::time::interval(GAUGES_EVERY);
     loop {
         timer.tick().await;
@@ -161,7 +197,6 @@ async fn gauges(road: Road) {
         let durable = progress.records_durable.load(Relaxed);
         let waiting = durable.saturating_sub(progress.records_stored.load(Relaxed));
         lag.set(waiting as f64);
-        pending.set(waiting as f64);
     }
 }
 

@@ -30,6 +30,8 @@ mod metrics;
 
 use gather::Tally;
 pub use gather::{ConflictFound, Gathered, SuspendedRecord, TariffActivated};
+pub use metrics::describe;
+
 use metrics::ResolverMetrics;
 
 /// A tariff that was activated, in the order of activation.

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
@@ -66,9 +65,6 @@ impl Client {
     pub(super) async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, Exit> {
         match &self.0 {
             Way::Inside { router, .. } => {
-                // Whoever may start the engine stands on this machine.
-                let here = SocketAddr::from(([127, 0, 0, 1], 0));
-                request.extensions_mut().insert(ConnectInfo(here));
                 match router.clone().oneshot(request).await {
                     Ok(response) => Ok(response),
                     Err(never) => match never {},

@@ -19,7 +19,8 @@ use crate::rates::RatesFolder;
 use crate::time::{MICROS_PER_SECOND, Timestamp};
 use crate::traffic::histogram::Histogram;
 use crate::traffic::recipe::{Caller, Recipe, Traffic};
-use crate::traffic::send::{self, Plan, Target};
+use crate::traffic::send::{self, Plan};
+use crate::traffic::target::Target;
 
 /// How long before now the last call was answered: longer than any call lasts, so that none ends in the future.
 const BACK: i64 = 5 * 3600 * MICROS_PER_SECOND;

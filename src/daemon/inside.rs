@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use tokio::sync::watch;
 
 use super::engine::Engine;
 use super::reload::Reloader;
@@ -15,6 +16,7 @@ use super::{doors, first_load};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::http::App;
+use crate::ingest::Stop;
 use crate::metrics::Metrics;
 use crate::os::clock::Clock;
 use crate::poison;
@@ -23,6 +25,8 @@ use crate::poison;
 pub struct Inside {
     engine: Engine,
     router: Router,
+    /// Its loss would mean that everything stops.
+    stop: watch::Sender<bool>,
 }
 
 impl Inside {
@@ -39,8 +43,9 @@ impl Inside {
         for sentence in &engine.report {
             tracing::info!("{sentence}");
         }
-        match Inside::routes(config, &mut engine, metrics, clock).await {
-            Ok(router) => Ok(Inside { engine, router }),
+        let (stop, stopping) = watch::channel(false);
+        match Inside::routes(config, &mut engine, metrics, clock, Stop(stopping)).await {
+            Ok(router) => Ok(Inside { engine, router, stop }),
             Err(exit) => {
                 // The first reason is the one to tell.
                 let _ = engine.stop().await;
@@ -49,7 +54,13 @@ impl Inside {
         }
     }
 
-    async fn routes(config: &Config, engine: &mut Engine, metrics: Metrics, clock: Clock) -> Result<Router, Exit> {
+    async fn routes(
+        config: &Config,
+        engine: &mut Engine,
+        metrics: Metrics,
+        clock: Clock,
+        stop: Stop,
+    ) -> Result<Router, Exit> {
         let reloader = Arc::new(Reloader::new(
             &config.rates_dir,
             engine.images.clone(),
@@ -59,7 +70,7 @@ impl Inside {
         ));
         first_load(&reloader, config, "command line").await?;
         let posts = doors::posts(engine).await?;
-        Ok(App::new(engine, reloader, metrics, posts, config)?.router())
+        Ok(App::new(engine, reloader, metrics, posts, stop, config)?.router())
     }
 
     /// The routes of the API.
@@ -69,7 +80,8 @@ impl Inside {
 
     /// Stores everything and ends the engine.
     pub async fn stop(self) -> Result<(), Exit> {
-        let Inside { engine, router } = self;
+        let Inside { engine, router, stop } = self;
+        let _ = stop.send(true);
         drop(router);
         engine.stop().await
     }

@@ -2,6 +2,8 @@
 //!
 //! They have a source of their own, which accepts answers of any age. One import at a time passes: so what the road counted
 //! for that source between its beginning and its end is what became of its records, whoever else sends meanwhile.
+//!
+//! Does not know formats, nor what becomes of a record.
 
 use std::sync::Arc;
 
@@ -10,8 +12,9 @@ use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{App, Problem};
 use crate::ingest::http as ingest;
@@ -22,13 +25,50 @@ use crate::road::Became;
 /// Longest node name.
 const NODE_MAX: usize = 255;
 
-/// `?node=old-pbx`: the node of records that name none.
-#[derive(Deserialize)]
+/// Whose records.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
+    /// The node of records that name none.
+    #[param(example = "old-pbx")]
     node: Option<String>,
 }
 
-/// Takes a body as `POST /v1/calls` does, and counts what became of its records.
+/// What became of the records of a body: `received = refused + unanswered + duplicate + conflict + suspended + resolved`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Imported {
+    received: u64,
+    refused: u64,
+    unanswered: u64,
+    duplicate: u64,
+    conflict: u64,
+    suspended: u64,
+    resolved: u64,
+    /// Refused lines with the reason.
+    refusals: Vec<ImportRefusal>,
+    /// Refused lines that are not listed.
+    refusals_more: u64,
+}
+
+/// A line that was refused.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ImportRefusal {
+    /// Its number, from 1.
+    line: u64,
+    /// What to mend.
+    error: String,
+}
+
+/// Old records, by the same road as live ones.
+///
+/// The body is as for `POST /v1/calls`; answers may be of any age. The answer tells what became of exactly these records.
+#[utoipa::path(
+    post, path = "/v1/import", tag = "records", operation_id = "import", params(Asked),
+    request_body(content = String, content_type = "application/x-ndjson", description = "Also application/json and text/csv"),
+    responses((status = 200, body = Imported), (status = "default", response = super::openapi::AnyProblem)),
+    security(("token" = ["operate"])),
+)]
 pub(super) async fn post(
     State(app): State<App>,
     Query(asked): Query<Asked>,
@@ -66,23 +106,34 @@ async fn counted(app: &App, node: String, headers: HeaderMap, body: Body) -> Res
     let (posted, outcome) = ingest::take(&door, &headers, body, u64::MAX).await;
     let became = app.road.became(door.source).await.map_err(stopping)?.since(before);
     drop(alone);
-    Ok(answer(&posted, became, outcome))
+    Ok(answer(posted, became, outcome))
 }
 
-fn answer(posted: &Posted, became: Became, outcome: Result<(), PostError>) -> Response {
-    let mut shown = json!(became);
-    shown["refusals"] = json!(posted.refused);
-    shown["refusals_more"] = json!(posted.refused_more);
+fn answer(posted: Posted, became: Became, outcome: Result<(), PostError>) -> Response {
+    let Became { received, refused, unanswered, duplicate, conflict, suspended, resolved } = became;
+    let refusals = posted.refused.into_iter().map(|r| ImportRefusal { line: r.line, error: r.error }).collect();
+    let refusals_more = posted.refused_more;
+    let shown = Imported {
+        received,
+        refused,
+        unanswered,
+        duplicate,
+        conflict,
+        suspended,
+        resolved,
+        refusals,
+        refusals_more,
+    };
     match outcome {
         Ok(()) => Json(shown).into_response(),
         // What was taken before is safe, and counted: the client goes on behind it.
         Err(error) => {
             let detail = error.to_string();
             let problem = match error {
-                PostError::NotTaken(_) => Problem::unavailable(&detail),
+                PostError::NotTaken(_) => Problem::unavailable(detail),
                 PostError::ContentType(_) | PostError::TooLong(_) | PostError::Body(_) => Problem::bad_request(detail),
             };
-            problem.with("durable", json!(posted.durable)).with("became", shown).into_response()
+            problem.with("durable", json!(posted.durable)).with("became", json!(shown)).into_response()
         }
     }
 }

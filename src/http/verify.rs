@@ -2,12 +2,15 @@
 //!
 //! Rows are only ever appended, so the rows up to a flush are what the totals of that flush were made of: the check holds
 //! no lock, and flushes go on meanwhile.
+//!
+//! Does not know how a call was priced: it adds up.
 
 use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{App, Problem};
 use crate::books::{Books, name};
@@ -44,7 +47,7 @@ struct Recomputed {
 /// What is not as it should be.
 #[derive(Default)]
 struct Differences {
-    listed: Vec<Value>,
+    listed: Vec<Difference>,
     count: u64,
 }
 
@@ -56,18 +59,64 @@ impl Differences {
         }
         self.count += 1;
         if self.listed.len() < LISTED_MAX {
-            self.listed.push(json!({ "what": what(), "stored": stored, "recomputed": recomputed }));
+            self.listed.push(Difference { what: what(), stored, recomputed });
         }
     }
 }
 
-/// Reads every stored call once.
-pub(super) async fn verify(State(app): State<App>) -> Result<Json<Value>, Problem> {
+/// What was found.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Verified {
+    /// Nothing differs.
+    balanced: bool,
+    /// Position of the journal up to which this holds.
+    position: u64,
+    /// Stored calls.
+    calls: u64,
+    /// Lines of totals.
+    lines: u64,
+    /// Accounts.
+    accounts: u64,
+    /// Calls of each month.
+    periods: Vec<VerifiedPeriod>,
+    /// Their cost by currency: decimals.
+    #[schema(example = json!({ "EUR": "4417.952" }))]
+    money: BTreeMap<String, String>,
+    /// The first hundred differences.
+    differences: Vec<Difference>,
+    /// How many there are.
+    differences_count: u64,
+}
+
+/// A month.
+#[derive(Serialize, ToSchema)]
+pub(super) struct VerifiedPeriod {
+    #[schema(example = "2026-10")]
+    period: String,
+    calls: u64,
+}
+
+/// What is stored, and what the calls give.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Difference {
+    /// A line of totals, an allowance, or a book.
+    what: String,
+    stored: String,
+    recomputed: String,
+}
+
+/// Totals, allowances and books, computed anew from every stored call and compared.
+#[utoipa::path(
+    get, path = "/v1/verify", tag = "operating", operation_id = "verify",
+    responses((status = 200, body = Verified), (status = "default", response = super::openapi::AnyProblem)),
+    security(("token" = ["operate"])),
+)]
+pub(super) async fn verify(State(app): State<App>) -> Result<Json<Verified>, Problem> {
     app.settle().await?;
     app.stored(|store| checked(store)).await.map(Json)
 }
 
-fn checked(store: &dyn Store) -> Result<Value, StoreError> {
+fn checked(store: &dyn Store) -> Result<Verified, StoreError> {
     let state = store.load()?;
     let mut differences = Differences::default();
     let rows = rows_of(store, state.flush)?;
@@ -76,23 +125,18 @@ fn checked(store: &dyn Store) -> Result<Value, StoreError> {
     lines(&state, &recomputed, &mut differences);
     allowances(&state, &recomputed, &mut differences);
     books(&state, &recomputed, &mut differences);
-    let money = recomputed.money.iter().map(|(currency, sum)| (text(currency), json!(Sum(*sum).fixed(0))));
-    let periods: Vec<Value> = recomputed
-        .rated
-        .iter()
-        .map(|(period, calls)| json!({ "period": period.to_string(), "calls": *calls as u64 }))
-        .collect();
-    Ok(json!({
-        "balanced": differences.count == 0,
-        "position": state.position.0,
-        "calls": recomputed.calls,
-        "lines": recomputed.lines.len(),
-        "accounts": state.accounts.len(),
-        "periods": periods,
-        "money": money.collect::<serde_json::Map<String, Value>>(),
-        "differences": differences.listed,
-        "differences_count": differences.count,
-    }))
+    let period = |(period, calls): (&Period, &i128)| VerifiedPeriod { period: period.to_string(), calls: *calls as u64 };
+    Ok(Verified {
+        balanced: differences.count == 0,
+        position: state.position.0,
+        calls: recomputed.calls,
+        lines: recomputed.lines.len() as u64,
+        accounts: state.accounts.len() as u64,
+        periods: recomputed.rated.iter().map(period).collect(),
+        money: recomputed.money.iter().map(|(currency, sum)| (text(currency), Sum(*sum).fixed(0))).collect(),
+        differences: differences.listed,
+        differences_count: differences.count,
+    })
 }
 
 /// Calls written up to a flush.
