@@ -125,6 +125,8 @@ fn large_totals_are_exact() {
     for (i, cost) in [i128::from(i64::MAX) * 1_000_000 + 7, -1, -1_500_000_000, 0].into_iter().enumerate() {
         let line = UsageLine {
             account: AccountKey(0),
+            group: GroupKey(0),
+            decimals: 9,
             period: Period(24_321),
             call_type: CallType::International,
             currency: *b"IDR",
@@ -145,6 +147,8 @@ fn large_totals_are_exact() {
     }
     let line = UsageLine {
         account: AccountKey(0),
+        group: GroupKey(0),
+        decimals: 9,
         period: Period(24_321),
         call_type: CallType::International,
         currency: *b"IDR",
