@@ -219,6 +219,7 @@ impl<'a> NumberingPlan<'a> {
 
     /// None: not known as valid; the caller gives it the main territory of its calling code and `Unknown`
     /// ([`Countries::unknown_class`](super::countries::Countries::unknown_class)).
+    #[inline]
     pub fn classify(&self, number: Number) -> Option<Class> {
         let mut id = self.map.longest(number)?;
         loop {

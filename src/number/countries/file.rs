@@ -255,10 +255,20 @@ fn add_calling_codes(file: &CountriesFile, names: &[Country], countries: &mut Co
             }
             *slot = countries.codes.len() as u16;
         }
+        let rewrites = !file.territory[*main].after_code.is_empty();
         let main = countries.ordinal(names[*main]).unwrap_or(NONE);
         let leading_zero = raws().any(|t| t.leading_zero);
         let packed = code.to_string().bytes().fold(0, |packed, b| packed << 4 | u64::from(b & 0xF));
-        countries.codes.push(CallingCode { code, digits, packed, main, total_length, lengths: 0, leading_zero });
+        countries.codes.push(CallingCode {
+            code,
+            digits,
+            packed,
+            main,
+            total_length,
+            lengths: 0,
+            leading_zero,
+            rewrites,
+        });
     }
     Ok(())
 }
