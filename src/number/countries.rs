@@ -124,7 +124,8 @@ impl Countries {
         self.entry(self.ordinal(country)?)?.plan.as_ref()
     }
 
-    /// Whether `other` counts as home for an account of `home`: its `domestic` list, itself if there is none (R6 to R10).
+    /// Whether `other` counts as home for an account of `home`: its `domestic` list, itself if there is none (R6 to
+    /// R10).
     pub fn is_home(&self, home: Country, other: Country) -> bool {
         if home == other {
             return true;

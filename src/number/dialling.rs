@@ -7,12 +7,14 @@
 //! is guessed beyond that: what has no reading is a [`BadNumber`].
 //!
 //! Bare digits, without `+`, international or trunk prefix, are
-//! - a national number, where that is how one dials (`415 555 2671` in the US, `312 345 6789` in Italy), and also behind
-//!   a required trunk prefix that someone left out, unless the digits may be a local number;
+//!
+//! - a national number, where that is how one dials (`415 555 2671` in the US, `312 345 6789` in Italy), and also
+//!   behind a required trunk prefix that someone left out, unless the digits may be a local number;
 //! - E.164 without its `+`, if they begin with the home country's own calling code and the numbering plan knows the
 //!   number. Where a trunk prefix is required this comes first: `4930123456` in Germany can't be dialled any other way;
 //! - otherwise a local number, whose area code nobody knows: [`BadNumber::Local`]. So `30123456` in Germany is not
 //!   Berlin, and `15123456789` neither a German mobile nor Texas.
+//!
 //! Bare digits are never a foreign number.
 //!
 //! Does not know accounts, extensions, prices, or what a number's country and kind are.
@@ -171,7 +173,8 @@ impl DiallingPlan {
         if let Some(number) = readings.choose(countries, numbering) {
             return Ok(number);
         }
-        // Nothing has a possible length. A trunk prefix still says what was meant; R3 refuses only what is surely wrong.
+        // Nothing has a possible length. A trunk prefix still says what was meant; R3 refuses only what is surely
+        // wrong.
         let trunk = self.trunk.iter().find_map(|t| digits.get(t.front(digits)?..));
         match (refused, trunk) {
             (Some(error), _) => Err(error),
@@ -277,8 +280,8 @@ impl Readings {
     fn choose(&self, countries: &Countries, numbering: Option<NumberingPlan<'_>>) -> Option<Number> {
         let (all, first) = (self.all(), *self.all().first()?);
         let Some(plan) = numbering.filter(|_| self.count > 1 || self.must_be_known != 0) else { return Some(first) };
-        // A voice mailbox is a mobile number and two digits more, and so as long as E.164 of the same country without its
-        // `+`: it proves nothing.
+        // A voice mailbox is a mobile number and two digits more, and so as long as E.164 of the same country without
+        // its `+`: it proves nothing.
         let proves =
             |number: Number, class: Class| class.kind != NumberKind::Voicemail && countries.length_fits(number, class);
         let known = |number: &&Number| plan.classify(**number).is_some_and(|class| proves(**number, class));

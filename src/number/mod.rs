@@ -109,7 +109,8 @@ impl Number {
 /// Eight ASCII digits as eight nibbles, the last one lowest; none if one is no digit.
 fn pack_eight(digits: [u8; 8]) -> Option<u64> {
     let x = u64::from_be_bytes(digits) ^ 0x3030_3030_3030_3030;
-    // A digit is below 10, so that six more do not reach its high nibble; a carry only comes from a byte that is no digit.
+    // A digit is below 10, so that six more do not reach its high nibble; a carry only comes from a byte that is no
+    // digit.
     if (x | x.wrapping_add(0x0606_0606_0606_0606)) & 0xF0F0_F0F0_F0F0_F0F0 != 0 {
         return None;
     }

@@ -1,5 +1,5 @@
-//! Numbers from the outside: the shipped country rules and numbering plan against checked facts, example numbers of every
-//! territory, and another implementation.
+//! Numbers from the outside: the shipped country rules and numbering plan against checked facts, example numbers of
+//! every territory, and another implementation.
 
 mod random;
 mod traps;
@@ -156,8 +156,8 @@ fn example_numbers_in_every_dialled_form() {
         let (class_country, class_kind) = class.split_once(' ').unwrap();
         let kind_fits = class_kind == kind
             || class_kind == "fixed_or_mobile" && matches!(kind, "fixed" | "mobile") && BOTH_KINDS.contains(&country);
-        // Toll-free numbers and the like belong to the whole calling code: the metadata lists them under each territory and
-        // gives them to the main one.
+        // Toll-free numbers and the like belong to the whole calling code: the metadata lists them under each
+        // territory and gives them to the main one.
         let country_fits = class_country == country || code(class_country) == code(country);
         assert!(kind_fits && country_fits, "{e164} of {country} {kind} is {class}");
     }

@@ -1,5 +1,5 @@
-//! Numbers on which billing systems go wrong: prefixes of the world, shared calling codes, emergency numbers, texts that are
-//! no numbers, tech prefixes.
+//! Numbers on which billing systems go wrong: prefixes of the world, shared calling codes, emergency numbers, texts
+//! that are no numbers, tech prefixes.
 
 use super::*;
 

@@ -4,12 +4,13 @@
 
 use super::BadNumber;
 
-/// Most symbols kept: 15 digits behind a carrier's international prefix, a tech prefix and a service code have about 35.
+/// Most symbols kept: 15 digits behind a carrier's international prefix, a tech prefix and a service code have about
+/// 35.
 const SYMBOLS_MAX: usize = 40;
 
 /// Fewest digits that can be all of a dialled number. A pause after that is followed by tones for the called party
-/// (`+4930123456,,123#`); one before that stands behind an outside line's digit, and is refused, for `0,030…` without its
-/// pause would be a call to Greece. Only the second dial tone of `8w10…` is like `8~10…`.
+/// (`+4930123456,,123#`); one before that stands behind an outside line's digit, and is refused, for `0,030…` without
+/// its pause would be a call to Greece. Only the second dial tone of `8w10…` is like `8~10…`.
 const BEFORE_TONES_MIN: usize = 3;
 
 /// How a number that was not given is spelled (RFC 3323 says `anonymous`, SS7 gateways the others).
@@ -107,9 +108,9 @@ impl Dialled {
         self.plus
     }
 
-    /// Without the node's tech prefixes and service codes, where they stand in front: any number of codes that hold `*` or
-    /// `#` (`*67`, `#31#`), and at most one prefix of digits alone (`99914`), the longest. Only what is configured is
-    /// stripped: whether the rest looks like a number plays no part. Behind a `+` nothing is stripped.
+    /// Without the node's tech prefixes and service codes, where they stand in front: any number of codes that hold
+    /// `*` or `#` (`*67`, `#31#`), and at most one prefix of digits alone (`99914`), the longest. Only what is
+    /// configured is stripped: whether the rest looks like a number plays no part. Behind a `+` nothing is stripped.
     pub fn stripped(&self, strip: &[String]) -> Dialled {
         let mut dialled = *self;
         let mut digits_stripped = false;
