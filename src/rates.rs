@@ -7,7 +7,6 @@
 use std::path::{Path, PathBuf};
 
 use crate::directory;
-use crate::number::{Country, Number};
 use crate::tariff::findings::{FINDINGS_MAX, did_you_mean};
 use crate::tariff::{self, Compiled, Finding, RatesText, Severity, Tariff};
 
@@ -109,9 +108,10 @@ impl RatesFolder {
 }
 
 impl RatesFolder {
-    /// The numbers of accounts, each with the country of its first owner, in the order of numbers.
-    pub fn numbers(&self) -> Vec<(Number, Country)> {
-        directory::owned(&self.accounts, &self.numbers)
+    /// The numbers of accounts as E.164, each with the country of its first owner, in the order of numbers.
+    pub fn numbers(&self) -> Vec<(String, String)> {
+        let owned = directory::owned(&self.accounts, &self.numbers).into_iter();
+        owned.map(|(number, country)| (format!("+{number}"), country.to_string())).collect()
     }
 
     /// Accounts whose plan or country the tariff does not know: none of their calls could be rated.

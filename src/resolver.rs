@@ -28,7 +28,7 @@ mod changes;
 mod gather;
 mod metrics;
 
-use gather::Tally;
+use gather::{BecameOf, Tally};
 pub use gather::{ConflictFound, Gathered, SuspendedRecord, TariffActivated};
 pub use metrics::describe;
 
@@ -97,7 +97,7 @@ pub struct Resolver {
     verdicts: Vec<Verdict>,
     outgoing: Vec<Vec<LegJob>>,
     /// By source, since this process began.
-    became: Vec<Became>,
+    became: BecameOf,
 }
 
 /// A record in a frame that claims an identity.
@@ -131,7 +131,7 @@ impl Resolver {
             keys: Vec::new(),
             verdicts: Vec::new(),
             outgoing,
-            became: Vec::new(),
+            became: BecameOf::default(),
         };
         for known in resolver.state.tariffs.clone() {
             resolver.to_all(|| ToShard::Tariff(known.slot, known.tariff.clone()));
@@ -158,8 +158,7 @@ impl Resolver {
         let head = frame.head();
         let source = SourceId(head.source.get());
         let mut claims = Vec::with_capacity(head.entries.get() as usize);
-        let (mut records, mut unanswered) = (0u64, 0u64);
-        let before = self.tally.settled();
+        let (mut records, mut unanswered, before) = (0u64, 0u64, self.tally.settled());
         self.keys.clear();
         for entry in frame.entries() {
             if entry.kind != EntryKind::Record as u8 {
@@ -180,25 +179,10 @@ impl Resolver {
         self.settle(frame, &head, &mut claims)?;
         let (received, refused) = (u64::from(head.received.get()), u64::from(head.refused.get()));
         self.tally.frame(source, received, refused, records, unanswered);
-        if received > 0 {
-            // A frame of records holds nothing else, so whatever else did not become of them waits in suspense.
-            let settled = self.tally.settled().since(before);
-            let elsewhere = unanswered + settled.duplicate + settled.conflict + settled.resolved;
-            let suspended = records.saturating_sub(elsewhere);
-            self.count(source, Became { received, refused, unanswered, suspended, ..settled });
-        }
+        self.became.frame(source, records, Became { received, refused, unanswered, ..self.tally.settled().since(before) });
         self.metrics.publish(&mut self.tally);
         self.hand_over(frame);
         Ok(())
-    }
-
-    /// Adds to what became of a source's records.
-    fn count(&mut self, source: SourceId, frame: Became) {
-        let index = usize::from(source.0);
-        if self.became.len() <= index {
-            self.became.resize(index + 1, Became::default());
-        }
-        self.became[index].add(frame);
     }
 
     /// Identity, then whose call, for the records gathered so far.

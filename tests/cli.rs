@@ -7,14 +7,30 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use callrated::os::clock::Clock;
 use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_callrated");
 /// Longer than anything here takes on a slow machine; only a hang reaches it.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits no longer than [`PATIENCE`].
+struct Patience(Clock, i64);
+
+impl Patience {
+    fn new() -> Patience {
+        let clock = Clock::wall();
+        let begun = clock.running().0;
+        Patience(clock, begun)
+    }
+
+    fn lasts(&self) -> bool {
+        self.0.running().0 - self.1 < PATIENCE.as_micros() as i64
+    }
+}
 
 /// A working folder with rates.
 struct Place {
@@ -37,19 +53,19 @@ impl Place {
         let from = plans.find("[plan.de-business]").unwrap();
         let to = plans.find("[plan.us-business]").unwrap();
         place.write("rates/plans.toml", &plans[from..to]);
-        place.write("rates/countries.toml", &shipped("countries.toml"));
+        place.write("rates/countries.toml", shipped("countries.toml"));
         let numbers = ["493", "4915", "4980", "4990", "5511"];
         place.write(
             "rates/numbering.csv",
-            &rows(&shipped("numbering.csv"), &|line| numbers.iter().any(|n| line.starts_with(n))),
+            rows(&shipped("numbering.csv"), &|line| numbers.iter().any(|n| line.starts_with(n))),
         );
         for deck in ["world-eur", "premium-de", "tollfree-de"] {
             let deck = format!("decks/{deck}.csv");
             let keep = |line: &str| deck != "decks/world-eur.csv" || line.starts_with("55");
-            place.write(&format!("rates/{deck}"), &rows(&shipped(&deck), &keep));
+            place.write(&format!("rates/{deck}"), rows(&shipped(&deck), &keep));
         }
-        place.write("rates/accounts.csv", &rows(&shipped("accounts.csv"), &|line| line.starts_with("acme,")));
-        place.write("rates/numbers.csv", &rows(&shipped("numbers.csv"), &|line| line.contains(",acme,")));
+        place.write("rates/accounts.csv", rows(&shipped("accounts.csv"), &|line| line.starts_with("acme,")));
+        place.write("rates/numbers.csv", rows(&shipped("numbers.csv"), &|line| line.contains(",acme,")));
         place
     }
 
@@ -80,12 +96,12 @@ impl Place {
     }
 
     /// Starts the daemon on ports that were free a moment ago.
-    fn serve(&self) -> Daemon {
+    fn serve(&self, more: &str) -> Daemon {
         let (records, api) = (free_port(), free_port());
         self.write(
             "callrated.toml",
             format!(
-                "[[listen]]\nprotocol = \"tcp\"\naddress = \"127.0.0.1:{records}\"\n[http]\naddress = \"127.0.0.1:{api}\"\n"
+                "[[listen]]\nprotocol = \"tcp\"\naddress = \"127.0.0.1:{records}\"\n[http]\naddress = \"127.0.0.1:{api}\"\n{more}"
             ),
         );
         let mut child = self.command(&["serve"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -127,12 +143,12 @@ fn terminate(child: &Child) {
 }
 
 fn wait(child: &mut Child) -> i32 {
-    let begun = Instant::now();
+    let patience = Patience::new();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status.code().unwrap_or(-1);
         }
-        assert!(begun.elapsed() < PATIENCE, "a process does not end");
+        assert!(patience.lasts(), "a process does not end");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -367,9 +383,9 @@ fn an_interrupted_import_goes_on_where_it_stopped() {
     place.write("old.csv", &text);
     let mut child =
         place.command(&["import", "old.csv", "--json"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let begun = Instant::now();
+    let patience = Patience::new();
     while !place.path("data/imports.json").exists() {
-        assert!(begun.elapsed() < PATIENCE && child.try_wait().unwrap().is_none(), "nothing was interrupted");
+        assert!(patience.lasts() && child.try_wait().unwrap().is_none(), "nothing was interrupted");
         std::thread::sleep(Duration::from_millis(2));
     }
     terminate(&child);
@@ -426,7 +442,7 @@ fn a_backup_restores_to_its_position() {
 #[test]
 fn with_a_daemon_at_work_the_same_commands_give_the_same() {
     let place = Place::new();
-    let daemon = place.serve();
+    let daemon = place.serve("");
     place.write("old.json", records(700, "a").join("\n"));
     let to = format!("tcp://127.0.0.1:{}", daemon.records);
     // Somebody else sends all the while: an import still counts exactly its own.
@@ -457,6 +473,19 @@ fn with_a_daemon_at_work_the_same_commands_give_the_same() {
     assert_eq!(daemon.stop(), 0);
     assert_eq!(place.json(&["usage", "acme", "--period", "2026-10", "--json"]), usage);
     place.run(&["journal", "inspect"]).code(0);
+}
+
+#[test]
+fn a_daemon_with_tokens_is_asked_with_one() {
+    let place = Place::new();
+    let token = place.json(&["token", "desk", "--scopes", "read,operate", "--json"]);
+    place.write("tokens.toml", token["toml"].as_str().unwrap());
+    let _daemon = place.serve("tokens = \"tokens.toml\"\n");
+    let refused = place.run(&["verify"]).code(2);
+    assert!(refused.sentence().contains("CALLRATED_TOKEN"), "{}", refused.err());
+    let mut command = place.command(&["verify", "--json"]);
+    let output = command.env("CALLRATED_TOKEN", token["token"].as_str().unwrap()).output().unwrap();
+    assert_eq!(Ended::of(&["verify"], output).code(0).last_json()["balanced"], true);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::daemon::engine;
 use crate::daemon::inside::Inside;
 use crate::exit::Exit;
+use crate::os::clock::Clock;
 
 /// The variable that holds the token sent to a daemon that demands one.
 pub(super) const TOKEN: &str = "CALLRATED_TOKEN";
@@ -64,12 +65,10 @@ impl Client {
     /// Sends a request; any status is an answer.
     pub(super) async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, Exit> {
         match &self.0 {
-            Way::Inside { router, .. } => {
-                match router.clone().oneshot(request).await {
-                    Ok(response) => Ok(response),
-                    Err(never) => match never {},
-                }
-            }
+            Way::Inside { router, .. } => match router.clone().oneshot(request).await {
+                Ok(response) => Ok(response),
+                Err(never) => match never {},
+            },
             Way::Daemon { address, token } => {
                 let gone = |e: &dyn std::fmt::Display| {
                     Exit::environment(format!("the daemon on http://{address} does not answer: {e}"))
@@ -140,13 +139,14 @@ pub(super) fn request(
 /// Where the daemon answers that holds the folder; none: nobody is there. Waits while somebody is there who does not
 /// say where he answers: a daemon that is starting, or another command.
 async fn daemon_of(folder: &Path) -> Result<Option<SocketAddr>, Exit> {
-    let begun = Instant::now();
+    let clock = Clock::wall();
+    let until = clock.running().0 + FOLDER_WAIT.as_micros() as i64;
     loop {
         let Some(address) = engine::running(folder) else { return Ok(None) };
         if let Ok(address) = address.parse::<SocketAddr>() {
             return Ok(Some(reachable(address)));
         }
-        if begun.elapsed() > FOLDER_WAIT {
+        if clock.running().0 > until {
             return Err(Exit::environment(format!(
                 "the data folder {} is in use by a process that does not say where it answers; wait for it to end",
                 folder.display()

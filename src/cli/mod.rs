@@ -26,6 +26,7 @@ mod send;
 mod serve;
 mod suspense;
 mod tariff;
+mod token;
 mod usage;
 mod verify;
 
@@ -79,6 +80,8 @@ pub enum Command {
     #[allow(missing_docs)]
     Journal(journal::JournalArguments),
     #[allow(missing_docs)]
+    Token(token::TokenArguments),
+    #[allow(missing_docs)]
     Completions(pages::CompletionsArguments),
     #[allow(missing_docs)]
     Man(pages::ManArguments),
@@ -104,6 +107,7 @@ pub fn run(arguments: Arguments) -> Result<(), Exit> {
         Command::Backup(arguments) => runtime()?.block_on(backup::backup(&config()?, arguments)),
         Command::Restore(arguments) => runtime()?.block_on(backup::restore(&config()?, arguments)),
         Command::Journal(arguments) => journal::run(config, arguments),
+        Command::Token(arguments) => token::run(&arguments),
         Command::Completions(arguments) => pages::completions(&arguments),
         Command::Man(arguments) => pages::man(&arguments),
     }

@@ -167,10 +167,7 @@ fn callers(config: &Config) -> Result<Vec<Caller>, Exit> {
     if numbers.is_empty() {
         return Err(Exit::usage(format!("{}/numbers.csv has no numbers to call from", config.rates_dir.display())));
     }
-    Ok(numbers
-        .into_iter()
-        .map(|(number, country)| Caller { number: format!("+{number}"), country: country.to_string() })
-        .collect())
+    Ok(numbers.into_iter().map(|(number, country)| Caller { number, country }).collect())
 }
 
 async fn show(records: u64, progress: Arc<AtomicU64>) {

@@ -1,7 +1,6 @@
 //! `callrated tariff`: compile a rates folder, and look into what came of it.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use bytes::Bytes;
 use clap::{Args, Subcommand};
@@ -14,6 +13,7 @@ use crate::directory::Directory;
 use crate::exit::Exit;
 use crate::money::Money;
 use crate::number::Number;
+use crate::os::clock::Clock;
 use crate::rates::{self, RatesError, RatesFolder};
 use crate::tariff::{Allowance, Overage, Plan, PlanId, Row, Side, Tariff};
 use crate::time::{Timestamp, parse_rfc3339};
@@ -98,9 +98,10 @@ pub(super) fn compiled(folder: &Path) -> Result<rates::CompiledRates, Exit> {
 }
 
 fn compile(folder: &Path, file: Option<&Path>, json: bool) -> Result<(), Exit> {
-    let begun = Instant::now();
+    let clock = Clock::wall();
+    let begun = clock.running();
     let compiled = compiled(folder)?;
-    let took = begun.elapsed();
+    let milliseconds = (clock.running().0 - begun.0) / 1000;
     let bad = |e| Exit::damaged(format!("the image that was compiled is {e}"));
     let tariff = Tariff::open(Bytes::copy_from_slice(&compiled.tariff.image)).map_err(bad)?;
     let directory = Directory::open(Bytes::copy_from_slice(&compiled.directory)).map_err(bad)?;
@@ -121,7 +122,7 @@ fn compile(folder: &Path, file: Option<&Path>, json: bool) -> Result<(), Exit> {
             "accounts": directory.accounts(),
             "numbers": directory.numbers(),
             "warnings": compiled.findings.len(),
-            "milliseconds": took.as_millis() as u64,
+            "milliseconds": milliseconds,
         }));
     }
     for finding in &compiled.findings {
@@ -144,7 +145,7 @@ fn compile(folder: &Path, file: Option<&Path>, json: bool) -> Result<(), Exit> {
         n(u64::from(directory.accounts())),
         n(directory.numbers())
     ))?;
-    out::line(&format!("compiled in {} ms", took.as_millis()))
+    out::line(&format!("compiled in {milliseconds} ms"))
 }
 
 fn show(tariff: &Tariff, plan: Option<&str>, number: Option<&str>, at: Option<&str>, json: bool) -> Result<(), Exit> {

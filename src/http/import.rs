@@ -113,17 +113,8 @@ fn answer(posted: Posted, became: Became, outcome: Result<(), PostError>) -> Res
     let Became { received, refused, unanswered, duplicate, conflict, suspended, resolved } = became;
     let refusals = posted.refused.into_iter().map(|r| ImportRefusal { line: r.line, error: r.error }).collect();
     let refusals_more = posted.refused_more;
-    let shown = Imported {
-        received,
-        refused,
-        unanswered,
-        duplicate,
-        conflict,
-        suspended,
-        resolved,
-        refusals,
-        refusals_more,
-    };
+    let shown =
+        Imported { received, refused, unanswered, duplicate, conflict, suspended, resolved, refusals, refusals_more };
     match outcome {
         Ok(()) => Json(shown).into_response(),
         // What was taken before is safe, and counted: the client goes on behind it.

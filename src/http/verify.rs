@@ -125,7 +125,8 @@ fn checked(store: &dyn Store) -> Result<Verified, StoreError> {
     lines(&state, &recomputed, &mut differences);
     allowances(&state, &recomputed, &mut differences);
     books(&state, &recomputed, &mut differences);
-    let period = |(period, calls): (&Period, &i128)| VerifiedPeriod { period: period.to_string(), calls: *calls as u64 };
+    let period =
+        |(period, calls): (&Period, &i128)| VerifiedPeriod { period: period.to_string(), calls: *calls as u64 };
     Ok(Verified {
         balanced: differences.count == 0,
         position: state.position.0,

@@ -38,7 +38,7 @@ impl Resolver {
                 let _ = reply.send(found);
             }
             Question::Became { source, reply } => {
-                let _ = reply.send(self.became.get(usize::from(source.0)).copied().unwrap_or_default());
+                let _ = reply.send(self.became.of(source));
             }
         }
     }

@@ -128,6 +128,31 @@ pub struct Tally {
     pub(super) published: Published,
 }
 
+/// What became of each source's records since this process began.
+#[derive(Debug, Default)]
+pub(super) struct BecameOf(Vec<Became>);
+
+impl BecameOf {
+    /// Adds a frame of so many records. Whatever else did not become of them waits in suspense.
+    pub fn frame(&mut self, source: SourceId, records: u64, frame: Became) {
+        // A frame that changes something holds no records.
+        if frame.received == 0 {
+            return;
+        }
+        let index = usize::from(source.0);
+        if self.0.len() <= index {
+            self.0.resize(index + 1, Became::default());
+        }
+        let settled = frame.unanswered + frame.duplicate + frame.conflict + frame.resolved;
+        self.0[index].add(Became { suspended: records.saturating_sub(settled), ..frame });
+    }
+
+    /// Of one source.
+    pub fn of(&self, source: SourceId) -> Became {
+        self.0.get(usize::from(source.0)).copied().unwrap_or_default()
+    }
+}
+
 /// Counts of one listener since the last marker.
 #[derive(Clone, Copy, Debug, Default)]
 struct Listener {
@@ -164,12 +189,7 @@ impl Tally {
 
     /// Records settled so far, as far as these counts only grow; what is missing is in suspense.
     pub(super) fn settled(&self) -> Became {
-        Became {
-            duplicate: self.duplicate,
-            conflict: self.conflict,
-            resolved: self.resolved,
-            ..Became::default()
-        }
+        Became { duplicate: self.duplicate, conflict: self.conflict, resolved: self.resolved, ..Became::default() }
     }
 
     /// Counts records into suspense, or out of it.
