@@ -548,6 +548,36 @@ fn data_of_a_newer_version_or_damaged_is_refused() {
 }
 
 #[test]
+fn a_call_that_was_tampered_with_is_found() {
+    let place = Place::new();
+    place.write("old.json", records(50, "a").join("\n"));
+    place.json(&["import", "old.json", "--json"]);
+    let (undo, tamperings) = (
+        place.path("kept.db"),
+        [
+            "UPDATE calls SET cost = cost + 1 WHERE row = (SELECT min(row) FROM calls WHERE cost > 0)",
+            "UPDATE calls SET duration = duration + 1 WHERE row = 1",
+            "DELETE FROM calls WHERE row = (SELECT max(row) FROM calls)",
+            "UPDATE allowances_recent SET used_seconds = used_seconds + 60",
+        ],
+    );
+    let store = place.path("data/callrated.db");
+    let open = || rusqlite::Connection::open(&store).unwrap();
+    open().execute("VACUUM INTO ?1", [undo.to_str().unwrap()]).unwrap();
+    for tampering in tamperings {
+        assert!(open().execute(tampering, ()).unwrap() > 0, "{tampering}");
+        let found = place.run(&["verify"]).code(1);
+        assert!(found.out().contains("NOT balanced"), "{tampering}: {}", found.out());
+        assert!(found.err().contains("the first in "), "{tampering}: {}", found.err());
+        for beside in ["-wal", "-shm"] {
+            let _ = fs::remove_file(place.path(&format!("data/callrated.db{beside}")));
+        }
+        fs::copy(&undo, &store).unwrap();
+        place.run(&["verify"]).code(0);
+    }
+}
+
+#[test]
 fn images_are_looked_into() {
     let place = Place::new();
     let compiled = place.json(&["tariff", "compile", "--out", "t.image", "--json"]);
