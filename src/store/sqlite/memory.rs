@@ -46,6 +46,8 @@ pub struct Memory {
     /// Number of the flush it stands behind.
     pub flush: u64,
     pub ratings: Map<Rating, u32>,
+    /// The latest one: neighbouring calls of an account mostly share it.
+    pub rating_last: Option<(Rating, u32)>,
     pub rating_next: u32,
     pub nodes: Map<Box<[u8]>, u32>,
     pub forms: Map<DialForm, u32>,
@@ -61,6 +63,7 @@ impl Memory {
         let mut memory = Memory {
             flush,
             ratings: Map::default(),
+            rating_last: None,
             rating_next: 1,
             nodes: Map::default(),
             forms: Map::default(),

@@ -106,7 +106,8 @@ impl Line for UsageLine {
     const CHUNKS: &'static str = "SELECT lines FROM usage_recent ORDER BY row";
     const CHUNK: &'static str = "SELECT lines FROM usage_recent WHERE row >= ?1 AND row < ?2
          AND (period, owner) <= (?3, ?4) ORDER BY row DESC LIMIT 1";
-    const FOLD: &'static str = "INSERT OR REPLACE INTO usage VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    const FOLD: &'static str = "INSERT INTO usage VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT DO UPDATE SET calls = ?5, talk = ?6, billable_seconds = ?7, cost_units = ?8, cost_nanos = ?9";
     const PLACES: &'static str = "SELECT * FROM usage ORDER BY period, account, call_type, currency";
     const OF_OWNER: &'static str = "SELECT * FROM usage WHERE period = ?1 AND account = ?2";
 
@@ -186,7 +187,8 @@ impl Line for AllowanceLine {
     const CHUNKS: &'static str = "SELECT lines FROM allowances_recent ORDER BY row";
     const CHUNK: &'static str = "SELECT lines FROM allowances_recent WHERE row >= ?1 AND row < ?2
          AND (period, owner) <= (?3, ?4) ORDER BY row DESC LIMIT 1";
-    const FOLD: &'static str = "INSERT OR REPLACE INTO allowances VALUES (?1, ?2, ?3)";
+    const FOLD: &'static str = "INSERT INTO allowances VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET used_seconds = ?3";
     const PLACES: &'static str = "SELECT * FROM allowances ORDER BY period, billing_group";
     const OF_OWNER: &'static str = "SELECT * FROM allowances WHERE period = ?1 AND billing_group = ?2";
 

@@ -337,7 +337,13 @@ fn rating(
     let call = &item.call;
     let (scale, cost) = scaled(call.cost.0, call.basis.decimals);
     let key = Rating { basis: call.basis, period: call.period, leg: call.key.leg, call_type: call.call_type, scale };
+    if let Some((last, id)) = &memory.rating_last
+        && *last == key
+    {
+        return Ok((*id, cost));
+    }
     if let Some(id) = memory.ratings.get(&key) {
+        memory.rating_last = Some((key, *id));
         return Ok((*id, cost));
     }
     if memory.ratings.len() >= RATINGS_MAX {
