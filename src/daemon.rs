@@ -4,36 +4,57 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::flush;
 use crate::http;
-use crate::ingest::Stop;
+use crate::ingest::{self, Stop};
 use crate::metrics::Metrics;
 use crate::os::clock::Clock;
 use crate::os::notify;
 use crate::poison;
 use crate::rates;
+use crate::resolver;
 use crate::road::Road;
-use crate::sequencer::Control;
+use crate::sequencer::{self, Control};
+use crate::shard;
 
+pub mod backup;
 mod doors;
 pub mod engine;
+pub mod inside;
 pub mod recover;
 pub mod reload;
 mod watch_rates;
 
+pub use doors::Posts;
 use engine::Engine;
 use reload::{ReloadError, Reloader};
 
 /// How often the gauges of queues and lag are set.
 const GAUGES_EVERY: Duration = Duration::from_secs(1);
 
-/// Runs the daemon until it is told to stop, or until something it needs gives out.
+/// Who asks for the first load of a daemon.
+const BY_START: &str = "start";
+
+/// Runs the daemon until a signal ends it, or until something it needs gives out.
 pub async fn serve(config: Config) -> Result<(), Exit> {
+    let ended = ended_by_signal()?;
+    let greeted = config.clone();
+    run(config, move |addresses| welcome(&greeted, addresses), ended).await
+}
+
+/// Runs the daemon until `ended`, or until something it needs gives out. `ready` is told where it answers once it does.
+pub async fn run(
+    config: Config,
+    ready: impl FnOnce(&http::Addresses),
+    ended: impl Future<Output = ()>,
+) -> Result<(), Exit> {
     let metrics = Metrics::install();
+    describe_metrics();
     let clock = Clock::wall();
     std::fs::create_dir_all(&config.data_dir)
         .map_err(|e| Exit::environment(format!("the data folder {} cannot be made: {e}", config.data_dir.display())))?;
@@ -52,11 +73,11 @@ pub async fn serve(config: Config) -> Result<(), Exit> {
         clock.clone(),
         engine.known.clone(),
     ));
-    first_load(&reloader, &config).await?;
+    first_load(&reloader, &config, BY_START).await?;
 
     let mut doors = JoinSet::new();
-    let post = doors::open(&config, &mut engine, &stop, &mut doors).await?;
-    let app = http::App::new(&engine, reloader.clone(), metrics.clone(), post, &config)?;
+    let posts = doors::open(&config, &mut engine, &stop, &mut doors).await?;
+    let app = http::App::new(&engine, reloader.clone(), metrics.clone(), posts, stop.clone(), &config)?;
     let addresses = http::serve(app, &config, &stop, &mut doors).await?;
     engine.announce(&addresses.api.to_string());
 
@@ -65,12 +86,16 @@ pub async fn serve(config: Config) -> Result<(), Exit> {
     helpers.spawn(gauges(engine.road.clone()));
     helpers.spawn(metrics.upkeep());
     helpers.spawn(watch_rates::watch(reloader.clone()));
+    helpers.spawn(reload_on_signal(reloader.clone()));
     helpers.spawn(watchdog());
 
     // Without systemd there is nobody to tell, which is fine.
     let _ = notify::ready();
-    welcome(&config, &addresses);
-    let reason = until_told(&reloader, &mut engine.fatal).await;
+    ready(&addresses);
+    let reason = tokio::select! {
+        exit = engine.fatal.recv() => exit,
+        () = ended => None,
+    };
     let _ = notify::stopping();
 
     // Doors first, then the road from front to back, then the last flush.
@@ -83,12 +108,25 @@ pub async fn serve(config: Config) -> Result<(), Exit> {
     }
 }
 
-/// Puts the rates folder in force, or keeps the last good images if it is wrong.
-async fn first_load(reloader: &Reloader, config: &Config) -> Result<(), Exit> {
-    match reloader.reload("start", None).await {
+/// Says what each part's metrics mean.
+fn describe_metrics() {
+    ingest::counters::describe();
+    sequencer::describe();
+    resolver::describe();
+    shard::describe();
+    flush::describe();
+    reload::describe();
+}
+
+/// Puts the rates folder in force, or keeps the last good images if it is wrong. `by` says who asked.
+async fn first_load(reloader: &Reloader, config: &Config, by: &str) -> Result<(), Exit> {
+    match reloader.reload(by, None).await {
         Ok(loaded) => {
             for finding in &loaded.findings {
-                tracing::warn!("{}", rates::describe(finding));
+                // A command that only asks something is not the place for them: `check` tells, and the daemon's log.
+                if by == BY_START {
+                    tracing::warn!("{}", rates::describe(finding));
+                }
             }
             Ok(())
         }
@@ -98,7 +136,7 @@ async fn first_load(reloader: &Reloader, config: &Config) -> Result<(), Exit> {
                     tracing::error!("{}", rates::describe(finding));
                 }
             }
-            match reloader.in_force().await {
+            match reloader.in_force() {
                 Some(_) => {
                     tracing::error!("{error}; the last good images stay in force");
                     Ok(())
@@ -113,19 +151,27 @@ async fn first_load(reloader: &Reloader, config: &Config) -> Result<(), Exit> {
     }
 }
 
-/// Waits for a signal or for a thread that gave up. SIGHUP reloads.
-async fn until_told(reloader: &Arc<Reloader>, fatal: &mut mpsc::Receiver<Exit>) -> Option<Exit> {
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
-        return Some(Exit::environment("signals cannot be received"));
-    };
-    loop {
+/// Ends at SIGTERM or SIGINT.
+fn ended_by_signal() -> Result<impl Future<Output = ()>, Exit> {
+    let cannot = |_| Exit::environment("signals cannot be received");
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    Ok(async move {
         tokio::select! {
-            exit = fatal.recv() => return exit,
-            _ = terminate.recv() => return None,
-            _ = interrupt.recv() => return None,
-            _ = hangup.recv() => { watch_rates::reload_and_say(reloader, "sighup").await; }
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
+    })
+}
+
+/// SIGHUP reloads.
+async fn reload_on_signal(reloader: Arc<Reloader>) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        tracing::warn!("SIGHUP cannot be received: POST /v1/tariff/reload reloads");
+        return;
+    };
+    while hangup.recv().await.is_some() {
+        watch_rates::reload_and_say(&reloader, "sighup").await;
     }
 }
 
@@ -144,7 +190,6 @@ async fn flush_timer(road: Road, every: Duration) {
 async fn gauges(road: Road) {
     use std::sync::atomic::Ordering::Relaxed;
     let lag = metrics::gauge!("callrated_journal_lag_records");
-    let pending = metrics::gauge!("callrated_flush_pending_calls");
     let mut timer = tokio::time::interval(GAUGES_EVERY);
     loop {
         timer.tick().await;
@@ -152,7 +197,6 @@ async fn gauges(road: Road) {
         let durable = progress.records_durable.load(Relaxed);
         let waiting = durable.saturating_sub(progress.records_stored.load(Relaxed));
         lag.set(waiting as f64);
-        pending.set(waiting as f64);
     }
 }
 

@@ -27,6 +27,8 @@ use crate::tariff::{PlanId, RowId};
 mod metrics;
 mod rows;
 
+pub use metrics::describe;
+
 use metrics::FlushMetrics;
 use rows::Rows;
 
@@ -189,14 +191,17 @@ impl Flush {
     /// Writes the batch, again and again while the store is away.
     fn insist(&self, batch: &FlushBatch<'_>) -> Result<(), FlushError> {
         let mut pause = PAUSE_FIRST;
+        self.metrics.pending(batch.calls.len());
         loop {
             let begun = std::time::Instant::now();
             match self.store.flush(batch) {
                 Ok(_) => {
+                    self.road.progress().store_away.store(false, Ordering::Relaxed);
                     self.metrics.done(begun.elapsed());
                     return Ok(());
                 }
                 Err(error) if error.is_retryable() => {
+                    self.road.progress().store_away.store(true, Ordering::Relaxed);
                     self.metrics.failed();
                     tracing::warn!("the store is away, {} calls wait: {error}", batch.calls.len());
                     std::thread::sleep(pause);

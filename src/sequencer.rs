@@ -8,7 +8,7 @@
 //! Does not know what a record says, who rates it, or where results are kept.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crossbeam::channel::Sender;
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +19,10 @@ use crate::journal::{Journal, JournalError};
 use crate::os::clock::Clock;
 use crate::road::{Marker, Question, Travel};
 use crate::time::Timestamp;
+
+mod metrics;
+
+pub use metrics::{SequencerMetrics, describe};
 
 /// Most bytes journalled by one sync: bounds the memory of a group and the wait of its first batch (0.56 ms for 750 KB
 /// where this was measured).
@@ -65,6 +69,10 @@ pub struct Progress {
     pub durable: AtomicU64,
     /// Position the store has.
     pub stored: AtomicU64,
+    /// The store refused the latest flush, which is tried again.
+    pub store_away: AtomicBool,
+    /// The journal had no room for the latest batch.
+    pub journal_full: AtomicBool,
 }
 
 /// Flushes that may be under way at once: one being written, one being gathered.
@@ -91,6 +99,8 @@ pub struct Sequencer {
     pub settings: SequencerSettings,
     /// Records since the last marker.
     pub unflushed: u64,
+    /// Counters.
+    pub metrics: SequencerMetrics,
 }
 
 /// One batch between append and acknowledgement.
@@ -228,12 +238,15 @@ impl Sequencer {
             Ok(frame) => {
                 self.unflushed += records;
                 self.progress.records_durable.fetch_add(records, Ordering::Relaxed);
+                self.progress.journal_full.store(false, Ordering::Relaxed);
                 waiting.push(Waiting { frame, reply });
                 Ok(())
             }
             Err(error @ (JournalError::NoSpace { .. } | JournalError::TooLarge { .. })) => {
                 // Nothing was written: the door says so to its sender, and everything before stays true.
                 tracing::warn!("{error}");
+                let full = matches!(error, JournalError::NoSpace { .. });
+                self.progress.journal_full.store(full, Ordering::Relaxed);
                 reply.answer(Err(NotTaken::JournalFull));
                 Ok(())
             }
@@ -249,7 +262,8 @@ impl Sequencer {
         if waiting.is_empty() {
             return Ok(());
         }
-        let durable = self.journal.sync()?;
+        let bytes = waiting.iter().map(|one| one.frame.bytes.len() as u64).sum();
+        let durable = self.metrics.synced(bytes, || self.journal.sync())?;
         self.progress.durable.store(durable.0, Ordering::Release);
         for one in &waiting {
             self.hand_on(Travel::Frame(one.frame.clone()));

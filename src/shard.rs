@@ -27,6 +27,8 @@ mod metrics;
 mod months;
 
 use counts::Counts;
+pub use metrics::describe;
+
 use metrics::ShardMetrics;
 use months::Months;
 

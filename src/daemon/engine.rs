@@ -23,7 +23,7 @@ use crate::os::clock::Clock;
 use crate::os::lock::{FolderLock, LockError};
 use crate::resolver::Resolver;
 use crate::road::{Marker, Road, Travel};
-use crate::sequencer::{Control, Progress, Sequencer, SequencerSettings};
+use crate::sequencer::{Control, Progress, Sequencer, SequencerMetrics, SequencerSettings};
 use crate::shard::Shard;
 use crate::store::Store;
 
@@ -113,6 +113,7 @@ impl Engine {
             progress,
             settings: SequencerSettings { flush_calls: config.flush_calls, keep_micros: config.journal.keep.0 },
             unflushed: 0,
+            metrics: SequencerMetrics::default(),
         };
         let runtime = tokio::runtime::Handle::current();
         // The sequencer stands first on the road, so it is the first to be waited for.

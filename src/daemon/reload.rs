@@ -4,10 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
+use metrics::{Gauge, Unit, describe_gauge, gauge};
 use tokio::sync::Mutex;
 
 use super::recover::Known;
 use crate::batch::{Batch, EntryKind, SourceId};
+use crate::directory::Directory;
 use crate::entry::Activation;
 use crate::images::{ImageMissing, Images};
 use crate::ingest::NotTaken;
@@ -16,13 +19,33 @@ use crate::rates::{CompiledRates, RatesError, RatesFolder};
 use crate::road::Road;
 use crate::tariff::{Finding, Tariff};
 
+/// Says what the metrics of this part mean; once, after the recorder is installed.
+pub fn describe() {
+    describe_gauge!("callrated_tariff_prefixes", Unit::Count, "Distinct prefixes of the tariff in force");
+    describe_gauge!("callrated_accounts", Unit::Count, "Accounts of the directory in force");
+    describe_gauge!("callrated_tariff_info", "1 for the tariff in force, by digest; 0 for those before it");
+}
+
+/// The images in force. Both stand and fall together: what reads one reads the other.
+#[derive(Clone)]
+pub struct InForce {
+    /// The tariff.
+    pub tariff: Arc<Tariff>,
+    /// The directory.
+    pub directory: Arc<Directory>,
+}
+
 /// Reloads one rates folder, one at a time.
 pub struct Reloader {
     folder: PathBuf,
     images: Arc<Images>,
     road: Road,
     clock: Clock,
+    /// Held while a reload is under way, which takes seconds for a large deck.
     known: Mutex<Known>,
+    /// Read by every question, so that none waits for a reload.
+    in_force: ArcSwapOption<InForce>,
+    info: std::sync::Mutex<Option<Gauge>>,
 }
 
 /// What a reload did.
@@ -61,7 +84,23 @@ pub enum ReloadError {
 impl Reloader {
     /// Over a folder; `known` says what is in force.
     pub fn new(folder: &Path, images: Arc<Images>, road: Road, clock: Clock, known: Known) -> Reloader {
-        Reloader { folder: folder.to_owned(), images, road, clock, known: Mutex::new(known) }
+        let images_known = match (&known.tariff, &known.directory) {
+            (Some(tariff), Some(directory)) => images.tariff(tariff).ok().zip(images.directory(directory).ok()),
+            _ => None,
+        };
+        let reloader = Reloader {
+            folder: folder.to_owned(),
+            images,
+            road,
+            clock,
+            known: Mutex::new(known),
+            in_force: ArcSwapOption::empty(),
+            info: std::sync::Mutex::new(None),
+        };
+        if let Some((tariff, directory)) = images_known {
+            reloader.put_in_force(tariff, directory);
+        }
+        reloader
     }
 
     /// The folder.
@@ -70,9 +109,20 @@ impl Reloader {
     }
 
     /// The images in force, if there are any.
-    pub async fn in_force(&self) -> Option<(String, String)> {
-        let known = self.known.lock().await;
-        Some((known.tariff.clone()?, known.directory.clone()?))
+    pub fn in_force(&self) -> Option<Arc<InForce>> {
+        self.in_force.load_full()
+    }
+
+    fn put_in_force(&self, tariff: Arc<Tariff>, directory: Arc<Directory>) {
+        gauge!("callrated_tariff_prefixes").set(tariff.prefixes() as f64);
+        gauge!("callrated_accounts").set(f64::from(directory.accounts()));
+        let info = gauge!("callrated_tariff_info", "digest" => tariff.digest().to_owned());
+        let before = self.info.lock().unwrap_or_else(std::sync::PoisonError::into_inner).replace(info.clone());
+        if let Some(before) = before {
+            before.set(0.0);
+        }
+        info.set(1.0);
+        self.in_force.store(Some(Arc::new(InForce { tariff, directory })));
     }
 
     /// Reads, compiles and, where something changed, puts it in force from `effective_from` on (none: the tariff from
@@ -109,16 +159,14 @@ impl Reloader {
         }
         known.tariff = Some(tariff.digest().to_owned());
         known.directory = Some(directory.digest().to_owned());
-        metrics::gauge!("callrated_tariff_prefixes").set(tariff.prefixes() as f64);
-        metrics::gauge!("callrated_accounts").set(f64::from(directory.account_index_count()));
-        metrics::gauge!("callrated_tariff_info", "digest" => tariff.digest().to_owned()).set(1.0);
+        self.put_in_force(tariff.clone(), directory.clone());
         Ok(Reloaded {
             tariff: tariff.digest().to_owned(),
             tariff_changed,
             directory: directory.digest().to_owned(),
             directory_changed,
             prefixes: tariff.prefixes(),
-            accounts: directory.account_index_count(),
+            accounts: directory.accounts(),
             findings,
         })
     }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 
 use crate::books::{Books, Unbalanced};
 use crate::call::SuspenseReason;
@@ -13,6 +15,22 @@ pub(super) struct FlushMetrics {
     failures: Counter,
     up: Gauge,
     unbalanced: Gauge,
+    pending: Gauge,
+}
+
+/// Says what the metrics of this part mean; once, after the recorder is installed.
+pub fn describe() {
+    describe_histogram!("callrated_flush_seconds", Unit::Seconds, "Time of a store transaction");
+    describe_counter!("callrated_flush_failures_total", "Store transactions that failed and were tried again");
+    describe_gauge!(
+        "callrated_flush_pending_calls",
+        Unit::Count,
+        "Calls handed to the store that are not yet stored; more than 0 for long: the store is away"
+    );
+    describe_gauge!("callrated_store_up", "1 if the store took the latest flush, else 0");
+    describe_gauge!("callrated_books_unbalanced", "Equations of the books that do not hold; must be 0");
+    describe_gauge!("callrated_charged_total", "Sum of the cost of all stored calls, by currency, for the eye only");
+    describe_gauge!("callrated_suspense_open", "Records and legs in suspense, by reason");
 }
 
 impl Default for FlushMetrics {
@@ -24,6 +42,7 @@ impl Default for FlushMetrics {
             failures: counter!("callrated_flush_failures_total"),
             up,
             unbalanced: gauge!("callrated_books_unbalanced"),
+            pending: gauge!("callrated_flush_pending_calls"),
         }
     }
 }
@@ -33,6 +52,12 @@ impl FlushMetrics {
     pub(super) fn done(&self, took: Duration) {
         self.seconds.record(took.as_secs_f64());
         self.up.set(1.0);
+        self.pending.set(0.0);
+    }
+
+    /// So many calls are handed to the store.
+    pub(super) fn pending(&self, calls: usize) {
+        self.pending.set(calls as f64);
     }
 
     /// The store refused.

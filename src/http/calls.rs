@@ -1,50 +1,112 @@
 //! `POST /v1/calls`, `GET /v1/accounts/{account}/calls`, `GET /v1/calls/{node}/{id}`, `GET /v1/records/{node}/{id}`.
+//!
+//! Does not know how calls are stored, nor how they are shown: `details` does.
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::details::{self, Columns, Language};
-use super::{App, Problem, stream};
+use super::details::{self, Columns, Language, Leg};
+use super::{App, Problem, accounts, manners, stream};
 use crate::batch::Position;
+use crate::call::AccountKey;
 use crate::ingest::http as ingest;
 use crate::money::Money;
 use crate::record::{Direction, Record, identity};
-use crate::store::{CallPage, Visit};
-use crate::time::Period;
+use crate::store::{CallPage, Store, StoredCall, Visit};
+use crate::time::{Period, Timestamp, Zone};
 
-/// Takes records.
+const CSV: &str = "text/csv; charset=utf-8";
+const NDJSON: &str = "application/x-ndjson";
+const JSON: &str = "application/json";
+
+/// What became of the posted records.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({ "durable": 2, "refused": [{ "line": 3, "error": "no answer time" }] }))]
+#[allow(dead_code)]
+pub(super) struct Posted {
+    /// Records that are safe. Repeats are safe too, and counted later.
+    durable: u64,
+    /// Lines that were not taken.
+    refused: Vec<PostedRefusal>,
+    /// Refused lines beyond the first 10000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused_more: Option<u64>,
+}
+
+/// A line that was not taken.
+#[derive(Serialize, ToSchema)]
+#[allow(dead_code)]
+pub(super) struct PostedRefusal {
+    /// From 1; in a JSON array the place of the element.
+    line: u64,
+    /// What to mend.
+    error: String,
+}
+
+/// Send records.
+///
+/// Answered once they are synced to disk. 503 with `Retry-After` when no more can be taken; records synced before it
+/// stay, and sending the whole body again is safe.
+#[utoipa::path(
+    post, path = "/v1/calls", tag = "records", operation_id = "post_calls",
+    request_body(content(
+        (serde_json::Value = "application/x-ndjson"), (serde_json::Value = "application/json"), (String = "text/csv"),
+    )),
+    responses((status = 200, body = Posted), (status = "default", response = super::openapi::AnyProblem)),
+    security(("token" = ["ingest"])),
+)]
 pub(super) async fn post(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
     ingest::post_calls(&app.post, &headers, body, ingest::BODY_MAX).await
 }
 
-/// `?period=2026-10&lang=de&columns=full&billed_only=true`.
-#[derive(Deserialize)]
+/// Which calls, and how they are shown.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
+    /// Year and month; without it the month that is running in the account's zone.
+    #[param(example = "2026-10")]
     period: Option<String>,
+    /// Language of the CSV headings and call types: `en`, `de`, `it`; without it the account's.
     lang: Option<String>,
+    /// `usual` or `full`: with currency, allowance split, prefix, rule, node, id, tariff.
     columns: Option<String>,
+    /// Leaves out calls that cost nothing.
     #[serde(default)]
+    #[param(required = false)]
     billed_only: bool,
 }
 
-/// Call details of a month, streamed.
+/// Call details of a month.
+///
+/// One row per leg, by answer time, streamed. By `Accept`: CSV, one JSON object a line, or a JSON array. The costs add up
+/// to the usage.
+#[utoipa::path(
+    get, path = "/v1/accounts/{account}/calls", tag = "calls", operation_id = "account_calls",
+    params(("account" = String, Path, description = "The account's name"), Asked),
+    responses(
+        (status = 200, content((String = "text/csv"), (Leg = "application/x-ndjson"), (Vec<Leg> = "application/json"))),
+        (status = "default", response = super::openapi::AnyProblem),
+    ),
+    security(("token" = ["read"])),
+)]
 pub(super) async fn of_account(
     State(app): State<App>,
     Path(account): Path<String>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (_, directory) = app.in_force().await?;
+    let (_, directory) = app.in_force()?;
     let now = app.clock.now();
     let row = directory.account_at(account.as_bytes(), now);
     let period = match &asked.period {
         Some(text) => text.parse::<Period>().map_err(|e| Problem::bad_request(e.to_string()))?,
-        None => Period::containing(now, row.map_or(&crate::time::Zone::UTC, |r| r.zone)),
+        None => Period::containing(now, row.map_or(&Zone::UTC, |r| r.zone)),
     };
     let language = asked.lang.as_deref().or(row.map(|r| r.language)).unwrap_or("en");
     let language = Language::named(language)
@@ -54,51 +116,33 @@ pub(super) async fn of_account(
         Some("full") => Columns::Full,
         Some(other) => return Err(Problem::bad_request(format!("columns={other:?}: write usual or full"))),
     };
-    let known = row.is_some();
+    let kind = manners::choose(&headers, &[CSV, NDJSON, JSON])?;
+    let known = directory.account_named(account.as_bytes()).is_some();
     app.settle().await?;
     let name = account.clone();
     let key = app.stored(move |store| store.account_named(&name)).await?;
     if key.is_none() && !known {
-        return Err(Problem::not_found(format!("no account {account:?} is known")));
+        return Err(accounts::unknown(&directory, &account));
     }
-    let lines = wants_json(&headers);
-    let billed_only = asked.billed_only;
-    let (mut writer, body) = stream::body();
+    let place =
+        app.downloads.clone().try_acquire_owned().map_err(|_| {
+            Problem::unavailable("as many downloads as are served at once are under way").retry_after(5)
+        })?;
+    let shape = match kind {
+        NDJSON => Shape::Lines,
+        JSON => Shape::Array,
+        _ => Shape::Csv(language, columns),
+    };
+    let wanted = Wanted { account, key, period, billed_only: asked.billed_only };
+    let (writer, body) = stream::body();
     let store = app.store.clone();
     tokio::task::spawn_blocking(move || {
-        let mut text = String::new();
-        if !lines {
-            details::csv_header(language, columns, &mut text);
-        }
-        let Some(key) = key else {
-            let _ = writer.write(text.as_bytes()).and_then(|()| writer.flush());
-            return;
-        };
-        let outcome = store.calls(key, period, CallPage::default(), &mut |call| {
-            if billed_only && call.call.cost == Money::ZERO {
-                return Visit::Continue(());
-            }
-            if lines {
-                text.push_str(&details::json(call).to_string());
-                text.push('\n');
-            } else {
-                details::csv_row(call, language, columns, &mut text);
-            }
-            let written = writer.write(text.as_bytes());
-            text.clear();
-            if written.is_ok() { Visit::Continue(()) } else { Visit::Break(()) }
-        });
-        if let Err(error) = outcome {
-            // The status is sent already: the body ends early, and the log says why.
-            tracing::error!("call details ended early: {error}");
-            return;
-        }
-        let _ = writer.write(text.as_bytes()).and_then(|()| writer.flush());
+        write(store.as_ref(), &wanted, shape, writer);
+        drop(place);
     });
-    let kind = if lines { "application/x-ndjson" } else { "text/csv; charset=utf-8" };
     let mut response = body.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    if !lines {
+    if matches!(shape, Shape::Csv(..)) {
         let file = format!("attachment; filename=\"calls-{period}.csv\"");
         if let Ok(value) = HeaderValue::from_str(&file) {
             response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
@@ -107,71 +151,194 @@ pub(super) async fn of_account(
     Ok(response)
 }
 
-/// Whether the client asks for JSON lines rather than CSV.
-pub(super) fn wants_json(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("json"))
+struct Wanted {
+    account: String,
+    /// None: the account is known and has no calls yet.
+    key: Option<AccountKey>,
+    period: Period,
+    billed_only: bool,
 }
 
-/// The rated legs of a record.
+#[derive(Clone, Copy)]
+enum Shape {
+    Csv(Language, Columns),
+    Lines,
+    Array,
+}
+
+/// Writes the rows while they are read. Where the client goes away, it ends.
+fn write(store: &dyn Store, wanted: &Wanted, shape: Shape, mut writer: stream::Writer) {
+    let mut text = String::new();
+    match shape {
+        Shape::Csv(language, columns) => details::csv_header(language, columns, &mut text),
+        Shape::Array => text.push('['),
+        Shape::Lines => {}
+    }
+    let mut first = true;
+    let mut row = |call: &StoredCall<'_>| {
+        if wanted.billed_only && call.call.cost == Money::ZERO {
+            return Visit::Continue(());
+        }
+        match shape {
+            Shape::Csv(language, columns) => details::csv_row(call, language, columns, &mut text),
+            Shape::Lines | Shape::Array => {
+                if matches!(shape, Shape::Array) {
+                    text.push_str(if first { "\n" } else { ",\n" });
+                }
+                first = false;
+                // Text and numbers always serialise.
+                text.push_str(&serde_json::to_string(&Leg::of(call, &wanted.account)).unwrap_or_default());
+                if matches!(shape, Shape::Lines) {
+                    text.push('\n');
+                }
+            }
+        }
+        let written = writer.write(text.as_bytes());
+        text.clear();
+        if written.is_ok() { Visit::Continue(()) } else { Visit::Break(()) }
+    };
+    let outcome = match wanted.key {
+        Some(key) => store.calls(key, wanted.period, CallPage::default(), &mut row).map(|_| ()),
+        None => Ok(()),
+    };
+    if let Err(error) = outcome {
+        // The status is sent already: the body is cut off, and the log says why.
+        tracing::error!("call details are cut off: {error}");
+        writer.cut_off();
+        return;
+    }
+    if matches!(shape, Shape::Array) {
+        text.push_str("\n]\n");
+    }
+    // A client that went away wants no end.
+    let _ = writer.write(text.as_bytes()).and_then(|()| writer.finish());
+}
+
+/// A call as it was rated.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RatedCallLegs {
+    node: String,
+    id: String,
+    /// Outbound first.
+    legs: Vec<Leg>,
+}
+
+/// A rated call.
+///
+/// `node` and `id` are percent-encoded where they hold `/` or other reserved characters.
+#[utoipa::path(
+    get, path = "/v1/calls/{node}/{id}", tag = "calls", operation_id = "call",
+    params(("node" = String, Path, description = "The record's node"), ("id" = String, Path, description = "Its id")),
+    responses((status = 200, body = RatedCallLegs), (status = "default", response = super::openapi::AnyProblem)),
+    security(("token" = ["read"])),
+)]
 pub(super) async fn one(
     State(app): State<App>,
     Path((node, id)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<RatedCallLegs>, Problem> {
     let positions = positions(&app, &node, &id).await?;
     app.settle().await?;
-    let calls = rated(&app, positions).await?;
-    if calls.is_empty() {
+    let legs = rated(&app, positions).await?;
+    if legs.is_empty() {
         return Err(Problem::not_found(format!(
             "no rated call of node {node:?} and id {id:?}; /v1/records/{{node}}/{{id}} says what became of the record"
         )));
     }
-    Ok(Json(json!({ "node": node, "id": id, "legs": calls })))
+    Ok(Json(RatedCallLegs { node, id, legs }))
 }
 
-/// What became of a record: disposition, legs, suspense.
+/// What became of the records of a node and id.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Records {
+    node: String,
+    id: String,
+    /// One, or one for each direction.
+    records: Vec<RecordFate>,
+}
+
+/// What became of a record.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RecordFate {
+    /// Its place in the journal.
+    position: u64,
+    /// `resolved`: its legs are rated or in suspense; `suspended`: nobody is known to pay for it; `unknown`.
+    #[schema(example = "resolved")]
+    disposition: &'static str,
+    /// Those that are rated.
+    legs: Vec<Leg>,
+    /// What waits.
+    suspense: Vec<Held>,
+    /// What was received; null once the journal no longer keeps it.
+    received: Option<Received>,
+}
+
+/// Something that waits.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Held {
+    /// `outbound` or `inbound`; null: the whole record.
+    leg: Option<&'static str>,
+    #[schema(example = "no_rate")]
+    reason: &'static str,
+    detail: String,
+}
+
+/// A record as it came.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Received {
+    /// RFC 3339.
+    at: String,
+    /// Its bytes.
+    raw: String,
+}
+
+/// What became of a record.
+///
+/// Its disposition, its rated legs, what of it is in suspense, and its bytes as long as the journal keeps them.
+#[utoipa::path(
+    get, path = "/v1/records/{node}/{id}", tag = "records", operation_id = "record",
+    params(("node" = String, Path, description = "The record's node"), ("id" = String, Path, description = "Its id")),
+    responses((status = 200, body = Records), (status = "default", response = super::openapi::AnyProblem)),
+    security(("token" = ["read"])),
+)]
 pub(super) async fn record(
     State(app): State<App>,
     Path((node, id)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Records>, Problem> {
     let positions = positions(&app, &node, &id).await?;
     app.settle().await?;
-    let mut records = Vec::new();
+    let mut records = Vec::with_capacity(positions.len());
     for position in positions {
         let legs = rated(&app, vec![position]).await?;
         let held = app.stored(move |store| store.suspense_of(position)).await?;
-        let suspense: Vec<Value> = held
-            .iter()
-            .map(|item| {
-                json!({ "leg": item.key.leg.map(Direction::name), "reason": item.reason.name(), "detail": item.detail })
+        let whole = held.iter().any(|item| item.key.leg.is_none());
+        let disposition = match (whole, legs.is_empty() && held.is_empty()) {
+            (true, _) => "suspended",
+            (false, false) => "resolved",
+            (false, true) => "unknown",
+        };
+        let suspense = held
+            .into_iter()
+            .map(|item| Held {
+                leg: item.key.leg.map(Direction::name),
+                reason: item.reason.name(),
+                detail: item.detail,
             })
             .collect();
-        let disposition = match (legs.is_empty(), held.iter().any(|item| item.key.leg.is_none())) {
-            (_, true) => "suspended",
-            (false, _) => "resolved",
-            (true, false) if suspense.is_empty() => "unknown",
-            (true, false) => "resolved",
-        };
         let journal = app.journal.clone();
-        let raw = tokio::task::spawn_blocking(move || raw(&journal, position)).await.unwrap_or_default();
-        records.push(json!({
-            "position": position.0, "disposition": disposition, "legs": legs, "suspense": suspense, "received": raw,
-        }));
+        let received = tokio::task::spawn_blocking(move || received(&journal, position)).await.unwrap_or_default();
+        records.push(RecordFate { position: position.0, disposition, legs, suspense, received });
     }
-    Ok(Json(json!({ "node": node, "id": id, "records": records })))
+    Ok(Json(Records { node, id, records }))
 }
 
 /// What was received, and when, as long as the journal keeps it.
-fn raw(journal: &crate::journal::JournalReader, position: Position) -> Value {
-    match journal.entry(position) {
-        Ok(Some((head, entry))) => match Record::decode(&entry.payload) {
-            Ok(record) => json!({
-                "at": crate::time::Timestamp(head.received_at.get()).to_string(),
-                "raw": String::from_utf8_lossy(record.raw),
-            }),
-            Err(_) => Value::Null,
-        },
-        _ => Value::Null,
-    }
+fn received(journal: &crate::journal::JournalReader, position: Position) -> Option<Received> {
+    let (head, entry) = journal.entry(position).ok()??;
+    let record = Record::decode(&entry.payload).ok()?;
+    Some(Received {
+        at: Timestamp(head.received_at.get()).to_string(),
+        raw: String::from_utf8_lossy(record.raw).into_owned(),
+    })
 }
 
 /// Positions of the records of a node and id: one without direction, or one each way.
@@ -188,18 +355,16 @@ async fn positions(app: &App, node: &str, id: &str) -> Result<Vec<Position>, Pro
     Ok(positions)
 }
 
-async fn rated(app: &App, positions: Vec<Position>) -> Result<Vec<Value>, Problem> {
+async fn rated(app: &App, positions: Vec<Position>) -> Result<Vec<Leg>, Problem> {
     app.stored(move |store| {
-        let mut calls = Vec::new();
+        let mut legs = Vec::new();
         for position in positions {
             for call in store.legs(position)? {
-                let name = store.account_name(call.call.account)?;
-                let mut shown = details::json(&call.borrowed());
-                shown["account"] = json!(name);
-                calls.push(shown);
+                let name = store.account_name(call.call.account)?.unwrap_or_default();
+                legs.push(Leg::of(&call.borrowed(), &name));
             }
         }
-        Ok(calls)
+        Ok(legs)
     })
     .await
 }

@@ -5,11 +5,11 @@
 //!
 //! Does not know where the rows come from, nor who asked.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::usage::minutes;
 use crate::call::CallType;
-
 use crate::store::StoredCall;
 use crate::time::Timestamp;
 
@@ -144,7 +144,7 @@ fn full(row: &StoredCall<'_>) -> [String; 15] {
     let call = &row.call;
     let steps = &call.basis.steps;
     [
-        text(&call.basis.currency),
+        super::usage::text(&call.basis.currency),
         call.billable_seconds.to_string(),
         call.included_seconds.to_string(),
         call.overage_seconds().to_string(),
@@ -157,53 +157,135 @@ fn full(row: &StoredCall<'_>) -> [String; 15] {
         text(row.node),
         text(row.id),
         call.key.leg.name().to_owned(),
-        row.text.tariff.clone(),
+        format!("blake3:{}", row.text.tariff),
         "0".to_owned(),
     ]
 }
 
-/// One call as a JSON object: every column, with names that do not depend on the language.
-pub(super) fn json(row: &StoredCall<'_>) -> Value {
-    let call = &row.call;
-    let decimals = u32::from(call.basis.decimals);
-    let steps = &call.basis.steps;
-    let mut out = Map::new();
-    let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
-    put("node", json!(text(row.node)));
-    put("id", json!(text(row.id)));
-    put("direction", json!(call.key.leg.name()));
-    put("source", json!(number(call.source, row.source_dialled)));
-    put("destination", json!(number(call.destination, row.destination_dialled)));
-    put("dialled", json!(text(row.destination_dialled)));
-    if let Some(start) = row.start {
-        put("setup", json!(start.to_string()));
+/// A rated leg: every column, with names that do not depend on the language.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "account": "acme", "node": "sbc-fra", "id": "c1", "direction": "outbound", "source": "+4930600",
+    "destination": "+551198765432", "dialled": "00551198765432", "start": "2026-10-05T09:00:00Z",
+    "end": "2026-10-05T09:01:01Z", "duration": "61", "call_type": "international", "billable_seconds": 120,
+    "billable_minutes": "2", "included_seconds": 0, "overage_seconds": 0, "rate": "0.12", "connect_fee": "0",
+    "cost": "0.2400", "currency": "EUR", "period": "2026-10", "rule": "R10", "plan": "de-business",
+    "deck": "world-eur", "prefix": "5511", "destination_name": "Brazil Mobile",
+    "steps": { "mode": "up", "initial": 60, "increment": 60, "minimum": 0, "free_below": "0" },
+    "tariff": "blake3:…", "revision": 0,
+}))]
+pub(super) struct Leg {
+    account: String,
+    node: String,
+    id: String,
+    /// `outbound` or `inbound`.
+    direction: &'static str,
+    /// E.164, or what the record says where that is no such number.
+    source: String,
+    /// E.164, or what was dialled where that is no such number.
+    destination: String,
+    /// What was dialled.
+    dialled: String,
+    /// When the call was set up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    setup: Option<String>,
+    /// When it was answered.
+    start: String,
+    /// Answer and talk time.
+    end: String,
+    /// Talk time in seconds: a decimal.
+    duration: String,
+    /// A call that straddles the allowance is `included`; its rate is that of the overage.
+    call_type: &'static str,
+    billable_seconds: u32,
+    /// A decimal.
+    billable_minutes: String,
+    /// Of these, drawn from the allowance.
+    included_seconds: u32,
+    /// Of these, beyond the allowance.
+    overage_seconds: u32,
+    /// Per minute: a decimal.
+    rate: String,
+    /// A decimal.
+    connect_fee: String,
+    /// A decimal.
+    cost: String,
+    /// ISO 4217.
+    currency: String,
+    /// The month to which it belongs.
+    period: String,
+    /// The rule that decided the call type.
+    rule: String,
+    plan: String,
+    /// Deck, prefix and destination name of the row that gave the price; empty where no row did.
+    deck: String,
+    prefix: String,
+    destination_name: String,
+    steps: Steps,
+    /// BLAKE3 of the tariff's image.
+    tariff: String,
+    /// 0: as first rated.
+    revision: u32,
+}
+
+/// How talk time is brought to billable seconds.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Steps {
+    /// `up` or `nearest`.
+    pub(super) mode: &'static str,
+    /// First block, seconds.
+    pub(super) initial: u32,
+    /// Each further block, seconds.
+    pub(super) increment: u32,
+    /// Least billable seconds of a call that is billed.
+    pub(super) minimum: u32,
+    /// Talk time below this many seconds is forgiven: a decimal.
+    pub(super) free_below: String,
+}
+
+impl Leg {
+    /// Of a stored call.
+    pub(super) fn of(row: &StoredCall<'_>, account: &str) -> Leg {
+        let call = &row.call;
+        let steps = &call.basis.steps;
+        Leg {
+            account: account.to_owned(),
+            node: text(row.node),
+            id: text(row.id),
+            direction: call.key.leg.name(),
+            source: number(call.source, row.source_dialled),
+            destination: number(call.destination, row.destination_dialled),
+            dialled: text(row.destination_dialled),
+            setup: row.start.map(|at| at.to_string()),
+            start: call.answer.to_string(),
+            end: Timestamp(call.answer.0.saturating_add(call.duration.0)).to_string(),
+            duration: call.duration.to_string(),
+            call_type: call.call_type.name(),
+            billable_seconds: call.billable_seconds,
+            billable_minutes: minutes(i64::from(call.billable_seconds)),
+            included_seconds: call.included_seconds,
+            overage_seconds: call.overage_seconds(),
+            rate: call.basis.price.rate.fixed(0),
+            connect_fee: call.basis.price.connect_fee.fixed(0),
+            cost: call.cost.fixed(u32::from(call.basis.decimals)),
+            currency: super::usage::text(&call.basis.currency),
+            period: call.period.to_string(),
+            rule: format!("R{}", call.basis.rule),
+            plan: row.text.plan.clone(),
+            deck: row.text.deck.clone(),
+            prefix: row.text.prefix.clone(),
+            destination_name: row.text.destination.clone(),
+            steps: Steps {
+                mode: steps.mode.name(),
+                initial: steps.initial,
+                increment: steps.increment,
+                minimum: steps.minimum,
+                free_below: steps.free_below.to_string(),
+            },
+            tariff: format!("blake3:{}", row.text.tariff),
+            revision: 0,
+        }
     }
-    put("start", json!(call.answer.to_string()));
-    put("end", json!(Timestamp(call.answer.0.saturating_add(call.duration.0)).to_string()));
-    put("duration", json!(call.duration.to_string()));
-    put("call_type", json!(call.call_type.name()));
-    put("billable_seconds", json!(call.billable_seconds));
-    put("billable_minutes", json!(minutes(i64::from(call.billable_seconds))));
-    put("included_seconds", json!(call.included_seconds));
-    put("overage_seconds", json!(call.overage_seconds()));
-    put("rate", json!(call.basis.price.rate.fixed(0)));
-    put("connect_fee", json!(call.basis.price.connect_fee.fixed(0)));
-    put("cost", json!(call.cost.fixed(decimals)));
-    put("currency", json!(text(&call.basis.currency)));
-    put("period", json!(call.period.to_string()));
-    put("rule", json!(format!("R{}", call.basis.rule)));
-    put("plan", json!(row.text.plan));
-    put("deck", json!(row.text.deck));
-    put("prefix", json!(row.text.prefix));
-    put("destination_name", json!(row.text.destination));
-    put(
-        "steps",
-        json!({ "mode": steps.mode.name(), "initial": steps.initial, "increment": steps.increment,
-                "minimum": steps.minimum, "free_below": steps.free_below.to_string() }),
-    );
-    put("tariff", json!(format!("blake3:{}", row.text.tariff)));
-    put("revision", json!(0));
-    Value::Object(out)
 }
 
 /// E.164 with `+`, or what was dialled where that is no such number.
@@ -212,7 +294,7 @@ fn number(number: Option<crate::number::Number>, dialled: &[u8]) -> String {
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).trim_end().to_owned()
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// `2026-10-05 09:00:00`, with the microseconds where there are any: spreadsheets read it, and nothing is lost.
@@ -222,14 +304,16 @@ fn second(at: Timestamp) -> String {
 }
 
 /// A CSV cell: quoted where needed. A text that a spreadsheet would run (it begins with `=`, `+`, `-`, `@`, tab or
-/// return) gets an apostrophe before it, unless it is a number, a time or a telephone number.
+/// return) gets an apostrophe before it, unless it is a plain number or a telephone number, which harm nobody.
 pub(super) fn cell(text: &str, out: &mut String) {
     let harmless = {
         let rest = text.strip_prefix(['+', '-']).unwrap_or(text);
         !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit() || b == b'.')
     };
     let runs = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !harmless;
-    if !runs && !text.contains([',', '"', '\n', '\r']) {
+    // A cell that begins or ends with a space is quoted, since some readers would trim it.
+    let spaced = text.starts_with(' ') || text.ends_with(' ');
+    if !runs && !spaced && !text.contains([',', ';', '"', '\n', '\r']) {
         out.push_str(text);
         return;
     }

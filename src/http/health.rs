@@ -1,28 +1,169 @@
-//! `/healthz`, `/readyz`, `/metrics`.
+//! `/healthz`, `/readyz`, `/metrics`, `/v1/status`: how the daemon is.
+//!
+//! Does not know who watches.
 
+use std::sync::atomic::Ordering::Relaxed;
+
+use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{App, Problem};
+use crate::sequencer::PENDING_RECORDS_MAX;
 
+/// Alive.
+///
 /// The process answers.
+#[utoipa::path(
+    get, path = "/healthz", tag = "health", operation_id = "healthz",
+    responses((status = 200, body = String, content_type = "text/plain", example = json!("ok\n"))),
+)]
 pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// Records are taken and the store keeps up.
+/// Ready.
+///
+/// Records are taken and the store keeps up. 503 says in `errors` why not.
+#[utoipa::path(
+    get, path = "/readyz", tag = "health", operation_id = "readyz",
+    responses(
+        (status = 200, body = String, content_type = "text/plain", example = json!("ready\n")),
+        (status = "default", response = super::openapi::AnyProblem),
+    ),
+)]
 pub(super) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
-    use std::sync::atomic::Ordering::Relaxed;
-    let progress = app.road.progress();
-    let waiting = progress.records_durable.load(Relaxed).saturating_sub(progress.records_stored.load(Relaxed));
-    if waiting >= crate::sequencer::PENDING_RECORDS_MAX {
-        return Err(Problem::unavailable(&format!("{waiting} records wait for the store")));
+    let reasons = reasons(&app);
+    if reasons.is_empty() {
+        return Ok("ready\n");
     }
-    Ok("ready\n")
+    Err(Problem::unavailable(format!("not ready: {}", reasons.join("; "))).errors(reasons).retry_after(5))
 }
 
-/// Prometheus exposition.
+/// Why it is not ready; empty if it is. While a start replays the journal nothing answers here at all.
+fn reasons(app: &App) -> Vec<String> {
+    let progress = app.road.progress();
+    let waiting = waiting(app);
+    let mut reasons = Vec::new();
+    if *app.stop.0.borrow() {
+        reasons.push("the daemon is stopping".to_owned());
+    }
+    if app.reloader.in_force().is_none() {
+        reasons.push("no tariff is in force".to_owned());
+    }
+    if progress.journal_full.load(Relaxed) {
+        reasons.push("the journal has no room: records are refused until stored segments are freed".to_owned());
+    }
+    if progress.store_away.load(Relaxed) {
+        reasons.push(format!("the store is away: {waiting} records are safe in the journal and wait for it"));
+    }
+    if waiting >= PENDING_RECORDS_MAX {
+        reasons.push(format!("{waiting} records wait for the store: no more are taken until it has some of them"));
+    }
+    reasons
+}
+
+fn waiting(app: &App) -> u64 {
+    let progress = app.road.progress();
+    progress.records_durable.load(Relaxed).saturating_sub(progress.records_stored.load(Relaxed))
+}
+
+/// Metrics.
+///
+/// In the Prometheus exposition format.
+#[utoipa::path(
+    get, path = "/metrics", tag = "health", operation_id = "metrics",
+    responses((status = 200, body = String, content_type = "text/plain")),
+)]
 pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
+}
+
+/// What somebody wants to know first at night. Counts begin at the start of the process.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "version": "0.1.0", "at": "2026-10-05T03:00:00Z", "ready": true, "reasons": [], "records_received": 1200,
+    "records_refused": 0, "legs_rated": 1010, "lag_records": 12, "books_balanced": true, "store_up": true,
+    "journal_full": false, "suspense": [{ "reason": "no_rate", "count": 7 }], "udp_dropped": 0, "sequence_gaps": 0,
+    "tariff": "blake3:…", "prefixes": 6842, "directory": "blake3:…", "accounts": 9,
+}))]
+pub(super) struct Status {
+    version: &'static str,
+    /// Now: rates are differences of counts over differences of this.
+    at: String,
+    ready: bool,
+    /// Why it is not.
+    reasons: Vec<String>,
+    /// At the doors, good or bad.
+    records_received: u64,
+    records_refused: u64,
+    legs_rated: u64,
+    /// Records in the journal that the store does not cover yet.
+    lag_records: u64,
+    /// Every equation of the books holds.
+    books_balanced: bool,
+    store_up: bool,
+    journal_full: bool,
+    /// What waits, by reason; reasons without any are left out.
+    suspense: Vec<SuspenseCount>,
+    /// Datagrams that the kernel dropped.
+    udp_dropped: u64,
+    /// Numbers that senders' counters skipped: records that may be lost.
+    sequence_gaps: u64,
+    /// BLAKE3 of the image in force; null: none is.
+    tariff: Option<String>,
+    prefixes: u64,
+    directory: Option<String>,
+    accounts: u32,
+}
+
+/// How many items of a reason wait.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SuspenseCount {
+    reason: String,
+    count: u64,
+}
+
+/// How the daemon is.
+///
+/// What the page at `/` shows.
+#[utoipa::path(
+    get, path = "/v1/status", tag = "health", operation_id = "status",
+    responses((status = 200, body = Status), (status = "default", response = super::openapi::AnyProblem)),
+    security((), ("token" = [])),
+)]
+pub(super) async fn status(State(app): State<App>) -> Json<Status> {
+    let samples = app.metrics.samples();
+    // Counters are whole numbers far below 2^53.
+    let sum = |name| samples.sum(name) as u64;
+    let reasons = reasons(&app);
+    let in_force = app.reloader.in_force();
+    let progress = app.road.progress();
+    Json(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        at: app.clock.now().to_string(),
+        ready: reasons.is_empty(),
+        reasons,
+        records_received: sum("callrated_records_received_total"),
+        records_refused: sum("callrated_records_refused_total"),
+        legs_rated: sum("callrated_legs_rated_total"),
+        lag_records: waiting(&app),
+        books_balanced: samples.sum("callrated_books_unbalanced") == 0.0,
+        store_up: !progress.store_away.load(Relaxed),
+        journal_full: progress.journal_full.load(Relaxed),
+        suspense: samples
+            .by("callrated_suspense_open", "reason")
+            .filter(|(_, count)| *count > 0.0)
+            .map(|(reason, count)| SuspenseCount { reason: reason.to_owned(), count: count as u64 })
+            .collect(),
+        udp_dropped: sum("callrated_udp_dropped_total"),
+        sequence_gaps: sum("callrated_udp_sequence_gaps_total"),
+        tariff: in_force.as_ref().map(|i| format!("blake3:{}", i.tariff.digest())),
+        prefixes: in_force.as_ref().map_or(0, |i| i.tariff.prefixes()),
+        directory: in_force.as_ref().map(|i| format!("blake3:{}", i.directory.digest())),
+        accounts: in_force.as_ref().map_or(0, |i| i.directory.accounts()),
+    })
 }

@@ -3,23 +3,36 @@
 //! Handlers ask the road (what is known now) or the store (what is stored up to a flush), and change an amount only by
 //! putting an entry on the road. Amounts are decimal strings; errors are RFC 9457 problem details.
 //!
+//! ```text
+//! server ─▶ manners ─▶ guard ─▶ route ─▶ handler ─▶ road, or settle and store
+//!           errors in   auth     one table: method, path, who may call
+//!           one form
+//! ```
+//!
 //! Does not know how rating works, nor how a question is answered inside.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::handler::Handler;
+use axum::http::{HeaderMap, HeaderName, Method, header};
+use axum::middleware::{self, Next};
+use axum::response::IntoResponse;
+use axum::routing::{MethodFilter, MethodRouter, on};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::daemon::Posts;
 use crate::daemon::engine::Engine;
 use crate::daemon::reload::Reloader;
 use crate::directory::Directory;
 use crate::exit::Exit;
-use crate::images::Images;
 use crate::ingest::{Door, Stop};
 use crate::journal::JournalReader;
 use crate::metrics::Metrics;
@@ -28,18 +41,35 @@ use crate::road::Road;
 use crate::store::Store;
 use crate::tariff::Tariff;
 
+mod accounts;
+pub mod auth;
+mod backup;
 mod calls;
 mod details;
 mod health;
+mod import;
+mod manners;
+mod openapi;
+mod page;
 mod periods;
 mod problem;
 mod quote;
+mod server;
+mod settle;
 mod stream;
 mod suspense;
 mod tariff;
 mod usage;
+mod verify;
 
+pub use auth::{Scope, new_token};
 pub use problem::Problem;
+
+use auth::{Access, Caller, Guard};
+use settle::Settler;
+
+/// Call details that are streamed at once: each holds a thread, a connection to the store and some 400 KiB.
+const DOWNLOADS_MAX: usize = 64;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -51,18 +81,27 @@ pub struct Shared {
     pub road: Road,
     /// What is stored.
     pub store: Arc<dyn Store>,
-    /// Images by digest.
-    pub images: Arc<Images>,
     /// The journal, for records.
     pub journal: JournalReader,
-    /// Reloads the rates folder.
+    /// Reloads the rates folder; knows what is in force.
     pub reloader: Arc<Reloader>,
     /// Now.
     pub clock: Clock,
     /// Where posted records go.
     pub post: Arc<Door>,
+    /// Where imported records go.
+    pub import: Arc<Door>,
+    /// One import at a time, so that what became of its records can be told apart.
+    pub importing: Arc<tokio::sync::Mutex<()>>,
+    /// The folder that a backup copies.
+    pub data_dir: PathBuf,
     /// Renders the metrics.
     pub metrics: Metrics,
+    /// Whether the daemon is stopping.
+    stop: Stop,
+    guard: Guard,
+    settler: Settler,
+    downloads: Arc<Semaphore>,
 }
 
 impl std::ops::Deref for App {
@@ -73,72 +112,77 @@ impl std::ops::Deref for App {
     }
 }
 
-/// Longest wait of a question for the store: longer than a flush ever takes while the store is there.
-const FLUSH_WAIT: Duration = Duration::from_secs(10);
-
 impl App {
-    /// Over a running engine.
+    /// Over a running engine. `stop` tells when the daemon stops.
+    ///
+    /// # Errors
+    /// A tokens file that cannot be used.
     pub fn new(
         engine: &Engine,
         reloader: Arc<Reloader>,
         metrics: Metrics,
-        post: Arc<Door>,
-        _config: &Config,
+        posts: Posts,
+        stop: Stop,
+        config: &Config,
     ) -> Result<App, Exit> {
+        let guard = Guard::open(config.tokens.as_deref()).map_err(Exit::usage)?;
         Ok(App(Arc::new(Shared {
             road: engine.road.clone(),
             store: engine.store.clone(),
-            images: engine.images.clone(),
             journal: engine.journal.clone(),
             reloader,
             clock: engine.clock.clone(),
-            post,
+            post: posts.calls,
+            import: posts.import,
+            importing: Arc::default(),
+            data_dir: config.data_dir.clone(),
             metrics,
+            stop,
+            guard,
+            settler: Settler::default(),
+            downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
         })))
     }
 
-    /// Every route of the API.
+    /// Every route of the API for callers inside the process, who need no token.
     pub fn router(&self) -> Router {
-        Router::new()
-            .route("/v1/calls", post(calls::post))
-            .route("/v1/accounts/{account}/usage", get(usage::of_account))
-            .route("/v1/accounts/{account}/calls", get(calls::of_account))
-            .route("/v1/periods/{period}/usage", get(periods::usage))
-            .route("/v1/calls/{node}/{id}", get(calls::one))
-            .route("/v1/records/{node}/{id}", get(calls::record))
-            .route("/v1/quote", post(quote::quote))
-            .route("/v1/suspense", get(suspense::list))
-            .route("/v1/suspense/retry", post(suspense::retry))
-            .route("/v1/tariff", get(tariff::show))
-            .route("/v1/tariff/reload", post(tariff::reload))
-            .merge(self.health_router())
+        self.finish(api().router)
+    }
+
+    /// The same for callers from outside, each route behind its guard.
+    fn guarded(&self, routes: Routes, health_open: bool) -> Router {
+        let table = Arc::new(routes.table);
+        let app = self.clone();
+        let admit = move |request: Request, next: Next| {
+            let admitted = admit(&app, &table, health_open, &request);
+            async move {
+                match admitted {
+                    Ok(()) => next.run(request).await,
+                    Err(problem) => problem.into_response(),
+                }
+            }
+        };
+        self.finish(routes.router.layer(middleware::from_fn(admit)))
+    }
+
+    fn finish(&self, router: Router<App>) -> Router {
+        router
+            .layer(DefaultBodyLimit::max(manners::BODY_MAX))
+            .layer(middleware::from_fn(manners::tidy))
             .with_state(self.clone())
     }
 
-    /// Health and metrics, for an address of their own.
-    pub fn health_router(&self) -> Router<App> {
-        Router::new()
-            .route("/healthz", get(health::alive))
-            .route("/readyz", get(health::ready))
-            .route("/metrics", get(health::metrics))
-    }
-
     /// The tariff and the directory in force.
-    async fn in_force(&self) -> Result<(Arc<Tariff>, Arc<Directory>), Problem> {
-        let Some((tariff, directory)) = self.reloader.in_force().await else {
-            return Err(Problem::unavailable("no tariff is in force"));
-        };
-        let missing = |e: crate::images::ImageMissing| Problem::unavailable(&e.to_string());
-        Ok((self.images.tariff(&tariff).map_err(missing)?, self.images.directory(&directory).map_err(missing)?))
+    fn in_force(&self) -> Result<(Arc<Tariff>, Arc<Directory>), Problem> {
+        match self.reloader.in_force() {
+            Some(in_force) => Ok((in_force.tariff.clone(), in_force.directory.clone())),
+            None => Err(Problem::unavailable("no tariff is in force")),
+        }
     }
 
     /// Puts everything acknowledged so far into the store, so that an answer from there sees it.
     async fn settle(&self) -> Result<(), Problem> {
-        match tokio::time::timeout(FLUSH_WAIT, self.road.flush()).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err(Problem::stopping()),
-            Err(_) => Err(Problem::unavailable("the store is away: what was acknowledged last is not stored yet")),
-        }
+        self.settler.settle(&self.road).await
     }
 
     /// Asks the store on a thread that may wait.
@@ -148,10 +192,113 @@ impl App {
     ) -> Result<T, Problem> {
         let store = self.store.clone();
         match tokio::task::spawn_blocking(move || ask(store.as_ref())).await {
-            Ok(answer) => answer.map_err(|e| Problem::unavailable(&e.to_string())),
+            Ok(answer) => answer.map_err(|e| Problem::unavailable(e.to_string())),
             Err(_) => Err(Problem::stopping()),
         }
     }
+}
+
+/// Every route: method, path, who may call, handler.
+fn api() -> Routes {
+    use Scope::{Ingest, Operate, Read};
+    health()
+        .scoped(Method::POST, "/v1/calls", Ingest, calls::post)
+        .scoped(Method::GET, "/v1/accounts/{account}", Read, accounts::one)
+        .scoped(Method::GET, "/v1/accounts/{account}/usage", Read, usage::of_account)
+        .scoped(Method::GET, "/v1/accounts/{account}/calls", Read, calls::of_account)
+        .scoped(Method::GET, "/v1/periods/{period}/usage", Read, periods::usage)
+        .scoped(Method::GET, "/v1/calls/{node}/{id}", Read, calls::one)
+        .scoped(Method::GET, "/v1/records/{node}/{id}", Read, calls::record)
+        .scoped(Method::POST, "/v1/quote", Read, quote::quote)
+        .scoped(Method::GET, "/v1/tariff", Read, tariff::show)
+        .scoped(Method::GET, "/v1/directory", Read, accounts::directory)
+        .scoped(Method::GET, "/v1/suspense", Operate, suspense::list)
+        .scoped(Method::POST, "/v1/suspense/retry", Operate, suspense::retry)
+        .scoped(Method::POST, "/v1/tariff/reload", Operate, tariff::reload)
+        .scoped(Method::POST, "/v1/import", Operate, import::post)
+        .scoped(Method::GET, "/v1/verify", Operate, verify::verify)
+        .scoped(Method::POST, "/v1/backup", Operate, backup::backup)
+}
+
+/// Those of them that the metrics address has, too.
+fn health() -> Routes {
+    Routes::default()
+        .route(Method::GET, "/healthz", Access::Health, health::alive)
+        .route(Method::GET, "/readyz", Access::Health, health::ready)
+        .route(Method::GET, "/metrics", Access::Health, health::metrics)
+        .route(Method::GET, "/v1/status", Access::Health, health::status)
+        .route(Method::GET, "/", Access::Public, page::index)
+        .route(Method::GET, "/page/{file}", Access::Public, page::file)
+        .route(Method::GET, "/openapi.json", Access::Public, openapi::document)
+}
+
+/// Methods and paths of the API as it is routed.
+pub fn routes() -> Vec<(String, &'static str)> {
+    api().table.into_iter().map(|(method, path, _)| (method.to_string(), path)).collect()
+}
+
+/// Routes, and who may call them.
+#[derive(Default)]
+struct Routes {
+    router: Router<App>,
+    table: Vec<(Method, &'static str, Access)>,
+}
+
+impl Routes {
+    fn scoped<H, T>(self, method: Method, path: &'static str, scope: Scope, handler: H) -> Routes
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.route(method, path, Access::Scope(scope), handler)
+    }
+
+    fn route<H, T>(mut self, method: Method, path: &'static str, access: Access, handler: H) -> Routes
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        let filter = match method {
+            Method::POST => MethodFilter::POST,
+            Method::PUT => MethodFilter::PUT,
+            // GET answers HEAD, too.
+            _ => MethodFilter::GET,
+        };
+        let handler: MethodRouter<App, Infallible> = on(filter, handler);
+        self.router = self.router.route(path, handler);
+        self.table.push((method, path, access));
+        self
+    }
+}
+
+/// Whether a request from outside may go on to its route.
+fn admit(
+    app: &App,
+    table: &[(Method, &'static str, Access)],
+    health_open: bool,
+    request: &Request,
+) -> Result<(), Problem> {
+    let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    // What has no route here is answered 404 or 405, which tells nobody anything.
+    let access =
+        table.iter().find(|(m, p, _)| m == method && Some(*p) == path).map_or(Access::Public, |(_, _, access)| *access);
+    let headers = request.headers();
+    let Some(server::Peer(peer)) = request.extensions().get() else {
+        return Err(Problem::forbidden("this request came from nowhere"));
+    };
+    let caller = Caller {
+        peer: Some(peer.ip()),
+        host: text(headers, header::HOST),
+        origin: text(headers, header::ORIGIN),
+        authorization: text(headers, header::AUTHORIZATION),
+    };
+    app.guard.admit(access, health_open, caller, app.clock.now())
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    // A value that is no text names nothing known, which is what an empty one does.
+    headers.get(name).map(|value| value.to_str().unwrap_or(""))
 }
 
 /// Where the API and the metrics answer.
@@ -165,15 +312,35 @@ pub struct Addresses {
 
 /// Opens the addresses and answers until the stop.
 pub async fn serve(app: App, config: &Config, stop: &Stop, tasks: &mut JoinSet<()>) -> Result<Addresses, Exit> {
-    let api = bind(config.http_address).await?;
-    let mut addresses = Addresses { api: local(&api)?, metrics: local(&api)? };
-    if config.metrics_address != config.http_address {
+    let api_listener = bind(config.http_address).await?;
+    let mut addresses = Addresses { api: local(&api_listener)?, metrics: local(&api_listener)? };
+    let shared = config.metrics_address == config.http_address;
+    if !shared {
         let metrics = bind(config.metrics_address).await?;
         addresses.metrics = local(&metrics)?;
-        tasks.spawn(answer(metrics, app.health_router().with_state(app.clone()), stop.clone()));
+        tasks.spawn(server::answer(metrics, app.guarded(health(), true), stop.clone()));
     }
-    tasks.spawn(answer(api, app.router(), stop.clone()));
+    if !addresses.api.ip().is_loopback() && !app.guard.has_tokens() {
+        tracing::warn!(
+            "http://{} is open to the network, but without [http] tokens only this machine may call",
+            addresses.api
+        );
+    }
+    if app.guard.has_tokens() {
+        tasks.spawn(look_at_tokens(app.clone(), stop.clone()));
+    }
+    tasks.spawn(server::answer(api_listener, app.guarded(api(), shared), stop.clone()));
     Ok(addresses)
+}
+
+/// Sees changes of the tokens file.
+async fn look_at_tokens(app: App, mut stop: Stop) {
+    loop {
+        tokio::select! {
+            () = stop.stopped() => return,
+            () = tokio::time::sleep(auth::LOOK_EVERY) => app.guard.look(),
+        }
+    }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, Exit> {
@@ -184,12 +351,4 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Exit> {
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, Exit> {
     listener.local_addr().map_err(|e| Exit::environment(format!("an address cannot be read back: {e}")))
-}
-
-async fn answer(listener: TcpListener, router: Router, mut stop: Stop) {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let stopped = async move { stop.stopped().await };
-    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
-        tracing::error!("the HTTP server ended: {error}");
-    }
 }

@@ -1,14 +1,18 @@
 //! `GET /v1/periods/{period}/usage`: the totals of all accounts, paged by account name.
+//!
+//! Does not know how totals come about.
 
-use axum::body::Body;
+use std::fmt::Write as _;
+
+use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::usage::minutes;
-use super::{App, Problem};
+use super::usage::{CostIn, Total, minutes, text};
+use super::{App, Problem, manners};
 use crate::money::Sum;
 use crate::store::{UsageLine, Visit};
 use crate::time::{Micros, Period};
@@ -18,15 +22,67 @@ const LIMIT_DEFAULT: usize = 1000;
 /// Most accounts in one page.
 const LIMIT_MAX: usize = 10_000;
 
-/// `?after=acme&limit=100`: accounts behind a name.
-#[derive(Deserialize)]
+const JSON: &str = "application/json";
+const NDJSON: &str = "application/x-ndjson";
+const CSV: &str = "text/csv; charset=utf-8";
+
+/// Which page.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
+    /// Only accounts whose name comes after this one: `next` of the page before.
     after: Option<String>,
+    /// At most so many accounts, 1 to 10000; 1000 unless said otherwise.
+    #[param(minimum = 1, maximum = 10000)]
     limit: Option<usize>,
 }
 
-/// One page; JSON, NDJSON or CSV by `Accept`. In JSON `next` is the name to go on after; a page that is not full is the
-/// last.
+/// One page of a month's totals.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PeriodUsage {
+    /// Year and month.
+    #[schema(example = "2026-10")]
+    period: String,
+    /// `open`: calls may still come.
+    state: &'static str,
+    /// By account name.
+    accounts: Vec<AccountTotals>,
+    /// Ask again with `after` set to this; null on the last page.
+    next: Option<String>,
+}
+
+/// An account's totals.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AccountTotals {
+    account: String,
+    /// ISO 4217.
+    currency: String,
+    /// By call type and currency.
+    totals: Vec<Total>,
+    /// What `totals` add up to in `currency`: a decimal.
+    cost: String,
+    /// The same in further currencies.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    further_costs: Vec<CostIn>,
+}
+
+/// Totals of all accounts in a month.
+///
+/// Paged by account name. By `Accept`: JSON (with `next`), one JSON object a line, or CSV; in those two a page that is not
+/// full is the last.
+#[utoipa::path(
+    get, path = "/v1/periods/{period}/usage", tag = "usage", operation_id = "period_usage",
+    params(("period" = String, Path, description = "Year and month, such as 2026-10"), Asked),
+    responses(
+        (status = 200, content(
+            (PeriodUsage = "application/json"), (AccountTotals = "application/x-ndjson"), (String = "text/csv"),
+        )),
+        (status = "default", response = super::openapi::AnyProblem),
+    ),
+    security(("token" = ["read"])),
+)]
 pub(super) async fn usage(
     State(app): State<App>,
     Path(period): Path<String>,
@@ -38,6 +94,7 @@ pub(super) async fn usage(
     if limit == 0 || limit > LIMIT_MAX {
         return Err(Problem::bad_request(format!("limit={limit}: write 1 to {LIMIT_MAX}")));
     }
+    let kind = manners::choose(&headers, &[JSON, NDJSON, CSV])?;
     app.settle().await?;
     let after = asked.after;
     let page = app
@@ -50,22 +107,25 @@ pub(super) async fn usage(
             Ok(page)
         })
         .await?;
+    if kind == CSV {
+        return Ok(([(header::CONTENT_TYPE, CSV)], csv(&page)).into_response());
+    }
     let next = if page.len() == limit { page.last().map(|(name, _)| name.clone()) } else { None };
-    let accept = headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()).unwrap_or("");
-    if accept.contains("csv") {
-        return Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], csv(&page)).into_response());
+    let accounts: Vec<AccountTotals> = page.into_iter().map(|(name, lines)| shown(name, &lines)).collect();
+    if kind == NDJSON {
+        let mut lines = Vec::new();
+        for account in &accounts {
+            // Text and numbers always serialise into memory.
+            let _ = serde_json::to_writer(&mut lines, account);
+            lines.push(b'\n');
+        }
+        return Ok(([(header::CONTENT_TYPE, NDJSON)], lines).into_response());
     }
-    if accept.contains("ndjson") {
-        let lines: String = page.iter().map(|(name, lines)| format!("{}\n", shown(name, lines))).collect();
-        return Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response());
-    }
-    let accounts: Vec<Value> = page.iter().map(|(name, lines)| shown(name, lines)).collect();
-    let answer = json!({ "period": period.to_string(), "state": "open", "accounts": accounts, "next": next });
-    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from(answer.to_string())).into_response())
+    Ok(Json(PeriodUsage { period: period.to_string(), state: "open", accounts, next }).into_response())
 }
 
 /// Lines of one type and currency as one: an account that changed its billing group has several.
-pub(super) fn merged(lines: &[UsageLine]) -> Vec<UsageLine> {
+fn merged(lines: &[UsageLine]) -> Vec<UsageLine> {
     let mut all: Vec<UsageLine> = Vec::with_capacity(lines.len());
     for line in lines {
         match all.iter_mut().find(|l| l.call_type == line.call_type && l.currency == line.currency) {
@@ -80,27 +140,28 @@ pub(super) fn merged(lines: &[UsageLine]) -> Vec<UsageLine> {
     all
 }
 
-fn shown(name: &str, lines: &[UsageLine]) -> Value {
-    let mut cost = Sum::default();
-    let mut decimals = 4;
-    let totals: Vec<Value> = lines
-        .iter()
-        .map(|line| {
-            cost.0 += line.usage.cost;
-            decimals = line.decimals;
-            json!({
-                "call_type": line.call_type.name(),
-                "currency": currency(line),
-                "calls": line.usage.calls,
-                "seconds": Micros(line.usage.talk as i64).to_string(),
-                "billable_seconds": line.usage.billable_seconds,
-                "billable_minutes": minutes(line.usage.billable_seconds),
-                "cost": Sum(line.usage.cost).fixed(u32::from(line.decimals)),
-            })
-        })
-        .collect();
-    let currency = lines.first().map(currency).unwrap_or_default();
-    json!({ "account": name, "currency": currency, "totals": totals, "cost": cost.fixed(u32::from(decimals)) })
+fn shown(account: String, lines: &[UsageLine]) -> AccountTotals {
+    let mut costs: Vec<([u8; 3], u8, Sum)> = Vec::new();
+    for line in lines {
+        match costs.iter_mut().find(|(currency, ..)| *currency == line.currency) {
+            Some((_, decimals, cost)) => {
+                cost.0 += line.usage.cost;
+                *decimals = (*decimals).max(line.decimals);
+            }
+            None => costs.push((line.currency, line.decimals, Sum(line.usage.cost))),
+        }
+    }
+    let mut costs = costs
+        .into_iter()
+        .map(|(currency, decimals, cost)| CostIn { currency: text(&currency), cost: cost.fixed(u32::from(decimals)) });
+    let main = costs.next().unwrap_or(CostIn { currency: String::new(), cost: Sum::default().fixed(0) });
+    AccountTotals {
+        account,
+        currency: main.currency,
+        totals: lines.iter().map(Total::stored).collect(),
+        cost: main.cost,
+        further_costs: costs.collect(),
+    }
 }
 
 fn csv(page: &[(String, Vec<UsageLine>)]) -> String {
@@ -108,21 +169,19 @@ fn csv(page: &[(String, Vec<UsageLine>)]) -> String {
     for (name, lines) in page {
         for line in lines {
             super::details::cell(name, &mut out);
-            out.push_str(&format!(
+            // Writing into a string cannot fail.
+            let _ = write!(
+                out,
                 ",{},{},{},{},{},{},{}\r\n",
                 line.call_type.name(),
                 line.usage.calls,
                 Micros(line.usage.talk as i64),
                 line.usage.billable_seconds,
                 minutes(line.usage.billable_seconds),
-                currency(line),
+                text(&line.currency),
                 Sum(line.usage.cost).fixed(u32::from(line.decimals)),
-            ));
+            );
         }
     }
     out
-}
-
-fn currency(line: &UsageLine) -> String {
-    String::from_utf8_lossy(&line.currency).trim_end().to_owned()
 }

@@ -1,27 +1,39 @@
 //! `POST /v1/quote`: the price of a call that has not happened, with the reasons for it.
+//!
+//! Does not know how a price comes about: it asks the heart.
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::{App, Problem};
+use super::details::Steps;
+use super::{App, Problem, accounts};
+use crate::call::TariffSlot;
 use crate::entry::SourceProfile;
 use crate::rating::{self, World};
 use crate::record::{Direction, Record};
-use crate::time::{MICROS_PER_SECOND, Micros, parse_rfc3339};
+use crate::time::{MICROS_PER_SECOND, Micros, Period, parse_rfc3339};
 
 /// A call that might happen.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+#[schema(example = json!({
+    "account": "acme", "source": "+4930600", "destination": "00551198765432", "answer": "2026-10-05T09:00:00Z",
+    "duration": 61,
+}))]
+pub(super) struct QuoteRequest {
+    /// Who pays.
     account: String,
+    /// As it would be dialled, or E.164.
     destination: String,
+    /// The same; it decides nothing but what the proof says.
     #[serde(default)]
     source: String,
     /// RFC 3339; without it, now.
     answer: Option<String>,
-    /// Seconds, as a number or as text.
+    /// Seconds, as a number or as text: 61, "61.2".
     duration: Value,
     /// `outbound` (the default) or `inbound`.
     direction: Option<String>,
@@ -30,8 +42,81 @@ pub(super) struct Asked {
     proof: bool,
 }
 
-/// The price by what is in force, drawing what the account has left now.
-pub(super) async fn quote(State(app): State<App>, Json(asked): Json<Asked>) -> Result<Json<Value>, Problem> {
+/// What a call would cost by what is in force, drawing what the account has left now.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "account": "acme", "direction": "outbound", "call_type": "international", "rule": "R10", "source": "+4930600",
+    "destination": "+551198765432", "country": "BR", "type": "mobile", "prefix": "5511", "deck": "world-eur",
+    "rate": "0.12", "connect_fee": "0",
+    "steps": { "mode": "up", "initial": 60, "increment": 60, "minimum": 0, "free_below": "0" },
+    "billable_seconds": 120, "billable_minutes": "2", "included_seconds": 0, "currency": "EUR", "cost": "0.2400",
+    "period": "2026-10", "tariff": "blake3:…",
+}))]
+pub(super) struct Quoted {
+    account: String,
+    /// `outbound` or `inbound`.
+    direction: &'static str,
+    call_type: &'static str,
+    /// The rule that decided the call type.
+    rule: String,
+    /// E.164.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    /// E.164; left out for emergency numbers, extensions and short codes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination: Option<String>,
+    /// ISO 3166.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<String>,
+    /// `fixed`, `mobile`, `premium`, …
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    number_type: Option<&'static str>,
+    /// Of the row that decided type or price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefix: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deck: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination_name: Option<String>,
+    /// Per minute: a decimal.
+    rate: String,
+    /// A decimal.
+    connect_fee: String,
+    steps: Steps,
+    billable_seconds: u32,
+    /// A decimal.
+    billable_minutes: String,
+    /// Of these, drawn from the allowance.
+    included_seconds: u32,
+    /// ISO 4217.
+    currency: String,
+    /// A decimal.
+    cost: String,
+    /// The month to which the call would belong.
+    period: String,
+    /// BLAKE3 of the tariff's image.
+    tariff: String,
+    /// Each decision, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<Vec<ProofLine>>,
+}
+
+/// One decision and the rule behind it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ProofLine {
+    #[schema(example = "R13")]
+    rule: &'static str,
+    text: String,
+}
+
+/// The price of a call that has not happened.
+#[utoipa::path(
+    post, path = "/v1/quote", tag = "calls", operation_id = "quote",
+    request_body = QuoteRequest,
+    responses((status = 200, body = Quoted), (status = "default", response = super::openapi::AnyProblem)),
+    security(("token" = ["read"])),
+)]
+pub(super) async fn quote(State(app): State<App>, Json(asked): Json<QuoteRequest>) -> Result<Json<Quoted>, Problem> {
     let now = app.clock.now();
     let answer = match &asked.answer {
         None => now,
@@ -44,18 +129,22 @@ pub(super) async fn quote(State(app): State<App>, Json(asked): Json<Asked>) -> R
         Value::Number(number) => seconds(&number.to_string()),
         _ => None,
     };
-    let duration =
-        duration.ok_or_else(|| Problem::bad_request("duration: write seconds, such as 61 or \"61.2\"".to_owned()))?;
+    let duration = duration.ok_or_else(|| {
+        Problem::bad_request("duration: write seconds below a thousand million, such as 61 or \"61.2\"")
+    })?;
     let side = match asked.direction.as_deref() {
         None | Some("outbound") => Direction::Outbound,
         Some("inbound") => Direction::Inbound,
         Some(other) => return Err(Problem::bad_request(format!("direction={other:?}: write outbound or inbound"))),
     };
-    let (tariff, directory) = app.in_force().await?;
+    let (tariff, directory) = app.in_force()?;
     let Some(account) = directory.account_at(asked.account.as_bytes(), answer) else {
-        return Err(Problem::not_found(format!("no account {:?} at {answer}", asked.account)));
+        return Err(match directory.account_named(asked.account.as_bytes()) {
+            Some(_) => Problem::not_found(format!("the account {:?} has no row in force at {answer}", asked.account)),
+            None => accounts::unknown(&directory, &asked.account),
+        });
     };
-    let period = crate::time::Period::containing(answer, account.zone);
+    let period = Period::containing(answer, account.zone);
     let used = app.road.usage(&asked.account, period).await.map_err(|_| Problem::stopping())?;
     let used = used.map_or(0, |live| live.used_seconds);
     let record = Record {
@@ -69,22 +158,52 @@ pub(super) async fn quote(State(app): State<App>, Json(asked): Json<Asked>) -> R
         ..Record::default()
     };
     // Which slot a tariff has matters only for what is stored.
-    let slot = crate::call::TariffSlot(0);
-    let world = World { directory: &directory, tariff: &tariff, slot };
+    let world = World { directory: &directory, tariff: &tariff, slot: TariffSlot(0) };
     let profile = SourceProfile { max_age_days: u32::MAX, ..SourceProfile::default() };
     let proof = rating::prove(&record, answer, &profile, world, side, &|_, _| used);
-    match (&proof.quote, &proof.suspended) {
+    match (proof.quote, proof.suspended) {
         (Some(quote), _) => {
-            let mut shown = serde_json::to_value(quote).unwrap_or_default();
-            if asked.proof {
-                shown["proof"] = json!(proof.lines);
-            }
-            Ok(Json(shown))
+            let lines = proof.lines.into_iter().map(|line| ProofLine { rule: line.rule, text: line.text });
+            Ok(Json(quoted(quote, asked.proof.then(|| lines.collect()))))
         }
         (None, Some(why)) => {
-            Err(Problem::unprocessable(format!("this call would wait in suspense: {}: {}", why.reason, why.detail)))
+            let detail = format!("this call would wait in suspense: {}: {}", why.reason, why.detail);
+            let mut problem = Problem::unprocessable(detail).with("reason", why.reason.into());
+            if asked.proof {
+                // A call that cannot be priced has a proof, too: it ends where the price would have been.
+                problem = problem.with("proof", serde_json::to_value(&proof.lines).unwrap_or_default());
+            }
+            Err(problem)
         }
         (None, None) => Err(Problem::unprocessable("this call has no such leg")),
+    }
+}
+
+fn quoted(quote: rating::Quote, proof: Option<Vec<ProofLine>>) -> Quoted {
+    let rating::QuotedSteps { mode, initial, increment, minimum, free_below } = quote.steps;
+    Quoted {
+        account: quote.account,
+        direction: quote.direction,
+        call_type: quote.call_type,
+        rule: quote.rule,
+        source: quote.source,
+        destination: quote.destination,
+        country: quote.country,
+        number_type: quote.number_type,
+        prefix: quote.prefix,
+        deck: quote.deck,
+        destination_name: quote.destination_name,
+        rate: quote.rate,
+        connect_fee: quote.connect_fee,
+        steps: Steps { mode, initial, increment, minimum, free_below },
+        billable_seconds: quote.billable_seconds,
+        billable_minutes: quote.billable_minutes,
+        included_seconds: quote.included_seconds,
+        currency: quote.currency,
+        cost: quote.cost,
+        period: quote.period,
+        tariff: quote.tariff,
+        proof,
     }
 }
 

@@ -1,14 +1,19 @@
 //! `GET /v1/suspense`, `POST /v1/suspense/retry`: what could not be rated, and trying it again.
+//!
+//! Does not know why something could not be rated, beyond the reason's name.
+
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Query, State};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{App, Problem};
 use crate::batch::{Batch, EntryKind, Position, SourceId};
 use crate::call::SuspenseReason;
 use crate::entry::Retry;
+use crate::ingest::BATCH_BYTES;
 use crate::record::Direction;
 use crate::store::{SuspenseItem, SuspenseKey, SuspensePage, Visit};
 
@@ -16,19 +21,70 @@ use crate::store::{SuspenseItem, SuspenseKey, SuspensePage, Visit};
 const LIMIT_DEFAULT: usize = 100;
 /// Most items in one page.
 const LIMIT_MAX: usize = 1000;
-/// Items retried by one journal frame: with records of at most 64 KiB, usually 1 KiB, well below a frame's limit.
+/// Items read at a time; they go into as many journal frames as their bytes need.
 const RETRY_BATCH: usize = 500;
 
-/// `?reason=no_rate&after=4711:outbound&limit=50`.
-#[derive(Deserialize)]
+/// Which items.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
+    /// Only items of this reason.
+    #[param(example = "no_rate")]
     reason: Option<String>,
+    /// Only items behind this key: `next` of the page before.
+    #[param(example = "4711:outbound")]
     after: Option<String>,
+    /// At most so many, 1 to 1000; 100 unless said otherwise.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
-/// What waits: counts by reason, and a page of items.
-pub(super) async fn list(State(app): State<App>, Query(asked): Query<Asked>) -> Result<Json<Value>, Problem> {
+/// What waits.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Suspense {
+    /// How many items there are of each reason.
+    #[schema(example = json!({ "no_rate": 3 }))]
+    counts: BTreeMap<&'static str, u64>,
+    /// A page of them, in the order in which they came.
+    items: Vec<SuspenseShown>,
+    /// Ask again with `after` set to this; null on the last page.
+    next: Option<String>,
+}
+
+/// Something that waits: a leg of a record, or the whole record.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SuspenseShown {
+    /// The record's place in the journal, and the leg.
+    #[schema(example = "4711:outbound")]
+    key: String,
+    #[schema(example = "no_rate")]
+    reason: &'static str,
+    /// What is wrong, in a sentence.
+    detail: String,
+    /// `outbound` or `inbound`; null: the whole record.
+    leg: Option<&'static str>,
+    node: String,
+    id: String,
+    /// As the record has it.
+    source: String,
+    /// As the record has it.
+    destination: String,
+    /// RFC 3339.
+    answer: Option<String>,
+    /// RFC 3339.
+    received_at: String,
+}
+
+/// What waits in suspense.
+///
+/// Counts by reason, and a page of items.
+#[utoipa::path(
+    get, path = "/v1/suspense", tag = "operating", operation_id = "suspense", params(Asked),
+    responses((status = 200, body = Suspense), (status = "default", response = super::openapi::AnyProblem)),
+    security(("token" = ["operate"])),
+)]
+pub(super) async fn list(State(app): State<App>, Query(asked): Query<Asked>) -> Result<Json<Suspense>, Problem> {
     let reason = asked.reason.as_deref().map(reason_named).transpose()?;
     let after = asked.after.as_deref().map(key_named).transpose()?;
     let limit = asked.limit.unwrap_or(LIMIT_DEFAULT);
@@ -46,43 +102,59 @@ pub(super) async fn list(State(app): State<App>, Query(asked): Query<Asked>) -> 
             Ok((store.suspense_counts()?, items))
         })
         .await?;
-    let counts: serde_json::Map<String, Value> =
-        counts.into_iter().map(|(reason, count)| (reason.name().to_owned(), json!(count))).collect();
     let next = if items.len() == limit { items.last().map(|item| key_text(&item.key)) } else { None };
-    let items: Vec<Value> = items.iter().map(shown).collect();
-    Ok(Json(json!({ "counts": counts, "items": items, "next": next })))
+    Ok(Json(Suspense {
+        counts: counts.into_iter().map(|(reason, count)| (reason.name(), count)).collect(),
+        items: items.iter().map(shown).collect(),
+        next,
+    }))
 }
 
-fn shown(item: &SuspenseItem) -> Value {
+fn shown(item: &SuspenseItem) -> SuspenseShown {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    json!({
-        "key": key_text(&item.key),
-        "reason": item.reason.name(),
-        "detail": item.detail,
-        "leg": item.key.leg.map(Direction::name),
-        "node": text(&item.node),
-        "id": text(&item.id),
-        "source": text(&item.source_dialled),
-        "destination": text(&item.destination_dialled),
-        "answer": item.answer.map(|t| t.to_string()),
-        "received_at": item.received_at.to_string(),
-    })
+    SuspenseShown {
+        key: key_text(&item.key),
+        reason: item.reason.name(),
+        detail: item.detail.clone(),
+        leg: item.key.leg.map(Direction::name),
+        node: text(&item.node),
+        id: text(&item.id),
+        source: text(&item.source_dialled),
+        destination: text(&item.destination_dialled),
+        answer: item.answer.map(|t| t.to_string()),
+        received_at: item.received_at.to_string(),
+    }
 }
 
-/// Which items to try again; without a reason, all.
-#[derive(Deserialize, Default)]
+/// Which items to try again.
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct RetryAsked {
+pub(super) struct RetryRequest {
+    /// Only items of this reason; without it, all.
+    #[schema(example = "no_rate")]
     reason: Option<String>,
 }
 
-/// Tries again what waits, by what is in force now.
-pub(super) async fn retry(State(app): State<App>, body: axum::body::Bytes) -> Result<Json<Value>, Problem> {
-    let asked: RetryAsked = if body.is_empty() {
-        RetryAsked::default()
-    } else {
-        serde_json::from_slice(&body).map_err(|e| Problem::bad_request(format!("the body: {e}")))?
-    };
+/// What a retry did.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Retried {
+    /// Items tried again.
+    tried: u64,
+    /// Items that still wait.
+    left: u64,
+}
+
+/// Try again what waits.
+///
+/// By what is in force now.
+#[utoipa::path(
+    post, path = "/v1/suspense/retry", tag = "operating", operation_id = "retry",
+    request_body = Option<RetryRequest>,
+    responses((status = 200, body = Retried), (status = "default", response = super::openapi::AnyProblem)),
+    security(("token" = ["operate"])),
+)]
+pub(super) async fn retry(State(app): State<App>, asked: Option<Json<RetryRequest>>) -> Result<Json<Retried>, Problem> {
+    let asked = asked.map(|Json(asked)| asked).unwrap_or_default();
     let reason = asked.reason.as_deref().map(reason_named).transpose()?;
     app.settle().await?;
     let (mut tried, mut after) = (0u64, None);
@@ -111,8 +183,11 @@ pub(super) async fn retry(State(app): State<App>, body: axum::body::Bytes) -> Re
                 batch.push_entry(EntryKind::Retry, &payload);
                 tried += 1;
             }
+            if batch.len() >= BATCH_BYTES {
+                enter(&app, std::mem::replace(&mut batch, Batch::new(SourceId(0)))).await?;
+            }
         }
-        app.road.enter(batch).await.map_err(|e| Problem::unavailable(&e.to_string()))?;
+        enter(&app, batch).await?;
         if items.len() < RETRY_BATCH {
             break;
         }
@@ -121,7 +196,11 @@ pub(super) async fn retry(State(app): State<App>, body: axum::body::Bytes) -> Re
     let counts = app.stored(|store| store.suspense_counts()).await?;
     let left: u64 =
         counts.iter().filter(|(held, _)| reason.is_none_or(|asked| asked == *held)).map(|(_, count)| *count).sum();
-    Ok(Json(json!({ "tried": tried, "left": left })))
+    Ok(Json(Retried { tried, left }))
+}
+
+async fn enter(app: &App, batch: Batch) -> Result<(), Problem> {
+    app.road.enter(batch).await.map(|_| ()).map_err(|e| Problem::unavailable(e.to_string()))
 }
 
 fn entry(item: &SuspenseItem) -> Retry {

@@ -1,74 +1,185 @@
-//! `GET /v1/tariff`, `POST /v1/tariff/reload`, `GET /v1/directory`: what is in force, and putting the rates folder in
-//! force.
+//! `GET /v1/tariff`, `POST /v1/tariff/reload`: what is in force, and putting the rates folder in force.
+//!
+//! Does not know how a tariff is compiled.
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{App, Problem};
 use crate::daemon::reload::ReloadError;
 use crate::rates::RatesError;
 use crate::store::ActivationRow;
-use crate::tariff::Allowance;
+use crate::tariff::{Allowance, Finding, Plan, Severity};
 use crate::time::parse_rfc3339;
 
-/// The image in force, its plans, and the history of activations.
-pub(super) async fn show(State(app): State<App>) -> Result<Json<Value>, Problem> {
-    let (tariff, directory) = app.in_force().await?;
+/// The tariff in force and how it came there.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TariffInForce {
+    /// BLAKE3 of the image.
+    #[schema(example = "blake3:…")]
+    tariff: String,
+    /// Distinct prefixes of all decks.
+    prefixes: u64,
+    /// BLAKE3 of the directory's image.
+    directory: String,
+    /// Accounts of the directory.
+    accounts: u32,
+    plans: Vec<PlanInForce>,
+    /// Every tariff that was put in force, oldest first.
+    tariffs: Vec<Activated>,
+    /// The same for directories.
+    directories: Vec<Activated>,
+}
+
+/// A plan.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PlanInForce {
+    #[schema(example = "de-business")]
+    plan: String,
+    /// ISO 3166.
+    country: String,
+    /// ISO 4217.
+    currency: String,
+    /// A decimal, or `unlimited`.
+    included_minutes: String,
+    /// Of two decks with a row of the same prefix the first counts.
+    decks: Vec<String>,
+    inbound_decks: Vec<String>,
+}
+
+/// An image that was put in force.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Activated {
+    /// BLAKE3 of the image.
+    digest: String,
+    /// RFC 3339.
+    activated_at: String,
+    /// For calls answered from then on; null: for every call rated since.
+    effective_from: Option<String>,
+    /// Who or what asked: `start`, `file change`, `sighup`, `api`.
+    by: String,
+}
+
+impl From<&ActivationRow> for Activated {
+    fn from(row: &ActivationRow) -> Activated {
+        Activated {
+            digest: format!("blake3:{}", row.digest),
+            activated_at: row.activated_at.to_string(),
+            effective_from: row.effective_from.map(|t| t.to_string()),
+            by: row.by.clone(),
+        }
+    }
+}
+
+/// The tariff in force.
+///
+/// Its digest, its plans, and every activation.
+#[utoipa::path(
+    get, path = "/v1/tariff", tag = "in force", operation_id = "tariff",
+    responses((status = 200, body = TariffInForce), (status = "default", response = super::openapi::AnyProblem)),
+    security(("token" = ["read"])),
+)]
+pub(super) async fn show(State(app): State<App>) -> Result<Json<TariffInForce>, Problem> {
+    let (tariff, directory) = app.in_force()?;
     app.settle().await?;
-    let state = app.stored(|store| store.load_activations()).await?;
-    let plans: Vec<Value> = tariff
-        .plans()
-        .iter()
-        .map(|plan| {
-            json!({
-                "plan": plan.name,
-                "country": plan.country.as_str(),
-                "currency": String::from_utf8_lossy(&plan.currency),
-                "included_minutes": match plan.allowance {
-                    Allowance::Unlimited => json!("unlimited"),
-                    Allowance::Seconds(seconds) => json!(super::usage::minutes(seconds as i64)),
-                },
-                "decks": plan.decks,
-                "inbound_decks": plan.inbound_decks,
-            })
-        })
-        .collect();
-    Ok(Json(json!({
-        "tariff": format!("blake3:{}", tariff.digest()),
-        "prefixes": tariff.prefixes(),
-        "directory": format!("blake3:{}", directory.digest()),
-        "accounts": directory.account_index_count(),
-        "plans": plans,
-        "tariffs": state.0.iter().map(activation).collect::<Vec<_>>(),
-        "directories": state.1.iter().map(activation).collect::<Vec<_>>(),
-    })))
+    let (tariffs, directories) = app.stored(|store| store.load_activations()).await?;
+    Ok(Json(TariffInForce {
+        tariff: format!("blake3:{}", tariff.digest()),
+        prefixes: tariff.prefixes(),
+        directory: format!("blake3:{}", directory.digest()),
+        accounts: directory.accounts(),
+        plans: tariff.plans().iter().map(plan).collect(),
+        tariffs: tariffs.iter().map(Activated::from).collect(),
+        directories: directories.iter().map(Activated::from).collect(),
+    }))
 }
 
-fn activation(row: &ActivationRow) -> Value {
-    json!({
-        "digest": format!("blake3:{}", row.digest),
-        "activated_at": row.activated_at.to_string(),
-        "effective_from": row.effective_from.map(|t| t.to_string()),
-        "by": row.by,
-    })
+fn plan(plan: &Plan) -> PlanInForce {
+    PlanInForce {
+        plan: plan.name.clone(),
+        country: plan.country.to_string(),
+        currency: super::usage::text(&plan.currency),
+        included_minutes: match plan.allowance {
+            Allowance::Unlimited => "unlimited".to_owned(),
+            Allowance::Seconds(seconds) => super::usage::minutes(i64::try_from(seconds).unwrap_or(i64::MAX)),
+        },
+        decks: plan.decks.clone(),
+        inbound_decks: plan.inbound_decks.clone(),
+    }
 }
 
-/// When a new tariff applies; without it, from now on.
-#[derive(Deserialize, Default)]
+/// When a new tariff applies.
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Asked {
+pub(super) struct ReloadRequest {
+    /// RFC 3339; without it, from now on. A first tariff reaches back for ever.
+    #[schema(example = "2026-11-01T00:00:00+01:00")]
     effective_from: Option<String>,
 }
 
-/// Compiles the rates folder and puts it in force; with any error what is in force stays.
-pub(super) async fn reload(State(app): State<App>, body: axum::body::Bytes) -> Result<Json<Value>, Problem> {
-    let asked: Asked = if body.is_empty() {
-        Asked::default()
-    } else {
-        serde_json::from_slice(&body).map_err(|e| Problem::bad_request(format!("the body: {e}")))?
-    };
+/// What a reload did.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ReloadDone {
+    /// BLAKE3 of the tariff in force.
+    tariff: String,
+    /// It is another one than before.
+    tariff_changed: bool,
+    /// BLAKE3 of the directory in force.
+    directory: String,
+    directory_changed: bool,
+    prefixes: u64,
+    accounts: u32,
+    /// Warnings.
+    findings: Vec<Noticed>,
+}
+
+/// Something noticed in the rates folder.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Noticed {
+    /// `warning` or `error`.
+    severity: &'static str,
+    #[schema(example = "decks/world-eur.csv")]
+    file: String,
+    /// From 1; 0 where the whole file is meant.
+    line: u32,
+    /// From 1; 0 where the whole line is meant.
+    column: u32,
+    message: String,
+    hint: String,
+}
+
+impl From<&Finding> for Noticed {
+    fn from(finding: &Finding) -> Noticed {
+        Noticed {
+            severity: match finding.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            file: finding.file.clone(),
+            line: finding.line,
+            column: finding.column,
+            message: finding.message.clone(),
+            hint: finding.hint.clone(),
+        }
+    }
+}
+
+/// Put the rates folder in force.
+///
+/// Compiles it whole; with any error what is in force stays, and 422 names every fault in `errors`.
+#[utoipa::path(
+    post, path = "/v1/tariff/reload", tag = "operating", operation_id = "reload",
+    request_body = Option<ReloadRequest>,
+    responses((status = 200, body = ReloadDone), (status = "default", response = super::openapi::AnyProblem)),
+    security(("token" = ["operate"])),
+)]
+pub(super) async fn reload(
+    State(app): State<App>,
+    asked: Option<Json<ReloadRequest>>,
+) -> Result<Json<ReloadDone>, Problem> {
+    let asked = asked.map(|Json(asked)| asked).unwrap_or_default();
     let from = match asked.effective_from {
         None => None,
         Some(text) => Some(parse_rfc3339(text.as_bytes()).ok_or_else(|| {
@@ -76,19 +187,21 @@ pub(super) async fn reload(State(app): State<App>, body: axum::body::Bytes) -> R
         })?),
     };
     match app.reloader.reload("api", from.map(|t| t.0)).await {
-        Ok(loaded) => Ok(Json(json!({
-            "tariff": format!("blake3:{}", loaded.tariff),
-            "tariff_changed": loaded.tariff_changed,
-            "directory": format!("blake3:{}", loaded.directory),
-            "directory_changed": loaded.directory_changed,
-            "prefixes": loaded.prefixes,
-            "accounts": loaded.accounts,
-            "findings": loaded.findings,
-        }))),
-        Err(ReloadError::Rates(RatesError::Wrong { findings, folder })) => {
-            let errors: Vec<String> = findings.iter().map(crate::rates::describe).collect();
-            Err(Problem::unprocessable(format!("{} stays as it is in force: {}", folder.display(), errors.join("; "))))
+        Ok(loaded) => Ok(Json(ReloadDone {
+            tariff: format!("blake3:{}", loaded.tariff),
+            tariff_changed: loaded.tariff_changed,
+            directory: format!("blake3:{}", loaded.directory),
+            directory_changed: loaded.directory_changed,
+            prefixes: loaded.prefixes,
+            accounts: loaded.accounts,
+            findings: loaded.findings.iter().map(Noticed::from).collect(),
+        })),
+        Err(ReloadError::Rates(error @ RatesError::Wrong { .. })) => {
+            let detail = format!("{error}; what is in force stays");
+            let RatesError::Wrong { findings, .. } = error else { return Err(Problem::unprocessable(detail)) };
+            Err(Problem::unprocessable(detail).errors(findings.iter().map(crate::rates::describe).collect()))
         }
-        Err(error) => Err(Problem::unavailable(&error.to_string())),
+        Err(ReloadError::Rates(error)) => Err(Problem::unprocessable(format!("{error}; what is in force stays"))),
+        Err(error) => Err(Problem::unavailable(error.to_string())),
     }
 }

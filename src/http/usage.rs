@@ -1,68 +1,120 @@
 //! `GET /v1/accounts/{account}/usage`: what an account's calls add up to now.
+//!
+//! Does not know where calls are kept: it asks the road, which knows every acknowledged record.
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::{App, Problem};
+use super::{App, Problem, accounts};
 use crate::money::Sum;
 use crate::rating;
 use crate::road::{LiveUsage, UsageLine};
 use crate::tariff::{Allowance, Plan};
-use crate::time::{Micros, Period, Timestamp};
+use crate::time::{Micros, Period, Timestamp, Zone};
 
-/// `?period=2026-10`; without it the month that is running in the account's zone.
-#[derive(Deserialize)]
+/// Which month.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
+    /// Year and month; without it the month that is running in the account's zone.
+    #[param(example = "2026-10")]
     period: Option<String>,
 }
 
 /// An account's totals in a month.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "account": "acme", "period": "2026-10", "state": "open", "currency": "EUR",
+    "allowance": { "included_minutes": "60", "used_seconds": 3600, "left_seconds": 0 },
+    "totals": [
+        { "call_type": "included", "calls": 41, "seconds": "2711.4", "billable_seconds": 3600,
+          "billable_minutes": "60", "currency": "EUR", "cost": "0.0000" },
+        { "call_type": "overage", "calls": 3, "seconds": "402", "billable_seconds": 480,
+          "billable_minutes": "8", "currency": "EUR", "cost": "0.1200" },
+    ],
+    "cost": "0.1200",
+}))]
 pub(super) struct AccountUsage {
     account: String,
+    /// Year and month in the account's zone.
     period: String,
-    /// `open`.
+    /// `open`: calls may still come.
     state: &'static str,
+    /// ISO 4217.
     currency: String,
     allowance: AllowanceUsed,
+    /// By call type.
     totals: Vec<Total>,
+    /// What `totals` add up to in `currency`: a decimal.
     cost: String,
+    /// The same in further currencies, where the account changed to a plan of another one within the month.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    further_costs: Vec<CostIn>,
 }
 
 /// How much of the plan's minutes is drawn.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct AllowanceUsed {
-    /// Minutes, or `unlimited`.
+    /// Minutes as a decimal, or `unlimited`.
     included_minutes: String,
+    /// By all accounts of the billing group.
     used_seconds: u64,
-    /// None where unlimited.
+    /// Null where unlimited.
     left_seconds: Option<u64>,
 }
 
-/// One line.
-#[derive(Serialize)]
+/// The calls of one type.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Total {
+    /// `included`, `overage`, `domestic_premium`, `international`, `toll_free`, `toll_free_outbound`, `emergency`,
+    /// `inbound`.
     call_type: &'static str,
+    /// A call that straddles the allowance counts once, under `included`.
     calls: i64,
+    /// Talk time: a decimal.
     seconds: String,
     billable_seconds: i64,
+    /// A decimal.
     billable_minutes: String,
+    /// ISO 4217.
+    currency: String,
+    /// A decimal.
     cost: String,
 }
 
-/// An account's usage, seeing every record acknowledged before the question.
+/// An amount and its currency.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CostIn {
+    /// ISO 4217.
+    pub(super) currency: String,
+    /// A decimal.
+    pub(super) cost: String,
+}
+
+/// Totals of an account in a month.
+///
+/// Sees every record that was acknowledged before the question.
+#[utoipa::path(
+    get, path = "/v1/accounts/{account}/usage", tag = "usage", operation_id = "account_usage",
+    params(("account" = String, Path, description = "The account's name"), Asked),
+    responses((status = 200, body = AccountUsage), (status = "default", response = super::openapi::AnyProblem)),
+    security(("token" = ["read"])),
+)]
 pub(super) async fn of_account(
     State(app): State<App>,
     Path(account): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Json<AccountUsage>, Problem> {
-    let (tariff, directory) = app.in_force().await?;
+    let (tariff, directory) = app.in_force()?;
     let now = app.clock.now();
     let row = directory.account_at(account.as_bytes(), now);
     let period = match &asked.period {
         Some(text) => text.parse::<Period>().map_err(|e| Problem::bad_request(e.to_string()))?,
-        None => Period::containing(now, row.map_or(&crate::time::Zone::UTC, |r| r.zone)),
+        None => Period::containing(now, row.map_or(&Zone::UTC, |r| r.zone)),
     };
     let live = app.road.usage(&account, period).await.map_err(|_| Problem::stopping())?;
     // The row that was in force in that month, if there is one, else today's.
@@ -70,8 +122,8 @@ pub(super) async fn of_account(
         let (_, end) = period.bounds(row.zone);
         directory.account_at(account.as_bytes(), Timestamp((end.0 - 1).min(now.0))).or(Some(row))
     });
-    if row.is_none() && live.is_none() {
-        return Err(Problem::not_found(format!("no account {account:?} is known")));
+    if row.is_none() && live.is_none() && directory.account_named(account.as_bytes()).is_none() {
+        return Err(accounts::unknown(&directory, &account));
     }
     let live = live.unwrap_or_default();
     let plan = row.and_then(|row| tariff.plan_named(row.plan).map(|id| tariff.plan(id)));
@@ -83,22 +135,35 @@ pub(super) async fn of_account(
 }
 
 fn shown(account: String, period: Period, live: LiveUsage, plan: Option<&Plan>, allowance: Allowance) -> AccountUsage {
-    let currency = live.lines.first().map(|l| l.currency).or(plan.map(|p| p.currency)).unwrap_or(*b"   ");
-    let decimals = live.lines.iter().map(|l| l.decimals).max().or(plan.map(|p| p.cost_decimals)).unwrap_or(4);
-    let mut cost = Sum::default();
-    let totals = live.lines.iter().map(|line| {
-        cost.0 += line.usage.cost;
-        total(line)
-    });
-    let totals: Vec<Total> = totals.collect();
+    // The plan's currency stands first, even where no call was charged in it yet.
+    let mut costs: Vec<([u8; 3], u8, Sum)> = Vec::new();
+    costs.extend(plan.map(|plan| (plan.currency, plan.cost_decimals, Sum::default())));
+    for line in &live.lines {
+        match costs.iter_mut().find(|(currency, ..)| *currency == line.currency) {
+            Some((_, decimals, cost)) => {
+                cost.0 += line.usage.cost;
+                *decimals = (*decimals).max(line.decimals);
+            }
+            None => costs.push((line.currency, line.decimals, Sum(line.usage.cost))),
+        }
+    }
+    if costs.len() > 1 && live.lines.iter().all(|line| Some(line.currency) != costs.first().map(|c| c.0)) {
+        // Nothing was charged in today's plan's currency: then it has no place in this month's answer.
+        costs.remove(0);
+    }
+    let mut costs = costs
+        .into_iter()
+        .map(|(currency, decimals, cost)| CostIn { currency: text(&currency), cost: cost.fixed(u32::from(decimals)) });
+    let main = costs.next().unwrap_or(CostIn { currency: String::new(), cost: Sum::default().fixed(0) });
     AccountUsage {
         account,
         period: period.to_string(),
         state: "open",
-        currency: String::from_utf8_lossy(&currency).trim_end().to_owned(),
+        currency: main.currency,
         allowance: used(allowance, live.used_seconds),
-        totals,
-        cost: cost.fixed(u32::from(decimals)),
+        totals: live.lines.iter().map(total).collect(),
+        cost: main.cost,
+        further_costs: costs.collect(),
     }
 }
 
@@ -108,7 +173,7 @@ fn used(allowance: Allowance, used_seconds: u64) -> AllowanceUsed {
             AllowanceUsed { included_minutes: "unlimited".to_owned(), used_seconds, left_seconds: None }
         }
         Allowance::Seconds(seconds) => AllowanceUsed {
-            included_minutes: minutes(seconds as i64),
+            included_minutes: minutes(i64::try_from(seconds).unwrap_or(i64::MAX)),
             used_seconds,
             left_seconds: Some(seconds.saturating_sub(used_seconds)),
         },
@@ -124,8 +189,26 @@ fn total(line: &UsageLine) -> Total {
         seconds: Micros(usage.talk as i64).to_string(),
         billable_seconds: usage.billable_seconds,
         billable_minutes: minutes(usage.billable_seconds),
+        currency: text(&line.currency),
         cost: Sum(usage.cost).fixed(u32::from(line.decimals)),
     }
+}
+
+impl Total {
+    /// The same line of the store.
+    pub(super) fn stored(line: &crate::store::UsageLine) -> Total {
+        total(&UsageLine {
+            call_type: line.call_type,
+            currency: line.currency,
+            decimals: line.decimals,
+            usage: line.usage,
+        })
+    }
+}
+
+/// ISO 4217 as text.
+pub(super) fn text(currency: &[u8]) -> String {
+    String::from_utf8_lossy(currency).trim_end().to_owned()
 }
 
 /// Seconds as minutes: exact where sixty divides them into at most six decimals, else rounded to six, halves up.
@@ -137,6 +220,33 @@ pub(super) fn minutes(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn line(call_type: crate::call::CallType, currency: &[u8; 3], cost: i128) -> UsageLine {
+        let usage = crate::call::Usage { calls: 1, cost, ..Default::default() };
+        UsageLine { call_type, currency: *currency, decimals: 4, usage }
+    }
+
+    #[test]
+    fn amounts_of_two_currencies_are_never_added() {
+        use crate::call::CallType::{International, Overage};
+        for (lines, expected) in [
+            (vec![], ("", "0", vec![])),
+            (vec![line(Overage, b"EUR", 1_000_000_000)], ("EUR", "1.0000", vec![])),
+            (
+                vec![
+                    line(Overage, b"EUR", 1_000_000_000),
+                    line(International, b"EUR", 20_000_000),
+                    line(International, b"USD", 5_000_000_000),
+                ],
+                ("EUR", "1.0200", vec![("USD", "5.0000")]),
+            ),
+        ] {
+            let live = LiveUsage { lines, used_seconds: 0 };
+            let shown = shown("a".into(), Period::of(2026, 10), live, None, Allowance::Seconds(0));
+            let further: Vec<_> = shown.further_costs.iter().map(|c| (&*c.currency, &*c.cost)).collect();
+            assert_eq!((&*shown.currency, &*shown.cost, further), expected);
+        }
+    }
 
     #[test]
     fn minutes_are_exact_decimals() {

@@ -13,5 +13,6 @@ pub mod map;
 pub mod memory;
 pub mod notify;
 pub mod prefetch;
+pub mod random;
 pub mod sim;
 pub mod udp;

@@ -1,6 +1,6 @@
 //! The resolver's counters, published once per frame from plain integers.
 
-use metrics::{Counter, Gauge, counter, gauge};
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use super::gather::Tally;
 use crate::call::SuspenseReason;
@@ -14,6 +14,26 @@ pub(super) struct ResolverMetrics {
     resolved: Counter,
     suspended: Vec<Counter>,
     identities: Gauge,
+}
+
+/// Says what the metrics of this part mean; once, after the recorder is installed.
+pub fn describe() {
+    describe_counter!(
+        "callrated_records_durable_total",
+        "Records that left the journal for rating, replayed ones included"
+    );
+    describe_counter!(
+        "callrated_calls_unanswered_total",
+        "Records of calls that were not answered: counted, never charged"
+    );
+    describe_counter!("callrated_records_duplicate_total", "Records that say again what is known already");
+    describe_counter!(
+        "callrated_records_conflict_total",
+        "Records that contradict an earlier one of their node and id"
+    );
+    describe_counter!("callrated_records_resolved_total", "Records for which it is known who pays");
+    describe_counter!("callrated_calls_suspense_total", "Records and legs that went into suspense, by reason");
+    describe_gauge!("callrated_identity_entries", "Nodes and ids known: what repeats are told by");
 }
 
 impl Default for ResolverMetrics {

@@ -1,6 +1,6 @@
 //! A shard's counters, published once per batch from plain integers.
 
-use metrics::{Counter, Histogram, counter, histogram};
+use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram};
 
 use super::counts::Counts;
 use crate::call::{CallType, SuspenseReason};
@@ -11,6 +11,16 @@ pub(super) struct ShardMetrics {
     suspended: Vec<Counter>,
     held: Counter,
     seconds: Histogram,
+}
+
+/// Says what the metrics of this part mean; once, after the recorder is installed.
+pub fn describe() {
+    describe_counter!("callrated_legs_rated_total", "Legs that were rated, by call type");
+    describe_counter!(
+        "callrated_calls_before_billing_start_total",
+        "Legs answered before their account's billing starts"
+    );
+    describe_histogram!("callrated_rating_seconds", Unit::Seconds, "From the receipt of a record to its price");
 }
 
 impl Default for ShardMetrics {

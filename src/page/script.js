@@ -1,0 +1,123 @@
+"use strict";
+
+// Renews the page from /v1/status. Nothing is kept but a token, and that only as long as the tab.
+const EVERY_MS = 2000;
+const byId = (id) => document.getElementById(id);
+const say = (id, text) => { const at = byId(id); if (at.textContent !== text) at.textContent = text; };
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const mark = (id, bad) => byId(id).classList.toggle("bad", bad);
+
+const WORDS = {
+  no_answer_time: "No answer time",
+  implausible: "Implausible duration or time",
+  unknown_account: "Payer unknown",
+  bad_number: "Unreadable number",
+  no_rate: "No rate",
+  blocked: "Blocked destination",
+  before_billing_start: "Before billing starts",
+  internal_error: "Internal error",
+};
+
+let before = null;
+
+function verdict(good, text, reasons) {
+  byId("state").className = good ? "state good" : "state bad";
+  document.body.classList.remove("stale");
+  say("verdict", text);
+  const list = byId("reasons");
+  const now = JSON.stringify(reasons);
+  if (list.dataset.shown === now) return;
+  list.dataset.shown = now;
+  list.replaceChildren(...reasons.map((reason) => {
+    const item = document.createElement("li");
+    item.textContent = reason;
+    return item;
+  }));
+}
+
+function suspense(items) {
+  byId("nothing").hidden = items.length > 0;
+  byId("suspense").hidden = items.length === 0;
+  const rows = items.map(({ reason, count }) => {
+    const row = document.createElement("tr");
+    for (const text of [WORDS[reason] ?? reason, whole.format(count)]) {
+      const cell = document.createElement("td");
+      cell.textContent = text;
+      row.append(cell);
+    }
+    return row;
+  });
+  byId("suspense").tBodies[0].replaceChildren(...rows);
+}
+
+function rate(status) {
+  const at = Date.parse(status.at);
+  let text = "–";
+  if (before && at > before.at && status.records_received >= before.received) {
+    const perSecond = (status.records_received - before.received) * 1000 / (at - before.at);
+    text = perSecond > 0 && perSecond < 10 ? perSecond.toFixed(1) : whole.format(perSecond);
+  }
+  before = { at, received: status.records_received };
+  return text;
+}
+
+function show(status) {
+  for (const id of ["facts", "waiting", "force"]) byId(id).hidden = false;
+  const reasons = [...status.reasons];
+  if (!status.books_balanced) reasons.push("the books do not balance: see callrated_books_unbalanced and the log");
+  verdict(reasons.length === 0, status.ready ? (reasons.length ? "Taking records, but look" : "Ready") : "Not ready", reasons);
+  document.title = reasons.length ? "✗ callrated" : "✓ callrated";
+  say("version", "version " + status.version);
+  say("rate", rate(status));
+  say("received", whole.format(status.records_received) + " since the start");
+  say("lag", whole.format(status.lag_records));
+  say("store-word", status.store_up ? "up" : "away");
+  say("store-note", whole.format(status.legs_rated) + " legs rated since the start");
+  mark("store", !status.store_up);
+  say("books-word", status.books_balanced ? "balanced" : "not balanced");
+  say("books-note", status.books_balanced ? "at the last flush" : "charges may be wrong");
+  mark("books", !status.books_balanced);
+  say("dropped", whole.format(status.udp_dropped));
+  say("gaps", whole.format(status.sequence_gaps) + " numbers skipped by senders");
+  mark("udp", status.udp_dropped > 0);
+  say("refused", whole.format(status.records_refused));
+  suspense(status.suspense);
+  say("tariff", status.tariff ?? "none");
+  say("prefixes", whole.format(status.prefixes) + " prefixes");
+  say("directory", status.directory ?? "none");
+  say("accounts", whole.format(status.accounts) + " accounts");
+  say("at", "as of " + status.at.replace("T", " ").replace(/\.\d+Z$|Z$/, " UTC"));
+}
+
+async function renew() {
+  const token = sessionStorage.getItem("token");
+  try {
+    const response = await fetch("/v1/status", {
+      headers: token ? { Authorization: "Bearer " + token } : {},
+      cache: "no-store",
+      signal: AbortSignal.timeout(5000),
+    });
+    byId("let-in").hidden = response.status !== 401;
+    if (response.ok) {
+      show(await response.json());
+    } else {
+      const problem = await response.json().catch(() => ({}));
+      verdict(false, response.status === 401 ? "Token needed" : "No answer", [problem.detail ?? "status " + response.status]);
+      document.body.classList.add("stale");
+    }
+  } catch {
+    before = null;
+    document.title = "✗ callrated";
+    verdict(false, "No answer", ["the daemon cannot be reached: it is stopped, starting, or the network is away"]);
+    document.body.classList.add("stale");
+  }
+  setTimeout(renew, EVERY_MS);
+}
+
+byId("let-in").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem("token", byId("token").value.trim());
+  byId("token").value = "";
+});
+
+renew();
