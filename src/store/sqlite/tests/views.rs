@@ -76,13 +76,14 @@ fn account_usage_is_the_sum_of_calls() {
     let (mut model, mut dice) = (Model::default(), Dice(29));
     for _ in 0..40 {
         model.flush(&store, &mut dice, 9).unwrap();
-        let mut expected: Vec<(String, String, String, String, i64, String, i64, String)> = model
+        let mut expected: Vec<(String, String, String, String, String, i64, String, i64, String)> = model
             .usage()
             .into_iter()
             .map(|line| {
                 let usage = line.usage;
                 (
                     model.accounts[line.account.0 as usize].name.clone(),
+                    model.groups[line.group.0 as usize].name.clone(),
                     line.period.to_string(),
                     line.call_type.name().into(),
                     lossy(&line.currency),
@@ -107,6 +108,7 @@ fn account_usage_is_the_sum_of_calls() {
                     row.get(5)?,
                     row.get(6)?,
                     row.get(7)?,
+                    row.get(8)?,
                 ))
             })
             .unwrap()
