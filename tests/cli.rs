@@ -558,7 +558,7 @@ fn a_call_that_was_tampered_with_is_found() {
             "UPDATE calls SET cost = cost + 1 WHERE row = (SELECT min(row) FROM calls WHERE cost > 0)",
             "UPDATE calls SET duration = duration + 1 WHERE row = 1",
             "DELETE FROM calls WHERE row = (SELECT max(row) FROM calls)",
-            "UPDATE allowances_recent SET used_seconds = used_seconds + 60",
+            "UPDATE calls SET billable_seconds = billable_seconds + 60 WHERE row = 2",
         ],
     );
     let store = place.path("data/callrated.db");
