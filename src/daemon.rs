@@ -37,6 +37,8 @@ const GAUGES_EVERY: Duration = Duration::from_secs(1);
 /// Runs the daemon until a signal ends it, or until something it needs gives out.
 pub async fn serve(config: Config) -> Result<(), Exit> {
     let ended = ended_by_signal()?;
+    make_folder(&config)?;
+    poison::end_on_panic(&config.data_dir);
     let greeted = config.clone();
     run(config, move |addresses| welcome(&greeted, addresses), ended).await
 }
@@ -71,7 +73,7 @@ pub async fn run(
 
     let mut doors = JoinSet::new();
     let post = doors::open(&config, &mut engine, &stop, &mut doors).await?;
-    let app = http::App::new(&engine, reloader.clone(), metrics.clone(), post, stop.clone(), &config)?;
+    let app = http::App::new(&engine, reloader.clone(), metrics.clone(), post, &config)?;
     let addresses = http::serve(app, &config, &stop, &mut doors).await?;
     engine.announce(&addresses.api.to_string());
 
@@ -100,6 +102,11 @@ pub async fn run(
         Some(exit) => Err(exit),
         None => engine.stop().await,
     }
+}
+
+fn make_folder(config: &Config) -> Result<(), Exit> {
+    std::fs::create_dir_all(&config.data_dir)
+        .map_err(|e| Exit::environment(format!("the data folder {} cannot be made: {e}", config.data_dir.display())))
 }
 
 /// Says what each part's metrics mean.

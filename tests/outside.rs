@@ -283,11 +283,8 @@ impl Daemon {
              [http]\naddress = \"127.0.0.1:{http}\"\n"
         );
         std::fs::write(folder.join("callrated.toml"), config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_callrated"))
-            .current_dir(folder)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            Command::new(env!("CARGO_BIN_EXE_callrated")).current_dir(folder).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.is_ok_and(|l| l.contains("is ready"))), "the daemon did not become ready");
         std::thread::spawn(move || lines.for_each(drop));
@@ -402,8 +399,7 @@ fn free_port() -> u16 {
 
 #[test]
 fn totals_equal_the_model_and_a_kill_changes_nothing() {
-    let records =
-        std::env::var("CALLRATED_OUTSIDE_RECORDS").ok().and_then(|n| n.parse().ok()).unwrap_or(RECORDS);
+    let records = std::env::var("CALLRATED_OUTSIDE_RECORDS").ok().and_then(|n| n.parse().ok()).unwrap_or(RECORDS);
     let yesterday = (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(48)).to_zoned(jiff::tz::TimeZone::UTC);
     let day = yesterday.strftime("%Y-%m-%d").to_string();
     let period = &day[..7];

@@ -31,6 +31,10 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<String>,
+    /// Further members (RFC 9457 §3.2).
+    #[serde(flatten)]
+    #[schema(ignore)]
+    more: serde_json::Map<String, serde_json::Value>,
     /// Headers that go with it.
     #[serde(skip)]
     headers: HeaderMap,
@@ -45,6 +49,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
+            more: serde_json::Map::new(),
             headers: HeaderMap::new(),
         }
     }
@@ -87,6 +92,12 @@ impl Problem {
     /// Names each fault by itself.
     pub fn errors(mut self, errors: Vec<String>) -> Problem {
         self.errors = errors;
+        self
+    }
+
+    /// With a further member.
+    pub fn with(mut self, name: &str, value: serde_json::Value) -> Problem {
+        self.more.insert(name.to_owned(), value);
         self
     }
 

@@ -5,7 +5,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::details::Steps;
@@ -110,6 +110,8 @@ pub(super) struct ProofLine {
 }
 
 /// The price of a call that has not happened.
+///
+/// A call that would wait in suspense is answered 422 with `reason` and, where it was asked for, `proof`.
 #[utoipa::path(
     post, path = "/v1/quote", tag = "calls", operation_id = "quote",
     request_body = QuoteRequest,
@@ -167,7 +169,9 @@ pub(super) async fn quote(State(app): State<App>, Json(asked): Json<QuoteRequest
             Ok(Json(quoted(quote, asked.proof.then(|| lines.collect()))))
         }
         (None, Some(why)) => {
-            Err(Problem::unprocessable(format!("this call would wait in suspense: {}: {}", why.reason, why.detail)))
+            let detail = format!("this call would wait in suspense: {}: {}", why.reason, why.detail);
+            let problem = Problem::unprocessable(detail).with("reason", json!(why.reason));
+            Err(if asked.proof { problem.with("proof", json!(proof.lines)) } else { problem })
         }
         (None, None) => Err(Problem::unprocessable("this call has no such leg")),
     }
