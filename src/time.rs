@@ -166,28 +166,33 @@ pub struct BadPeriod(pub String);
 ///
 /// The usual shape `2026-10-05T09:00:00[.ffffff…](Z|±hh:mm)` is read by hand, since every record carries one.
 pub fn parse_rfc3339(text: &[u8]) -> Option<Timestamp> {
-    let digit = |i: usize| -> Option<i64> {
-        let b = text.get(i)?.wrapping_sub(b'0');
-        (b < 10).then_some(i64::from(b))
+    // The fixed part as an array, so that no place in it needs a check of its own: a fifth of the instructions.
+    let head = text.first_chunk::<19>()?;
+    let mut digits = true;
+    let mut two = |i: usize| -> i64 {
+        let (tens, ones) = (head[i].wrapping_sub(b'0'), head[i + 1].wrapping_sub(b'0'));
+        digits &= (tens < 10) & (ones < 10);
+        i64::from(tens) * 10 + i64::from(ones)
     };
-    let two = |i: usize| -> Option<i64> { Some(digit(i)? * 10 + digit(i + 1)?) };
-    let at = |i: usize, allowed: &[u8]| -> Option<()> { allowed.contains(text.get(i)?).then_some(()) };
-    let year = two(0)? * 100 + two(2)?;
-    at(4, b"-")?;
-    let month = two(5)?;
-    at(7, b"-")?;
-    let day = two(8)?;
-    at(10, b"Tt ")?;
-    let (hour, minute, second) = (two(11)?, two(14)?, two(17)?);
-    at(13, b":")?;
-    at(16, b":")?;
-    if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
+    let year = two(0) * 100 + two(2);
+    let (month, day) = (two(5), two(8));
+    let (hour, minute, second) = (two(11), two(14), two(17));
+    let separated = head[4] == b'-'
+        && head[7] == b'-'
+        && matches!(head[10], b'T' | b't' | b' ')
+        && head[13] == b':'
+        && head[16] == b':';
+    if !digits || !separated || !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
         return None;
     }
     // A leap second is written :60; it is taken as the last microsecond-counted second, like POSIX does.
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
+    let digit = |i: usize| -> Option<i64> {
+        let b = text.get(i)?.wrapping_sub(b'0');
+        (b < 10).then_some(i64::from(b))
+    };
     let mut i = 19;
     let mut micros = 0;
     if text.get(i) == Some(&b'.') {
@@ -209,8 +214,10 @@ pub fn parse_rfc3339(text: &[u8]) -> Option<Timestamp> {
             0
         }
         sign @ (b'+' | b'-') => {
-            at(i + 3, b":")?;
-            let (h, m) = (two(i + 1)?, two(i + 4)?);
+            if text.get(i + 3) != Some(&b':') {
+                return None;
+            }
+            let (h, m) = (digit(i + 1)? * 10 + digit(i + 2)?, digit(i + 4)? * 10 + digit(i + 5)?);
             if h > 23 || m > 59 {
                 return None;
             }

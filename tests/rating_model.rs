@@ -480,7 +480,7 @@ fn as_call(one: &OneCall) -> Call {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
     fn the_heart_equals_a_slow_model(plan in plan(), calls in proptest::collection::vec(one_call(), 200)) {

@@ -188,8 +188,8 @@ impl IdentityIndex {
         }
     }
 
-    /// The last table can take nothing more: waits for its successor. Only a flood comes here, for a table is begun to be
-    /// doubled when 60 in 100 places are taken and is full at 95.
+    /// The last table can take nothing more: waits for its successor. Only a flood comes here, for a table is begun to
+    /// be doubled when 60 in 100 places are taken and is full at 95.
     fn make_room(&mut self) -> Result<(), IdentityError> {
         if self.growth.is_some() {
             return self.take_over();

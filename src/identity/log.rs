@@ -6,9 +6,9 @@
 //!                  own number u64 │ synced slots u64 │ covered u64 │ CRC u32 │ mark   a seal
 //! ```
 //!
-//! A seal closes a stretch of entries: its CRC-32 covers them and its own first 24 bytes. A stretch without a good seal was
-//! not wholly written. A seal comes with every sync, and after [`STRETCH`] entries at the latest. The top bit of a slot
-//! tells the two apart: no position has it.
+//! A seal closes a stretch of entries: its CRC-32 covers them and its own first 24 bytes. A stretch without a good seal
+//! was not wholly written. A seal comes with every sync, and after [`STRETCH`] entries at the latest. The top bit of a
+//! slot tells the two apart: no position has it.
 //!
 //! Does not know how entries are found.
 

@@ -39,8 +39,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// A table with room for `capacity` entries at a load of 0.8, where one group in eight is full and a look-up reads 1.1
-    /// groups.
+    /// A table with room for `capacity` entries at a load of 0.8, where one group in eight is full and a look-up reads
+    /// 1.1 groups.
     pub fn new(capacity: usize) -> std::io::Result<Table> {
         let groups = (capacity * 5).div_ceil(SLOTS * 4).max(1);
         Ok(Table { groups: LargeTable::new(groups)?, count: 0, capacity, limit: groups * SLOTS * 19 / 20 })

@@ -125,10 +125,12 @@ impl<'d> Collector<'d> {
         self.door.counters.publish(self.decoder.format(), &std::mem::take(&mut self.tally));
         let batch = std::mem::replace(&mut self.batch, Batch::new(self.door.source));
         let refused = std::mem::take(&mut self.refused);
-        if let Some(first) = refused.first() {
-            tracing::debug!(
-                listener = self.door.name, count = refused.len(), line = first.line, reason = %first.refusal,
-                "records refused"
+        if let Some(first) = refused.first()
+            && let Some(count) = self.door.counters.worth_a_word(refused.len() as u64)
+        {
+            tracing::warn!(
+                listener = self.door.name, refused = count, line = first.line, latest = %first.refusal,
+                "records are refused"
             );
         }
         let sequences = self.sequences.as_mut().map(std::mem::take).unwrap_or_default();

@@ -2,6 +2,8 @@
 //!
 //! Does not know how metrics are exported.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use metrics::{Counter, counter, describe_counter};
 
 use super::NotTaken;
@@ -38,6 +40,8 @@ pub struct Counters {
     shutting_down: Counter,
     not_allowed: Counter,
     connections: Counter,
+    /// Refused so far, to tell the operator in words when it doubles.
+    refused_ever: AtomicU64,
     /// Datagrams dropped by the kernel.
     pub udp_dropped: Counter,
     /// Numbers skipped.
@@ -66,6 +70,7 @@ impl Counters {
             shutting_down: refused(NotTaken::ShuttingDown.reason()),
             not_allowed: away("not_allowed"),
             connections: away("connections"),
+            refused_ever: AtomicU64::new(0),
             udp_dropped: counter!("callrated_udp_dropped_total", "listener" => listener.to_owned()),
             sequence_gaps: counter!("callrated_udp_sequence_gaps_total"),
             sequence_late: counter!("callrated_udp_sequence_late_total"),
@@ -82,6 +87,14 @@ impl Counters {
                 counter.increment(count);
             }
         }
+    }
+
+    /// Notes refused records for the log; gives their number so far whenever it has passed another power of two, so that a
+    /// sender who is always wrong is mentioned often at first and seldom later, without a clock.
+    pub fn worth_a_word(&self, refused: u64) -> Option<u64> {
+        let before = self.refused_ever.fetch_add(refused, Ordering::Relaxed);
+        let now = before + refused;
+        (refused > 0 && (before == 0 || now.ilog2() > before.ilog2())).then_some(now)
     }
 
     /// Counts records that were good but not taken.
@@ -108,4 +121,16 @@ pub struct Tally {
     pub received: u64,
     /// Refused, by [`Refusal::index`].
     pub refused: [u64; Refusal::REASONS.len()],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_said_whenever_refusals_double() {
+        let counters = Counters::new("test");
+        let said: Vec<_> = [0, 1, 1, 1, 1, 3, 1, 90, 1].map(|n| counters.worth_a_word(n)).into();
+        assert_eq!(said, [None, Some(1), Some(2), None, Some(4), None, Some(8), Some(98), None]);
+    }
 }

@@ -5,20 +5,20 @@
 //! journal/00000000000067108544.seg   begins at the position at which the one before ends
 //! ```
 //!
-//! A [`Position`] is a byte offset in the endless log; a segment's file is named by the position of its first frame, and a
-//! frame never crosses segments. Room is taken from the disk before it is needed, so a full disk shows before anything is
-//! half written.
+//! A [`Position`] is a byte offset in the endless log; a segment's file is named by the position of its first frame,
+//! and a frame never crosses segments. Room is taken from the disk before it is needed, so a full disk shows before
+//! anything is half written.
 //!
 //! **Group commit** is the caller's: it appends every batch that waits, calls [`Journal::sync`] once (one write and one
-//! sync for all of them), and then acknowledges. While that sync runs new batches gather, so the group grows with the load
-//! by itself.
+//! sync for all of them), and then acknowledges. While that sync runs new batches gather, so the group grows with the
+//! load by itself.
 //!
 //! **Recovery** cuts only what cannot have been acknowledged. A frame that does not check, with nothing valid behind it
-//! written after it was durable, is a torn tail if some of it never reached the disk (a sector of zeros, or zeros at its
-//! end), and is cut. Everything else that does not check is damage and refused by file, offset and position: a frame
-//! followed by one whose `durable_before` lies beyond it, a frame whose sectors are all there, a gap between segments,
-//! anything in a segment but the last. One case no reader can tell apart: the last synced group, if the disk afterwards
-//! gives zeros for it; [`Settings::at_least`] lets the store say what it has seen.
+//! written after it was durable, is a torn tail if some of it never reached the disk (a sector of zeros, or zeros at
+//! its end), and is cut. Everything else that does not check is damage and refused by file, offset and position: a
+//! frame followed by one whose `durable_before` lies beyond it, a frame whose sectors are all there, a gap between
+//! segments, anything in a segment but the last. One case no reader can tell apart: the last synced group, if the disk
+//! afterwards gives zeros for it; [`Settings::at_least`] lets the store say what it has seen.
 //!
 //! Does not know what a call is: bytes, positions, time.
 
@@ -53,12 +53,13 @@ pub struct Settings {
     pub segment_bytes: u64,
     /// The data folder's id, written into new segments and demanded of old ones; none: whatever the old ones say.
     pub folder: Option<FolderId>,
-    /// Every frame from this position on is checked when the journal is opened; what lies before is checked when read. The
-    /// daemon passes the store's position.
+    /// Every frame from this position on is checked when the journal is opened; what lies before is checked when read.
+    /// The daemon passes the store's position.
     pub verify_from: Position,
     /// The journal must reach this position (the store has seen it), or it has lost its end.
     pub at_least: Position,
-    /// The operator's word after a refusal: damage at exactly this position of the last segment is cut like a torn tail.
+    /// The operator's word after a refusal: damage at exactly this position of the last segment is cut like a torn
+    /// tail.
     pub cut_at: Option<Position>,
 }
 

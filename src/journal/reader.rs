@@ -3,14 +3,14 @@
 //! Does not know what is written at the same time: it reads what is durable.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 use super::frame::{BadFrame, check, head};
-use super::segment::{SEGMENT_HEAD, path_of};
-use super::{JournalError, SegmentInfo};
+use super::segment::{NEVER, SEGMENT_HEAD, path_of};
+use super::{JournalError, Recovery, SegmentInfo};
 use crate::batch::{ENTRY_HEAD, FRAME_HEAD, Frame, FrameHead, Position, entry_at};
 use crate::os::disk::{Disk, DiskFile};
 use crate::time::Timestamp;
@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub disk: Arc<dyn Disk>,
     pub dir: PathBuf,
     durable: AtomicU64,
+    /// Receipt of the last durable frame, [`NEVER`] if there is none.
+    last_received_at: AtomicI64,
     /// Oldest first, never empty. Locked for moments only: once per block read, once per segment made or dropped.
     known: Mutex<Vec<Known>>,
 }
@@ -37,16 +39,28 @@ pub(super) struct Known {
 }
 
 impl Shared {
-    pub fn new(disk: Arc<dyn Disk>, dir: &Path, known: Vec<Known>, durable: Position) -> Shared {
-        Shared { disk, dir: dir.to_path_buf(), durable: AtomicU64::new(durable.0), known: Mutex::new(known) }
+    pub fn new(disk: Arc<dyn Disk>, dir: &Path, known: Vec<Known>, recovery: &Recovery) -> Shared {
+        Shared {
+            disk,
+            dir: dir.to_path_buf(),
+            durable: AtomicU64::new(recovery.end.0),
+            last_received_at: AtomicI64::new(recovery.last_received_at.map_or(NEVER, |at| at.0)),
+            known: Mutex::new(known),
+        }
+    }
+
+    fn last_received_at(&self) -> Option<Timestamp> {
+        let at = self.last_received_at.load(Ordering::Acquire);
+        (at != NEVER).then_some(Timestamp(at))
     }
 
     pub fn durable(&self) -> Position {
         Position(self.durable.load(Ordering::Acquire))
     }
 
-    pub fn set_durable(&self, position: Position) {
-        self.durable.store(position.0, Ordering::Release);
+    pub fn set_durable(&self, last: &Frame) {
+        self.last_received_at.store(last.head().received_at.get(), Ordering::Release);
+        self.durable.store(last.end().0, Ordering::Release);
     }
 
     pub fn known(&self) -> MutexGuard<'_, Vec<Known>> {
@@ -69,46 +83,23 @@ impl Shared {
     }
 
     pub fn segments(&self) -> Result<Vec<SegmentInfo>, JournalError> {
-        let durable = self.durable();
+        let (durable, last) = (self.durable(), self.last_received_at());
         let known = self.known().clone();
         let mut segments = Vec::with_capacity(known.len());
         for (at, segment) in known.iter().enumerate() {
             let next = known.get(at + 1);
-            let path = path_of(&self.dir, segment.start);
-            let file = self.open(segment, &path)?;
-            let last_received_at = match next {
-                Some(next) => next.received_before,
-                None => self.last_received_at(segment, file.as_ref(), &path, durable)?,
+            let end = next.map_or(durable.max(segment.start), |next| next.start);
+            let bytes = match &segment.file {
+                None => SEGMENT_HEAD + (end.0 - segment.start.0),
+                Some(file) => {
+                    let path = path_of(&self.dir, segment.start);
+                    file.len().map_err(JournalError::io("ask for the length of", path))?
+                }
             };
-            segments.push(SegmentInfo {
-                start: segment.start,
-                end: next.map_or(durable.max(segment.start), |next| next.start),
-                bytes: file.len().map_err(JournalError::io("ask for the length of", &path))?,
-                last_received_at,
-            });
+            let last_received_at = next.map_or(last, |next| next.received_before);
+            segments.push(SegmentInfo { start: segment.start, end, bytes, last_received_at });
         }
         Ok(segments)
-    }
-
-    /// Of the segment being written: by walking its heads, which only the command line asks for.
-    fn last_received_at(
-        &self,
-        segment: &Known,
-        file: &dyn DiskFile,
-        path: &Path,
-        durable: Position,
-    ) -> Result<Option<Timestamp>, JournalError> {
-        let mut last = segment.received_before;
-        let mut position = segment.start;
-        while position < durable {
-            let offset = SEGMENT_HEAD + (position.0 - segment.start.0);
-            let mut bytes = [0; FRAME_HEAD];
-            file.read_exact_at(&mut bytes, offset).map_err(JournalError::io("read", path))?;
-            let head = head(&bytes, position).map_err(|bad| damaged(path, segment.start, position, bad))?;
-            last = Some(Timestamp(head.received_at.get()));
-            position = Position(position.0 + u64::from(head.length.get()));
-        }
-        Ok(last)
     }
 
     fn open(&self, segment: &Known, path: &Path) -> Result<Arc<dyn DiskFile>, JournalError> {
@@ -188,14 +179,14 @@ impl JournalReader {
         self.0.known().first().map_or(self.durable(), |segment| segment.start)
     }
 
-    /// The frames from a position on (a frame's, or the end) to the durable end at the time of each step. After an error
-    /// nothing more comes.
+    /// The frames from a position on (a frame's, or the end) to the durable end at the time of each step. After an
+    /// error nothing more comes.
     pub fn frames_from(&self, position: Position) -> Frames {
         Frames { shared: Arc::clone(&self.0), position, block: Bytes::new(), segment: None, failed: false }
     }
 
-    /// The entry at a position with the head of its frame, the frame's checksum checked. None if no entry begins there, or
-    /// its segment was dropped.
+    /// The entry at a position with the head of its frame, the frame's checksum checked. None if no entry begins there,
+    /// or its segment was dropped.
     pub fn entry(&self, position: Position) -> Result<Option<(FrameHead, OwnedEntry)>, JournalError> {
         if position >= self.durable() {
             return Ok(None);

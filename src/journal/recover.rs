@@ -131,6 +131,10 @@ fn check_closed(
     if there < next.0 - start.0 {
         return Err(damaged(Position(start.0 + there), "the segment ends before the next one begins"));
     }
+    if there > next.0 - start.0 {
+        // Room that was not given back when the segment was closed; it may stay if it must.
+        let _ = file.truncate(SEGMENT_HEAD + (next.0 - start.0));
+    }
     if next <= verify_from {
         return Ok(());
     }
@@ -191,7 +195,8 @@ pub(super) enum Rest {
     Damaged { what: &'static str },
 }
 
-/// Judges the bytes from the first frame that does not check to the segment's end; `offset` is where they lie in the file.
+/// Judges the bytes from the first frame that does not check to the segment's end; `offset` is where they lie in the
+/// file.
 pub(super) fn judge(rest: &[u8], position: Position, offset: u64) -> Rest {
     let written = trimmed(rest);
     if written.is_empty() {
@@ -222,8 +227,8 @@ fn proves_durable(rest: &[u8], position: Position) -> bool {
     })
 }
 
-/// Whether the frame checks once its length is what its entries say: then all of it was written, and a wrong length must
-/// not make it look cut short.
+/// Whether the frame checks once its length is what its entries say: then all of it was written, and a wrong length
+/// must not make it look cut short.
 fn whole_but_for_its_length(rest: &[u8], position: Position) -> bool {
     let Ok(head) = head(rest, position) else { return false };
     let mut end = FRAME_HEAD;
@@ -238,8 +243,8 @@ fn whole_but_for_its_length(rest: &[u8], position: Position) -> bool {
     check(&frame, position).is_ok()
 }
 
-/// Whether one of the sectors that the first `reach` bytes touch holds nothing but zeros from the broken frame's start on:
-/// it was never written.
+/// Whether one of the sectors that the first `reach` bytes touch holds nothing but zeros from the broken frame's start
+/// on: it was never written.
 fn sector_lost(rest: &[u8], offset: u64, reach: usize) -> bool {
     let first = (SECTOR - offset as usize % SECTOR).min(rest.len());
     let (head, others) = rest.split_at(first);

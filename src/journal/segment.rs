@@ -19,7 +19,7 @@ const MAGIC: [u8; 8] = *b"cRjournl";
 /// The newest layout known here; every older one stays readable.
 const VERSION: u32 = 1;
 /// Stands for "no frame before": an instant that cannot be.
-const NEVER: i64 = i64::MIN;
+pub(super) const NEVER: i64 = i64::MIN;
 
 /// Which data folder a segment belongs to, so that files of two folders cannot be mixed up.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]

@@ -172,8 +172,8 @@ fn damage_in_the_head_of_a_segment_is_refused_at_every_byte() {
 
 #[test]
 fn what_lies_behind_the_last_frame_is_judged() {
-    // A frame of 700 bytes without zeros, at file offset 600: it touches three sectors, [600, 1024), [1024, 1300), and all
-    // of its head lies in the first.
+    // A frame of 700 bytes without zeros, at file offset 600: it touches three sectors, [600, 1024), [1024, 1300), and
+    // all of its head lies in the first.
     let (position, offset) = (Position(536), 600);
     let mut frame = batch(5, 700 - FRAME_HEAD - 9).into_bytes();
     let mut head = Frame { position, bytes: frame.clone().into() }.head();
@@ -456,8 +456,10 @@ fn an_entry_is_found_by_its_position() {
 
 #[test]
 fn readers_follow_the_writer() {
+    fn may_go_to_any_thread<T: Clone + Send + Sync>(_: &T) {}
     let disk = SimDisk::new(1);
     let (mut journal, _) = open(&disk, &settings(1024)).unwrap();
+    may_go_to_any_thread(&journal.reader());
     let mut follower = journal.reader().frames_from(Position(0));
     for n in 1..=30 {
         assert!(follower.next().is_none());
@@ -493,6 +495,7 @@ enum Step {
     Sync,
     FailingSync(u64),
     FailingWrite(u64),
+    Full(u64),
     Kill,
     Crash,
     Drop,
@@ -504,6 +507,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => Just(Step::Sync),
         1 => (0u64..5).prop_map(Step::FailingSync),
         1 => (0u64..5).prop_map(Step::FailingWrite),
+        1 => (0u64..9000).prop_map(Step::Full),
         1 => Just(Step::Kill),
         2 => Just(Step::Crash),
         1 => Just(Step::Drop),
@@ -530,7 +534,9 @@ proptest! {
                 Step::Append(length) => {
                     match journal.append(batch(n as u8, length), Timestamp(n as i64)) {
                         Ok(frame) => perhaps.push(frame.bytes.to_vec()),
-                        Err(error) => prop_assert!(matches!(error, JournalError::Latched), "{}", error),
+                        Err(error) => {
+                            prop_assert!(matches!(error, JournalError::Latched | JournalError::NoSpace { .. }), "{error}");
+                        }
                     }
                     false
                 }
@@ -545,6 +551,8 @@ proptest! {
                     }
                     false
                 }
+                // From nothing free at all to enough; the journal opens on a full disk too.
+                Step::Full(bytes) => { disk.set_capacity(bytes); false }
                 Step::Kill => { disk.kill(); true }
                 Step::Crash => { disk.crash(); true }
                 Step::Drop => {

@@ -56,7 +56,7 @@ impl Journal {
     pub fn open(disk: Arc<dyn Disk>, dir: &Path, settings: &Settings) -> Result<(Journal, Recovery), JournalError> {
         let found = recover::recover(disk.as_ref(), dir, settings)?;
         let end = found.recovery.end;
-        let shared = Shared::new(disk, dir, found.known, end);
+        let shared = Shared::new(disk, dir, found.known, &found.recovery);
         let journal = Journal {
             shared: Arc::new(shared),
             folder: found.recovery.folder,
@@ -69,8 +69,8 @@ impl Journal {
         Ok((journal, found.recovery))
     }
 
-    /// Gives a batch its place and its head. The frame is not durable before the next [`Journal::sync`]; its bytes are the
-    /// batch's own allocation. `received_at` is the frame's one stamp.
+    /// Gives a batch its place and its head. The frame is not durable before the next [`Journal::sync`]; its bytes are
+    /// the batch's own allocation. `received_at` is the frame's one stamp.
     ///
     /// [`JournalError::NoSpace`] and [`JournalError::TooLarge`] leave the journal as it was; the batch is gone.
     pub fn append(&mut self, batch: Batch, received_at: Timestamp) -> Result<Frame, JournalError> {
@@ -205,25 +205,22 @@ impl Journal {
     fn write_out(&mut self) -> Result<(), JournalError> {
         for at in 0..self.open.len() {
             let segment = &mut self.open[at];
-            if segment.pending.is_empty() {
-                continue;
-            }
             let frames = std::mem::take(&mut segment.pending);
-            let end = frames.last().map_or(segment.start, Frame::end);
+            let (Some(first), Some(last)) = (frames.first(), frames.last()) else { continue };
             let segment = &self.open[at];
             if segment.draft {
                 self.finish_draft(at, &frames)?;
             } else {
                 let path = path_of(&self.shared.dir, segment.start);
-                let from = frames.first().map_or(end, |frame| frame.position);
-                let offset = SEGMENT_HEAD + (from.0 - segment.start.0);
+                let offset = SEGMENT_HEAD + (first.position.0 - segment.start.0);
                 let mut pieces: Vec<IoSlice<'_>> = frames.iter().map(|frame| IoSlice::new(&frame.bytes)).collect();
                 segment.file.write_all_vectored_at(&mut pieces, offset).map_err(JournalError::io("write", &path))?;
                 segment.file.sync_data().map_err(JournalError::io("sync", &path))?;
             }
-            self.shared.set_durable(end);
+            self.shared.set_durable(last);
         }
-        // Only the last one is written on. An earlier one gives back what it did not need; should that fail it keeps it.
+        // Only the last one is written on. An earlier one gives back what it did not need; should that fail it keeps
+        // it.
         for closed in self.open.drain(..self.open.len() - 1) {
             let end = self.shared.end_of(closed.start);
             let _ = closed.file.truncate(SEGMENT_HEAD + (end.0 - closed.start.0));
@@ -231,8 +228,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes a draft's head and first frames, syncs, and only then gives it its name: a segment that can be seen is whole,
-    /// and everything before it is durable.
+    /// Writes a draft's head and first frames, syncs, and only then gives it its name: a segment that can be seen is
+    /// whole, and everything before it is durable.
     fn finish_draft(&mut self, at: usize, frames: &[Frame]) -> Result<(), JournalError> {
         let segment = &mut self.open[at];
         let (disk, dir) = (self.shared.disk.as_ref(), &self.shared.dir);

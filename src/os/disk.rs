@@ -1,8 +1,8 @@
 //! The disk under the journal and the identity index: a seam where a test plays the world.
 //!
 //! The promises a caller may build on, and no more:
-//! - bytes written are durable only after [`DiskFile::sync_data`]; until then any 512-byte sector of them may be old or new
-//!   after a crash, in any order;
+//! - bytes written are durable only after [`DiskFile::sync_data`]; until then any 512-byte sector of them may be old or
+//!   new after a crash, in any order;
 //! - a name made, moved or removed is durable only after [`Disk::sync_dir`] of its folder;
 //! - a write may be short; [`DiskFile::write_all_at`] goes on;
 //! - after a failed sync nothing is known about what was written since the last good one.

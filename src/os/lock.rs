@@ -1,13 +1,14 @@
 //! The lock of a data folder: one process at a time, and the next one is told who is there.
 //!
-//! The lock is the system's own on an open file, so it goes with the process however that ends; the file's text (process
-//! id and address) only serves the message and the commands that want to speak to the running daemon.
+//! The lock is the system's own on an open file, so it goes with the process however that ends; the file's text
+//! (process id and address) only serves the message and the commands that want to speak to the running daemon.
 //!
 //! Does not know what the folder holds.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The lock held; released when dropped or when the process ends.
 #[derive(Debug)]
@@ -47,12 +48,20 @@ pub enum LockError {
 }
 
 impl FolderLock {
-    /// Takes the lock of which `path` is the file and writes the own process id into it; never waits.
+    /// Takes the lock of which `path` is the file and writes the own process id into it. A lock that is held is tried a
+    /// few times more within 50 ms, for [`FolderLock::holder`] holds it for a moment when it looks.
     pub fn take(path: &Path) -> Result<FolderLock, LockError> {
         let io = |source| LockError::Io { path: path.to_path_buf(), source };
         // Not truncated on opening: the text belongs to whoever holds the lock.
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
-        match file.try_lock() {
+        let mut tries = 5;
+        match loop {
+            tries -= 1;
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) if tries > 0 => std::thread::sleep(Duration::from_millis(10)),
+                done => break done,
+            }
+        } {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(LockError::Held { path: path.to_path_buf(), holder: read(&file).unwrap_or_default() });

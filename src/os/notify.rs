@@ -1,7 +1,7 @@
 //! Words to the service manager (systemd's `Type=notify`).
 //!
-//! Without a service manager every call does nothing. An answer that cannot be sent is an error worth a log line, never a
-//! reason to stop.
+//! Without a service manager every call does nothing. An answer that cannot be sent is an error worth a log line, never
+//! a reason to stop.
 //!
 //! Does not know what the daemon is doing; it only passes the word on.
 

@@ -5,20 +5,17 @@
 //!
 //! Does not know how a record was stored, nor how a proof is shown.
 
+mod words;
+
 use serde::Serialize;
 
 use super::legs::Parties;
-use super::price::{self, Charge};
-use super::{Called, Decided, Leg, PayerBy, Rated, Resolution, Why, World, decide, resolve};
-use crate::call::{StepMode, StepRule};
+use super::{Decided, Leg, Resolution, Why, World, decide, resolve};
 use crate::directory::Account;
-use crate::entry::{SourceProfile, Talk};
-use crate::money::{MONEY_DECIMALS, Money, Price};
-use crate::number::dialling::Dialled;
-use crate::number::{Country, NumberKind};
+use crate::entry::SourceProfile;
 use crate::record::{Direction, Record};
-use crate::tariff::{Allowance, Plan, Row};
-use crate::time::{Micros, Period, Timestamp};
+use crate::time::{Period, Timestamp};
+use words::*;
 
 /// Why a leg costs what it costs: the decisions in order, and what they come to.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -36,7 +33,7 @@ pub struct Proof {
 /// One decision and the rule behind it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Line {
-    /// `R3`, `R16`; `record` and `images` for what went in.
+    /// `R3`, `R16`; `images` and `record` for what went in, `number` for what the numbering plan says.
     pub rule: &'static str,
     /// What was decided and how, in words and arithmetic.
     pub text: String,
@@ -160,13 +157,13 @@ fn prove_into(
     );
     if let Some(class) = kind.class {
         say(
-            "R10",
-            format!("{} {} by the numbering plan, seen from {}", class.country, kind_name(class.kind), account.country),
+            "number",
+            format!("{} {} by the numbering plan, seen from {}", class.country, class.kind.name(), account.country),
         );
     }
     say(rule_name(kind.rule), rule_words(kind.rule, &decided, &account));
     if let Some(row) = &kind.row {
-        say("R16", row_words(row));
+        say("R16", row_words(row, &prefix_words(row, &leg, &account, world)));
     }
     // The plan is there, or `decide` had found none.
     let plan = world.tariff.plan_named(account.plan).map(|id| world.tariff.plan(id)).ok_or(Why::NoPlan)?;
@@ -191,8 +188,8 @@ fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, world: World<'
         source: leg.source.map(|number| format!("+{number}")),
         destination: leg.destination().map(|number| format!("+{number}")),
         country: kind.class.map(|class| class.country.to_string()),
-        number_type: kind.class.map(|class| kind_name(class.kind)),
-        prefix: kind.row.map(|row| row.prefix.to_string()),
+        number_type: kind.class.map(|class| class.kind.name()),
+        prefix: kind.row.map(|row| prefix_words(&row, leg, account, world)),
         deck: kind.row.map(|row| row.deck.to_owned()),
         destination_name: kind.row.map(|row| row.destination.to_owned()).filter(|name| !name.is_empty()),
         rate: basis.price.rate.fixed(0),
@@ -230,254 +227,4 @@ fn digest(hex: &str) -> String {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn talked(record: &Record<'_>, profile: &SourceProfile, leg: &Leg) -> String {
-    let from = match (profile.talk, record.duration, record.end) {
-        (Talk::Duration, Some(_), _) | (Talk::EndAnswer, Some(_), None) => "the record's duration",
-        _ => "end − answer",
-    };
-    format!("answered {}, talked {} s ({from})", leg.answer, leg.duration)
-}
-
-fn plan_words(country: Option<Country>) -> String {
-    country.map_or("as international".to_owned(), |country| format!("by {country}'s dialling plan"))
-}
-
-fn source_words(record: &Record<'_>, leg: &Leg, country: Option<Country>) -> String {
-    let raw = text(record.source);
-    match leg.source {
-        Some(number) => format!("source {raw:?} {}: +{number}", plan_words(country)),
-        None => format!("source {raw:?} {}: no number, which charges nobody and stops nothing", plan_words(country)),
-    }
-}
-
-fn payer_of<'a>(leg: &Leg, account: &Account<'a>) -> Option<Account<'a>> {
-    // R3 knows the payer's country where the payer was known before the destination was read.
-    (leg.direction == Direction::Outbound || leg.payer_by == PayerBy::Record).then_some(*account)
-}
-
-fn payer_words(record: &Record<'_>, profile: &SourceProfile, leg: &Leg, account: &Account<'_>) -> String {
-    let by = match leg.payer_by {
-        PayerBy::Record => "the record names it".to_owned(),
-        PayerBy::ForwardedBy => format!("it owns the forwarding number {:?}", text(record.forwarded_by)),
-        PayerBy::Node => format!("everything from {} belongs to it", profile.listener),
-        PayerBy::Source => "it owns the source number".to_owned(),
-        PayerBy::Destination => "it owns the destination number".to_owned(),
-    };
-    format!(
-        "{} leg of account {} ({by}); plan {}, country {}, billing group {}",
-        leg.direction.name(),
-        account.name(),
-        account.plan,
-        account.country,
-        account.group()
-    )
-}
-
-fn called_words(record: &Record<'_>, profile: &SourceProfile, leg: &Leg, country: Option<Country>) -> String {
-    let raw = text(record.destination);
-    let whole = Dialled::read(record.destination);
-    let stripped = whole.stripped(&profile.strip);
-    let mut words = format!("destination {raw:?}");
-    if stripped.digits() != whole.digits() {
-        words += &format!(" without the node's prefix: {}", text(stripped.digits()));
-    }
-    let at = country.map_or("no country".to_owned(), |country| country.to_string());
-    words
-        + &match leg.called {
-            Called::Emergency => format!(": an emergency number of {at}"),
-            Called::Extension => ": an extension of the account".to_owned(),
-            Called::ShortCode(_) => format!(": a short code of {at}"),
-            Called::Number(number) => format!(" {}: +{number}", plan_words(country)),
-            Called::Bad(bad) => format!(" {}: no number ({bad})", plan_words(country)),
-        }
-}
-
-const fn rule_name(rule: u8) -> &'static str {
-    match rule {
-        6 => "R6",
-        7 => "R7",
-        8 => "R8",
-        9 => "R9",
-        10 => "R10",
-        11 => "R11",
-        _ => "R12",
-    }
-}
-
-fn rule_words(rule: u8, decided: &Decided<'_>, account: &Account<'_>) -> String {
-    let call_type = decided.rated.call_type;
-    let home = account.country;
-    let because = match rule {
-        6 => "an emergency number costs nothing".to_owned(),
-        7 => "to an extension or another number of the same account: in-plan".to_owned(),
-        8 => "the longest row that names a call type gives type and price".to_owned(),
-        9 => format!("inside {home}, or listed by the plan: in-plan"),
-        10 => format!("seen from {home}"),
-        _ => "the called side's leg".to_owned(),
-    };
-    format!("{because} → {call_type}")
-}
-
-/// The rule behind a suspense.
-const fn why_rule(why: Why) -> &'static str {
-    match why {
-        Why::NoAnswerTime | Why::NoTalkTime => "R1",
-        Why::NegativeTalkTime | Why::TooLong | Why::FromTheFuture | Why::TooOld => "R2",
-        Why::BadNumber(_) => "R3",
-        Why::NoSuchAccount | Why::NoSuchNodeAccount | Why::NobodyPays => "R4",
-        Why::BeforeBillingStart | Why::AccountEnded => "R5",
-        Why::NoOverageRow => "R12",
-        Why::NoPlan | Why::NoRow | Why::RowTooShort | Why::Blocked => "R16",
-    }
-}
-
-fn row_words(row: &Row<'_>) -> String {
-    let mut words = format!("longest prefix {} of deck {}", row.prefix, row.deck);
-    if !row.destination.is_empty() {
-        words += &format!(" ({})", row.destination);
-    }
-    if let Some(call_type) = row.call_type {
-        words += &format!(", call type {call_type}");
-    }
-    words += &format!(": {}", price_words(&row.price));
-    match (row.valid_from, row.valid_to) {
-        (None, None) => words += "; always in force",
-        (Some(from), None) => words += &format!("; in force from {from}"),
-        (None, Some(to)) => words += &format!("; in force before {to}"),
-        (Some(from), Some(to)) => words += &format!("; in force from {from} and before {to}"),
-    }
-    words
-}
-
-fn price_words(price: &Price) -> String {
-    let mut words = format!("{} a minute", price.rate.fixed(0));
-    for (name, amount) in [
-        ("connect fee", Some(price.connect_fee).filter(|fee| *fee != Money::ZERO)),
-        ("at least", price.minimum_cost),
-        ("at most", price.maximum_cost),
-    ] {
-        if let Some(amount) = amount {
-            words += &format!(", {name} {}", amount.fixed(0));
-        }
-    }
-    words
-}
-
-fn steps_origin(row: Option<&Row<'_>>, plan: &Plan) -> String {
-    match (row.and_then(|row| row.steps), plan.steps) {
-        (Some(_), _) => "the row's own steps".to_owned(),
-        (None, Some(_)) => format!("the steps of plan {}", plan.name),
-        (None, None) => "the country rules' steps".to_owned(),
-    }
-}
-
-/// R13 in arithmetic: `61.2 s → 120 s (up 60/60: 60 + ceil(1.2/60)×60)`.
-fn steps_words(rule: &StepRule, talk: Micros, billable: u32) -> String {
-    let StepRule { initial, increment, minimum, free_below, .. } = *rule;
-    let how = if talk <= Micros(0) {
-        "nothing was talked".to_owned()
-    } else if talk < free_below {
-        format!("below {free_below} s is forgiven")
-    } else {
-        let first = Micros::seconds(i64::from(initial));
-        let mut how = match rule.mode {
-            StepMode::Up if talk <= first => format!("up {initial}/{increment}: the first {initial} s"),
-            StepMode::Up => {
-                let beyond = Micros(talk.0 - first.0);
-                format!("up {initial}/{increment}: {initial} + ceil({beyond}/{increment})×{increment}")
-            }
-            StepMode::Nearest => format!("nearest {increment}: round({talk}/{increment})×{increment}"),
-        };
-        if minimum > 0 {
-            how += &format!(", at least {minimum}");
-        }
-        how
-    };
-    format!("{talk} s → {billable} s ({how})")
-}
-
-fn allowance_words(
-    plan: &Plan,
-    account: &Account<'_>,
-    period: Period,
-    allowance: Allowance,
-    left: u64,
-    used: u64,
-    rated: &Rated,
-) -> String {
-    let Allowance::Seconds(seconds) = allowance else {
-        return format!("unlimited minutes: all {} s are included", rated.included_seconds);
-    };
-    let mut words = format!("allowance of {period}: {} s", seconds);
-    if let (Some((days, of)), Allowance::Seconds(whole)) =
-        (price::first_month_days(plan, account, period), plan.allowance)
-    {
-        words += &format!(" (first month: {} min × {days}/{of} days, up to the minute)", whole / 60);
-    }
-    let drawn = u64::from(rated.included_seconds);
-    let beyond = rated.billable_seconds - rated.included_seconds;
-    words
-        + &format!(
-            ", {used} s used before, {left} s left; {drawn} s drawn, {} s left after; {beyond} s beyond",
-            left - drawn
-        )
-}
-
-/// R18 in arithmetic: `0.1 + 0.015/min × 60 s / 60 = 0.115 → 0.1150 EUR (rounded once to 4 decimals, halves away from zero)`.
-fn cost_words(charge: &Charge, rated: &Rated) -> String {
-    let (due, seconds) = (&charge.due, charge.charged_seconds);
-    let currency = text(&rated.basis.currency);
-    let cost = rated.cost.fixed(u32::from(rated.basis.decimals));
-    if charge.price == price::NO_PRICE {
-        return format!("costs nothing: {cost} {currency}");
-    }
-    let fee = if due.connect_fee == Money::ZERO { String::new() } else { format!("{} + ", due.connect_fee.fixed(0)) };
-    let mut sixtieths = i128::from(due.connect_fee.0) * 60 + i128::from(due.rate.0) * i128::from(seconds);
-    let mut words = format!("{fee}{}/min × {seconds} s / 60 = {}", due.rate.fixed(0), sixtieths_text(sixtieths));
-    for (name, cap) in [("at least", due.minimum_cost), ("at most", due.maximum_cost)] {
-        if let Some(cap) = cap {
-            let capped = i128::from(cap.0) * 60;
-            sixtieths = if name == "at least" { sixtieths.max(capped) } else { sixtieths.min(capped) };
-            words += &format!(", {name} {}: {}", cap.fixed(0), sixtieths_text(sixtieths));
-        }
-    }
-    words + &format!(" → rounded once to {} decimals, halves away from zero: {cost} {currency}", rated.basis.decimals)
-}
-
-/// Sixtieths of a nano-unit as a decimal, exact, or with `…` where sixtieths do not end.
-fn sixtieths_text(sixtieths: i128) -> String {
-    let sign = if sixtieths < 0 { "-" } else { "" };
-    let unit = 60 * 10_u128.pow(MONEY_DECIMALS);
-    let (whole, mut rest) = (sixtieths.unsigned_abs() / unit, sixtieths.unsigned_abs() % unit);
-    let mut digits = String::new();
-    // Twelve decimals: a nano-unit's nine and three of the sixtieths'.
-    for _ in 0..12 {
-        if rest == 0 {
-            break;
-        }
-        digits.push(char::from(b'0' + (rest * 10 / unit) as u8));
-        rest = rest * 10 % unit;
-    }
-    let point = if digits.is_empty() { "" } else { "." };
-    let more = if rest == 0 { "" } else { "…" };
-    format!("{sign}{whole}{point}{digits}{more}")
-}
-
-const fn kind_name(kind: NumberKind) -> &'static str {
-    match kind {
-        NumberKind::Fixed => "fixed",
-        NumberKind::Mobile => "mobile",
-        NumberKind::FixedOrMobile => "fixed_or_mobile",
-        NumberKind::Premium => "premium",
-        NumberKind::TollFree => "toll_free",
-        NumberKind::SharedCost => "shared_cost",
-        NumberKind::Voip => "voip",
-        NumberKind::Uan => "uan",
-        NumberKind::Pager => "pager",
-        NumberKind::Personal => "personal",
-        NumberKind::Voicemail => "voicemail",
-        NumberKind::Unknown => "unknown",
-    }
 }

@@ -13,11 +13,12 @@ use super::image::{
 };
 use super::plans::{self, PlanText, Plans};
 use super::{Compiled, Finding, RatesText, Severity};
+use crate::call::StepMode;
 use crate::number::classify::{self, NumberingRow};
 use crate::number::countries::Countries;
 use crate::number::prefix::{self, codes, lexicographic};
-use crate::number::{Country, DIGITS_MAX, Number};
-use crate::time::Zone;
+use crate::number::{Country, DIGITS_MAX, Number, NumberKind};
+use crate::time::{MICROS_PER_SECOND, Micros, Zone};
 
 /// Image indexes of deck lists have 16 bits, of which one tells typed rows apart.
 const LISTS_MAX: usize = 1 << 15;
@@ -114,6 +115,26 @@ fn check_plans(
         }
     }
     check_shared_decks(plans, findings);
+    countries.into_iter().for_each(|countries| warn_of_nothing_billed(plans, countries, findings));
+}
+
+/// R14: rounding to the nearest step forgives short calls, which surprises whoever reads it for the first time.
+fn warn_of_nothing_billed(plans: &Plans, countries: &Countries, findings: &mut Findings) {
+    for plan in &plans.plans {
+        let rule = plan.steps.unwrap_or_else(|| countries.steps(plan.country, plan.country, NumberKind::Fixed));
+        if rule.mode == StepMode::Nearest && rule.increment > 1 && rule.minimum == 0 {
+            let half = Micros(i64::from(rule.increment) * MICROS_PER_SECOND / 2);
+            let message = format!(
+                "plan {:?}: calls under {half} s are billed 0 seconds, steps being nearest {}",
+                plan.name, rule.increment
+            );
+            findings.warn(
+                plan.at,
+                message,
+                "steps = { increment = 60 } rounds up; with a minimum short calls are billed too",
+            );
+        }
+    }
 }
 
 /// A deck without a currency that plans of two currencies use means two prices by one number.

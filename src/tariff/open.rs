@@ -11,10 +11,10 @@ use zerocopy::little_endian::U32;
 
 use super::image::{ENTRY_MANY, Kind, Meta, Sections, StoredDeck, StoredPlan, StoredRow, StoredTerms};
 use super::{ImageError, Plan, Tariff};
-use crate::number::Country;
 use crate::number::classify::NumberingPlan;
 use crate::number::countries::Countries;
 use crate::number::prefix::{PrefixMap, codes::Codes};
+use crate::number::{Country, Number};
 
 /// What was found in an image: small things read, big things located.
 pub(super) struct Opened {
@@ -112,21 +112,24 @@ impl Tariff {
             return damaged("terms that no deck could have");
         }
         let rows = self.rows();
-        let prefixes = Codes::validate(slice(&self.bytes, &self.opened.row_prefixes)).map_err(ImageError::Damaged)?;
-        if prefixes.len() as usize != rows.len() {
-            return damaged("another number of prefixes than of rows");
-        }
         let terms = self.terms_table().len();
         let mut name_before = None;
-        for (row, prefix) in rows.iter().zip(prefixes.iter()) {
+        let check = |id: u32, prefix: Number| {
+            let row = rows.get(id as usize).ok_or("more prefixes than rows")?;
             if row.terms() >= terms || row.digits() != prefix.len() {
-                return damaged("a row");
+                return Err("a row");
             }
             // Neighbours mostly share their destination.
             if name_before != Some(row.name) && self.name(row).is_none() {
-                return damaged("a destination name");
+                return Err("a destination name");
             }
             name_before = Some(row.name);
+            Ok(())
+        };
+        let prefixes = slice(&self.bytes, &self.opened.row_prefixes);
+        let prefixes = Codes::validate(prefixes, check).map_err(ImageError::Damaged)?;
+        if prefixes.len() as usize != rows.len() {
+            return damaged("more rows than prefixes");
         }
         let mut next = 0;
         for deck in &self.opened.decks {
@@ -139,10 +142,9 @@ impl Tariff {
     }
 
     fn check_index(&self, index: &Index) -> Result<(), ImageError> {
-        let map = PrefixMap::validate(slice(&self.bytes, &index.map)).map_err(ImageError::Damaged)?;
         let (rows, entries) = (self.rows(), self.entries(index));
         let fits = |row: u32, digits: usize| rows.get(row as usize).is_some_and(|r| r.digits() == digits);
-        for (id, prefix) in (0..map.len()).zip(map.prefixes()) {
+        let check = |id: u32, prefix: Number| {
             let digits = prefix.len();
             let sound = match (index.first_row, entries.get(id as usize).map(|e| e.get())) {
                 (Some(first), _) => first.checked_add(id).is_some_and(|row| fits(row, digits)),
@@ -153,11 +155,10 @@ impl Tariff {
                 }
                 (None, None) => false,
             };
-            if !sound {
-                return damaged("a prefix leads to no row");
-            }
-        }
-        Ok(())
+            if sound { Ok(()) } else { Err("a prefix leads to no row") }
+        };
+        let map = slice(&self.bytes, &index.map);
+        PrefixMap::validate_with(map, check).map(|_| ()).map_err(ImageError::Damaged)
     }
 
     pub(super) fn rows(&self) -> &[StoredRow] {

@@ -11,3 +11,4 @@ pub mod histogram;
 pub mod random;
 pub mod recipe;
 pub mod send;
+pub mod target;

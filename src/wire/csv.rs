@@ -86,6 +86,28 @@ pub fn decode<'a>(
     draft.finish(line, scratch, node)
 }
 
+/// Where the byte stands from `from` on, or the end of the text; eight bytes at a time, since cells are too short for
+/// `memchr` to be worth its call.
+#[inline]
+fn find(text: &[u8], from: usize, byte: u8) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let mut at = from;
+    while let Some(eight) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let other = u64::from_le_bytes(*eight) ^ (ONES * u64::from(byte));
+        // The high bit of each byte that is zero; false ones only above the first.
+        let found = other.wrapping_sub(ONES) & !other & HIGH;
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    while text.get(at).is_some_and(|b| *b != byte) {
+        at += 1;
+    }
+    at.min(text.len())
+}
+
 /// The cells of one line.
 struct Cells<'a> {
     line: &'a [u8],
@@ -102,17 +124,33 @@ impl<'a> Cells<'a> {
     #[inline]
     fn next(&mut self, scratch: &mut Scratch) -> Result<Option<Place>, Refusal> {
         let Some(from) = self.at else { return Ok(None) };
-        let rest = self.line.get(from..).unwrap_or_default();
-        let spaces = rest.iter().take_while(|b| self.is_space(**b)).count();
-        if rest.get(spaces) == Some(&b'"') {
-            return self.quoted(from + spaces + 1, scratch).map(Some);
+        if !matches!(self.line.get(from), Some(b'#'..=b'~')) {
+            return self.next_with_spaces(from, scratch).map(Some);
         }
-        let length = memchr::memchr(self.separator, rest);
-        self.at = length.map(|length| from + length + 1);
-        let cell = rest.get(..length.unwrap_or(rest.len())).unwrap_or_default();
-        let spaces_behind = cell.iter().rev().take_while(|b| self.is_space(**b)).count();
-        let end = from + cell.len() - spaces_behind;
-        Ok(Some(Place { start: (from + spaces).min(end) as u32, end: end as u32, in_scratch: false }))
+        let end = find(self.line, from, self.separator);
+        self.at = (end < self.line.len()).then_some(end + 1);
+        Ok(Some(self.trimmed(from, end)))
+    }
+
+    /// A cell that is empty, or begins with white space, a quote, or something rare.
+    fn next_with_spaces(&mut self, from: usize, scratch: &mut Scratch) -> Result<Place, Refusal> {
+        let rest = self.line.get(from..).unwrap_or_default();
+        let start = from + rest.iter().take_while(|b| self.is_space(**b)).count();
+        if self.line.get(start) == Some(&b'"') {
+            return self.quoted(start + 1, scratch);
+        }
+        let end = find(self.line, start, self.separator);
+        self.at = (end < self.line.len()).then_some(end + 1);
+        Ok(self.trimmed(start, end))
+    }
+
+    #[inline]
+    fn trimmed(&self, start: usize, end: usize) -> Place {
+        let mut end = end;
+        while end > start && self.line.get(end - 1).is_some_and(|b| self.is_space(*b)) {
+            end -= 1;
+        }
+        Place { start: start as u32, end: end as u32, in_scratch: false }
     }
 
     fn is_space(&self, byte: u8) -> bool {

@@ -8,14 +8,32 @@
 /// What was found; `consumed` bytes of the buffer are done with, and the caller takes them off its front.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Element {
-    /// An element at `from..to`.
-    Whole { from: usize, to: usize, consumed: usize },
-    /// An element that is cut off by the end of the document, or grew too long. Its rest is passed over in silence.
-    TooLong { consumed: usize },
+    /// An element.
+    Whole {
+        /// Where in the buffer it begins.
+        from: usize,
+        /// Where it ends.
+        to: usize,
+        /// Bytes to take off the front of the buffer.
+        consumed: usize,
+    },
+    /// An element that grew too long. Its rest is passed over in silence.
+    TooLong {
+        /// Bytes to take off the front of the buffer.
+        consumed: usize,
+    },
     /// Something that does not belong there; everything behind is passed over in silence.
-    Broken { consumed: usize, expected: &'static str },
+    Broken {
+        /// Bytes to take off the front of the buffer.
+        consumed: usize,
+        /// What should stand there.
+        expected: &'static str,
+    },
     /// Nothing of interest.
-    Nothing { consumed: usize },
+    Nothing {
+        /// Bytes to take off the front of the buffer.
+        consumed: usize,
+    },
 }
 
 impl Element {

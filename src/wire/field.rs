@@ -21,18 +21,31 @@ const MILLISECONDS_FROM: i64 = 100_000_000_000;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Field {
+    /// Unique per node (and direction).
     Id,
+    /// Who says so.
     Node,
+    /// Who pays, where the sender names it.
     Account,
+    /// Who forwarded the call and pays for it.
     ForwardedBy,
+    /// Calling number.
     Source,
+    /// Called number.
     Destination,
+    /// Q.850 or SIP code.
     Cause,
+    /// `outbound` or `inbound`.
     Direction,
+    /// Set-up of the call.
     Start,
+    /// When it was answered.
     Answer,
+    /// When it ended.
     End,
+    /// Seconds of talk.
     Duration,
+    /// Per-node counter.
     Seq,
 }
 

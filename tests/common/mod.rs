@@ -79,7 +79,7 @@ impl Books {
 
     fn leg(&self, call: &Call, leg: &Leg) -> String {
         let world = self.world();
-        let account = self.directory.row(leg.account_row).name;
+        let account = self.directory.row(leg.account_row).name();
         let rated = rating::rate(leg, world, leg.period(world), call.used);
         let (record, used) = (call.record(), call.used);
         let proof = rating::prove(&record, call.received(), &call.profile, world, leg.direction, &|_, _| used);

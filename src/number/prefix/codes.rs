@@ -11,7 +11,6 @@
 use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
-use super::lexicographic;
 use crate::number::Number;
 
 /// Entries a block; the first of a block shares nothing, so that reading can begin there.
@@ -57,20 +56,28 @@ pub struct Codes<'a> {
 }
 
 impl<'a> Codes<'a> {
-    /// Checks every entry; ascending order is asked for apart.
-    pub fn validate(bytes: &'a [u8]) -> Result<Codes<'a>, &'static str> {
+    /// Checks every entry and shows each to `visit` in order; ascending order is for `visit` to ask for.
+    pub fn validate(
+        bytes: &'a [u8],
+        mut visit: impl FnMut(u32, Number) -> Result<(), &'static str>,
+    ) -> Result<Codes<'a>, &'static str> {
         let codes = Codes::split(bytes).ok_or("codes: cut short")?;
         let mut at = 0;
         let mut before = None;
-        for i in 0..codes.count as usize {
-            if i % BLOCK == 0 {
-                if codes.offsets.get(i / BLOCK).map(|o| o.get() as usize) != Some(at) {
+        for i in 0..codes.count {
+            if (i as usize).is_multiple_of(BLOCK) {
+                if codes.offsets.get(i as usize / BLOCK).map(|o| o.get() as usize) != Some(at) {
                     return Err("codes: a block lies elsewhere");
                 }
                 before = None;
             }
-            let (number, next) = codes.entry(at, before).ok_or("codes: a bad entry")?;
-            (before, at) = (Some(number), next);
+            let (number, length, next) = codes.entry(at, before).ok_or("codes: a bad entry")?;
+            // The packed form of this very length and nothing else: digits, then filler.
+            if number.prefix(length) != number || !digits_only(number, length) {
+                return Err("codes: a bad entry");
+            }
+            visit(i, number)?;
+            (before, at) = (Some((number, length)), next);
         }
         if at != codes.entries.len() {
             return Err("codes: something behind the last entry");
@@ -112,12 +119,12 @@ impl<'a> Codes<'a> {
         }
         let i = i as usize;
         let mut at = self.offsets.get(i / BLOCK)?.get() as usize;
-        let mut number = None;
+        let mut before = None;
         for _ in 0..=i % BLOCK {
-            let (this, next) = self.entry(at, number)?;
-            (number, at) = (Some(this), next);
+            let (number, length, next) = self.entry(at, before)?;
+            (before, at) = (Some((number, length)), next);
         }
-        number
+        before.map(|(number, _)| number)
     }
 
     /// All numbers in order.
@@ -125,44 +132,42 @@ impl<'a> Codes<'a> {
         let codes = *self;
         let (mut at, mut before) = (0, None);
         (0..codes.count as usize).map_while(move |i| {
-            let (number, next) = codes.entry(at, before.filter(|_| i % BLOCK != 0))?;
-            (before, at) = (Some(number), next);
+            let (number, length, next) = codes.entry(at, before.filter(|_| i % BLOCK != 0))?;
+            (before, at) = (Some((number, length)), next);
             Some(number)
         })
     }
 
-    /// Refuses numbers that do not strictly ascend.
-    pub fn ascending(&self) -> Result<(), &'static str> {
-        let mut least = 0;
-        for number in self.iter() {
-            // No number's key is 0: it has at least one digit.
-            if lexicographic(number) <= least {
-                return Err("codes: not in ascending order");
-            }
-            least = lexicographic(number);
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn entry(&self, at: usize, before: Option<Number>) -> Option<(Number, usize)> {
-        let head = *self.entries.get(at)?;
+    /// The number at a place among the entries, how many digits it has, and the place behind it.
+    #[inline(always)]
+    fn entry(&self, at: usize, before: Option<(Number, usize)>) -> Option<(Number, usize, usize)> {
+        let rest = self.entries.get(at..)?;
+        let head = *rest.first()?;
         let (shared, length) = (usize::from(head >> 4), usize::from(head & 0xF) + 1);
-        let before = match before {
-            Some(before) if before.len() >= shared => before.prefix(shared).0,
-            None if shared == 0 => super::FILLER,
-            _ => return None,
+        let (before, digits_before) = before.map_or((0, 0), |(number, length)| (number.0, length));
+        if shared > digits_before || shared > length {
+            return None;
+        }
+        let bytes = (length - shared).div_ceil(2);
+        let packed = match rest.get(1..9) {
+            Some(eight) => u64::from_be_bytes(eight.try_into().ok()?),
+            None => {
+                // The last entries of all have fewer than eight bytes behind them.
+                let mut eight = [0xAA; 8];
+                let few = rest.get(1..)?;
+                eight.get_mut(..few.len())?.copy_from_slice(few);
+                u64::from_be_bytes(eight)
+            }
         };
-        let bytes = length.checked_sub(shared)?.div_ceil(2);
-        let packed = self.entries.get(at + 1..at + 1 + bytes)?;
-        let mut rest = [0xAA; 8];
-        rest.get_mut(..bytes)?.copy_from_slice(packed);
-        let rest = u64::from_be_bytes(rest);
-        let keep = u64::MAX.checked_shr(4 * shared as u32).unwrap_or(0);
-        let number = Number(before & !keep | (rest >> (4 * shared as u32)) & keep);
-        // The digits are digits and the filler is filler: the packed form of this very length, nothing else.
-        (number.len() == length && number.prefix(length) == number && digits_only(number, length))
-            .then_some((number, at + 1 + bytes))
+        if rest.len() <= bytes {
+            return None;
+        }
+        // Shared digits, then own ones, then filler. A shift by all 64 bits is none of the digits, hence checked.
+        let behind = |digits: usize| u64::MAX.checked_shr(4 * digits as u32).unwrap_or(0);
+        let own = packed.checked_shr(4 * shared as u32).unwrap_or(0);
+        let (from, to) = (behind(shared), behind(shared + 2 * bytes));
+        let number = before & !from | own & from & !to | super::FILLER & to;
+        Some((Number(number), length, at + 1 + bytes))
     }
 }
 

@@ -85,13 +85,29 @@ pub struct PrefixMap<'a> {
 impl<'a> PrefixMap<'a> {
     /// Checks everything once: every place, size, kind and id. Look-ups in accepted bytes answer for every number.
     pub fn validate(bytes: &'a [u8]) -> Result<PrefixMap<'a>, &'static str> {
+        PrefixMap::validate_with(bytes, |_, _| Ok(()))
+    }
+
+    /// [`PrefixMap::validate`], showing each id and its prefix to whoever has more to check.
+    pub fn validate_with(
+        bytes: &'a [u8],
+        mut visit: impl FnMut(u32, Number) -> Result<(), &'static str>,
+    ) -> Result<PrefixMap<'a>, &'static str> {
         let map = PrefixMap::split(bytes).ok_or("prefix map: cut short or foreign")?;
         validate::validate(&map)?;
-        Codes::validate(map.codes.bytes())?;
-        if map.codes.len() != map.count {
+        // No number's key is 0: it has at least one digit.
+        let mut least = 0;
+        let codes = Codes::validate(map.codes.bytes(), |id, prefix| {
+            let key = lexicographic(prefix);
+            if key <= least {
+                return Err("prefix map: prefixes are not in ascending order");
+            }
+            least = key;
+            visit(id, prefix)
+        })?;
+        if codes.len() != map.count {
             return Err("prefix map: another number of codes than of prefixes");
         }
-        map.codes.ascending()?;
         Ok(map)
     }
 

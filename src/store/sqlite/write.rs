@@ -36,9 +36,9 @@ impl Writer {
                 batch.upto, batch.from
             )));
         }
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         // The memory is taken out and put back only after the commit: whatever fails, it is read again.
         let memory = self.memory.take();
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let (stored, last) = super::state::position(&transaction)?;
         if stored == batch.upto {
             self.memory = memory.filter(|memory| memory.flush == last);

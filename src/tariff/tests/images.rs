@@ -102,7 +102,7 @@ proptest! {
 
     /// Damage by somebody who makes the digest fit: refused, or every question is answered.
     #[test]
-    fn forged_images_never_panic(places in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 60)) {
+    fn forged_images_never_panic(places in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 20)) {
         let good = image();
         for (place, value) in places {
             let mut bytes = good.clone();
@@ -128,6 +128,27 @@ proptest! {
             let digest = blake3::hash(&bytes[..content]);
             bytes[content..].copy_from_slice(digest.as_bytes());
             let _ = Tariff::open(Bytes::from(bytes));
+        }
+    }
+
+    /// Rates that somebody damaged: refused with findings, or an image that opens.
+    #[test]
+    fn damaged_rates_are_refused_or_compiled(
+        file in 0..4_usize, place in any::<prop::sample::Index>(), cut in 0..4_usize, put in proptest::collection::vec(any::<u8>(), 0..4),
+    ) {
+        let plans = "[plan.p]\ncountry = \"DE\"\ncurrency = \"EUR\"\noverage_rate = \"1\"\ndecks = [\"a\"]\nsteps = { increment = 6 }\n";
+        let mut text = rates(plans, &[("a", "prefix,rate,increment,valid_from,destination\n49,0.02,60/60,2026-01-01,\"x, y\"\nDE:118,1,,,\n")]);
+        let bytes = match file {
+            0 => &mut text.countries,
+            1 => &mut text.numbering,
+            2 => &mut text.plans,
+            _ => &mut text.decks[0].1,
+        };
+        let at = place.index(bytes.len());
+        bytes.splice(at..(at + cut).min(bytes.len()), put);
+        match compile(&text) {
+            Ok(compiled) => exercise(&Tariff::open(Bytes::from(compiled.image)).unwrap()),
+            Err(findings) => prop_assert!(findings.iter().any(|f| f.severity == Severity::Error)),
         }
     }
 }

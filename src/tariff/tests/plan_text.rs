@@ -210,3 +210,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn steps_that_bill_nothing_are_told() {
+    for (steps, told) in [
+        ("{ increment = 60, mode = \"nearest\" }", true),
+        ("{ increment = 60, mode = \"nearest\", minimum = 60 }", false),
+        ("{ increment = 1, mode = \"nearest\" }", false),
+        ("{ increment = 60 }", false),
+    ] {
+        let plans = format!("[plan.p]\ncountry = \"DE\"\ncurrency = \"EUR\"\noverage_rate = \"1\"\nsteps = {steps}\n");
+        let findings = compile(&rates(&plans, &[])).unwrap().findings;
+        let messages: Vec<_> = findings.iter().map(|f| (f.severity, f.message.as_str())).collect();
+        let expected = (Severity::Warning, "plan \"p\": calls under 30 s are billed 0 seconds, steps being nearest 60");
+        assert_eq!(messages, if told { vec![expected] } else { vec![] }, "{steps}");
+    }
+}

@@ -1,12 +1,13 @@
 //! A disk in memory whose faults a test chooses: it forgets at a crash what was not synced, sector by sector.
 //!
 //! The same seed and the same calls give the same faults. The model:
-//! - every 512-byte sector written since the last good sync is, after [`SimDisk::crash`], either as last synced or as any of
-//!   the versions written since, each sector for itself (lost and reordered writes, torn frames);
+//! - every 512-byte sector written since the last good sync is, after [`SimDisk::crash`], either as last synced or as
+//!   any of the versions written since, each sector for itself (lost and reordered writes, torn frames);
 //! - the same holds for the file's length;
 //! - of the changes to a folder's names since its last sync, a random first part survives, in order (a journalling file
 //!   system); a file's sync does not make its name durable;
-//! - after a failed sync the bytes can still be read but are never written, even by a later good sync (what Linux does);
+//! - after a failed sync the bytes can still be read but are never written, even by a later good sync (what Linux
+//!   does);
 //! - handles opened before a crash fail afterwards.
 //!
 //! Does not know what is stored on it.
@@ -17,6 +18,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::disk::{Disk, DiskFile};
+use content::{Content, blank};
+
+mod content;
+#[cfg(test)]
+mod tests;
 
 /// What a disk writes whole or not at all.
 pub const SECTOR: usize = 512;
@@ -57,21 +63,6 @@ enum Rename {
     Set(PathBuf, usize),
     Move { from: PathBuf, to: PathBuf, file: usize },
     Remove(PathBuf),
-}
-
-type Sector = Box<[u8; SECTOR]>;
-
-#[derive(Clone, Default)]
-struct Content {
-    durable: BTreeMap<u64, Sector>,
-    durable_length: u64,
-    /// Versions written since the last good sync, oldest first; the last one is what is read.
-    unsynced: BTreeMap<u64, Vec<Sector>>,
-    /// Left behind by a failed sync: read, never written.
-    phantom: BTreeMap<u64, Sector>,
-    /// Lengths since the last good sync, oldest first.
-    lengths: Vec<u64>,
-    length: u64,
 }
 
 impl SimDisk {
@@ -250,10 +241,6 @@ fn countdown(left: &mut Option<u64>) -> io::Result<()> {
     }
 }
 
-fn blank() -> Sector {
-    Box::new([0; SECTOR])
-}
-
 impl Rename {
     fn apply(self, names: &mut BTreeMap<PathBuf, usize>) {
         match self {
@@ -269,91 +256,6 @@ impl Rename {
     fn path(&self) -> &Path {
         match self {
             Rename::Set(path, _) | Rename::Remove(path) | Rename::Move { to: path, .. } => path,
-        }
-    }
-}
-
-impl Content {
-    fn sector(&self, at: u64) -> Option<&Sector> {
-        let written = self.unsynced.get(&at).and_then(|versions| versions.last());
-        written.or_else(|| self.phantom.get(&at)).or_else(|| self.durable.get(&at))
-    }
-
-    /// Fills the buffer; the caller has seen to it that it ends before the file does.
-    fn read(&self, buffer: &mut [u8], offset: u64) {
-        let mut done = 0;
-        while done < buffer.len() {
-            let place = offset + done as u64;
-            let (at, within) = (place / SECTOR as u64, (place % SECTOR as u64) as usize);
-            let n = (SECTOR - within).min(buffer.len() - done);
-            match self.sector(at) {
-                Some(sector) => buffer[done..done + n].copy_from_slice(&sector[within..within + n]),
-                None => buffer[done..done + n].fill(0),
-            }
-            done += n;
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8], offset: u64) {
-        let mut done = 0;
-        while done < bytes.len() {
-            let place = offset + done as u64;
-            let (at, within) = (place / SECTOR as u64, (place % SECTOR as u64) as usize);
-            let n = (SECTOR - within).min(bytes.len() - done);
-            let mut sector = self.sector(at).cloned().unwrap_or_else(blank);
-            sector[within..within + n].copy_from_slice(&bytes[done..done + n]);
-            self.unsynced.entry(at).or_default().push(sector);
-            done += n;
-        }
-        self.set_length(self.length.max(offset + bytes.len() as u64));
-    }
-
-    fn set_length(&mut self, length: u64) {
-        if length < self.length {
-            // What is cut off reads as zero should the file grow again.
-            let from = length / SECTOR as u64;
-            let maps = self.durable.keys().chain(self.unsynced.keys()).chain(self.phantom.keys());
-            let touched: BTreeSet<u64> = maps.copied().filter(|at| *at >= from).collect();
-            for at in touched {
-                let mut sector = self.sector(at).cloned().unwrap_or_else(blank);
-                let keep = if at == from { (length % SECTOR as u64) as usize } else { 0 };
-                sector[keep..].fill(0);
-                self.unsynced.entry(at).or_default().push(sector);
-            }
-        }
-        if length != self.length {
-            self.length = length;
-            self.lengths.push(length);
-        }
-    }
-
-    fn sync(&mut self) {
-        for (at, mut versions) in std::mem::take(&mut self.unsynced) {
-            // A sector written again is dirty again, whatever failed before.
-            self.phantom.remove(&at);
-            if let Some(last) = versions.pop() {
-                self.durable.insert(at, last);
-            }
-        }
-        self.lengths.clear();
-        self.durable_length = self.length;
-    }
-
-    fn sync_failed(&mut self) {
-        for (at, mut versions) in std::mem::take(&mut self.unsynced) {
-            if let Some(last) = versions.pop() {
-                self.phantom.insert(at, last);
-            }
-        }
-    }
-
-    fn cut_durable(&mut self, length: u64) {
-        self.length = length;
-        self.durable_length = length;
-        self.durable.retain(|at, _| at * (SECTOR as u64) < length);
-        let within = (length % SECTOR as u64) as usize;
-        if let Some(sector) = self.durable.get_mut(&(length / SECTOR as u64)) {
-            sector[within..].fill(0);
         }
     }
 }
@@ -509,7 +411,3 @@ impl DiskFile for SimFile {
         })
     }
 }
-
-#[cfg(test)]
-#[path = "sim_tests.rs"]
-mod tests;
