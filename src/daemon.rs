@@ -52,9 +52,7 @@ pub async fn run(
     let metrics = Metrics::install();
     describe_metrics();
     let clock = Clock::wall();
-    std::fs::create_dir_all(&config.data_dir)
-        .map_err(|e| Exit::environment(format!("the data folder {} cannot be made: {e}", config.data_dir.display())))?;
-    poison::end_on_panic(&config.data_dir);
+    make_folder(&config)?;
     let mut engine = Engine::start(&config, clock.clone())?;
     for sentence in &engine.report {
         tracing::info!("{sentence}");

@@ -65,10 +65,6 @@ impl Daemon {
         self.ask("GET", path, &[], "")
     }
 
-    fn post(&self, path: &str, body: Value) -> Answer {
-        self.ask("POST", path, &[("Content-Type", "application/json")], &body.to_string())
-    }
-
     /// Sends records, which must all be taken.
     fn send(&self, records: &[Value]) {
         let lines: String = records.iter().map(|r| format!("{r}\n")).collect();
@@ -254,7 +250,7 @@ fn requests_get_the_right_status_and_form() {
         ("POST", "/v1/calls", &[("Content-Type", "image/png")], "x", 415, "text/csv"),
         ("POST", "/v1/calls", &json_kind, "[{\"id\":1}]", 200, "\"refused\":[{\"line\":1"),
         ("POST", "/v1/suspense/retry", &none, "", 200, "\"tried\":2"),
-        ("POST", "/v1/suspense/retry", &json_kind, r#"{"reason":"no_rate"}"#, 200, "\"left\":1"),
+        ("POST", "/v1/suspense/retry", &json_kind, r#"{"reason":"unknown_account"}"#, 200, "\"left\":1"),
         ("POST", "/v1/suspense/retry", &json_kind, r#"{"why":"no_rate"}"#, 422, "unknown field"),
         ("POST", "/v1/tariff/reload", &none, "", 200, "\"tariff_changed\":false"),
         ("POST", "/v1/tariff/reload", &json_kind, r#"{"effective_from":"soon"}"#, 400, "write RFC 3339"),
@@ -627,6 +623,42 @@ fn every_metric_is_there_described_and_a_number() {
         (&status["ready"], &status["books_balanced"], &status["store_up"]),
         (&json!(true), &json!(true), &json!(true))
     );
+}
+
+#[test]
+fn a_store_that_is_away_is_said_and_loses_nothing() {
+    let daemon = Daemon::start("");
+    daemon.send(&records()[..1]);
+    let (period, _) = last_month();
+    let file = daemon.folder.path().join("data/callrated.db");
+    // Another process that writes keeps the store from writing.
+    let other = rusqlite::Connection::open(file).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    daemon.send(&records()[1..]);
+    let stored = daemon.get(&format!("/v1/periods/{period}/usage"));
+    assert_eq!(stored.status, 503, "{}", stored.body);
+    assert_eq!(stored.header("retry-after"), "1");
+    wait_until("not ready", || daemon.get("/readyz").status == 503);
+    let ready = daemon.get("/readyz");
+    assert!(ready.json()["errors"][0].as_str().unwrap().starts_with("the store is away"), "{}", ready.body);
+    assert_eq!(daemon.get("/healthz").status, 200);
+    assert_eq!(daemon.get("/v1/status").json()["store_up"], json!(false));
+    // What is known now does not need the store.
+    let live = daemon.get(&format!("/v1/accounts/acme/usage?period={period}"));
+    assert_eq!(live.status, 200, "{}", live.body);
+    other.execute_batch("ROLLBACK").unwrap();
+    wait_until("ready", || daemon.get("/readyz").status == 200);
+    let stored = daemon.get(&format!("/v1/periods/{period}/usage")).json();
+    assert_eq!(stored["accounts"][0]["totals"], live.json()["totals"]);
+    assert_eq!(daemon.get("/v1/status").json()["books_balanced"], json!(true));
+}
+
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "{what} does not come");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]
