@@ -264,6 +264,9 @@ fn run(settings: &Settings, folder: &Path) -> Result<(), Box<dyn std::error::Err
             .iter()
             .map(|key| UsageLine {
                 account: key.0,
+                // Every account draws from its own group.
+                group: GroupKey(key.0.0),
+                decimals: 4,
                 period: PERIOD,
                 call_type: key.1,
                 currency: *b"EUR",

@@ -22,17 +22,23 @@ use crate::road::Road;
 use crate::sequencer::{self, Control};
 use crate::shard;
 
+pub mod backup;
 mod doors;
 pub mod engine;
+pub mod inside;
 pub mod recover;
 pub mod reload;
 mod watch_rates;
 
+pub use doors::Posts;
 use engine::Engine;
 use reload::{ReloadError, Reloader};
 
 /// How often the gauges of queues and lag are set.
 const GAUGES_EVERY: Duration = Duration::from_secs(1);
+
+/// Who asks for the first load of a daemon.
+const BY_START: &str = "start";
 
 /// Runs the daemon until a signal ends it, or until something it needs gives out.
 pub async fn serve(config: Config) -> Result<(), Exit> {
@@ -67,11 +73,11 @@ pub async fn run(
         clock.clone(),
         engine.known.clone(),
     ));
-    first_load(&reloader, &config).await?;
+    first_load(&reloader, &config, BY_START).await?;
 
     let mut doors = JoinSet::new();
-    let post = doors::open(&config, &mut engine, &stop, &mut doors).await?;
-    let app = http::App::new(&engine, reloader.clone(), metrics.clone(), post, &config)?;
+    let posts = doors::open(&config, &mut engine, &stop, &mut doors).await?;
+    let app = http::App::new(&engine, reloader.clone(), metrics.clone(), posts, stop.clone(), &config)?;
     let addresses = http::serve(app, &config, &stop, &mut doors).await?;
     engine.announce(&addresses.api.to_string());
 
@@ -117,12 +123,15 @@ fn describe_metrics() {
     reload::describe();
 }
 
-/// Puts the rates folder in force, or keeps the last good images if it is wrong.
-async fn first_load(reloader: &Reloader, config: &Config) -> Result<(), Exit> {
-    match reloader.reload("start", None).await {
+/// Puts the rates folder in force, or keeps the last good images if it is wrong. `by` says who asked.
+async fn first_load(reloader: &Reloader, config: &Config, by: &str) -> Result<(), Exit> {
+    match reloader.reload(by, None).await {
         Ok(loaded) => {
             for finding in &loaded.findings {
-                tracing::warn!("{}", rates::describe(finding));
+                // A command that only asks something is not the place for them: `check` tells, and the daemon's log.
+                if by == BY_START {
+                    tracing::warn!("{}", rates::describe(finding));
+                }
             }
             Ok(())
         }

@@ -7,7 +7,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::directory;
-use crate::tariff::{self, Compiled, Finding, RatesText, Severity};
+use crate::number::{Country, Number};
+use crate::tariff::findings::{FINDINGS_MAX, did_you_mean};
+use crate::tariff::{self, Compiled, Finding, RatesText, Severity, Tariff};
 
 /// Both images of a folder, and what was noticed on the way.
 #[derive(Debug)]
@@ -91,6 +93,10 @@ impl RatesFolder {
         match (tariff, directory) {
             (Ok(mut tariff), Ok((directory, mut findings))) => {
                 findings.splice(0..0, std::mem::take(&mut tariff.findings));
+                findings.extend(self.misfits(&tariff));
+                if findings.iter().any(|f| f.severity == Severity::Error) {
+                    return Err(RatesError::Wrong { folder: self.folder.clone(), findings });
+                }
                 Ok(CompiledRates { tariff, directory, findings })
             }
             (tariff, directory) => {
@@ -99,6 +105,45 @@ impl RatesFolder {
                 Err(RatesError::Wrong { folder: self.folder.clone(), findings })
             }
         }
+    }
+}
+
+impl RatesFolder {
+    /// The numbers of accounts, each with the country of its first owner, in the order of numbers.
+    pub fn numbers(&self) -> Vec<(Number, Country)> {
+        directory::owned(&self.accounts, &self.numbers)
+    }
+
+    /// Accounts whose plan or country the tariff does not know: none of their calls could be rated.
+    fn misfits(&self, compiled: &Compiled) -> Vec<Finding> {
+        let Ok(tariff) = Tariff::open(bytes::Bytes::copy_from_slice(&compiled.image)) else { return Vec::new() };
+        let plans = || tariff.plans().iter().map(|plan| plan.name.as_str());
+        let mut found = Vec::new();
+        for row in directory::uses(&self.accounts) {
+            let mut error = |message: String, hint: String| {
+                let file = "accounts.csv".to_owned();
+                found.push(Finding { severity: Severity::Error, file, line: row.line, column: 0, message, hint });
+            };
+            if tariff.plan_named(&row.plan).is_none() {
+                error(
+                    format!("account {:?} has plan {:?}, which plans.toml does not have", row.account, row.plan),
+                    did_you_mean(&row.plan, plans(), "add it to plans.toml"),
+                );
+            }
+            if tariff.countries().get(row.country).is_none() {
+                error(
+                    format!(
+                        "account {:?} is in country {}, which countries.toml does not have",
+                        row.account, row.country
+                    ),
+                    String::new(),
+                );
+            }
+            if found.len() >= FINDINGS_MAX {
+                break;
+            }
+        }
+        found
     }
 }
 

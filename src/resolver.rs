@@ -18,7 +18,7 @@ use crate::images::{ImageMissing, Images};
 use crate::names::Names;
 use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::{Direction, Record};
-use crate::road::Travel;
+use crate::road::{Became, Travel};
 use crate::shard::{LegBatch, LegJob, ToShard};
 use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
@@ -96,6 +96,8 @@ pub struct Resolver {
     keys: Vec<Key>,
     verdicts: Vec<Verdict>,
     outgoing: Vec<Vec<LegJob>>,
+    /// By source, since this process began.
+    became: Vec<Became>,
 }
 
 /// A record in a frame that claims an identity.
@@ -129,6 +131,7 @@ impl Resolver {
             keys: Vec::new(),
             verdicts: Vec::new(),
             outgoing,
+            became: Vec::new(),
         };
         for known in resolver.state.tariffs.clone() {
             resolver.to_all(|| ToShard::Tariff(known.slot, known.tariff.clone()));
@@ -156,6 +159,7 @@ impl Resolver {
         let source = SourceId(head.source.get());
         let mut claims = Vec::with_capacity(head.entries.get() as usize);
         let (mut records, mut unanswered) = (0u64, 0u64);
+        let before = self.tally.settled();
         self.keys.clear();
         for entry in frame.entries() {
             if entry.kind != EntryKind::Record as u8 {
@@ -174,10 +178,27 @@ impl Resolver {
             claims.push(Claim { at: offset(frame, entry.payload), length: entry.payload.len() });
         }
         self.settle(frame, &head, &mut claims)?;
-        self.tally.frame(source, u64::from(head.received.get()), u64::from(head.refused.get()), records, unanswered);
+        let (received, refused) = (u64::from(head.received.get()), u64::from(head.refused.get()));
+        self.tally.frame(source, received, refused, records, unanswered);
+        if received > 0 {
+            // A frame of records holds nothing else, so whatever else did not become of them waits in suspense.
+            let settled = self.tally.settled().since(before);
+            let elsewhere = unanswered + settled.duplicate + settled.conflict + settled.resolved;
+            let suspended = records.saturating_sub(elsewhere);
+            self.count(source, Became { received, refused, unanswered, suspended, ..settled });
+        }
         self.metrics.publish(&mut self.tally);
         self.hand_over(frame);
         Ok(())
+    }
+
+    /// Adds to what became of a source's records.
+    fn count(&mut self, source: SourceId, frame: Became) {
+        let index = usize::from(source.0);
+        if self.became.len() <= index {
+            self.became.resize(index + 1, Became::default());
+        }
+        self.became[index].add(frame);
     }
 
     /// Identity, then whose call, for the records gathered so far.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::batch::{Batch, Frame, Position};
+use crate::batch::{Batch, Frame, Position, SourceId};
 use crate::call::{CallType, Usage};
 use crate::ingest::NotTaken;
 use crate::record::Content;
@@ -59,6 +59,54 @@ pub enum Question {
         /// Content and position of each that is known.
         reply: oneshot::Sender<Vec<Option<(Content, Position)>>>,
     },
+    /// What became of the records of one source since this process began.
+    Became {
+        /// Which source.
+        source: SourceId,
+        /// Counts that only grow.
+        reply: oneshot::Sender<Became>,
+    },
+}
+
+/// What became of records, each counted once when it passed the resolver; a later retry changes nothing here.
+///
+/// `received = refused + unanswered + duplicate + conflict + suspended + resolved`
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[allow(missing_docs)]
+pub struct Became {
+    pub received: u64,
+    pub refused: u64,
+    pub unanswered: u64,
+    pub duplicate: u64,
+    pub conflict: u64,
+    pub suspended: u64,
+    pub resolved: u64,
+}
+
+impl Became {
+    /// What came between an earlier count and this one.
+    pub fn since(self, before: Became) -> Became {
+        Became {
+            received: self.received - before.received,
+            refused: self.refused - before.refused,
+            unanswered: self.unanswered - before.unanswered,
+            duplicate: self.duplicate - before.duplicate,
+            conflict: self.conflict - before.conflict,
+            suspended: self.suspended - before.suspended,
+            resolved: self.resolved - before.resolved,
+        }
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: Became) {
+        self.received += other.received;
+        self.refused += other.refused;
+        self.unanswered += other.unanswered;
+        self.duplicate += other.duplicate;
+        self.conflict += other.conflict;
+        self.suspended += other.suspended;
+        self.resolved += other.resolved;
+    }
 }
 
 /// One line of live totals.
@@ -139,6 +187,13 @@ impl Road {
     pub async fn find(&self, identities: Vec<Identity>) -> Result<Vec<Option<(Content, Position)>>, RoadClosed> {
         let (reply, answer) = oneshot::channel();
         self.send(Control::Ask(Question::Find { identities, reply })).await?;
+        answer.await.map_err(|_| RoadClosed)
+    }
+
+    /// What became of everything of a source that was acknowledged before.
+    pub async fn became(&self, source: SourceId) -> Result<Became, RoadClosed> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Control::Ask(Question::Became { source, reply })).await?;
         answer.await.map_err(|_| RoadClosed)
     }
 

@@ -396,6 +396,7 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
 
     // Every JSON answer of every route.
     let (period, _) = last_month();
+    let backups = tempfile::tempdir().unwrap();
     let asked: BTreeMap<(&str, &str), (String, Value)> = BTreeMap::from([
         (("GET", "/v1/accounts/{account}"), ("/v1/accounts/acme".into(), Value::Null)),
         (("GET", "/v1/accounts/{account}/usage"), (format!("/v1/accounts/acme/usage?period={period}"), Value::Null)),
@@ -414,6 +415,15 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
                 "/v1/quote".into(),
                 json!({ "account": "acme", "destination": "00551198765432", "duration": "61.2", "proof": true }),
             ),
+        ),
+        (("GET", "/v1/verify"), ("/v1/verify".into(), Value::Null)),
+        (
+            ("POST", "/v1/import"),
+            ("/v1/import?node=old".into(), json!([record("old", "030123450", 21, 5), { "id": 1 }])),
+        ),
+        (
+            ("POST", "/v1/backup"),
+            ("/v1/backup".into(), json!({ "dir": backups.path().join("monday").to_str().unwrap() })),
         ),
         (("POST", "/v1/suspense/retry"), ("/v1/suspense/retry".into(), json!({ "reason": "no_rate" }))),
         (("POST", "/v1/tariff/reload"), ("/v1/tariff/reload".into(), json!({}))),
@@ -478,6 +488,7 @@ fn call_details_add_up_to_the_usage_in_every_form() {
     daemon.send(&sent);
     let (period, day) = last_month();
     let usage = daemon.get(&format!("/v1/accounts/acme/usage?period={period}")).json();
+    assert_eq!(daemon.get("/v1/verify").json()["balanced"], json!(true));
     let details = |query: &str, accept: &str| {
         let path = format!("/v1/accounts/acme/calls?period={period}{query}");
         let answer = daemon.ask("GET", &path, &[("Accept", accept)], "");

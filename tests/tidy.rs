@@ -80,6 +80,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "http",
         &[
             "batch",
+            "books",
             "call",
             "config",
             "daemon",

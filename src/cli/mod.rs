@@ -12,8 +12,22 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 use crate::exit::Exit;
 
+mod backup;
+mod calls;
+mod check;
+mod client;
+mod explain;
+mod import;
+mod journal;
 mod logging;
+mod out;
+mod pages;
+mod send;
 mod serve;
+mod suspense;
+mod tariff;
+mod usage;
+mod verify;
 
 /// Real-time call-rating daemon: call records in, exact and provable charges out.
 #[derive(Debug, Parser)]
@@ -21,12 +35,15 @@ mod serve;
     name = "callrated",
     version,
     about,
-    after_help = "Exit codes: 0 fine, 1 faults found, 2 wrong usage or configuration, 3 the environment gave out, 4 damaged data."
+    after_help = "Without a command, callrated runs the daemon: it reads ./rates and keeps everything under ./data.\n\n\
+                  Exit codes: 0 fine, 1 faults found, 2 wrong usage or configuration, 3 the environment gave out, \
+                  4 damaged data."
 )]
 pub struct Arguments {
     /// Configuration file (default: ./callrated.toml if it is there, else built-in defaults).
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// What to do; without one, `serve`.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -35,15 +52,60 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the daemon (the default).
+    #[command(after_help = "Example:\n  callrated serve")]
     Serve,
+    #[allow(missing_docs)]
+    Check(check::CheckArguments),
+    #[allow(missing_docs)]
+    Explain(explain::ExplainArguments),
+    #[allow(missing_docs)]
+    Usage(usage::UsageArguments),
+    #[allow(missing_docs)]
+    Calls(calls::CallsArguments),
+    #[allow(missing_docs)]
+    Import(import::ImportArguments),
+    #[allow(missing_docs)]
+    Send(send::SendArguments),
+    #[allow(missing_docs)]
+    Suspense(suspense::SuspenseArguments),
+    #[allow(missing_docs)]
+    Tariff(tariff::TariffArguments),
+    #[allow(missing_docs)]
+    Verify(verify::VerifyArguments),
+    #[allow(missing_docs)]
+    Backup(backup::BackupArguments),
+    #[allow(missing_docs)]
+    Restore(backup::RestoreArguments),
+    #[allow(missing_docs)]
+    Journal(journal::JournalArguments),
+    #[allow(missing_docs)]
+    Completions(pages::CompletionsArguments),
+    #[allow(missing_docs)]
+    Man(pages::ManArguments),
 }
 
 /// Runs a command.
 pub fn run(arguments: Arguments) -> Result<(), Exit> {
-    logging::init();
-    let config = Config::load(arguments.config.as_deref()).map_err(Exit::usage)?;
-    match arguments.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run(config),
+    let command = arguments.command.unwrap_or(Command::Serve);
+    logging::init(matches!(command, Command::Serve));
+    let file = arguments.config.as_deref();
+    let config = || Config::load(file).map_err(Exit::usage);
+    match command {
+        Command::Serve => serve::run(config()?),
+        Command::Check(arguments) => check::run(file, arguments),
+        Command::Explain(arguments) => runtime()?.block_on(explain::run(&config()?, arguments)),
+        Command::Usage(arguments) => runtime()?.block_on(usage::run(&config()?, arguments)),
+        Command::Calls(arguments) => runtime()?.block_on(calls::run(&config()?, arguments)),
+        Command::Import(arguments) => runtime()?.block_on(import::run(&config()?, arguments)),
+        Command::Send(arguments) => runtime()?.block_on(send::run(&config()?, arguments)),
+        Command::Suspense(arguments) => runtime()?.block_on(suspense::run(&config()?, arguments)),
+        Command::Tariff(arguments) => tariff::run(&config()?, arguments),
+        Command::Verify(arguments) => runtime()?.block_on(verify::run(&config()?, arguments)),
+        Command::Backup(arguments) => runtime()?.block_on(backup::backup(&config()?, arguments)),
+        Command::Restore(arguments) => runtime()?.block_on(backup::restore(&config()?, arguments)),
+        Command::Journal(arguments) => journal::run(config, arguments),
+        Command::Completions(arguments) => pages::completions(&arguments),
+        Command::Man(arguments) => pages::man(&arguments),
     }
 }
 
@@ -53,4 +115,14 @@ fn runtime() -> Result<tokio::runtime::Runtime, Exit> {
         .enable_all()
         .build()
         .map_err(|e| Exit::environment(format!("the runtime cannot be started: {e}")))
+}
+
+/// What a command ends with: its own fault first, then what stopping the engine gave.
+fn ended(work: Result<(), Exit>, stop: Result<(), Exit>) -> Result<(), Exit> {
+    match work {
+        // A closed pipe is no fault, but what the engine says at its end is worth more.
+        Err(exit) if exit.code == 0 => stop,
+        Err(exit) => Err(exit),
+        Ok(()) => stop,
+    }
 }

@@ -20,17 +20,28 @@ use crate::wire::Format;
 
 /// Name of the source of records posted to the API.
 const POST: &str = "http";
+/// Name of the source of old records that are imported.
+const IMPORT: &str = "import";
+/// Oldest answer that an import accepts, in days: a century, which is to say that records may be as old as they like.
+const IMPORT_AGE_DAYS: u32 = 36_525;
 
-/// Opens every listener; gives the door for records posted to the API.
+/// The doors behind the API's own routes.
+pub struct Posts {
+    /// `POST /v1/calls`.
+    pub calls: Arc<Door>,
+    /// `POST /v1/import`: a source of its own, so that what becomes of imported records is counted apart.
+    pub import: Arc<Door>,
+}
+
+/// Opens every listener; gives the doors for records posted to the API.
 pub(super) async fn open(
     config: &Config,
     engine: &mut Engine,
     stop: &Stop,
     tasks: &mut JoinSet<()>,
-) -> Result<Arc<Door>, Exit> {
-    let post = SourceProfile { listener: POST.to_owned(), max_age_days: MAX_AGE_DAYS, ..SourceProfile::default() };
-    let profiles = config.listeners.iter().map(|l| l.profile.clone()).chain([post]);
-    let ids = register(&engine.road, &mut engine.known, profiles.collect()).await?;
+) -> Result<Posts, Exit> {
+    let profiles = config.listeners.iter().map(|l| l.profile.clone()).collect();
+    let ids = register(&engine.road, &mut engine.known, profiles).await?;
     for (listen, id) in config.listeners.iter().zip(&ids) {
         let door = Arc::new(Door {
             source: *id,
@@ -44,17 +55,31 @@ pub(super) async fn open(
         });
         listener(listen, door, stop, tasks).await?;
     }
-    let source = ids.last().copied().unwrap_or_default();
-    Ok(Arc::new(Door {
-        source,
-        name: POST.to_owned(),
-        format: Format::Auto,
-        columns: None,
-        node: NODE_DEFAULT.to_owned(),
-        allow: Allow::default(),
-        outbox: engine.outbox.clone(),
-        counters: Arc::new(Counters::new(POST)),
-    }))
+    posts(engine).await
+}
+
+/// The doors of the API alone.
+pub(super) async fn posts(engine: &mut Engine) -> Result<Posts, Exit> {
+    let profile = |name: &str, max_age_days| SourceProfile {
+        listener: name.to_owned(),
+        max_age_days,
+        ..SourceProfile::default()
+    };
+    let profiles = vec![profile(POST, MAX_AGE_DAYS), profile(IMPORT, IMPORT_AGE_DAYS)];
+    let ids = register(&engine.road, &mut engine.known, profiles).await?;
+    let door = |name: &str, source: Option<&SourceId>| {
+        Arc::new(Door {
+            source: source.copied().unwrap_or_default(),
+            name: name.to_owned(),
+            format: Format::Auto,
+            columns: None,
+            node: NODE_DEFAULT.to_owned(),
+            allow: Allow::default(),
+            outbox: engine.outbox.clone(),
+            counters: Arc::new(Counters::new(name)),
+        })
+    };
+    Ok(Posts { calls: door(POST, ids.first()), import: door(IMPORT, ids.last()) })
 }
 
 async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut JoinSet<()>) -> Result<(), Exit> {

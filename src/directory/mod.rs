@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::number::Country;
+use crate::number::{Country, Number};
 use crate::tariff::{Finding, ImageError, Severity};
 use crate::time::{Timestamp, Zone};
 
@@ -55,6 +55,50 @@ pub fn compile(accounts_csv: &[u8], numbers_csv: &[u8]) -> Result<(Vec<u8>, Vec<
             Err(findings)
         }
     }
+}
+
+/// What a row of `accounts.csv` says of plan and country; for findings about rows that fit no plan.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RowUse {
+    /// Line of the row.
+    pub line: u32,
+    /// Account.
+    pub account: String,
+    /// Plan.
+    pub plan: String,
+    /// Country.
+    pub country: Country,
+}
+
+/// The plans and countries that the good rows of `accounts.csv` name, in the order of lines.
+pub fn uses(accounts_csv: &[u8]) -> Vec<RowUse> {
+    let (rows, _) = read::read(accounts_csv, b"");
+    let mut uses: Vec<RowUse> = rows
+        .accounts
+        .iter()
+        .map(|row| RowUse {
+            line: row.line,
+            account: row.name.to_string(),
+            plan: rows.plans.list.get(row.plan as usize).map_or_else(String::new, |(name, ())| name.to_string()),
+            country: Country::parse(&String::from_utf8_lossy(&row.country)).unwrap_or(Country::WORLD),
+        })
+        .collect();
+    uses.sort_by_key(|row| row.line);
+    uses
+}
+
+/// The numbers of the good rows, each with the country of its first owner, in the order of numbers.
+pub fn owned(accounts_csv: &[u8], numbers_csv: &[u8]) -> Vec<(Number, Country)> {
+    let (rows, _) = read::read(accounts_csv, numbers_csv);
+    let country_of = |account: u32| {
+        let name = rows.names.get(account as usize)?;
+        let row = rows.accounts.iter().find(|row| row.name == *name)?;
+        Country::parse(&String::from_utf8_lossy(&row.country))
+    };
+    let mut owned: Vec<(Number, Country)> =
+        rows.numbers.iter().filter_map(|row| Some((row.number, country_of(row.account)?))).collect();
+    owned.dedup_by_key(|(number, _)| *number);
+    owned
 }
 
 /// An account in this directory image, whatever its dated rows: its place in name order.

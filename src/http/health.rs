@@ -48,7 +48,7 @@ fn reasons(app: &App) -> Vec<String> {
     let progress = app.road.progress();
     let waiting = waiting(app);
     let mut reasons = Vec::new();
-    if app.stop.get().is_some_and(|stop| *stop.0.borrow()) {
+    if *app.stop.0.borrow() {
         reasons.push("the daemon is stopping".to_owned());
     }
     if app.reloader.in_force().is_none() {

@@ -13,7 +13,8 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
@@ -27,6 +28,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::daemon::Posts;
 use crate::daemon::engine::Engine;
 use crate::daemon::reload::Reloader;
 use crate::directory::Directory;
@@ -43,9 +45,11 @@ use crate::time::Timestamp;
 
 mod accounts;
 pub mod auth;
+mod backup;
 mod calls;
 mod details;
 mod health;
+mod import;
 mod manners;
 mod openapi;
 mod page;
@@ -58,6 +62,7 @@ mod stream;
 mod suspense;
 mod tariff;
 mod usage;
+mod verify;
 
 pub use auth::{Scope, new_token};
 pub use problem::Problem;
@@ -88,10 +93,16 @@ pub struct Shared {
     pub clock: Clock,
     /// Where posted records go.
     pub post: Arc<Door>,
+    /// Where imported records go.
+    pub import: Arc<Door>,
+    /// One import at a time, so that what became of its records can be told apart.
+    pub importing: Arc<tokio::sync::Mutex<()>>,
+    /// The folder that a backup copies.
+    pub data_dir: PathBuf,
     /// Renders the metrics.
     pub metrics: Metrics,
-    /// Tells when the daemon stops; unset inside a command.
-    stop: OnceLock<Stop>,
+    /// Tells when the daemon stops.
+    stop: Stop,
     settler: Settler,
     downloads: Arc<Semaphore>,
 }
@@ -110,8 +121,9 @@ impl App {
         engine: &Engine,
         reloader: Arc<Reloader>,
         metrics: Metrics,
-        post: Arc<Door>,
-        _config: &Config,
+        posts: Posts,
+        stop: Stop,
+        config: &Config,
     ) -> Result<App, Exit> {
         Ok(App(Arc::new(Shared {
             road: engine.road.clone(),
@@ -120,9 +132,12 @@ impl App {
             journal: engine.journal.clone(),
             reloader,
             clock: engine.clock.clone(),
-            post,
+            post: posts.calls,
+            import: posts.import,
+            importing: Arc::default(),
+            data_dir: config.data_dir.clone(),
             metrics,
-            stop: OnceLock::new(),
+            stop,
             settler: Settler::default(),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
         })))
@@ -199,6 +214,9 @@ fn api() -> Routes {
         .scoped(Method::GET, "/v1/suspense", Operate, suspense::list)
         .scoped(Method::POST, "/v1/suspense/retry", Operate, suspense::retry)
         .scoped(Method::POST, "/v1/tariff/reload", Operate, tariff::reload)
+        .scoped(Method::POST, "/v1/import", Operate, import::post)
+        .scoped(Method::GET, "/v1/verify", Operate, verify::verify)
+        .scoped(Method::POST, "/v1/backup", Operate, backup::backup)
 }
 
 /// Those of them that the metrics address has, too.
@@ -298,7 +316,6 @@ pub struct Addresses {
 /// An address that cannot be opened, a tokens file that cannot be used.
 pub async fn serve(app: App, config: &Config, stop: &Stop, tasks: &mut JoinSet<()>) -> Result<Addresses, Exit> {
     let guard = Arc::new(Guard::open(config.tokens.as_deref()).map_err(Exit::usage)?);
-    let _ = app.stop.set(stop.clone());
     let api_listener = bind(config.http_address).await?;
     let mut addresses = Addresses { api: local(&api_listener)?, metrics: local(&api_listener)? };
     let shared = config.metrics_address == config.http_address;

@@ -5,7 +5,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::details::Steps;
@@ -170,8 +170,12 @@ pub(super) async fn quote(State(app): State<App>, Json(asked): Json<QuoteRequest
         }
         (None, Some(why)) => {
             let detail = format!("this call would wait in suspense: {}: {}", why.reason, why.detail);
-            let problem = Problem::unprocessable(detail).with("reason", json!(why.reason));
-            Err(if asked.proof { problem.with("proof", json!(proof.lines)) } else { problem })
+            let mut problem = Problem::unprocessable(detail).with("reason", why.reason.into());
+            if asked.proof {
+                // A call that cannot be priced has a proof, too: it ends where the price would have been.
+                problem = problem.with("proof", serde_json::to_value(&proof.lines).unwrap_or_default());
+            }
+            Err(problem)
         }
         (None, None) => Err(Problem::unprocessable("this call has no such leg")),
     }

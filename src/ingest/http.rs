@@ -81,16 +81,23 @@ pub async fn calls(State(door): State<Arc<Door>>, headers: HeaderMap, body: Body
 
 /// Takes a posted body; the whole of `POST /v1/calls` behind routing and tokens.
 pub async fn post_calls(door: &Door, headers: &HeaderMap, body: Body, body_max: u64) -> Response {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let mut post = Post::new(door);
-    match post.run(content_type, body, body_max).await {
-        Ok(()) => axum::Json(post.posted).into_response(),
-        Err(error) => error.response(post.posted.durable),
+    match take(door, headers, body, body_max).await {
+        (posted, Ok(())) => axum::Json(posted).into_response(),
+        (posted, Err(error)) => error.response(posted.durable),
     }
 }
 
+/// Takes a posted body; what became of it, and why the rest was not taken where it was not taken whole.
+pub async fn take(door: &Door, headers: &HeaderMap, body: Body, body_max: u64) -> (Posted, Result<(), PostError>) {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mut post = Post::new(door);
+    let outcome = post.run(content_type, body, body_max).await;
+    (post.posted, outcome)
+}
+
 impl PostError {
-    fn response(&self, durable: u64) -> Response {
+    /// The problem, with how many records are safe all the same.
+    pub fn response(&self, durable: u64) -> Response {
         let status = match self {
             PostError::ContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             PostError::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,

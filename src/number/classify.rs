@@ -1,11 +1,11 @@
 //! Country and kind of a number by the numbering plan: prefix and total length.
 //!
-//! Some prefixes are shared by numbers of several kinds that only their total length tells apart (`+49 160`: mobiles of
-//! 12 or 13 digits, voice mailboxes of 14 or 15). The longest prefix with a row for the number's length decides; where it
-//! has none, the next shorter prefix is asked.
+//! Some prefixes are shared by numbers of several kinds that only their total length tells apart (`+49 160`: mobiles
+//! of 12 or 13 digits, voice mailboxes of 14 or 15). The longest prefix with a row for the number's length decides;
+//! where it has none, the next shorter prefix is asked.
 //!
 //! ```text
-//! section  magic u32 │ prefixes u32 │ rules u32 │ bytes of the prefix map u32 │ zeros to 64 │ prefix map │ cells │ rules
+//! section  magic u32 │ prefixes u32 │ rules u32 │ bytes of the map u32 │ zeros to 64 │ prefix map │ cells │ rules
 //! cell     kind u8 │ country 3 × u8             one for each prefix: one class whatever the length
 //!          0xFF    │ first rule u24             several
 //! rule     lengths u32 │ kind u8 │ country 3 × u8   bit n of lengths: n digits in all; bit 0: the last of its prefix
@@ -210,8 +210,8 @@ impl<'a> NumberingPlan<'a> {
         Ok(plan)
     }
 
-    /// A view over bytes that [`NumberingPlan::validate`] accepted before. On other bytes answers are meaningless, never a
-    /// panic.
+    /// A view over bytes that [`NumberingPlan::validate`] accepted before. On other bytes answers are meaningless,
+    /// never a panic.
     pub fn trusted(bytes: &'a [u8]) -> NumberingPlan<'a> {
         let (map, cells, rules) = split(bytes).unwrap_or((&[], &[], &[]));
         NumberingPlan { map: PrefixMap::trusted(map), cells, rules }
@@ -219,6 +219,7 @@ impl<'a> NumberingPlan<'a> {
 
     /// None: not known as valid; the caller gives it the main territory of its calling code and `Unknown`
     /// ([`Countries::unknown_class`](super::countries::Countries::unknown_class)).
+    #[inline]
     pub fn classify(&self, number: Number) -> Option<Class> {
         let mut id = self.map.longest(number)?;
         loop {

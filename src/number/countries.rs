@@ -66,6 +66,8 @@ pub(super) struct CallingCode {
     pub lengths: u32,
     /// Whether some number begins with 0 behind the calling code.
     pub leading_zero: bool,
+    /// Whether what follows the code may have to be rewritten (`after_code` of the main territory).
+    pub rewrites: bool,
 }
 
 impl CallingCode {
@@ -77,6 +79,7 @@ impl CallingCode {
     }
 
     /// The number with this calling code in front of a national number.
+    #[inline]
     pub fn in_front_of(&self, national: Number) -> Number {
         let shift = 4 * u32::from(self.digits);
         Number(self.packed << (64 - shift) | national.0 >> shift)
@@ -116,11 +119,13 @@ impl Countries {
     }
 
     /// The dialling rules of one territory; none if it is not listed, and for 001, where nobody dials.
+    #[inline]
     pub fn get(&self, country: Country) -> Option<&DiallingPlan> {
         self.entry(self.ordinal(country)?)?.plan.as_ref()
     }
 
-    /// Whether `other` counts as home for an account of `home`: its `domestic` list, itself if there is none (R6 to R10).
+    /// Whether `other` counts as home for an account of `home`: its `domestic` list, itself if there is none (R6 to
+    /// R10).
     pub fn is_home(&self, home: Country, other: Country) -> bool {
         if home == other {
             return true;
@@ -154,6 +159,7 @@ impl Countries {
     }
 
     /// Small number of a territory, stable in this file: its place in alphabetical order (for short-code keys).
+    #[inline]
     pub fn ordinal(&self, country: Country) -> Option<u16> {
         match place_of_letters(country) {
             Some(place) => self.by_letters.get(place).copied().filter(|o| *o != NONE),
@@ -192,6 +198,7 @@ impl Countries {
     }
 
     /// The calling code at the front of ASCII digits.
+    #[inline]
     pub(super) fn code_in_front(&self, digits: &[u8]) -> Option<&CallingCode> {
         let &[a, b, c, ..] = digits else { return None };
         let digit = |b: u8| Some(usize::from(b.wrapping_sub(b'0'))).filter(|d| *d < 10);

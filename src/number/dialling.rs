@@ -7,12 +7,14 @@
 //! is guessed beyond that: what has no reading is a [`BadNumber`].
 //!
 //! Bare digits, without `+`, international or trunk prefix, are
-//! - a national number, where that is how one dials (`415 555 2671` in the US, `312 345 6789` in Italy), and also behind
-//!   a required trunk prefix that someone left out, unless the digits may be a local number;
+//!
+//! - a national number, where that is how one dials (`415 555 2671` in the US, `312 345 6789` in Italy), and also
+//!   behind a required trunk prefix that someone left out, unless the digits may be a local number;
 //! - E.164 without its `+`, if they begin with the home country's own calling code and the numbering plan knows the
 //!   number. Where a trunk prefix is required this comes first: `4930123456` in Germany can't be dialled any other way;
 //! - otherwise a local number, whose area code nobody knows: [`BadNumber::Local`]. So `30123456` in Germany is not
 //!   Berlin, and `15123456789` neither a German mobile nor Texas.
+//!
 //! Bare digits are never a foreign number.
 //!
 //! Does not know accounts, extensions, prices, or what a number's country and kind are.
@@ -147,13 +149,15 @@ impl DiallingPlan {
         if dialled.has_plus() {
             return international(digits, dialled.bracket_zero(), countries);
         }
-        let mut readings = Readings::default();
+        let mut readings = Readings::none();
         let mut refused = None;
         for prefix in &self.international {
             // No calling code begins with 0, so what follows with a 0 was no international prefix.
             if let Some(n) = prefix.front(digits) {
                 let bracket = dialled.bracket_zero().and_then(|at| at.checked_sub(n));
                 match international(&digits[n..], bracket, countries) {
+                    // The usual case: no other prefix, and nothing else that begins like this.
+                    Ok(number) if self.international.len() == 1 && digits.first() == Some(&b'0') => return Ok(number),
                     Ok(number) => readings.offer(number, Proof::Length),
                     Err(error) => refused = refused.or(Some(error)),
                 }
@@ -169,7 +173,8 @@ impl DiallingPlan {
         if let Some(number) = readings.choose(countries, numbering) {
             return Ok(number);
         }
-        // Nothing has a possible length. A trunk prefix still says what was meant; R3 refuses only what is surely wrong.
+        // Nothing has a possible length. A trunk prefix still says what was meant; R3 refuses only what is surely
+        // wrong.
         let trunk = self.trunk.iter().find_map(|t| digits.get(t.front(digits)?..));
         match (refused, trunk) {
             (Some(error), _) => Err(error),
@@ -200,7 +205,10 @@ impl DiallingPlan {
 
     /// Digits without any prefix: a national number, or E.164 without its `+`.
     fn bare(&self, digits: &[u8], code: &CallingCode, readings: &mut Readings) {
-        let is_national = bit(self.lengths, digits.len()) && !bit(self.local, digits.len()) && self.may_begin(digits);
+        if !self.may_begin(digits) {
+            return;
+        }
+        let is_national = bit(self.lengths, digits.len()) && !bit(self.local, digits.len());
         let behind_code = code.strip(digits).filter(|n| bit(code.lengths, n.len()) && self.may_begin(n));
         let offer_national = |readings: &mut Readings| {
             if is_national {
@@ -233,20 +241,32 @@ enum Proof {
     Known,
 }
 
-/// The ways in which digits can be read, the likeliest first.
-#[derive(Default)]
+/// The ways in which digits can be read, the likeliest first. More than a few do not occur.
 struct Readings {
-    found: [Option<(Number, Proof)>; 6],
+    numbers: [Number; READINGS_MAX],
+    /// Bit i set: reading i must be known to the numbering plan.
+    must_be_known: u8,
     count: usize,
 }
 
+const READINGS_MAX: usize = 6;
+
 impl Readings {
+    fn none() -> Readings {
+        Readings { numbers: [Number(0); READINGS_MAX], must_be_known: 0, count: 0 }
+    }
+
+    fn all(&self) -> &[Number] {
+        self.numbers.get(..self.count).unwrap_or(&[])
+    }
+
     fn offer(&mut self, number: Number, proof: Proof) {
-        if self.found.iter().flatten().any(|(n, _)| *n == number) {
+        if self.all().contains(&number) {
             return;
         }
-        if let Some(place) = self.found.get_mut(self.count) {
-            *place = Some((number, proof));
+        if let Some(place) = self.numbers.get_mut(self.count) {
+            *place = number;
+            self.must_be_known |= u8::from(proof == Proof::Known) << self.count;
             self.count += 1;
         }
     }
@@ -258,20 +278,15 @@ impl Readings {
     }
 
     fn choose(&self, countries: &Countries, numbering: Option<NumberingPlan<'_>>) -> Option<Number> {
-        let all = || self.found.iter().flatten();
-        match (numbering, self.found[0]) {
-            (_, Some((number, Proof::Length))) if self.count == 1 => Some(number),
-            (None, first) => first.map(|(number, _)| number),
-            (Some(plan), _) => {
-                // A voice mailbox is a mobile number and two digits more, and like everything as long as E.164 of the same
-                // country without its `+`: it proves nothing.
-                let proves =
-                    |n: Number, class: Class| class.kind != NumberKind::Voicemail && countries.length_fits(n, class);
-                let known = |n: &Number| plan.classify(*n).is_some_and(|class| proves(*n, class));
-                let proven = all().map(|(n, _)| *n).find(known);
-                proven.or_else(|| all().find(|(_, proof)| *proof == Proof::Length).map(|(n, _)| *n))
-            }
-        }
+        let (all, first) = (self.all(), *self.all().first()?);
+        let Some(plan) = numbering.filter(|_| self.count > 1 || self.must_be_known != 0) else { return Some(first) };
+        // A voice mailbox is a mobile number and two digits more, and so as long as E.164 of the same country without
+        // its `+`: it proves nothing.
+        let proves =
+            |number: Number, class: Class| class.kind != NumberKind::Voicemail && countries.length_fits(number, class);
+        let known = |number: &&Number| plan.classify(**number).is_some_and(|class| proves(**number, class));
+        let by_length = || (0..self.count).find(|i| self.must_be_known >> i & 1 == 0).map(|i| &all[i]);
+        all.iter().find(known).or_else(by_length).copied()
     }
 }
 
@@ -289,12 +304,17 @@ pub fn normalise_international(dialled: &Dialled, countries: &Countries) -> Resu
 }
 
 /// What follows `+` or an international prefix. `bracket_zero` is the place of a `(0)` in the digits.
+#[inline]
 fn international(digits: &[u8], bracket_zero: Option<usize>, countries: &Countries) -> Result<Number, BadNumber> {
     if digits.len() < NUMBER_MIN {
         return Err(BadNumber::TooShort);
     }
     let code = countries.code_in_front(digits).ok_or(BadNumber::UnknownCallingCode)?;
     let rest = &digits[usize::from(code.digits)..];
+    // Nearly all numbers end here, without a look at the dialling plan of the country they go to.
+    if rest.first() != Some(&b'0') && !code.rewrites {
+        return checked(code, rest);
+    }
     let Some(main) = countries.main_plan(code) else { return checked(code, rest) };
     let mut kept = None;
     if rest.first() == Some(&b'0') {
@@ -316,6 +336,7 @@ fn international(digits: &[u8], bracket_zero: Option<usize>, countries: &Countri
 }
 
 /// A number of this calling code, if its length is allowed (R3).
+#[inline]
 fn checked(code: &CallingCode, national: &[u8]) -> Result<Number, BadNumber> {
     let total = usize::from(code.digits) + national.len();
     if total < NUMBER_MIN {

@@ -34,6 +34,7 @@ const FILLER: u64 = 0xAAAA_AAAA_AAAA_AAAA;
 
 impl Number {
     /// Packs ASCII digits; none if empty, longer than [`DIGITS_MAX`] or not all digits.
+    #[inline]
     pub fn from_digits(digits: &[u8]) -> Option<Number> {
         let n = digits.len();
         if let (8..=DIGITS_MAX, Some(front), Some(end)) = (n, digits.first_chunk(), digits.last_chunk()) {
@@ -58,6 +59,7 @@ impl Number {
     }
 
     /// How many digits.
+    #[inline]
     pub fn len(self) -> usize {
         // Of all nibbles in use only the filler 0b1010 has bits 3 and 1 set; the first one ends the number.
         let ends = self.0 >> 3 & self.0 >> 1 & 0x1111_1111_1111_1111;
@@ -107,7 +109,8 @@ impl Number {
 /// Eight ASCII digits as eight nibbles, the last one lowest; none if one is no digit.
 fn pack_eight(digits: [u8; 8]) -> Option<u64> {
     let x = u64::from_be_bytes(digits) ^ 0x3030_3030_3030_3030;
-    // A digit is below 10, so that six more do not reach its high nibble; a carry only comes from a byte that is no digit.
+    // A digit is below 10, so that six more do not reach its high nibble; a carry only comes from a byte that is no
+    // digit.
     if (x | x.wrapping_add(0x0606_0606_0606_0606)) & 0xF0F0_F0F0_F0F0_F0F0 != 0 {
         return None;
     }

@@ -1,8 +1,9 @@
 //! The small language of `countries.toml`: patterns of digits, and rules that turn what was dialled into a national
 //! number. No regular expressions: a pattern is a row of digit sets, so that a call costs a few comparisons.
 //!
-//! A digit is itself, `[14-6]` one of a class, `x` any digit; at the end `x{4}` or `x{4,6}` so many digits, `*` any number
-//! of them. In a rule, what stands in `( )` is kept, the rest is dropped; `<name>` is one of a list of the territory.
+//! A digit is itself, `[14-6]` one of a class, `x` any digit; at the end `x{4}` or `x{4,6}` so many digits, `*` any
+//! number of them. In a rule, what stands in `( )` is kept, the rest is dropped; `<name>` is one of a list of the
+//! territory.
 //!
 //! Does not know countries, calling codes, or which rule comes first.
 

@@ -37,6 +37,9 @@ impl Resolver {
                 let found = identities.into_iter().map(|i| self.index.find(i).ok().flatten()).collect();
                 let _ = reply.send(found);
             }
+            Question::Became { source, reply } => {
+                let _ = reply.send(self.became.get(usize::from(source.0)).copied().unwrap_or_default());
+            }
         }
     }
 }

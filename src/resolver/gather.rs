@@ -8,6 +8,7 @@ use crate::books::{Share, name};
 use crate::call::{AccountKey, GroupKey, SuspenseReason, TariffSlot};
 use crate::entry::{Activation, SourceProfile};
 use crate::record::Direction;
+use crate::road::Became;
 use crate::time::{Period, Timestamp};
 
 /// A record whose identity is known with other content (R20): both are kept.
@@ -159,6 +160,16 @@ impl Tally {
         listener.durable += durable;
         self.durable += durable;
         self.unanswered += unanswered;
+    }
+
+    /// Records settled so far, as far as these counts only grow; what is missing is in suspense.
+    pub(super) fn settled(&self) -> Became {
+        Became {
+            duplicate: self.duplicate,
+            conflict: self.conflict,
+            resolved: self.resolved,
+            ..Became::default()
+        }
     }
 
     /// Counts records into suspense, or out of it.

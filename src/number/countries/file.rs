@@ -243,10 +243,10 @@ fn add_calling_codes(file: &CountriesFile, names: &[Country], countries: &mut Co
         if total_length.is_some_and(|n| !(NUMBER_MIN..=NUMBER_MAX).contains(&usize::from(n))) {
             return Err(territory_fault(*main, ("total_length", format!("write {NUMBER_MIN} to {NUMBER_MAX}"))));
         }
-        for raw in raws().filter(|t| t.total_length != total_length && t.total_length.is_some()) {
-            let index = file.territory.iter().position(|t| std::ptr::eq(t, raw)).unwrap_or(first);
+        let stray = |i: &&usize| *i != main && file.territory[**i].total_length.is_some();
+        if let Some(index) = indexes.iter().find(stray) {
             let what = format!("belongs to the main territory of +{code}");
-            return Err(territory_fault(index, ("total_length", what)));
+            return Err(territory_fault(*index, ("total_length", what)));
         }
         let place = usize::from(code) * scale;
         for slot in &mut countries.by_digits[place..place + scale] {
@@ -255,10 +255,20 @@ fn add_calling_codes(file: &CountriesFile, names: &[Country], countries: &mut Co
             }
             *slot = countries.codes.len() as u16;
         }
+        let rewrites = !file.territory[*main].after_code.is_empty();
         let main = countries.ordinal(names[*main]).unwrap_or(NONE);
         let leading_zero = raws().any(|t| t.leading_zero);
         let packed = code.to_string().bytes().fold(0, |packed, b| packed << 4 | u64::from(b & 0xF));
-        countries.codes.push(CallingCode { code, digits, packed, main, total_length, lengths: 0, leading_zero });
+        countries.codes.push(CallingCode {
+            code,
+            digits,
+            packed,
+            main,
+            total_length,
+            lengths: 0,
+            leading_zero,
+            rewrites,
+        });
     }
     Ok(())
 }

@@ -4,12 +4,13 @@
 
 use super::BadNumber;
 
-/// Most symbols kept: 15 digits behind a carrier's international prefix, a tech prefix and a service code have about 35.
+/// Most symbols kept: 15 digits behind a carrier's international prefix, a tech prefix and a service code have about
+/// 35.
 const SYMBOLS_MAX: usize = 40;
 
 /// Fewest digits that can be all of a dialled number. A pause after that is followed by tones for the called party
-/// (`+4930123456,,123#`); one before that stands behind an outside line's digit, and is refused, for `0,030…` without its
-/// pause would be a call to Greece. Only the second dial tone of `8w10…` is like `8~10…`.
+/// (`+4930123456,,123#`); one before that stands behind an outside line's digit, and is refused, for `0,030…` without
+/// its pause would be a call to Greece. Only the second dial tone of `8w10…` is like `8~10…`.
 const BEFORE_TONES_MIN: usize = 3;
 
 /// How a number that was not given is spelled (RFC 3323 says `anonymous`, SS7 gateways the others).
@@ -41,19 +42,51 @@ impl Dialled {
     /// Reads `+49 (0)30 …`, `sip:…@…`, `"Name" <sip:…>`, `tel:…`, `;ext=`, `;phone-context=`, separators.
     ///
     /// Any bytes are read; what cannot be a number says so when it is asked for.
+    #[inline]
     pub fn read(text: &[u8]) -> Dialled {
-        let mut dialled = Dialled {
-            bytes: [0; SYMBOLS_MAX],
-            length: 0,
-            bracket_zero: None,
-            inner_plus: None,
-            plus: false,
-            absent: false,
-            not_digits: false,
-            symbols: false,
-            overflow: false,
-            help: false,
-        };
+        Dialled::read_usual(text).unwrap_or_else(|| Dialled::read_any(text))
+    }
+
+    const NOTHING: Dialled = Dialled {
+        bytes: [0; SYMBOLS_MAX],
+        length: 0,
+        bracket_zero: None,
+        inner_plus: None,
+        plus: false,
+        absent: false,
+        not_digits: false,
+        symbols: false,
+        overflow: false,
+        help: false,
+    };
+
+    /// Digits, or `+` and digits: nearly every text. Three loads of eight, which overlap, hold what 8 to 24 digits are.
+    #[inline]
+    fn read_usual(text: &[u8]) -> Option<Dialled> {
+        let plus = text.first() == Some(&b'+');
+        let digits = text.get(usize::from(plus)..)?;
+        let n = digits.len();
+        if !(8..=24).contains(&n) {
+            return None;
+        }
+        let (front, end) = (digits.first_chunk::<8>()?, digits.last_chunk::<8>()?);
+        let middle = if n > 16 { digits.get(8..)?.first_chunk::<8>()? } else { front };
+        if others(*front) | others(*middle) | others(*end) != 0 {
+            return None;
+        }
+        let mut dialled = Dialled { plus, length: n as u8, ..Dialled::NOTHING };
+        dialled.bytes[..8].copy_from_slice(front);
+        if n > 16 {
+            dialled.bytes[8..16].copy_from_slice(middle);
+        }
+        dialled.bytes.get_mut(n - 8..n)?.copy_from_slice(end);
+        dialled.absent = plus && n < 12 && ABSENT_ON_KEYPAD.contains(&digits);
+        Some(dialled)
+    }
+
+    #[inline(never)]
+    fn read_any(text: &[u8]) -> Dialled {
+        let mut dialled = Dialled::NOTHING;
         let text = text.trim_ascii();
         match text.first() {
             Some(b'+' | b'0'..=b'9') => dialled.number(text),
@@ -75,9 +108,9 @@ impl Dialled {
         self.plus
     }
 
-    /// Without the node's tech prefixes and service codes, where they stand in front: any number of codes that hold `*` or
-    /// `#` (`*67`, `#31#`), and at most one prefix of digits alone (`99914`), the longest. Only what is configured is
-    /// stripped: whether the rest looks like a number plays no part. Behind a `+` nothing is stripped.
+    /// Without the node's tech prefixes and service codes, where they stand in front: any number of codes that hold
+    /// `*` or `#` (`*67`, `#31#`), and at most one prefix of digits alone (`99914`), the longest. Only what is
+    /// configured is stripped: whether the rest looks like a number plays no part. Behind a `+` nothing is stripped.
     pub fn stripped(&self, strip: &[String]) -> Dialled {
         let mut dialled = *self;
         let mut digits_stripped = false;
@@ -249,4 +282,11 @@ impl Dialled {
         self.absent = ABSENT.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
         self.not_digits = true;
     }
+}
+
+/// Zero if all eight bytes are digits.
+fn others(eight: [u8; 8]) -> u64 {
+    // As in `Number::from_digits`: a digit is below 10, so that six more do not reach its high nibble.
+    let x = u64::from_ne_bytes(eight) ^ 0x3030_3030_3030_3030;
+    (x | x.wrapping_add(0x0606_0606_0606_0606)) & 0xF0F0_F0F0_F0F0_F0F0
 }

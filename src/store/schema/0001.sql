@@ -118,10 +118,11 @@ CREATE TABLE segments (
 );
 CREATE TABLE locators (id INTEGER PRIMARY KEY, runs BLOB NOT NULL);
 
--- Totals. A flush appends the new values of what it touched to `…_recent` (row = flush * 2^24 + n) and brings one
--- sixteenth of the accounts up to date here, so that every line is here at most sixteen flushes later and a flush
--- never touches every page. The latest recent line counts, else the line here; the view `usage` of both is
--- `account_usage`.
+-- Totals. A flush appends the new values of what it touched to `…_recent` and brings one sixteenth of the accounts up
+-- to date here, so that every line is here at most sixteen flushes later and a flush never touches every page. The
+-- latest recent line counts, else the line here: the view `usage_now` says so in SQL.
+-- A recent row (flush * 2^24 + n) holds some 256 lines, sorted, as JSON arrays in the order of the table's columns;
+-- period and owner are those of its first line.
 CREATE TABLE usage (
     period           INTEGER NOT NULL,
     account          INTEGER NOT NULL,
@@ -137,16 +138,14 @@ CREATE TABLE usage (
     PRIMARY KEY (period, account, billing_group, call_type, currency)
 ) WITHOUT ROWID;
 CREATE TABLE usage_recent (
-    row INTEGER PRIMARY KEY, period INTEGER NOT NULL, account INTEGER NOT NULL, billing_group INTEGER NOT NULL,
-    call_type INTEGER NOT NULL, currency TEXT NOT NULL, decimals INTEGER NOT NULL, calls INTEGER NOT NULL, talk INTEGER NOT NULL, billable_seconds INTEGER NOT NULL,
-    cost_units INTEGER NOT NULL, cost_nanos INTEGER NOT NULL
+    row INTEGER PRIMARY KEY, period INTEGER NOT NULL, owner INTEGER NOT NULL, lines TEXT NOT NULL
 );
 CREATE TABLE allowances (
     period INTEGER NOT NULL, billing_group INTEGER NOT NULL, used_seconds INTEGER NOT NULL,
     PRIMARY KEY (period, billing_group)
 ) WITHOUT ROWID;
 CREATE TABLE allowances_recent (
-    row INTEGER PRIMARY KEY, period INTEGER NOT NULL, billing_group INTEGER NOT NULL, used_seconds INTEGER NOT NULL
+    row INTEGER PRIMARY KEY, period INTEGER NOT NULL, owner INTEGER NOT NULL, lines TEXT NOT NULL
 );
 
 -- What could not be rated. leg: 0 outbound, 1 inbound, -1 the whole record. Rows with records stay out of the key trees.

@@ -66,20 +66,30 @@ LEFT JOIN billing_groups g ON g.key = coalesce(c.billing_group, a.billing_group)
 
 -- The lines of `usage`, each with its latest value.
 CREATE VIEW usage_now AS
-WITH latest AS (
-    SELECT max(row) AS row FROM usage_recent GROUP BY period, account, billing_group, call_type, currency
+WITH lines AS (
+    SELECT r.row AS row,
+        json_extract(line.value, '$[0]') AS period, json_extract(line.value, '$[1]') AS account,
+        json_extract(line.value, '$[2]') AS billing_group, json_extract(line.value, '$[3]') AS call_type,
+        json_extract(line.value, '$[4]') AS currency, json_extract(line.value, '$[6]') AS calls,
+        json_extract(line.value, '$[7]') AS talk, json_extract(line.value, '$[8]') AS billable_seconds,
+        json_extract(line.value, '$[9]') AS cost_units, json_extract(line.value, '$[10]') AS cost_nanos
+    FROM usage_recent r, json_each(r.lines) line
+),
+-- With max(), SQLite takes the other columns from the row that has the maximum.
+latest AS MATERIALIZED (
+    SELECT *, max(row) FROM lines GROUP BY period, account, billing_group, call_type, currency
 )
-SELECT u.period, u.account, u.billing_group, u.call_type, u.currency, u.calls, u.talk, u.billable_seconds, u.cost_units, u.cost_nanos
-FROM latest JOIN usage_recent u ON u.row = latest.row
+SELECT period, account, billing_group, call_type, currency, calls, talk, billable_seconds, cost_units, cost_nanos
+FROM latest
 UNION ALL
-SELECT u.period, u.account, u.billing_group, u.call_type, u.currency, u.calls, u.talk, u.billable_seconds, u.cost_units, u.cost_nanos
-FROM usage u
-WHERE (u.period, u.account, u.billing_group, u.call_type, u.currency) NOT IN
-    (SELECT period, account, billing_group, call_type, currency FROM usage_recent);
+SELECT period, account, billing_group, call_type, currency, calls, talk, billable_seconds, cost_units, cost_nanos
+FROM usage WHERE (period, account, billing_group, call_type, currency) NOT IN
+    (SELECT period, account, billing_group, call_type, currency FROM latest);
 
 CREATE VIEW account_usage AS
 SELECT
     a.name AS account,
+    g.name AS billing_group,
     printf('%04d-%02d', u.period / 100, u.period % 100) AS period,
     t.name AS call_type,
     u.currency AS currency,
@@ -91,6 +101,7 @@ SELECT
         ELSE printf('%d.%09d', u.cost_units, u.cost_nanos) END AS cost
 FROM usage_now u
 JOIN accounts a ON a.key = u.account
+LEFT JOIN billing_groups g ON g.key = u.billing_group
 JOIN call_types t ON t.id = u.call_type;
 
 CREATE VIEW suspended AS

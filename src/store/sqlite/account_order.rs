@@ -88,7 +88,7 @@ fn each_account(
     buffer.clear();
     for account in runs.chunk_by(|a, b| a.account == b.account) {
         let rows = account.iter().map(|run| u64::from(run.rows)).sum::<u64>();
-        if buffer.len() as u64 + rows > TARGET_ROWS && show(buffer, visit).is_break() {
+        if buffer.len() as u64 + rows > TARGET_ROWS && show(reader, buffer, visit)?.is_break() {
             return Ok(Visit::Break(()));
         }
         if rows > SORTED_AT_ONCE {
@@ -96,22 +96,28 @@ fn each_account(
                 return Ok(Visit::Break(()));
             }
         } else {
+            reader.begin()?;
             reader.rows(account.iter().map(stretch), buffer)?;
         }
     }
-    Ok(show(buffer, visit))
+    show(reader, buffer, visit)
 }
 
 fn stretch(run: &Run) -> (i64, i64) {
     (run.first, run.first + i64::from(run.rows) - 1)
 }
 
-/// Shows and empties the buffer.
-fn show(buffer: &mut Page, visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit) -> Visit {
+/// Ends the read, then shows and empties the buffer.
+fn show(
+    reader: &Reader,
+    buffer: &mut Page,
+    visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
+) -> Result<Visit, StoreError> {
+    reader.end()?;
     buffer.sort();
     let outcome = buffer.calls().try_for_each(|call| visit(&call));
     buffer.clear();
-    outcome
+    Ok(outcome)
 }
 
 fn large_account(
@@ -130,8 +136,9 @@ fn large_account(
     places.sort_unstable();
     for window in places.chunks(TARGET_ROWS as usize) {
         buffer.clear();
+        reader.begin()?;
         reader.rows(window.iter().map(|(_, row)| (*row, *row)), buffer)?;
-        if show(buffer, visit).is_break() {
+        if show(reader, buffer, visit)?.is_break() {
             return Ok(Visit::Break(()));
         }
     }

@@ -58,8 +58,17 @@ pub struct Digits {
 }
 
 impl Digits {
+    #[inline]
     pub fn of(number: Option<Number>) -> Digits {
-        let (bytes, length) = number.map_or(([0; 16], 0), Number::digits);
+        let Some(Number(packed)) = number else { return Digits { bytes: [0; 16], length: 0 } };
+        // Unused nibbles are 0xA and stand at the end; no digit is 0xA.
+        let length = 16 - ((packed ^ 0xAAAA_AAAA_AAAA_AAAA).trailing_zeros() / 4).min(16) as usize;
+        let mut bytes = [0; 16];
+        for (i, pair) in packed.to_be_bytes().into_iter().enumerate() {
+            if let Some(two) = bytes.get_mut(2 * i..2 * i + 2) {
+                two.copy_from_slice(&[b'0' + (pair >> 4), b'0' + (pair & 15)]);
+            }
+        }
         Digits { bytes, length }
     }
 
@@ -209,24 +218,27 @@ fn uuid_shape(id: &[u8]) -> bool {
 }
 
 fn pack_hex(id: &[u8], uuid: bool, table: &[u8; 256], out: &mut Vec<u8>) -> bool {
-    let mut high = None;
-    for (i, byte) in id.iter().enumerate() {
-        if uuid && matches!(i, 8 | 13 | 18 | 23) {
-            continue;
-        }
-        let nibble = table[usize::from(*byte)];
-        if nibble > 15 {
-            return false;
-        }
-        high = match high {
-            None => Some(nibble),
-            Some(high) => {
-                out.push(high << 4 | nibble);
-                None
+    // Where a UUID has its dashes the digits still come in pairs.
+    let parts: [&[u8]; 5] = if uuid {
+        match id {
+            [parts @ .., _, _, _, _, _, _, _, _, _, _, _, _] if parts.len() == 24 => {
+                [&parts[..8], &parts[9..13], &parts[14..18], &parts[19..23], &id[24..]]
             }
-        };
+            _ => return false,
+        }
+    } else {
+        [id, b"", b"", b"", b""]
+    };
+    // Marks are gathered, not looked at one by one: nearly every id that comes here is hexadecimal.
+    let mut bad = 0;
+    for part in parts {
+        for pair in part.as_chunks::<2>().0 {
+            let (high, low) = (table[usize::from(pair[0])], table[usize::from(pair[1])]);
+            bad |= high | low;
+            out.push(high << 4 | low & 15);
+        }
     }
-    high.is_none()
+    bad < 16
 }
 
 const LOWER: [u8; 256] = hex_table(b'a');

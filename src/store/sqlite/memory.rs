@@ -39,15 +39,6 @@ pub const FORMS_MAX: usize = 4096;
 pub const NO_GROUP: u32 = u32::MAX;
 /// How far a key may lie beyond the known ones and still be remembered.
 const GROUP_GAP_MAX: usize = 1 << 24;
-/// Flushes after which every line of the totals has been folded.
-pub const SLICES: usize = 16;
-
-/// Which slice an account's (or a group's) totals are folded with: neighbours share one, so that a fold touches few
-/// pages.
-pub fn slice_of(key: u32) -> usize {
-    (key >> 10) as usize % SLICES
-}
-
 type Map<K, V> = HashMap<K, V, FixedState>;
 
 /// The writer's memory.
@@ -55,13 +46,16 @@ pub struct Memory {
     /// Number of the flush it stands behind.
     pub flush: u64,
     pub ratings: Map<Rating, u32>,
+    /// The latest one: neighbouring calls of an account mostly share it.
+    pub rating_last: Option<(Rating, u32)>,
     pub rating_next: u32,
     pub nodes: Map<Box<[u8]>, u32>,
     pub forms: Map<DialForm, u32>,
     /// By account key.
     pub groups: Vec<u32>,
-    pub usage: [Vec<UsageLine>; SLICES],
-    pub allowances: [Vec<AllowanceLine>; SLICES],
+    /// Lines of the latest flushes that wait to be folded.
+    pub usage: usage::Slices<UsageLine>,
+    pub allowances: usage::Slices<AllowanceLine>,
 }
 
 impl Memory {
@@ -69,12 +63,13 @@ impl Memory {
         let mut memory = Memory {
             flush,
             ratings: Map::default(),
+            rating_last: None,
             rating_next: 1,
             nodes: Map::default(),
             forms: Map::default(),
             groups: Vec::new(),
-            usage: [const { Vec::new() }; SLICES],
-            allowances: [const { Vec::new() }; SLICES],
+            usage: Default::default(),
+            allowances: Default::default(),
         };
         let last: i64 =
             connection.query_row("SELECT coalesce(max(id), 0) FROM ratings", (), |row| row.get(0)).map_err(failed)?;
@@ -98,8 +93,8 @@ impl Memory {
         while let Some(row) = rows.next().map_err(failed)? {
             memory.set_group(row.get(0).map_err(failed)?, row.get(1).map_err(failed)?);
         }
-        usage::recent(connection, |line| memory.usage[slice_of(line.account.0)].push(line))?;
-        usage::recent_allowances(connection, |line| memory.allowances[slice_of(line.group.0)].push(line))?;
+        memory.usage = usage::slices(connection)?;
+        memory.allowances = usage::slices(connection)?;
         Ok(memory)
     }
 

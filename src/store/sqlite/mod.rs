@@ -26,6 +26,7 @@ mod segments;
 mod state;
 mod suspense;
 mod usage;
+mod usage_line;
 mod write;
 
 #[cfg(test)]

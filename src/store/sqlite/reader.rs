@@ -65,6 +65,21 @@ impl Reader {
         (&self.connection, Lookups { connection: &self.connection, cache: &mut self.cache })
     }
 
+    /// Begins a chain of reads: taking and leaving the read lock costs as much as some rows. Whoever begins also ends;
+    /// on an error the connection is dropped, and with it the read.
+    pub fn begin(&self) -> Result<(), StoreError> {
+        if self.connection.is_autocommit() { self.run("BEGIN") } else { Ok(()) }
+    }
+
+    /// Ends a chain of reads.
+    pub fn end(&self) -> Result<(), StoreError> {
+        if self.connection.is_autocommit() { Ok(()) } else { self.run("COMMIT") }
+    }
+
+    fn run(&self, sql: &str) -> Result<(), StoreError> {
+        self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(())).map_err(failed).map(|_| ())
+    }
+
     /// The last row there is.
     pub fn last_row(&self) -> Result<i64, StoreError> {
         self.connection

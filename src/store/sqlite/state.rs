@@ -55,7 +55,7 @@ pub fn load(reader: &mut Reader) -> Result<StoredState, StoreError> {
             Ok(Group { key: GroupKey(row.get(0)?), name: row.get(1)? })
         })?,
         usage: usage::load(&transaction)?,
-        allowances: usage::load_allowances(&transaction)?,
+        allowances: usage::load(&transaction)?,
         sources: all(&transaction, "SELECT position, source, profile FROM sources ORDER BY 1, 2", (), |row| {
             Ok(SourceRow { position: Position(unsigned(row, 0)?), source: SourceId(row.get(1)?), json: row.get(2)? })
         })?,

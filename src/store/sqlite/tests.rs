@@ -153,15 +153,24 @@ pub const ACCOUNTS: u64 = 40;
 impl Model {
     /// Totals by adding up every call again.
     pub fn usage(&self) -> Vec<UsageLine> {
-        let mut lines: BTreeMap<_, Usage> = BTreeMap::new();
+        let mut lines: BTreeMap<_, (Usage, u8)> = BTreeMap::new();
         for call in &self.calls {
             let c = &call.call;
             for (call_type, usage) in c.usage_lines() {
-                lines.entry((c.period, c.account, call_type, c.basis.currency)).or_default().add(&usage);
+                let line = lines.entry((c.period, c.account, c.group, call_type, c.basis.currency)).or_default();
+                line.0.add(&usage);
+                line.1 = line.1.max(c.basis.decimals);
             }
         }
-        let line =
-            |((period, account, call_type, currency), usage)| UsageLine { account, period, call_type, currency, usage };
+        let line = |((period, account, group, call_type, currency), (usage, decimals))| UsageLine {
+            account,
+            group,
+            period,
+            call_type,
+            currency,
+            decimals,
+            usage,
+        };
         lines.into_iter().map(line).collect()
     }
 
@@ -214,7 +223,7 @@ impl Model {
             describe: &describe,
             usage: &usage,
             allowances: &allowances,
-            books: &[("tcp received", self.calls.len() as i64), ("a rated", -7)],
+            books: &[("tcp received", self.calls.len() as i128), ("a rated", -7)],
             ..FlushBatch::empty(Position(from), Position(upto), Timestamp(upto as i64))
         })
     }
@@ -270,6 +279,6 @@ proptest! {
         prop_assert_eq!(&state.groups, &model.groups);
         prop_assert_eq!(&state.usage, &model.usage());
         prop_assert_eq!(&state.allowances, &model.allowances());
-        prop_assert_eq!(&state.books, &[("tcp received".to_owned(), model.calls.len() as i64), ("a rated".to_owned(), -7)]);
+        prop_assert_eq!(&state.books, &[("tcp received".to_owned(), model.calls.len() as i128), ("a rated".to_owned(), -7)]);
     }
 }

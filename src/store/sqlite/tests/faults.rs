@@ -225,7 +225,7 @@ fn readers_see_whole_flushes() {
                         // Totals and books are of one moment.
                         let state = store.load().unwrap();
                         let calls: i64 = state.usage.iter().map(|line| line.usage.calls).sum();
-                        assert_eq!(state.books[0].1, calls);
+                        assert_eq!(state.books[0].1, i128::from(calls));
                         rounds += 1;
                     }
                 })

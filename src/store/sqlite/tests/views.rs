@@ -76,13 +76,14 @@ fn account_usage_is_the_sum_of_calls() {
     let (mut model, mut dice) = (Model::default(), Dice(29));
     for _ in 0..40 {
         model.flush(&store, &mut dice, 9).unwrap();
-        let mut expected: Vec<(String, String, String, String, i64, String, i64, String)> = model
+        let mut expected: Vec<(String, String, String, String, String, i64, String, i64, String)> = model
             .usage()
             .into_iter()
             .map(|line| {
                 let usage = line.usage;
                 (
                     model.accounts[line.account.0 as usize].name.clone(),
+                    model.groups[line.group.0 as usize].name.clone(),
                     line.period.to_string(),
                     line.call_type.name().into(),
                     lossy(&line.currency),
@@ -107,6 +108,7 @@ fn account_usage_is_the_sum_of_calls() {
                     row.get(5)?,
                     row.get(6)?,
                     row.get(7)?,
+                    row.get(8)?,
                 ))
             })
             .unwrap()
@@ -125,6 +127,8 @@ fn large_totals_are_exact() {
     for (i, cost) in [i128::from(i64::MAX) * 1_000_000 + 7, -1, -1_500_000_000, 0].into_iter().enumerate() {
         let line = UsageLine {
             account: AccountKey(0),
+            group: GroupKey(0),
+            decimals: 9,
             period: Period(24_321),
             call_type: CallType::International,
             currency: *b"IDR",
@@ -145,6 +149,8 @@ fn large_totals_are_exact() {
     }
     let line = UsageLine {
         account: AccountKey(0),
+        group: GroupKey(0),
+        decimals: 9,
         period: Period(24_321),
         call_type: CallType::International,
         currency: *b"IDR",

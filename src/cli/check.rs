@@ -1,0 +1,153 @@
+//! `callrated check`: is everything right, before it is put in force?
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::out::{self, Paint};
+use crate::config::{Config, ConfigError};
+use crate::directory::Directory;
+use crate::exit::Exit;
+use crate::rates::{self, RatesError, RatesFolder};
+use crate::tariff::{Finding, Severity, Tariff};
+
+/// Validate configuration, plans, decks, accounts and numbers.
+///
+/// Every fault is printed as FILE:LINE:COLUMN with a hint. Errors end with code 1, warnings with 0. Nothing is changed,
+/// and a running daemon is not disturbed.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  callrated check\n  callrated check --rates rates --json")]
+pub struct CheckArguments {
+    /// A rates folder other than the configured one.
+    #[arg(long, value_name = "DIR")]
+    rates: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was looked at.
+#[derive(Default)]
+struct Summary {
+    plans: usize,
+    decks: usize,
+    rows: u64,
+    prefixes: u64,
+    accounts: u64,
+    numbers: u64,
+    tariff: String,
+    directory: String,
+}
+
+pub(super) fn run(config: Option<&Path>, arguments: CheckArguments) -> Result<(), Exit> {
+    let (findings, summary) = match Config::load(config) {
+        Ok(config) => {
+            let folder = arguments.rates.unwrap_or(config.rates_dir);
+            folder_checked(&folder)
+        }
+        Err(error) => (vec![config_finding(&error)], None),
+    };
+    let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
+    let warnings = findings.len() - errors;
+    if arguments.json {
+        out::json(&as_json(&findings, summary.as_ref(), errors, warnings))?;
+    } else {
+        for finding in &findings {
+            out::line(&coloured(finding))?;
+        }
+        out::line(&sentence(summary.as_ref(), errors, warnings))?;
+    }
+    if errors > 0 { Err(Exit { code: 1, message: String::new() }) } else { Ok(()) }
+}
+
+fn folder_checked(folder: &Path) -> (Vec<Finding>, Option<Summary>) {
+    let compiled = match RatesFolder::read(folder).and_then(|folder| folder.compile()) {
+        Ok(compiled) => compiled,
+        Err(RatesError::Wrong { findings, .. }) => return (findings, None),
+        Err(RatesError::Unreadable { folder, file, source }) => {
+            let message = format!("cannot be read: {source}");
+            let hint = format!("the rates folder is {}", folder.display());
+            return (vec![whole_file(file, message, hint)], None);
+        }
+    };
+    let mut summary = Summary { rows: compiled.tariff.rows, prefixes: compiled.tariff.prefixes, ..Summary::default() };
+    if let Ok(tariff) = Tariff::open(Bytes::from(compiled.tariff.image)) {
+        summary.plans = tariff.plans().len();
+        summary.decks = tariff.decks().count();
+        summary.tariff = format!("blake3:{}", tariff.digest());
+    }
+    if let Ok(directory) = Directory::open(Bytes::from(compiled.directory)) {
+        summary.accounts = u64::from(directory.accounts());
+        summary.numbers = directory.numbers();
+        summary.directory = format!("blake3:{}", directory.digest());
+    }
+    (compiled.findings, Some(summary))
+}
+
+/// The configuration's message with the place that it names taken out of it.
+fn config_finding(error: &ConfigError) -> Finding {
+    let (file, message) = match error {
+        ConfigError::Unreadable(file, source) => (file, format!("cannot be read: {source}")),
+        ConfigError::Wrong { file, message } => (file, message.trim_end().to_owned()),
+    };
+    let mut finding = whole_file(file.display().to_string(), message, String::new());
+    // toml writes `TOML parse error at line 2, column 1`, then the line itself, then what is wrong with it.
+    if let Some(rest) = finding.message.strip_prefix("TOML parse error at line ")
+        && let Some((place, rest)) = rest.split_once('\n')
+        && let Some((line, column)) = place.split_once(", column ")
+    {
+        finding.line = line.trim().parse().unwrap_or(0);
+        finding.column = column.trim().parse().unwrap_or(0);
+        let words = rest.lines().filter(|l| !l.contains('|')).collect::<Vec<_>>().join(" ");
+        let (message, hint) = words.split_once("hint: ").unwrap_or((&words, ""));
+        (finding.message, finding.hint) = (message.trim().to_owned(), hint.trim().to_owned());
+    }
+    finding
+}
+
+fn whole_file(file: String, message: String, hint: String) -> Finding {
+    Finding { severity: Severity::Error, file, line: 0, column: 0, message, hint }
+}
+
+fn coloured(finding: &Finding) -> String {
+    let text = rates::describe(finding);
+    let (word, how) = match finding.severity {
+        Severity::Error => ("error", Paint::Red),
+        Severity::Warning => ("warning", Paint::Yellow),
+    };
+    text.replacen(&format!(": {word}: "), &format!(": {}: ", out::paint(word, how)), 1)
+}
+
+fn sentence(summary: Option<&Summary>, errors: usize, warnings: usize) -> String {
+    let found = match (errors, warnings) {
+        (0, 0) => "no faults".to_owned(),
+        (0, warnings) => format!("{warnings} warning(s)"),
+        (errors, 0) => format!("{errors} error(s)"),
+        (errors, warnings) => format!("{errors} error(s), {warnings} warning(s)"),
+    };
+    let Some(s) = summary else { return found };
+    let n = out::grouped;
+    format!(
+        "{found}: {} plans, {} decks, {} rows, {} prefixes, {} accounts, {} numbers",
+        s.plans,
+        s.decks,
+        n(s.rows),
+        n(s.prefixes),
+        n(s.accounts),
+        n(s.numbers)
+    )
+}
+
+fn as_json(findings: &[Finding], summary: Option<&Summary>, errors: usize, warnings: usize) -> Value {
+    json!({
+        "errors": errors,
+        "warnings": warnings,
+        "findings": findings,
+        "summary": summary.map(|s| json!({
+            "plans": s.plans, "decks": s.decks, "rows": s.rows, "prefixes": s.prefixes,
+            "accounts": s.accounts, "numbers": s.numbers, "tariff": s.tariff, "directory": s.directory,
+        })),
+    })
+}

@@ -1,0 +1,107 @@
+//! `callrated explain`: the proof of a price, line by line.
+
+use axum::http::StatusCode;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::client::{self, Client};
+use super::out::{self, Paint};
+use super::usage::text;
+use crate::config::Config;
+use crate::exit::Exit;
+
+/// Show why a call costs what it costs: every rule in the order in which it decided.
+///
+/// The call need not have happened. The account's allowance is taken as it stands now.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  callrated explain --account acme --to 00551198765432 --duration 61.2s\n  callrated explain --account acme --to 015123456789 --duration 61 --at 2026-10-05T09:00:00Z --json"
+)]
+pub struct ExplainArguments {
+    /// Who pays.
+    #[arg(long)]
+    account: String,
+    /// The number called, as dialled or E.164.
+    #[arg(long, value_name = "NUMBER")]
+    to: String,
+    /// The calling number.
+    #[arg(long, value_name = "NUMBER", default_value = "")]
+    from: String,
+    /// Talk time in seconds, such as 61 or 61.2s.
+    #[arg(long)]
+    duration: String,
+    /// When it was answered, RFC 3339 (default: now).
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Which leg: outbound or inbound.
+    #[arg(long, default_value = "outbound")]
+    direction: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(config: &Config, arguments: ExplainArguments) -> Result<(), Exit> {
+    let client = Client::open(config).await?;
+    let shown = show(&client, &arguments).await;
+    super::ended(shown, client.close().await)
+}
+
+async fn show(client: &Client, arguments: &ExplainArguments) -> Result<(), Exit> {
+    let mut asked = json!({
+        "account": arguments.account,
+        "source": arguments.from,
+        "destination": arguments.to,
+        "duration": arguments.duration,
+        "direction": arguments.direction,
+        "proof": true,
+    });
+    if let Some(at) = &arguments.at {
+        asked["answer"] = json!(at);
+    }
+    let response = client.send(client::post("/v1/quote", &asked)?).await?;
+    let status = response.status();
+    let answer = client::json(response).await?;
+    if status.is_success() {
+        return if arguments.json { out::json(&answer) } else { priced(&answer) };
+    }
+    // A call that would wait in suspense has a proof too: it ends where the price would have been.
+    if status == StatusCode::UNPROCESSABLE_ENTITY && answer["proof"].is_array() {
+        if arguments.json {
+            out::json(&answer)?;
+        } else {
+            lines(&answer)?;
+        }
+    }
+    Err(client::exit_of(status, Some(&answer)))
+}
+
+/// The proof, then what was charged; the last thing printed is the amount.
+fn priced(quote: &Value) -> Result<(), Exit> {
+    lines(quote)?;
+    let of = |name: &str| text(&quote[name]);
+    let mut facts = vec![("call type", of("call_type"))];
+    let to = [of("destination"), of("country"), of("type")].join(" ");
+    if !to.trim().is_empty() {
+        facts.push(("destination", to.trim().to_owned()));
+    }
+    if quote["prefix"].is_string() {
+        let name = of("destination_name");
+        let name = if name.is_empty() { name } else { format!(" ({name})") };
+        facts.push(("row", format!("{} of deck {}{name}", of("prefix"), of("deck"))));
+    }
+    facts.push(("billable", format!("{} s = {} min", of("billable_seconds"), of("billable_minutes"))));
+    facts.push(("cost", out::paint(&format!("{} {}", of("currency"), of("cost")), Paint::Bold)));
+    out::line("")?;
+    for (name, fact) in facts {
+        out::line(&format!("    {name:<12} {fact}"))?;
+    }
+    Ok(())
+}
+
+fn lines(proof: &Value) -> Result<(), Exit> {
+    for (i, line) in proof["proof"].as_array().into_iter().flatten().enumerate() {
+        out::line(&format!("{:>2}  {:<7} {}", i + 1, text(&line["rule"]), text(&line["text"])))?;
+    }
+    Ok(())
+}

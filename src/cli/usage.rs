@@ -1,0 +1,145 @@
+//! `callrated usage`: what calls add up to.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::client::{Client, path, segment};
+use super::out;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::time::{Period, Timestamp, Zone};
+
+/// Accounts asked for at a time.
+const PAGE: &str = "1000";
+
+/// Show totals: of one account, or of all.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  callrated usage\n  callrated usage acme\n  callrated usage acme --period 2026-10 --json"
+)]
+pub struct UsageArguments {
+    /// Only this account.
+    account: Option<String>,
+    /// Which month, such as 2026-10 (default: the month that is running).
+    #[arg(long, value_name = "YYYY-MM")]
+    period: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(config: &Config, arguments: UsageArguments) -> Result<(), Exit> {
+    let client = Client::open(config).await?;
+    let shown = match &arguments.account {
+        Some(account) => one(&client, account, &arguments).await,
+        None => all(&client, &arguments).await,
+    };
+    super::ended(shown, client.close().await)
+}
+
+async fn one(client: &Client, account: &str, arguments: &UsageArguments) -> Result<(), Exit> {
+    let url = path(&format!("/v1/accounts/{}/usage", segment(account)), &[("period", arguments.period.as_deref())]);
+    let usage = client.get_json(&url).await?;
+    if arguments.json {
+        return out::json(&usage);
+    }
+    let mut table = heading();
+    rows(&mut table, &usage, true);
+    out::line(&table.to_string())?;
+    let allowance = &usage["allowance"];
+    let left = match allowance["left_seconds"].as_u64() {
+        Some(left) => format!(", {} left", minutes(left)),
+        None => String::new(),
+    };
+    out::line(&format!(
+        "{} in {} ({}): {} {}",
+        text(&usage["account"]),
+        text(&usage["period"]),
+        text(&usage["state"]),
+        text(&usage["cost"]),
+        text(&usage["currency"])
+    ))?;
+    out::line(&format!(
+        "allowance: {} min, {} used{left}",
+        text(&allowance["included_minutes"]),
+        minutes(allowance["used_seconds"].as_u64().unwrap_or(0)),
+    ))
+}
+
+async fn all(client: &Client, arguments: &UsageArguments) -> Result<(), Exit> {
+    let now = Period::containing(this_moment(), &Zone::UTC).to_string();
+    let period = arguments.period.as_deref().unwrap_or(&now);
+    let base = format!("/v1/periods/{}/usage", segment(period));
+    let mut after: Option<String> = None;
+    let (mut table, mut accounts) = (heading(), 0u64);
+    if arguments.json {
+        out::write(format!("{{\"period\":{},\"accounts\":[", Value::from(period)).as_bytes())?;
+    }
+    loop {
+        let page = client.get_json(&path(&base, &[("after", after.as_deref()), ("limit", Some(PAGE))])).await?;
+        for account in page["accounts"].as_array().into_iter().flatten() {
+            if arguments.json {
+                let comma = if accounts > 0 { "," } else { "" };
+                out::write(format!("{comma}{account}").as_bytes())?;
+            } else {
+                rows(&mut table, account, false);
+            }
+            accounts += 1;
+        }
+        after = page["next"].as_str().map(str::to_owned);
+        if after.is_none() {
+            break;
+        }
+    }
+    if arguments.json {
+        return out::line("]}");
+    }
+    if accounts == 0 {
+        return out::line(&format!("no calls in {period}"));
+    }
+    out::line(&table.to_string())?;
+    out::line(&format!("{period}: {} accounts with calls", out::grouped(accounts)))
+}
+
+fn heading() -> comfy_table::Table {
+    out::table(&["account", "call type", "calls", "minutes", "billable minutes", "cost", "currency"], &[2, 3, 4, 5])
+}
+
+fn rows(table: &mut comfy_table::Table, account: &Value, one: bool) {
+    for line in account["totals"].as_array().into_iter().flatten() {
+        let currency = if one { &account["currency"] } else { &line["currency"] };
+        table.add_row([
+            text(&account["account"]),
+            text(&line["call_type"]),
+            line["calls"].to_string(),
+            talk(&text(&line["seconds"])),
+            text(&line["billable_minutes"]),
+            text(&line["cost"]),
+            text(currency),
+        ]);
+    }
+}
+
+/// Talk time as minutes and whole seconds, `12:05 min`; the exact value is in the JSON.
+fn talk(seconds: &str) -> String {
+    let whole: u64 = seconds.split('.').next().and_then(|s| s.parse().ok()).unwrap_or(0);
+    minutes(whole)
+}
+
+fn minutes(seconds: u64) -> String {
+    format!("{}:{:02} min", seconds / 60, seconds % 60)
+}
+
+/// A JSON text without its quotes; anything else as it is.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// Now.
+pub(super) fn this_moment() -> Timestamp {
+    crate::os::clock::Clock::wall().now()
+}

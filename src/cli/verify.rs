@@ -1,0 +1,73 @@
+//! `callrated verify`: do the totals follow from the calls?
+
+use clap::Args;
+
+use super::client::Client;
+use super::out;
+use super::usage::text;
+use crate::config::Config;
+use crate::exit::Exit;
+
+/// Differences printed.
+const SHOWN: usize = 20;
+
+/// Compute totals, allowances and books anew from the stored calls, and compare.
+///
+/// Ends with code 1 if anything differs. A running daemon goes on meanwhile.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  callrated verify\n  callrated verify --json")]
+pub struct VerifyArguments {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl VerifyArguments {
+    /// For `restore`.
+    pub(super) fn printing(json: bool) -> VerifyArguments {
+        VerifyArguments { json }
+    }
+}
+
+pub(super) async fn run(config: &Config, arguments: VerifyArguments) -> Result<(), Exit> {
+    let client = Client::open(config).await?;
+    let done = show(&client, &arguments).await;
+    super::ended(done, client.close().await)
+}
+
+pub(super) async fn show(client: &Client, arguments: &VerifyArguments) -> Result<(), Exit> {
+    let answer = client.get_json("/v1/verify").await?;
+    let balanced = answer["balanced"].as_bool().unwrap_or(false);
+    if arguments.json {
+        out::json(&answer)?;
+    } else {
+        let differences = answer["differences"].as_array().map_or(&[][..], Vec::as_slice);
+        for one in differences.iter().take(SHOWN) {
+            out::line(&format!(
+                "{}: stored {}, recomputed {}",
+                text(&one["what"]),
+                text(&one["stored"]),
+                text(&one["recomputed"])
+            ))?;
+        }
+        let count = |name: &str| out::grouped(answer[name].as_u64().unwrap_or(0));
+        let mut sums: Vec<String> = Vec::new();
+        for (currency, sum) in answer["money"].as_object().into_iter().flatten() {
+            sums.push(format!("{currency} {}", text(sum)));
+        }
+        let sums = if sums.is_empty() { String::new() } else { format!(", {}", sums.join(", ")) };
+        out::line(&format!(
+            "{}: {} calls of {} accounts in {} lines of totals{sums} (position {})",
+            if balanced { "balanced" } else { "NOT balanced" },
+            count("calls"),
+            count("accounts"),
+            count("lines"),
+            text(&answer["position"])
+        ))?;
+    }
+    if balanced {
+        return Ok(());
+    }
+    let first = text(&answer["differences"][0]["what"]);
+    Err(Exit::faults(format!("{} differences, the first in {first}", text(&answer["differences_count"]))))
+}

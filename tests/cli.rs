@@ -1,0 +1,536 @@
+//! The built program as people and scripts call it: commands, exit codes, and what stands on the two outputs.
+//!
+//! Each test has a folder of its own with a few of the shipped rates, and ports that the system gives.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use clap::{CommandFactory, Parser};
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_callrated");
+/// Longer than anything here takes on a slow machine; only a hang reaches it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A working folder with rates.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    /// With one plan and account, and those rows of the shipped files that price a few countries: compiled in no time.
+    fn new() -> Place {
+        let place = Place { folder: tempfile::tempdir().unwrap() };
+        let shipped = |file: &str| fs::read_to_string(shipped_rates().join(file)).unwrap();
+        let rows = |text: &str, keep: &dyn Fn(&str) -> bool| -> String {
+            let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+            let heading = lines.next().unwrap();
+            std::iter::once(heading)
+                .chain(lines.filter(|line| keep(line)))
+                .fold(String::new(), |text, line| text + line + "\n")
+        };
+        let plans = shipped("plans.toml");
+        let from = plans.find("[plan.de-business]").unwrap();
+        let to = plans.find("[plan.us-business]").unwrap();
+        place.write("rates/plans.toml", &plans[from..to]);
+        place.write("rates/countries.toml", &shipped("countries.toml"));
+        let numbers = ["493", "4915", "4980", "4990", "5511"];
+        place.write(
+            "rates/numbering.csv",
+            &rows(&shipped("numbering.csv"), &|line| numbers.iter().any(|n| line.starts_with(n))),
+        );
+        for deck in ["world-eur", "premium-de", "tollfree-de"] {
+            let deck = format!("decks/{deck}.csv");
+            let keep = |line: &str| deck != "decks/world-eur.csv" || line.starts_with("55");
+            place.write(&format!("rates/{deck}"), &rows(&shipped(&deck), &keep));
+        }
+        place.write("rates/accounts.csv", &rows(&shipped("accounts.csv"), &|line| line.starts_with("acme,")));
+        place.write("rates/numbers.csv", &rows(&shipped("numbers.csv"), &|line| line.contains(",acme,")));
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).current_dir(self.folder.path());
+        command.env_remove("RUST_LOG").env_remove("JOURNAL_STREAM").env_remove("CALLRATED_TOKEN");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        Ended::of(arguments, self.command(arguments).stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// Runs, demands code 0, and reads the last line as JSON.
+    fn json(&self, arguments: &[&str]) -> Value {
+        self.run(arguments).code(0).last_json()
+    }
+
+    /// Starts the daemon on ports that were free a moment ago.
+    fn serve(&self) -> Daemon {
+        let (records, api) = (free_port(), free_port());
+        self.write(
+            "callrated.toml",
+            format!(
+                "[[listen]]\nprotocol = \"tcp\"\naddress = \"127.0.0.1:{records}\"\n[http]\naddress = \"127.0.0.1:{api}\"\n"
+            ),
+        );
+        let mut child = self.command(&["serve"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("is ready") {
+            line.clear();
+            assert!(lines.read_line(&mut line).unwrap() > 0, "the daemon ended before it was ready");
+        }
+        Daemon { child, records, _lines: lines }
+    }
+}
+
+/// A daemon that ends with its test.
+struct Daemon {
+    child: Child,
+    records: u16,
+    /// Read no further, but open: it may write more.
+    _lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Daemon {
+    fn stop(mut self) -> i32 {
+        terminate(&self.child);
+        wait(&mut self.child)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn terminate(child: &Child) {
+    let done = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(done.success());
+}
+
+fn wait(child: &mut Child) -> i32 {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code().unwrap_or(-1);
+        }
+        assert!(begun.elapsed() < PATIENCE, "a process does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// How a command ended.
+struct Ended {
+    what: String,
+    output: Output,
+}
+
+impl Ended {
+    fn of(arguments: &[&str], output: Output) -> Ended {
+        Ended { what: arguments.join(" "), output }
+    }
+
+    #[track_caller]
+    fn code(self, expected: i32) -> Ended {
+        assert_eq!(self.output.status.code(), Some(expected), "{}\n{}\n{}", self.what, self.out(), self.err());
+        self
+    }
+
+    fn out(&self) -> String {
+        String::from_utf8_lossy(&self.output.stdout).into_owned()
+    }
+
+    fn err(&self) -> String {
+        String::from_utf8_lossy(&self.output.stderr).into_owned()
+    }
+
+    #[track_caller]
+    fn last_json(&self) -> Value {
+        let out = self.out();
+        serde_json::from_str(out.lines().last().unwrap_or("")).unwrap_or_else(|e| panic!("{}: {e}: {out}", self.what))
+    }
+
+    /// The one sentence with which a command that could not do its work ends.
+    #[track_caller]
+    fn sentence(&self) -> String {
+        let err = self.err();
+        assert_eq!(err.lines().count(), 1, "{}: {err}", self.what);
+        err.trim_end().strip_prefix("callrated: ").unwrap_or_else(|| panic!("{err}")).to_owned()
+    }
+}
+
+fn shipped_rates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("rates")
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Records of calls in October 2026: every seventh unanswered, the others to four destinations.
+fn records(count: usize, mark: &str) -> Vec<String> {
+    let to = ["015123456789", "005511987654321", "0900123456", "+4930600"];
+    (0..count)
+        .map(|i| {
+            let mut record = json!({
+                "id": format!("{mark}{i}"), "node": "old", "source": "+4930123456", "destination": to[i % to.len()],
+                "start": "2026-10-05T08:59:50Z", "duration": 0,
+            });
+            if i % 7 > 0 {
+                record["answer"] = json!(format!("2026-10-{:02}T09:00:00.5Z", 1 + i % 28));
+                record["duration"] = json!(1 + i * 13 % 700);
+            }
+            record.to_string()
+        })
+        .collect()
+}
+
+/// An amount in nano-units: decimals, never floats.
+fn nano(amount: &Value) -> i128 {
+    let text = amount.as_str().unwrap_or_else(|| panic!("{amount} is no text"));
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let negative = whole.starts_with('-');
+    let digits: i128 = format!("{}{part:0<9}", whole.trim_start_matches('-')).parse().unwrap();
+    if negative { -digits } else { digits }
+}
+
+#[test]
+fn every_example_in_the_help_is_understood() {
+    fn walk(command: &mut clap::Command, seen: &mut usize) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+        let name = command.get_name().to_owned();
+        assert!(name == "callrated" || !examples.is_empty(), "{name} has no example");
+        for example in examples {
+            // What stands around a call is the shell's.
+            let Some(at) = example.split(['|', '>', '&']).map(str::trim).find(|part| part.starts_with("callrated"))
+            else {
+                assert!(example.starts_with("printf"), "{example}");
+                continue;
+            };
+            let words = at.split_whitespace().map(|word| word.trim_matches('"'));
+            callrated::cli::Arguments::try_parse_from(words).unwrap_or_else(|e| panic!("{example}: {e}"));
+            *seen += 1;
+        }
+        for below in command.get_subcommands_mut() {
+            if below.get_name() != "help" {
+                walk(below, seen);
+            }
+        }
+    }
+    let mut seen = 0;
+    walk(&mut callrated::cli::Arguments::command(), &mut seen);
+    assert!(seen > 20);
+    callrated::cli::Arguments::command().debug_assert();
+}
+
+#[test]
+fn the_shipped_rates_are_right_and_explain_ends_in_the_amount() {
+    let place = Place { folder: tempfile::tempdir().unwrap() };
+    place.write("callrated.toml", format!("rates_dir = {:?}\n", shipped_rates()));
+    let checked = place.json(&["check", "--json"]);
+    assert_eq!(checked["errors"], 0);
+    assert!(checked["summary"]["plans"].as_u64().unwrap() >= 8, "{checked}");
+    assert!(checked["summary"]["accounts"].as_u64().unwrap() >= 5, "{checked}");
+    let call = ["explain", "--account", "acme", "--to", "00551198765432", "--duration", "61.2s"];
+    let explained = place.run(&[&call[..], &["--at", "2026-10-05T09:00:00Z"]].concat()).code(0);
+    assert!(explained.out().contains("R13"), "{}", explained.out());
+    assert!(explained.out().contains("61.2 s → 120 s"), "{}", explained.out());
+    let last = explained.out().lines().last().unwrap().to_owned();
+    let (_, amount) = last.split_once("EUR ").unwrap_or_else(|| panic!("{last}"));
+    assert!(nano(&json!(amount)) > 0, "{last}");
+}
+
+#[test]
+fn check_names_file_line_and_hint() {
+    let place = Place::new();
+    assert!(place.run(&["check"]).code(0).out().contains("no faults: 1 plans, 3 decks"));
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("rates/decks/world-eur.csv", "prefix,rate\n55,0.1\n55,x\n", &["decks/world-eur.csv:3:4: error:"]),
+        (
+            "rates/accounts.csv",
+            "account,plan,country,billing_start,timezone\nacme,de-busines,DE,2026-01-01,Europe/Berlin\n",
+            &["accounts.csv:2: error:", "did you mean \"de-business\""],
+        ),
+        ("rates/numbers.csv", "number,account\n+4930600,nobody\n", &["numbers.csv:2", "error:"]),
+        (
+            "callrated.toml",
+            "shards = 1\ndata_dri = \"x\"\n",
+            &["callrated.toml:2:1: error:", "did you mean `data_dir`"],
+        ),
+    ];
+    for (file, text, expected) in cases {
+        let kept = fs::read(place.path(file)).ok();
+        place.write(file, text);
+        let found = place.run(&["check"]).code(1);
+        for part in *expected {
+            assert!(found.out().contains(part), "{file}: {}", found.out());
+        }
+        let shown = place.run(&["check", "--json"]).code(1).last_json();
+        assert!(shown["errors"].as_u64().unwrap() > 0, "{shown}");
+        match kept {
+            Some(kept) => place.write(file, kept),
+            None => fs::remove_file(place.path(file)).unwrap(),
+        }
+    }
+    place.run(&["check"]).code(0);
+}
+
+#[test]
+fn what_is_imported_is_what_usage_and_calls_add_up_to() {
+    let place = Place::new();
+    let mut lines = records(200, "a");
+    lines.push(lines[1].clone());
+    lines.push(lines[2].replace("+4930123456", "+493023125100"));
+    lines.push(
+        r#"{"id":"x","source":"+4930999","destination":"015123456789","answer":"2026-10-05T09:00:00Z","duration":5}"#
+            .to_owned(),
+    );
+    lines.push("no record".to_owned());
+    place.write("old.json", lines.join("\n"));
+    let imported = place.run(&["import", "old.json", "--json"]).code(1);
+    let expected =
+        r#"{"received":204,"refused":1,"unanswered":29,"duplicate":1,"conflict":1,"suspended":1,"resolved":171}"#;
+    assert_eq!(imported.out().lines().last(), Some(expected));
+    assert!(imported.err().contains("old.json:204: refused: "), "{}", imported.err());
+
+    let usage = place.json(&["usage", "acme", "--period", "2026-10", "--json"]);
+    let calls = place.run(&["calls", "acme", "--period", "2026-10", "--json"]).code(0).out();
+    let calls: Vec<Value> = calls.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(calls.len() >= 171, "{}", calls.len());
+    assert_eq!(calls.iter().map(|call| nano(&call["cost"])).sum::<i128>(), nano(&usage["cost"]));
+    let totals = usage["totals"].as_array().unwrap();
+    assert_eq!(totals.iter().map(|line| line["calls"].as_u64().unwrap()).sum::<u64>(), calls.len() as u64);
+    assert_eq!(totals.iter().map(|line| nano(&line["cost"])).sum::<i128>(), nano(&usage["cost"]));
+    assert!(nano(&usage["cost"]) > 0);
+    // A totals table and a call list are there for people, too.
+    assert!(place.run(&["usage", "--period", "2026-10"]).code(0).out().contains("domestic_premium"));
+    let csv = place.run(&["calls", "acme", "--period", "2026-10", "--lang", "it", "--billed-only"]).code(0).out();
+    assert!(csv.starts_with("Numero di origine,"), "{csv}");
+    assert_eq!(csv.lines().count() - 1, calls.iter().filter(|call| nano(&call["cost"]) != 0).count());
+
+    // Once more, from standard input and as CSV: the same records are duplicates, whatever their form.
+    let mut csv = String::from("id;node;source;destination;answer;duration\n");
+    for line in &lines[..200] {
+        let record: Value = serde_json::from_str(line).unwrap();
+        if record["answer"].is_string() {
+            let of = |name: &str| record[name].as_str().unwrap();
+            let cells = [of("id"), of("node"), of("source"), of("destination"), of("answer")];
+            csv += &format!("{};{}\n", cells.join(";"), record["duration"]);
+        }
+    }
+    let mut child =
+        place.command(&["import", "-", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(csv.as_bytes()).unwrap();
+    let again = Ended::of(&["import", "-"], child.wait_with_output().unwrap()).code(0).last_json();
+    assert_eq!((&again["received"], &again["duplicate"]), (&json!(171), &json!(171)), "{again}");
+
+    let waiting = place.json(&["suspense", "list", "--json"]);
+    assert_eq!(waiting["counts"], json!({ "unknown_account": 1 }));
+    place
+        .write("rates/numbers.csv", fs::read_to_string(place.path("rates/numbers.csv")).unwrap() + "+4930999,acme,,\n");
+    assert_eq!(place.json(&["suspense", "retry", "--json"]), json!({ "tried": 1, "left": 0 }));
+    assert_eq!(place.json(&["verify", "--json"])["balanced"], true);
+    place.run(&["usage", "nobody"]).code(1);
+    place.run(&["usage", "acme", "--period", "October"]).code(2);
+}
+
+#[test]
+fn an_interrupted_import_goes_on_where_it_stopped() {
+    let place = Place::new();
+    // Long lines, so that few records make several pieces.
+    let filler = "x".repeat(12_000);
+    let heading = "id,node,source,destination,answer,duration,note\n";
+    let mut text = heading.to_owned();
+    let count = 2500;
+    for i in 0..count {
+        text += &format!("r{i},old,+4930123456,015123456789,2026-10-05T09:00:00Z,{},{filler}\n", 1 + i % 600);
+    }
+    place.write("old.csv", &text);
+    let mut child =
+        place.command(&["import", "old.csv", "--json"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while !place.path("data/imports.json").exists() {
+        assert!(begun.elapsed() < PATIENCE && child.try_wait().unwrap().is_none(), "nothing was interrupted");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    terminate(&child);
+    let first = Ended::of(&["import"], child.wait_with_output().unwrap()).code(1);
+    assert!(first.err().contains("interrupted behind line"), "{}", first.err());
+    let second = place.run(&["import", "old.csv", "--json"]).code(0);
+    assert!(second.err().contains("going on behind line"), "{}", second.err());
+    // Both runs together, each record once: nothing was sent twice, nothing was left out.
+    let expected = format!(
+        r#"{{"received":{count},"refused":0,"unanswered":0,"duplicate":0,"conflict":0,"suspended":0,"resolved":{count}}}"#
+    );
+    assert_eq!(second.out().lines().last(), Some(expected.as_str()));
+    assert!(!place.path("data/imports.json").exists());
+    // A whole file is not gone on with, but read again.
+    let third = place.json(&["import", "old.csv", "--json"]);
+    assert_eq!(third["duplicate"], count);
+}
+
+#[test]
+fn a_backup_restores_to_its_position() {
+    let place = Place::new();
+    place.write("old.json", records(300, "a").join("\n"));
+    place.json(&["import", "old.json", "--json"]);
+    let manifest = place.json(&["backup", "copy", "--json"]);
+    let before = place.json(&["verify", "--json"]);
+    place.run(&["backup", "copy"]).code(1);
+    place.run(&["backup", "data/inside"]).code(1);
+
+    place.write("other.toml", "data_dir = \"other\"\n");
+    let restored = place.json(&["--config", "other.toml", "restore", "copy", "--json"]);
+    assert_eq!(restored["balanced"], true);
+    for same in ["calls", "money", "lines", "periods"] {
+        assert_eq!(restored[same], before[same], "{same}");
+    }
+    assert_eq!(restored["position"], manifest["position"]);
+    let usage = ["usage", "acme", "--period", "2026-10", "--json"];
+    assert_eq!(place.json(&[&["--config", "other.toml"], &usage[..]].concat()), place.json(&usage));
+    // It goes on: what was there is known again, what is new is rated.
+    place.write("more.json", [records(300, "a"), records(20, "b")].concat().join("\n"));
+    let more = place.json(&["--config", "other.toml", "import", "more.json", "--json"]);
+    assert_eq!((&more["duplicate"], &more["resolved"]), (&json!(257), &json!(17)), "{more}");
+
+    place.run(&["--config", "other.toml", "restore", "copy"]).code(2);
+    place.write("third.toml", "data_dir = \"third\"\n");
+    let image = fs::read_dir(place.path("copy/images")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&image).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&image, bytes).unwrap();
+    let damaged = place.run(&["--config", "third.toml", "restore", "copy"]).code(4);
+    assert!(damaged.sentence().contains("not what the manifest says"), "{}", damaged.err());
+    assert!(!place.path("third/callrated.db").exists());
+}
+
+#[test]
+fn with_a_daemon_at_work_the_same_commands_give_the_same() {
+    let place = Place::new();
+    let daemon = place.serve();
+    place.write("old.json", records(700, "a").join("\n"));
+    let to = format!("tcp://127.0.0.1:{}", daemon.records);
+    // Somebody else sends all the while: an import still counts exactly its own.
+    let sending = place
+        .command(&["send", "--to", &to, "--calls", "3000", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let imported = place.json(&["import", "old.json", "--json"]);
+    assert_eq!(
+        imported,
+        json!({ "received": 700, "refused": 0, "unanswered": 100, "duplicate": 0, "conflict": 0, "suspended": 0, "resolved": 600 })
+    );
+    let sent = Ended::of(&["send"], sending.wait_with_output().unwrap()).code(0).last_json();
+    assert_eq!(sent["durable"], 3000);
+    assert!(place.json(&["usage", "--json"])["accounts"].is_array());
+    assert_eq!(place.json(&["verify", "--json"])["balanced"], true);
+    let manifest = place.json(&["backup", "copy", "--json"]);
+    assert!(manifest["position"].as_u64() >= manifest["stored"].as_u64());
+
+    let second = place.run(&["serve"]).code(3);
+    assert!(second.sentence().contains("held by process"), "{}", second.err());
+    place.run(&["restore", "copy"]).code(3);
+    let explained = place.run(&["explain", "--account", "acme", "--to", "0900123456", "--duration", "61"]).code(0);
+    assert!(explained.out().trim_end().ends_with("EUR 2.9800"), "{}", explained.out());
+    let usage = place.json(&["usage", "acme", "--period", "2026-10", "--json"]);
+    assert_eq!(daemon.stop(), 0);
+    assert_eq!(place.json(&["usage", "acme", "--period", "2026-10", "--json"]), usage);
+    place.run(&["journal", "inspect"]).code(0);
+}
+
+#[test]
+fn what_is_in_the_way_is_said_in_one_sentence_with_its_code() {
+    let place = Place::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let (free, api) = (free_port(), free_port());
+    let config = |records: u16, api: u16, more: &str| {
+        format!(
+            "{more}\n[[listen]]\nprotocol = \"tcp\"\naddress = \"127.0.0.1:{records}\"\n[http]\naddress = \"127.0.0.1:{api}\"\n"
+        )
+    };
+    place.write("taken.toml", config(port, api, ""));
+    let said = place.run(&["--config", "taken.toml", "serve"]).code(3);
+    assert!(
+        said.err().lines().last().unwrap().contains(&format!("127.0.0.1:{port} cannot be opened")),
+        "{}",
+        said.err()
+    );
+    place.write("taken-api.toml", config(free, port, "data_dir = \"data-api\""));
+    place.run(&["--config", "taken-api.toml", "serve"]).code(3);
+
+    place.write("rateless.toml", config(free, api, "data_dir = \"data-2\"\nrates_dir = \"nowhere\""));
+    let said = place.run(&["--config", "rateless.toml", "serve"]).code(2);
+    assert!(said.sentence().contains("nowhere"), "{}", said.err());
+    place.run(&["--config", "rateless.toml", "usage"]).code(2);
+    place.run(&["--config", "nosuch.toml", "usage"]).code(2);
+    place.run(&["import", "nosuch.json"]).code(2);
+    place.run(&["nonsense"]).code(2);
+
+    place.write("file", "");
+    place.write("unwritable.toml", "data_dir = \"file/data\"\n");
+    assert!(place.run(&["--config", "unwritable.toml", "usage"]).code(3).sentence().contains("file/data"));
+}
+
+#[test]
+fn data_of_a_newer_version_or_damaged_is_refused() {
+    let place = Place::new();
+    place.json(&["usage", "--json"]);
+    let store = place.path("data/callrated.db");
+    let connection = rusqlite::Connection::open(&store).unwrap();
+    connection
+        .execute(
+            "UPDATE schema_version SET version = 9999 WHERE version = (SELECT max(version) FROM schema_version)",
+            (),
+        )
+        .unwrap();
+    drop(connection);
+    let said = place.run(&["usage"]).code(4);
+    assert!(said.sentence().contains("9999"), "{}", said.err());
+
+    fs::remove_dir_all(place.path("data")).unwrap();
+    place.json(&["usage", "--json"]);
+    let segment = fs::read_dir(place.path("data/journal")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[64 + 70] ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    place.run(&["journal", "inspect"]).code(4);
+}
+
+#[test]
+fn images_are_looked_into() {
+    let place = Place::new();
+    let compiled = place.json(&["tariff", "compile", "--out", "t.image", "--json"]);
+    let shown =
+        place.json(&["tariff", "show", "de-business", "--number", "+55 11 98765 4321", "--image", "t.image", "--json"]);
+    assert_eq!(shown["tariff"], compiled["tariff"]);
+    assert_eq!((&shown["country"], &shown["type"]), (&json!("BR"), &json!("mobile")));
+    assert!(shown["plans"][0]["outbound"]["prefix"].as_str().unwrap().starts_with("5511"), "{shown}");
+    place.run(&["tariff", "show", "nosuch"]).code(1);
+    place.write("bad.image", "not an image");
+    place.run(&["tariff", "show", "--image", "bad.image"]).code(4);
+    assert!(place.run(&["completions", "bash"]).code(0).out().contains("callrated"));
+    place.run(&["man", "man"]).code(0);
+    assert!(place.path("man/callrated-usage.1").exists());
+}
