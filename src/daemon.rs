@@ -43,6 +43,8 @@ const BY_START: &str = "start";
 /// Runs the daemon until a signal ends it, or until something it needs gives out.
 pub async fn serve(config: Config) -> Result<(), Exit> {
     let ended = ended_by_signal()?;
+    make_folder(&config)?;
+    poison::end_on_panic(&config.data_dir);
     let greeted = config.clone();
     run(config, move |addresses| welcome(&greeted, addresses), ended).await
 }
@@ -56,9 +58,7 @@ pub async fn run(
     let metrics = Metrics::install();
     describe_metrics();
     let clock = Clock::wall();
-    std::fs::create_dir_all(&config.data_dir)
-        .map_err(|e| Exit::environment(format!("the data folder {} cannot be made: {e}", config.data_dir.display())))?;
-    poison::end_on_panic(&config.data_dir);
+    make_folder(&config)?;
     let mut engine = Engine::start(&config, clock.clone())?;
     for sentence in &engine.report {
         tracing::info!("{sentence}");
@@ -106,6 +106,11 @@ pub async fn run(
         Some(exit) => Err(exit),
         None => engine.stop().await,
     }
+}
+
+fn make_folder(config: &Config) -> Result<(), Exit> {
+    std::fs::create_dir_all(&config.data_dir)
+        .map_err(|e| Exit::environment(format!("the data folder {} cannot be made: {e}", config.data_dir.display())))
 }
 
 /// Says what each part's metrics mean.

@@ -18,7 +18,7 @@ use crate::ingest::{Delivery, Durable, NotTaken};
 use crate::journal::{Journal, JournalError};
 use crate::os::clock::Clock;
 use crate::road::{Marker, Question, Travel};
-use crate::time::Timestamp;
+use crate::time::{Micros, Timestamp};
 
 mod metrics;
 
@@ -263,7 +263,9 @@ impl Sequencer {
             return Ok(());
         }
         let bytes = waiting.iter().map(|one| one.frame.bytes.len() as u64).sum();
-        let durable = self.metrics.synced(bytes, || self.journal.sync())?;
+        let begun = self.clock.running();
+        let durable = self.journal.sync()?;
+        self.metrics.synced(bytes, Micros(self.clock.running().0 - begun.0));
         self.progress.durable.store(durable.0, Ordering::Release);
         for one in &waiting {
             self.hand_on(Travel::Frame(one.frame.clone()));

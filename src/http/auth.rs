@@ -1,7 +1,7 @@
 //! Who may call what: bearer tokens with scopes, or this machine only.
 //!
-//! Without `[http] tokens` only loopback may call, and then only under a name of this machine (`localhost` or an address)
-//! and not from another site's page: a browser on the same machine must not become anybody's hand. With it, every call
+//! Without `[http] tokens` only loopback may call, and then not under a domain name (which may be anybody's) and not from
+//! another site's page: a browser on the same machine must not become anybody's hand. With it, every call
 //! under `/v1` needs a token whose scopes hold the route's. Scopes stand alone: `operate` does not bring `read`.
 //!
 //! ```toml
@@ -301,14 +301,14 @@ fn this_machine(caller: Caller<'_>) -> Result<(), Problem> {
     }
 }
 
-/// `localhost`, `localhost:7080`, `127.0.0.1:7080`, `[::1]:7080`. Any address will do: what matters is that nobody's
-/// domain name led here.
+/// Whether a `Host` is no domain name: an address, `localhost`, a single word. A domain of somebody's may lead a browser
+/// on this machine to this port; a word without a dot is nobody's to give.
 fn names_this_machine(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+    !name.contains('.') || name.parse::<IpAddr>().is_ok()
 }
 
 #[cfg(test)]

@@ -368,3 +368,6 @@ async fn rated(app: &App, positions: Vec<Position>) -> Result<Vec<Leg>, Problem>
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,7 @@ use crate::daemon::engine::Engine;
 use crate::daemon::reload::Reloader;
 use crate::directory::Directory;
 use crate::exit::Exit;
+use crate::images::Images;
 use crate::ingest::{Door, Stop};
 use crate::journal::JournalReader;
 use crate::metrics::Metrics;
@@ -40,6 +41,7 @@ use crate::os::clock::Clock;
 use crate::road::Road;
 use crate::store::Store;
 use crate::tariff::Tariff;
+use crate::time::Timestamp;
 
 mod accounts;
 pub mod auth;
@@ -81,6 +83,8 @@ pub struct Shared {
     pub road: Road,
     /// What is stored.
     pub store: Arc<dyn Store>,
+    /// Images by digest.
+    pub images: Arc<Images>,
     /// The journal, for records.
     pub journal: JournalReader,
     /// Reloads the rates folder; knows what is in force.
@@ -97,9 +101,8 @@ pub struct Shared {
     pub data_dir: PathBuf,
     /// Renders the metrics.
     pub metrics: Metrics,
-    /// Whether the daemon is stopping.
+    /// Tells when the daemon stops.
     stop: Stop,
-    guard: Guard,
     settler: Settler,
     downloads: Arc<Semaphore>,
 }
@@ -113,10 +116,7 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    /// Over a running engine. `stop` tells when the daemon stops.
-    ///
-    /// # Errors
-    /// A tokens file that cannot be used.
+    /// Over a running engine.
     pub fn new(
         engine: &Engine,
         reloader: Arc<Reloader>,
@@ -125,10 +125,10 @@ impl App {
         stop: Stop,
         config: &Config,
     ) -> Result<App, Exit> {
-        let guard = Guard::open(config.tokens.as_deref()).map_err(Exit::usage)?;
         Ok(App(Arc::new(Shared {
             road: engine.road.clone(),
             store: engine.store.clone(),
+            images: engine.images.clone(),
             journal: engine.journal.clone(),
             reloader,
             clock: engine.clock.clone(),
@@ -138,7 +138,6 @@ impl App {
             data_dir: config.data_dir.clone(),
             metrics,
             stop,
-            guard,
             settler: Settler::default(),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
         })))
@@ -150,11 +149,11 @@ impl App {
     }
 
     /// The same for callers from outside, each route behind its guard.
-    fn guarded(&self, routes: Routes, health_open: bool) -> Router {
+    fn guarded(&self, routes: Routes, guard: &Arc<Guard>, health_open: bool) -> Router {
         let table = Arc::new(routes.table);
-        let app = self.clone();
+        let (guard, clock) = (guard.clone(), self.clock.clone());
         let admit = move |request: Request, next: Next| {
-            let admitted = admit(&app, &table, health_open, &request);
+            let admitted = admit(&guard, &table, health_open, clock.now(), &request);
             async move {
                 match admitted {
                     Ok(()) => next.run(request).await,
@@ -273,9 +272,10 @@ impl Routes {
 
 /// Whether a request from outside may go on to its route.
 fn admit(
-    app: &App,
+    guard: &Guard,
     table: &[(Method, &'static str, Access)],
     health_open: bool,
+    now: Timestamp,
     request: &Request,
 ) -> Result<(), Problem> {
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
@@ -293,7 +293,7 @@ fn admit(
         origin: text(headers, header::ORIGIN),
         authorization: text(headers, header::AUTHORIZATION),
     };
-    app.guard.admit(access, health_open, caller, app.clock.now())
+    guard.admit(access, health_open, caller, now)
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
@@ -311,34 +311,37 @@ pub struct Addresses {
 }
 
 /// Opens the addresses and answers until the stop.
+///
+/// # Errors
+/// An address that cannot be opened, a tokens file that cannot be used.
 pub async fn serve(app: App, config: &Config, stop: &Stop, tasks: &mut JoinSet<()>) -> Result<Addresses, Exit> {
+    let guard = Arc::new(Guard::open(config.tokens.as_deref()).map_err(Exit::usage)?);
     let api_listener = bind(config.http_address).await?;
     let mut addresses = Addresses { api: local(&api_listener)?, metrics: local(&api_listener)? };
     let shared = config.metrics_address == config.http_address;
     if !shared {
         let metrics = bind(config.metrics_address).await?;
         addresses.metrics = local(&metrics)?;
-        tasks.spawn(server::answer(metrics, app.guarded(health(), true), stop.clone()));
+        tasks.spawn(server::answer(metrics, app.guarded(health(), &guard, true), stop.clone()));
     }
-    if !addresses.api.ip().is_loopback() && !app.guard.has_tokens() {
+    if guard.has_tokens() {
+        tasks.spawn(look_at_tokens(guard.clone(), stop.clone()));
+    } else if !addresses.api.ip().is_loopback() {
         tracing::warn!(
             "http://{} is open to the network, but without [http] tokens only this machine may call",
             addresses.api
         );
     }
-    if app.guard.has_tokens() {
-        tasks.spawn(look_at_tokens(app.clone(), stop.clone()));
-    }
-    tasks.spawn(server::answer(api_listener, app.guarded(api(), shared), stop.clone()));
+    tasks.spawn(server::answer(api_listener, app.guarded(api(), &guard, shared), stop.clone()));
     Ok(addresses)
 }
 
 /// Sees changes of the tokens file.
-async fn look_at_tokens(app: App, mut stop: Stop) {
+async fn look_at_tokens(guard: Arc<Guard>, mut stop: Stop) {
     loop {
         tokio::select! {
             () = stop.stopped() => return,
-            () = tokio::time::sleep(auth::LOOK_EVERY) => app.guard.look(),
+            () = tokio::time::sleep(auth::LOOK_EVERY) => guard.look(),
         }
     }
 }

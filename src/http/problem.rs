@@ -35,9 +35,9 @@ pub struct Problem {
     #[serde(flatten)]
     #[schema(ignore)]
     more: serde_json::Map<String, serde_json::Value>,
-    /// Headers that go with it.
+    /// Headers that go with it; apart, since most problems have none and all are handed up by value.
     #[serde(skip)]
-    headers: HeaderMap,
+    headers: Box<HeaderMap>,
 }
 
 impl Problem {
@@ -50,7 +50,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             more: serde_json::Map::new(),
-            headers: HeaderMap::new(),
+            headers: Box::default(),
         }
     }
 
@@ -123,7 +123,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = self.headers.clone();
+        let headers = HeaderMap::clone(&self.headers);
         let mut response = (status, headers, Json(self)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
         response

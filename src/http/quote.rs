@@ -110,6 +110,8 @@ pub(super) struct ProofLine {
 }
 
 /// The price of a call that has not happened.
+///
+/// A call that would wait in suspense is answered 422 with `reason` and, where it was asked for, `proof`.
 #[utoipa::path(
     post, path = "/v1/quote", tag = "calls", operation_id = "quote",
     request_body = QuoteRequest,

@@ -76,6 +76,7 @@ fn without_tokens_only_this_machine() {
         ("127.0.0.1", Some("127.0.0.1:7080"), None, 200),
         ("127.0.0.1", Some("localhost:7080"), None, 200),
         ("127.0.0.1", Some("LOCALHOST"), None, 200),
+        ("127.0.0.1", Some("gateway"), None, 200),
         ("127.0.0.1", None, None, 200),
         ("::1", Some("[::1]:7080"), None, 200),
         ("::ffff:127.0.0.1", Some("127.0.0.1"), None, 200),

@@ -1,0 +1,3 @@
+//! Help for the tests of the API.
+
+pub mod schema;
