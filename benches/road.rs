@@ -139,8 +139,9 @@ fn totals(port: u16) -> String {
     let now = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
     let period = now.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m").to_string();
     let mut stream = connect(port);
-    let request =
-        format!("GET /v1/periods/{period}/usage HTTP/1.1\r\nHost: x\r\nAccept: text/csv\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET /v1/periods/{period}/usage HTTP/1.1\r\nHost: localhost\r\nAccept: text/csv\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).expect("a question");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");

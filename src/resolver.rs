@@ -179,7 +179,11 @@ impl Resolver {
         self.settle(frame, &head, &mut claims)?;
         let (received, refused) = (u64::from(head.received.get()), u64::from(head.refused.get()));
         self.tally.frame(source, received, refused, records, unanswered);
-        self.became.frame(source, records, Became { received, refused, unanswered, ..self.tally.settled().since(before) });
+        self.became.frame(
+            source,
+            records,
+            Became { received, refused, unanswered, ..self.tally.settled().since(before) },
+        );
         self.metrics.publish(&mut self.tally);
         self.hand_over(frame);
         Ok(())

@@ -9,9 +9,7 @@ use axum::response::IntoResponse;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToResponse};
 
-use super::{
-    Problem, accounts, backup, calls, health, import, page, periods, quote, suspense, tariff, usage, verify,
-};
+use super::{Problem, accounts, backup, calls, health, import, page, periods, quote, suspense, tariff, usage, verify};
 
 /// Why the request was not answered as asked. Every error looks like this, whatever its status.
 #[derive(ToResponse)]
