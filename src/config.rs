@@ -137,16 +137,19 @@ struct RawMetrics {
     address: Option<String>,
 }
 
-/// Accepted so that a configuration written for a version that seals periods is understood; see `check`.
+/// This version keeps every period open: the keys are read so that a file that has them is understood, and sealing by
+/// schedule is refused rather than left undone in silence.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawPeriods {
+    #[allow(dead_code)]
+    grace: Length,
     auto_seal: bool,
 }
 
 impl Default for RawPeriods {
     fn default() -> RawPeriods {
-        RawPeriods { auto_seal: false }
+        RawPeriods { grace: Length(3 * 86_400_000_000), auto_seal: false }
     }
 }
 
@@ -307,6 +310,20 @@ mod tests {
             let error = Config::parse(text, None).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
+    }
+
+    /// The shipped file, as it is and with every key it shows, is one this program reads.
+    #[test]
+    fn the_service_file_is_read() {
+        let text = include_str!("../systemd/callrated.toml");
+        Config::parse(text, None).unwrap();
+        let uncommented: String = text
+            .lines()
+            .map(|line| line.strip_prefix('#').filter(|l| l.starts_with('[') || l.contains(" = ")).unwrap_or(line))
+            .filter(|line| !line.starts_with("A ") && !line.contains("error that names"))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        Config::parse(&uncommented, None).unwrap_or_else(|e| panic!("{e}\n{uncommented}"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::entry::{LegsPolicy, MAX_AGE_DAYS, SourceProfile, Talk};
 use crate::number::Country;
+use crate::time::{UnknownZone, Zone};
 use crate::wire::Format;
 use crate::wire::csv::Columns;
 
@@ -57,6 +58,9 @@ pub struct ListenSettings {
     /// Dialling plan where no account is known yet, ISO 3166 alpha-2.
     #[serde(default)]
     pub country: Option<String>,
+    /// IANA zone of times that bring no offset. Checked here; native records always bring one.
+    #[serde(default)]
+    pub timezone: Option<String>,
     /// Account to which everything from here belongs.
     #[serde(default)]
     pub account: Option<String>,
@@ -85,7 +89,7 @@ fn default_address() -> SocketAddr {
 }
 
 /// What is wrong with a `[[listen]]`.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum BadListen {
     /// No such format.
     #[error("format {0:?} is not known: write \"auto\", \"json\" or \"csv\"")]
@@ -99,6 +103,9 @@ pub enum BadListen {
     /// Not a country.
     #[error("country {0:?} is not an ISO 3166 code such as \"DE\"")]
     Country(String),
+    /// Not a time zone.
+    #[error("timezone: {0}")]
+    Zone(#[from] UnknownZone),
     /// A name that is empty, too long, or holds control characters.
     #[error("{0} {1:?} must have 1 to 255 bytes and no control characters")]
     Name(&'static str, String),
@@ -146,6 +153,7 @@ impl ListenSettings {
             columns: None,
             node: None,
             country: None,
+            timezone: None,
             account: None,
             legs: LegsPolicy::default(),
             talk: Talk::default(),
@@ -171,6 +179,9 @@ impl ListenSettings {
             && Country::parse(country).is_none_or(|country| country == Country::WORLD)
         {
             return Err(BadListen::Country(country.clone()));
+        }
+        if let Some(zone) = &self.timezone {
+            Zone::named(zone)?;
         }
         for (what, name) in [("node", &self.node), ("account", &self.account)] {
             if let Some(name) = name
@@ -266,6 +277,10 @@ mod tests {
             ),
             ("protocol = \"udp\"\ncolumns = \"id\"", "columns are for format = \"csv\""),
             ("protocol = \"udp\"\ncountry = \"Germany\"", "country \"Germany\" is not an ISO 3166 code such as \"DE\""),
+            (
+                "protocol = \"udp\"\ntimezone = \"Mars/Base\"",
+                "timezone: unknown time zone \"Mars/Base\": write an IANA name such as \"Europe/Berlin\" or \"UTC\"",
+            ),
             ("protocol = \"udp\"\nnode = \"\"", "node \"\" must have 1 to 255 bytes and no control characters"),
             ("protocol = \"udp\"\nstrip = [\"\"]", "strip holds an empty text"),
             ("protocol = \"udp\"\nsockets = 0", "sockets must be between 1 and 64"),
