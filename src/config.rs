@@ -138,16 +138,10 @@ struct RawMetrics {
 }
 
 /// Accepted so that a configuration written for a version that seals periods is understood; see `check`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawPeriods {
     auto_seal: bool,
-}
-
-impl Default for RawPeriods {
-    fn default() -> RawPeriods {
-        RawPeriods { auto_seal: false }
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -163,16 +157,10 @@ impl Default for RawFlush {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawStore {
     url: String,
-}
-
-impl Default for RawStore {
-    fn default() -> RawStore {
-        RawStore { url: String::new() }
-    }
 }
 
 /// The file looked for where `--config` is not given.

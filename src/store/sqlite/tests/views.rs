@@ -71,6 +71,7 @@ fn call_details_show_everything() {
 
 /// The totals' view is the sum of the calls at every moment, whatever has been folded.
 #[test]
+#[expect(clippy::type_complexity, reason = "a row of the view, column by column")]
 fn account_usage_is_the_sum_of_calls() {
     let (_folder, store) = open();
     let (mut model, mut dice) = (Model::default(), Dice(29));
