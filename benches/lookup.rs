@@ -246,7 +246,7 @@ fn dependent(queries: &[Number], longest: impl Fn(Number) -> u32) -> u32 {
 }
 
 #[divan::bench(args = cases())]
-fn map_single(bencher: Bencher<'_, '_>, case: &String) {
+fn map_single(bencher: Bencher<'_, '_>, case: &str) {
     run(bencher, case, |set, queries| {
         let map = set.map();
         dependent(queries, |q| map.longest(q).unwrap_or(u32::MAX))
@@ -254,7 +254,7 @@ fn map_single(bencher: Bencher<'_, '_>, case: &String) {
 }
 
 #[divan::bench(args = cases())]
-fn map_loop(bencher: Bencher<'_, '_>, case: &String) {
+fn map_loop(bencher: Bencher<'_, '_>, case: &str) {
     run(bencher, case, |set, queries| {
         let map = set.map();
         queries.iter().fold(0, |sum, q| sum ^ map.longest(*q).unwrap_or(u32::MAX))
@@ -262,7 +262,7 @@ fn map_loop(bencher: Bencher<'_, '_>, case: &String) {
 }
 
 #[divan::bench(args = cases())]
-fn map_batch(bencher: Bencher<'_, '_>, case: &String) {
+fn map_batch(bencher: Bencher<'_, '_>, case: &str) {
     run(bencher, case, |set, queries| {
         let map = set.map();
         let mut out = [0; 256];
@@ -274,21 +274,21 @@ fn map_batch(bencher: Bencher<'_, '_>, case: &String) {
 }
 
 #[divan::bench(args = cases())]
-fn hash_single(bencher: Bencher<'_, '_>, case: &String) {
+fn hash_single(bencher: Bencher<'_, '_>, case: &str) {
     run(bencher, case, |set, queries| dependent(queries, |q| set.hashed(q)));
 }
 
 #[divan::bench(args = cases())]
-fn hash_loop(bencher: Bencher<'_, '_>, case: &String) {
+fn hash_loop(bencher: Bencher<'_, '_>, case: &str) {
     run(bencher, case, |set, queries| queries.iter().fold(0, |sum, q| sum ^ set.hashed(*q)));
 }
 
 #[divan::bench(args = cases())]
-fn sorted_single(bencher: Bencher<'_, '_>, case: &String) {
+fn sorted_single(bencher: Bencher<'_, '_>, case: &str) {
     run(bencher, case, |set, queries| dependent(queries, |q| set.searched(q)));
 }
 
 #[divan::bench(args = cases())]
-fn sorted_loop(bencher: Bencher<'_, '_>, case: &String) {
+fn sorted_loop(bencher: Bencher<'_, '_>, case: &str) {
     run(bencher, case, |set, queries| queries.iter().fold(0, |sum, q| sum ^ set.searched(*q)));
 }

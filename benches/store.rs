@@ -73,7 +73,7 @@ struct Call {
 
 fn call(dice: &mut Dice, settings: &Settings, index: u64) -> Call {
     let uniform = dice.roll(1 << 20);
-    let account = ((uniform * uniform >> 20) * settings.accounts >> 20) as u32;
+    let account = ((((uniform * uniform) >> 20) * settings.accounts) >> 20) as u32;
     // Rank by Zipf: the product of uniform numbers falls off like one over the rank.
     let row = (10_000_u64 >> dice.roll(13)).min(dice.roll(10_000) + 1) as u32;
     let international = dice.roll(5) == 0;

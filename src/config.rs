@@ -166,16 +166,10 @@ impl Default for RawFlush {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawStore {
     url: String,
-}
-
-impl Default for RawStore {
-    fn default() -> RawStore {
-        RawStore { url: String::new() }
-    }
 }
 
 /// The file looked for where `--config` is not given.

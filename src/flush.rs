@@ -17,6 +17,7 @@ use crate::batch::Position;
 use crate::books::{Books, Share};
 use crate::call::Basis;
 use crate::images::Images;
+use crate::os::clock::Clock;
 use crate::resolver::Gathered;
 use crate::road::{Marker, Road};
 use crate::sequencer::Control;
@@ -68,6 +69,8 @@ pub struct Flush {
     store: Arc<dyn Store>,
     images: Arc<Images>,
     road: Road,
+    /// Times the transactions.
+    clock: Clock,
     books: Books,
     /// Position the store has.
     stored: Position,
@@ -92,6 +95,7 @@ impl Flush {
         store: Arc<dyn Store>,
         images: Arc<Images>,
         road: Road,
+        clock: Clock,
         state: FlushState,
     ) -> Flush {
         Flush {
@@ -100,6 +104,7 @@ impl Flush {
             store,
             images,
             road,
+            clock,
             books: state.books,
             stored: state.position,
             tariffs: state.tariffs,
@@ -193,11 +198,11 @@ impl Flush {
         let mut pause = PAUSE_FIRST;
         self.metrics.pending(batch.calls.len());
         loop {
-            let begun = std::time::Instant::now();
+            let begun = self.clock.running();
             match self.store.flush(batch) {
                 Ok(_) => {
                     self.road.progress().store_away.store(false, Ordering::Relaxed);
-                    self.metrics.done(begun.elapsed());
+                    self.metrics.done(self.clock.since(begun));
                     return Ok(());
                 }
                 Err(error) if error.is_retryable() => {

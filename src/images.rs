@@ -62,7 +62,7 @@ impl Images {
         let tariff = Tariff::open(bytes::Bytes::copy_from_slice(image))
             .map_err(|source| ImageMissing::Damaged { path: PathBuf::from("(in memory)"), source })?;
         self.write(tariff.digest(), "tariff", image)?;
-        self.tariff(&tariff.digest().to_owned())
+        self.tariff(tariff.digest())
     }
 
     /// Keeps a freshly compiled directory; its digest.
@@ -70,7 +70,7 @@ impl Images {
         let directory = Directory::open(bytes::Bytes::copy_from_slice(image))
             .map_err(|source| ImageMissing::Damaged { path: PathBuf::from("(in memory)"), source })?;
         self.write(directory.digest(), "directory", image)?;
-        self.directory(&directory.digest().to_owned())
+        self.directory(directory.digest())
     }
 
     /// The tariff of a digest.

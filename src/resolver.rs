@@ -12,58 +12,28 @@ use crossbeam::channel::{Receiver, Sender};
 use crate::batch::{Entry, EntryKind, Frame, FrameHead, Position, SourceId};
 use crate::call::{AccountKey, GroupKey, LegKey, SuspenseReason, TariffSlot};
 use crate::directory::{Account, Directory};
-use crate::entry::{Activation, SourceProfile};
+use crate::entry::SourceProfile;
 use crate::identity::{IdentityError, IdentityIndex, Key, Verdict};
 use crate::images::{ImageMissing, Images};
-use crate::names::Names;
 use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::{Direction, Record};
 use crate::road::{Became, Travel};
 use crate::shard::{LegBatch, LegJob, ToShard};
-use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
 
 mod answers;
 mod changes;
 mod gather;
 mod metrics;
+mod state;
 
 use gather::{BecameOf, Tally};
 pub use gather::{ConflictFound, Gathered, SuspendedRecord, TariffActivated};
 pub use metrics::describe;
+pub use state::{KnownTariff, ResolverState};
 
 use metrics::ResolverMetrics;
-
-/// A tariff that was activated, in the order of activation.
-#[derive(Clone)]
-pub struct KnownTariff {
-    /// Its place in that order.
-    pub slot: TariffSlot,
-    /// From when it applies.
-    pub activation: Activation,
-    /// The image.
-    pub tariff: Arc<Tariff>,
-}
-
-/// What the resolver holds at a position: loaded at start, changed by the journal.
-pub struct ResolverState {
-    /// Accounts seen, by stable number.
-    pub accounts: Names,
-    /// Billing groups seen, by stable number.
-    pub groups: Names,
-    /// Listeners' settings by index.
-    pub sources: Vec<Option<SourceProfile>>,
-    /// Tariffs in order of activation.
-    pub tariffs: Vec<KnownTariff>,
-    /// Directory in force.
-    pub directory: Option<Arc<Directory>>,
-    /// How many directories were activated so far.
-    pub directories: u16,
-    /// Positions on which the process died twice: kept as `internal_error`, not resolved.
-    pub set_aside: Vec<Position>,
-    /// Latest attempt of everything that was ever retried.
-    pub attempts: hashbrown::HashMap<(Position, Option<Direction>), Position>,
-}
+use state::in_force;
 
 /// Why the resolver cannot go on: the environment gave out, or its data is damaged.
 #[derive(Debug, thiserror::Error)]
@@ -381,11 +351,6 @@ struct Job {
     received_at: Timestamp,
     /// A retried leg: only this one, held for this reason in this period.
     only: Option<(Direction, (SuspenseReason, Period))>,
-}
-
-/// R17: the newest activation known that applies to the instant; the first one reaches back for ever.
-fn in_force(tariffs: &[KnownTariff], at: Timestamp) -> Option<&KnownTariff> {
-    tariffs.iter().rev().find(|t| t.activation.applies(at)).or_else(|| tariffs.first())
 }
 
 /// Which shard owns a billing group. Only this process's number of shards matters: state is spread anew at each start.

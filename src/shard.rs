@@ -291,7 +291,7 @@ impl Shard {
                 Some(line) => line,
                 None => {
                     self.state.by_account.entry(key.account).or_default().push(key);
-                    self.state.lines.entry(key).or_insert(Line::default())
+                    self.state.lines.entry(key).or_default()
                 }
             };
             line.usage.add(&usage);

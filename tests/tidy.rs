@@ -108,7 +108,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Beside the road.
     ("images", &["directory", "os", "tariff"]),
     ("poison", &["batch"]),
-    ("rates", &["directory", "tariff"]),
+    // Accounts are checked against the countries that the folder has.
+    ("rates", &["directory", "number", "tariff"]),
     ("traffic", &["ingest", "number", "os", "record", "time", "wire"]),
     // The program: knows everybody; nobody knows it.
     ("config", &["ingest", "entry", "number", "time"]),

@@ -59,7 +59,7 @@ pub struct Engine {
 impl Engine {
     /// Recovers the state of a data folder and starts the threads. Must be called inside a tokio runtime.
     pub fn start(config: &Config, clock: Clock) -> Result<Engine, Exit> {
-        let begun = std::time::Instant::now();
+        let begun = clock.running();
         let folder = &config.data_dir;
         std::fs::create_dir_all(folder)
             .map_err(|e| Exit::environment(format!("the data folder {} cannot be made: {e}", folder.display())))?;
@@ -86,7 +86,8 @@ impl Engine {
             })?);
         }
         let stored = flush.position;
-        let flush = Flush::new(parts_inbox, inboxes.len(), store.clone(), images.clone(), road.clone(), flush);
+        let flush =
+            Flush::new(parts_inbox, inboxes.len(), store.clone(), images.clone(), road.clone(), clock.clone(), flush);
         threads.push(spawn("flush", &fatal_sender, move || flush.run().map_err(recover::flush_exit))?);
 
         let (onward, road_inbox) = bounded(ROAD_MAX);
@@ -98,7 +99,7 @@ impl Engine {
         if replayed > 0 {
             report.push(format!(
                 "replayed {replayed} records after position {stored} in {:.1} s",
-                begun.elapsed().as_secs_f64()
+                clock.since(begun).as_secs_f64()
             ));
         }
         progress.durable.store(journal.durable().0, Ordering::Release);

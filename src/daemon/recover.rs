@@ -34,14 +34,23 @@ pub struct Known {
 
 /// Everything a data folder holds, opened.
 pub struct Recovered {
+    /// Invoice storage, opened; every part goes on from the position it holds.
     pub store: Arc<dyn Store>,
+    /// Compiled tariffs and directories by digest.
     pub images: Arc<Images>,
+    /// The journal, cut to its last whole frame and ready to append.
     pub journal: Journal,
+    /// Which records were seen, complete up to the stored position.
     pub identity: IdentityIndex,
+    /// What the resolver starts from.
     pub resolver: ResolverState,
+    /// What each shard starts from, by shard number.
     pub shards: Vec<ShardState>,
+    /// What the flush starts from: position, books, tariffs by slot.
     pub flush: FlushState,
+    /// The latest activations and listeners that the store has; the replay completes them.
     pub known: Known,
+    /// What the start found and mended, in one sentence each.
     pub report: Vec<String>,
 }
 

@@ -110,12 +110,15 @@ pub struct AccountIndex(pub u32);
 /// What rating asks for is at hand; the names, which lie elsewhere in memory, are fetched when asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Account<'a> {
+    /// Which account, whatever its dated rows.
     pub index: AccountIndex,
     /// The row, for a later `Directory::row`.
     pub row: u32,
+    /// Name of the plan, as the tariff has it.
     pub plan: &'a str,
     /// Index of the plan name in `Directory::plan_names`, so that a plan is looked up once per image.
     pub plan_index: u16,
+    /// Home country: decides how dialled digits are read and what counts as home.
     pub country: Country,
     /// First instant from which this row holds; none: since ever.
     pub valid_from: Option<Timestamp>,
@@ -125,7 +128,9 @@ pub struct Account<'a> {
     pub billing_start: Timestamp,
     /// First instant that is not billed any more.
     pub billing_end: Option<Timestamp>,
+    /// Time zone in which months and days of the account begin.
     pub zone: &'a Zone,
+    /// IANA name of the zone, such as `Europe/Berlin`.
     pub zone_name: &'a str,
     /// Index of the zone in this image, below `Directory::zones`.
     pub zone_index: u16,

@@ -26,15 +26,20 @@ mod tests;
 /// What the numbering plan says of a number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Class {
+    /// Country to which the plan gives the prefix.
     pub country: Country,
+    /// What sort of line it is.
     pub kind: NumberKind,
 }
 
 /// One row of `numbering.csv`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NumberingRow {
+    /// Leading digits, calling code included.
     pub prefix: Number,
+    /// Country of numbers that begin so.
     pub country: Country,
+    /// Kind of numbers that begin so and have one of the lengths.
     pub kind: NumberKind,
     /// Bit n set: total length n allowed; 0: any length.
     pub lengths: u32,

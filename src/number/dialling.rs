@@ -38,18 +38,25 @@ pub const NUMBER_MAX: usize = 15;
 /// Why a number cannot be one (R3, suspense `bad_number`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum BadNumber {
+    /// Nothing was sent, or a word that stands for a withheld number.
     #[error("empty or anonymous")]
     Absent,
+    /// A sign other than digits and what is written between them.
     #[error("holds something that is no digit")]
     NotDigits,
+    /// Too short for any number of the world.
     #[error("fewer than {NUMBER_MIN} digits")]
     TooShort,
+    /// Longer than E.164 allows.
     #[error("more than {NUMBER_MAX} digits")]
     TooLong,
+    /// No country or network has the leading digits.
     #[error("its calling code does not exist")]
     UnknownCallingCode,
+    /// The calling code exists, but its numbers are longer or shorter.
     #[error("its calling code has another length")]
     WrongLength,
+    /// As long as a number without area code; whose area it is nobody knows.
     #[error("a local number without its area code")]
     Local,
 }

@@ -172,16 +172,27 @@ impl fmt::Debug for Country {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum NumberKind {
+    /// A line at a place.
     Fixed,
+    /// A mobile subscription.
     Mobile,
+    /// Either of the two: the plan does not tell them apart, as in North America.
     FixedOrMobile,
+    /// The caller pays more than for the way, as for a service sold by telephone.
     Premium,
+    /// The called party pays.
     TollFree,
+    /// Caller and called party each pay a part.
     SharedCost,
+    /// Served over the internet, bound to no place.
     Voip,
+    /// Universal access number: one number for all sites of a company.
     Uan,
+    /// Reaches a pager.
     Pager,
+    /// Follows a person from line to line.
     Personal,
+    /// Reaches a mailbox, not a person.
     Voicemail,
     /// Not known as valid.
     Unknown,

@@ -86,7 +86,7 @@ impl Resolver {
             length: record.len(),
             source: retry.source,
             received_at: Timestamp(retry.received_at),
-            only: leg.map(|leg| (leg, (reason, held))).map(|(leg, held)| (leg, held)),
+            only: leg.map(|leg| (leg, (reason, held))),
         };
         let before: usize = self.outgoing.iter().map(Vec::len).sum();
         self.resolve(frame, job)?;

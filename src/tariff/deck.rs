@@ -28,18 +28,26 @@ const DESTINATION_MAX: usize = 1000;
 /// What a row says beside prefix and destination: equal for very many rows.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Terms {
+    /// Call type, where the row names one.
     pub call_type: Option<CallType>,
+    /// Rate, fee and bounds, in the currency of the deck.
     pub price: Price,
+    /// Billing steps of the row; none: those of the plan, else of the country rules.
     pub steps: Option<StepRule>,
+    /// Calls there are not allowed.
     pub blocked: bool,
+    /// First instant from which the row holds; none: since ever.
     pub valid_from: Option<Timestamp>,
+    /// First instant from which it does not hold any more; none: open-ended.
     pub valid_to: Option<Timestamp>,
 }
 
 /// One prefix of a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DeckRow {
+    /// Leading digits, calling code included.
     pub prefix: Number,
+    /// Line of the row in its file, 1-based.
     pub line: u32,
     /// Index into [`Deck::names`].
     pub name: u32,
@@ -50,8 +58,11 @@ pub struct DeckRow {
 /// A deck that was read, rows in the order of (prefix, later `valid_from` first).
 #[derive(Debug, Default)]
 pub struct Deck {
+    /// Prefixes, a range written out as one row for each.
     pub rows: Vec<DeckRow>,
+    /// Destination names, each once.
     pub names: Vec<String>,
+    /// What rows say of type, price and dates, each combination once.
     pub terms: Vec<Terms>,
 }
 

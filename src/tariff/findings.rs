@@ -10,7 +10,9 @@ pub const FINDINGS_MAX: usize = 1000;
 /// Where in a file: line and column, 1-based; 0 where the whole file is meant.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Place {
+    /// Line, 1-based; 0: the whole file.
     pub line: u32,
+    /// Characters from the beginning of the line, 1-based; 0: the whole line.
     pub column: u32,
 }
 
@@ -24,6 +26,7 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// Nothing noticed yet in `file`, a path inside the rates folder.
     pub fn new(file: impl Into<String>) -> Findings {
         Findings { file: file.into(), list: Vec::new(), errors: 0, warnings: 0 }
     }

@@ -33,8 +33,11 @@ use crate::time::Timestamp;
 /// The text of a rates folder, read by whoever may touch files.
 #[derive(Clone, Debug, Default)]
 pub struct RatesText {
+    /// Bytes of `countries.toml`: how each country dials.
     pub countries: Vec<u8>,
+    /// Bytes of `numbering.csv`: country and kind of number by prefix.
     pub numbering: Vec<u8>,
+    /// Bytes of `plans.toml`: plans, and what is said of decks.
     pub plans: Vec<u8>,
     /// Deck name → bytes of `decks/NAME.csv`.
     pub decks: Vec<(String, Vec<u8>)>,
@@ -43,29 +46,40 @@ pub struct RatesText {
 /// Something found while reading: an error refuses the image, a warning tells.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Finding {
+    /// Whether it refuses the image.
     pub severity: Severity,
     /// `decks/world.csv`
     pub file: String,
     /// 1-based; 0 where the whole file is meant.
     pub line: u32,
+    /// In characters, 1-based; 0 where the whole line or file is meant.
     pub column: u32,
+    /// What is wrong, for people.
     pub message: String,
+    /// How to mend it; empty where there is nothing to say.
     pub hint: String,
 }
 
+/// How much a finding weighs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
+    /// No image is made.
     Error,
+    /// An image is made; somebody should look.
     Warning,
 }
 
 /// A compiled image and what was noticed on the way.
 #[derive(Debug)]
 pub struct Compiled {
+    /// Bytes for [`Tariff::open`].
     pub image: Vec<u8>,
+    /// Warnings, file by file; with an error there is no image.
     pub findings: Vec<Finding>,
+    /// Distinct prefixes over all decks, ranges written out.
     pub prefixes: u64,
+    /// Rows over all decks: one for each deck, prefix and date.
     pub rows: u64,
 }
 
@@ -74,24 +88,31 @@ pub use compile::compile;
 /// A damaged, foreign or newer image.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
+    /// It does not begin as a tariff image does.
     #[error("not a tariff image")]
     Foreign,
+    /// Its format version, which this program does not read.
     #[error("written by a newer version ({0})")]
     Newer(u32),
+    /// Which part contradicts its checksum or another part.
     #[error("damaged: {0}")]
     Damaged(&'static str),
 }
 
+/// Place of a plan in one image, from 0; means nothing in another image.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct PlanId(pub u16);
 
+/// A deck row in one image; means nothing in another image.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct RowId(pub u32);
 
 /// Seconds of in-plan talk per month.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Allowance {
+    /// So many seconds, shared by the billing group.
     Seconds(u64),
+    /// All in-plan talk is included.
     Unlimited,
 }
 
@@ -107,37 +128,59 @@ pub enum Overage {
 /// A plan, checked.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// Its name in `plans.toml`; accounts name it so.
     pub name: String,
+    /// Country for which the plan is made.
     pub country: Country,
+    /// ISO 4217, capital letters; all decks of the plan have it.
     pub currency: [u8; 3],
+    /// Included talk of a month.
     pub allowance: Allowance,
+    /// What in-plan talk costs beyond that.
     pub overage: Overage,
+    /// Billing steps where the row that sets the price has none; none: those of the country rules.
     pub steps: Option<StepRule>,
+    /// Whether the first month has only its share of the allowance.
     pub prorate_first: bool,
+    /// Decimals to which the cost of a call is rounded, 0 to 8.
     pub cost_decimals: u8,
+    /// Names of the decks for calls made.
     pub decks: Vec<String>,
+    /// Names of the decks for calls to the account's own toll-free numbers; other received calls cost nothing.
     pub inbound_decks: Vec<String>,
 }
 
 /// One deck row as the look-up gives it.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
+    /// For a later `Tariff::row` in the same image.
     pub id: RowId,
+    /// Leading digits for which the row holds; the longest that fits decides.
     pub prefix: Number,
+    /// Name of the deck that has the row.
     pub deck: &'a str,
+    /// Destination name, for invoices.
     pub destination: &'a str,
+    /// Call type, where the row names one.
     pub call_type: Option<CallType>,
+    /// Rate, fee and bounds, in the currency of the plan.
     pub price: Price,
+    /// Billing steps of the row; none: those of the plan, else of the country rules.
     pub steps: Option<StepRule>,
+    /// Calls there are not allowed and go into suspense.
     pub blocked: bool,
+    /// First instant from which it holds; none: since ever.
     pub valid_from: Option<Timestamp>,
+    /// First instant from which it does not hold any more; none: open-ended.
     pub valid_to: Option<Timestamp>,
 }
 
 /// Which decks of a plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Side {
+    /// For calls that an account made.
     Outbound,
+    /// For calls to toll-free numbers of the account.
     Inbound,
 }
 

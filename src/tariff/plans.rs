@@ -14,6 +14,10 @@ use crate::money::Money;
 use crate::number::{Country, NumberKind};
 use crate::time::Zone;
 
+mod text;
+
+pub use text::{DeckText, Included, PlanText, Plans};
+
 /// Most minutes a plan may include: far beyond the minutes of a month times any group, and seconds fit easily.
 const INCLUDED_MINUTES_MAX: u64 = 1_000_000_000;
 /// R18: money is stored with nine decimals, one of which is kept for rounding.
@@ -36,51 +40,6 @@ const PLAN_KEYS: &[&str] = &[
 ];
 const DECK_KEYS: &[&str] = &["currency", "timezone", "source"];
 const STEP_KEYS: &[&str] = &["increment", "initial", "minimum", "mode", "free_below"];
-
-/// A plan as its file has it, checked.
-#[derive(Clone, Debug)]
-pub struct PlanText {
-    pub name: String,
-    pub at: Place,
-    pub country: Country,
-    pub country_at: Place,
-    pub currency: [u8; 3],
-    pub allowance: Allowance,
-    pub included: Vec<Included>,
-    pub overage: Overage,
-    pub steps: Option<StepRule>,
-    pub prorate_first: bool,
-    pub cost_decimals: u8,
-    pub decks: Vec<(String, Place)>,
-    pub inbound_decks: Vec<(String, Place)>,
-}
-
-/// One entry of `included`: a country and kinds of number.
-#[derive(Clone, Debug)]
-pub struct Included {
-    pub country: Country,
-    /// Bit n set: the kind with discriminant n.
-    pub kinds: u16,
-    pub at: Place,
-}
-
-/// What `plans.toml` says of a deck.
-#[derive(Clone, Debug)]
-pub struct DeckText {
-    pub name: String,
-    pub at: Place,
-    pub currency: Option<[u8; 3]>,
-    pub timezone: String,
-    pub zone: Zone,
-    pub source: String,
-}
-
-/// What was read, in the order of names.
-#[derive(Debug, Default)]
-pub struct Plans {
-    pub plans: Vec<PlanText>,
-    pub decks: Vec<DeckText>,
-}
 
 /// Kinds and their names in `included` and `numbering.csv`.
 pub const KINDS: [(&str, NumberKind); 11] = [

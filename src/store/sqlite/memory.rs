@@ -118,8 +118,11 @@ impl Memory {
     }
 }
 
+/// A node's number and its name, bytes as the record has them.
+type NumberedNode = (u32, Box<[u8]>);
+
 /// Nodes with a number.
-pub fn nodes(connection: &Connection) -> Result<Vec<(u32, Box<[u8]>)>, StoreError> {
+pub fn nodes(connection: &Connection) -> Result<Vec<NumberedNode>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT id, name FROM nodes").map_err(failed)?;
     let mut rows = statement.query(()).map_err(failed)?;
     let mut nodes = Vec::new();

@@ -17,6 +17,7 @@ use super::schema;
 use super::*;
 
 mod account_order;
+mod calls;
 mod cell;
 mod locator;
 mod memory;

@@ -1,8 +1,11 @@
+use std::collections::HashSet;
 use std::sync::Mutex;
 
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::udp::datagrams;
 use super::*;
 use crate::batch::{Position, entries};
 use crate::ingest::allow::Allow;

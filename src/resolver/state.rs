@@ -1,0 +1,50 @@
+//! What the resolver holds at a position, and which tariff of it applies.
+//!
+//! Does not know how it is loaded, nor the records that change it.
+
+use std::sync::Arc;
+
+use crate::batch::Position;
+use crate::call::TariffSlot;
+use crate::directory::Directory;
+use crate::entry::{Activation, SourceProfile};
+use crate::names::Names;
+use crate::record::Direction;
+use crate::tariff::Tariff;
+use crate::time::Timestamp;
+
+/// A tariff that was activated, in the order of activation.
+#[derive(Clone)]
+pub struct KnownTariff {
+    /// Its place in that order.
+    pub slot: TariffSlot,
+    /// From when it applies.
+    pub activation: Activation,
+    /// The image.
+    pub tariff: Arc<Tariff>,
+}
+
+/// What the resolver holds at a position: loaded at start, changed by the journal.
+pub struct ResolverState {
+    /// Accounts seen, by stable number.
+    pub accounts: Names,
+    /// Billing groups seen, by stable number.
+    pub groups: Names,
+    /// Listeners' settings by index.
+    pub sources: Vec<Option<SourceProfile>>,
+    /// Tariffs in order of activation.
+    pub tariffs: Vec<KnownTariff>,
+    /// Directory in force.
+    pub directory: Option<Arc<Directory>>,
+    /// How many directories were activated so far.
+    pub directories: u16,
+    /// Positions on which the process died twice: kept as `internal_error`, not resolved.
+    pub set_aside: Vec<Position>,
+    /// Latest attempt of everything that was ever retried.
+    pub attempts: hashbrown::HashMap<(Position, Option<Direction>), Position>,
+}
+
+/// R17: the newest activation known that applies to the instant; the first one reaches back for ever.
+pub(super) fn in_force(tariffs: &[KnownTariff], at: Timestamp) -> Option<&KnownTariff> {
+    tariffs.iter().rev().find(|t| t.activation.applies(at)).or_else(|| tariffs.first())
+}

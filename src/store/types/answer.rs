@@ -1,0 +1,188 @@
+//! Pages that can be asked for, and what comes out of the store.
+//!
+//! Does not know SQL or files, nor who asks.
+
+use super::flush::BasisText;
+use crate::batch::{Position, SourceId};
+use crate::call::{AccountKey, LegKey, RatedCall, SuspenseReason};
+use crate::record::Direction;
+use crate::time::{Period, Timestamp};
+
+/// A rated call as it comes out; borrows from the page that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredCall<'a> {
+    /// The call, equal to what was flushed.
+    pub call: RatedCall,
+    /// Node of the record.
+    pub node: &'a [u8],
+    /// Id of the record.
+    pub id: &'a [u8],
+    /// Source as the record has it.
+    pub source_dialled: &'a [u8],
+    /// Destination as the record has it.
+    pub destination_dialled: &'a [u8],
+    /// Set-up of the call.
+    pub start: Option<Timestamp>,
+    /// What decided type and price, in words.
+    pub text: &'a BasisText,
+}
+
+impl StoredCall<'_> {
+    /// The same, owning its text.
+    pub fn to_owned_call(&self) -> OwnedCall {
+        OwnedCall {
+            call: self.call,
+            node: self.node.to_vec(),
+            id: self.id.to_vec(),
+            source_dialled: self.source_dialled.to_vec(),
+            destination_dialled: self.destination_dialled.to_vec(),
+            start: self.start,
+            text: self.text.clone(),
+        }
+    }
+
+    /// Its place in the order of [`crate::store::Store::calls`].
+    pub fn cursor(&self) -> CallCursor {
+        CallCursor { answer: self.call.answer, key: self.call.key }
+    }
+}
+
+/// A rated call that owns its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedCall {
+    /// The call.
+    pub call: RatedCall,
+    /// Node of the record.
+    pub node: Vec<u8>,
+    /// Id of the record.
+    pub id: Vec<u8>,
+    /// Source as the record has it.
+    pub source_dialled: Vec<u8>,
+    /// Destination as the record has it.
+    pub destination_dialled: Vec<u8>,
+    /// Set-up of the call.
+    pub start: Option<Timestamp>,
+    /// What decided type and price, in words.
+    pub text: BasisText,
+}
+
+impl OwnedCall {
+    /// The same, borrowed.
+    pub fn borrowed(&self) -> StoredCall<'_> {
+        StoredCall {
+            call: self.call,
+            node: &self.node,
+            id: &self.id,
+            source_dialled: &self.source_dialled,
+            destination_dialled: &self.destination_dialled,
+            start: self.start,
+            text: &self.text,
+        }
+    }
+}
+
+/// A place in an account's calls.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct CallCursor {
+    /// Answer instant.
+    pub answer: Timestamp,
+    /// Which leg.
+    pub key: LegKey,
+}
+
+/// Which part of an account's calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CallPage {
+    /// Only calls behind this place.
+    pub after: Option<CallCursor>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// In which order a scan goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ScanOrder {
+    /// As stored: fastest, one pass over the file.
+    Stored,
+    /// By account key, then answer, position and leg.
+    Account,
+}
+
+/// What waits: a leg of a record, or the whole record.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SuspenseKey {
+    /// Position of the record's entry.
+    pub position: Position,
+    /// Which leg; none: the record.
+    pub leg: Option<Direction>,
+}
+
+/// Something in suspense.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SuspenseItem {
+    /// What waits.
+    pub key: SuspenseKey,
+    /// Why.
+    pub reason: SuspenseReason,
+    /// Position of the latest attempt.
+    pub attempt: Position,
+    /// Who would pay, where known.
+    pub account: Option<AccountKey>,
+    /// Period of a leg.
+    pub period: Option<Period>,
+    /// Node of the record.
+    pub node: Vec<u8>,
+    /// Id of the record.
+    pub id: Vec<u8>,
+    /// Source as the record has it.
+    pub source_dialled: Vec<u8>,
+    /// Destination as the record has it.
+    pub destination_dialled: Vec<u8>,
+    /// Answer instant.
+    pub answer: Option<Timestamp>,
+    /// The record in canonical form; empty in lists.
+    pub record: Vec<u8>,
+    /// Source profile of the record's frame.
+    pub source: SourceId,
+    /// Receipt of the record's frame.
+    pub received_at: Timestamp,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+/// Which part of what is in suspense.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SuspensePage {
+    /// Only for this reason.
+    pub reason: Option<SuspenseReason>,
+    /// Only behind this key.
+    pub after: Option<SuspenseKey>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A record that contradicts an earlier one of its identity.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Conflict {
+    /// Its position.
+    pub position: Position,
+    /// Position of the first record of this identity.
+    pub first: Position,
+    /// The record in canonical form.
+    pub record: Vec<u8>,
+}
+
+/// A flush as the store remembers it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FlushInfo {
+    /// Running number from 1.
+    pub number: u64,
+    /// Where the store stood before.
+    pub from: Position,
+    /// Where it stood afterwards.
+    pub upto: Position,
+    /// When it was begun.
+    pub at: Timestamp,
+    /// Calls written.
+    pub calls: u64,
+}

@@ -1,0 +1,187 @@
+//! What a flush brings into the store.
+//!
+//! Does not know SQL or files, nor how anything is asked for.
+
+use super::answer::SuspenseKey;
+use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
+use crate::batch::{Position, SourceId};
+use crate::call::{AccountKey, Basis, RatedCall, SuspenseReason, TariffSlot};
+use crate::time::{Period, Timestamp};
+
+/// Everything that changed between two journal positions.
+pub struct FlushBatch<'a> {
+    /// Where the store stands before.
+    pub from: Position,
+    /// Where it stands afterwards.
+    pub upto: Position,
+    /// When the flush was begun.
+    pub at: Timestamp,
+    /// Accounts seen for the first time; before any row that names them.
+    pub accounts: &'a [Account],
+    /// Billing groups seen for the first time.
+    pub groups: &'a [Group],
+    /// Tariff activations.
+    pub tariffs: &'a [ActivationRow],
+    /// Directory activations.
+    pub directories: &'a [ActivationRow],
+    /// Source profiles, new or changed.
+    pub sources: &'a [SourceRow],
+    /// Rated calls in any order.
+    pub calls: &'a [CallRow<'a>],
+    /// Says in words what a basis means; asked once for each one the store has not written yet.
+    pub describe: &'a dyn Fn(&Basis) -> BasisText,
+    /// New values of the lines that were touched (not differences); one per key.
+    pub usage: &'a [UsageLine],
+    /// New values of the allowances that were touched (not differences); one per key.
+    pub allowances: &'a [AllowanceLine],
+    /// What came into suspense, or was tried again in vain: a key that exists is replaced.
+    pub suspended: &'a [SuspendedRow<'a>],
+    /// What left suspense; a key that does not exist is ignored.
+    pub released: &'a [SuspenseKey],
+    /// Latest attempts of what was tried again; a key that exists is replaced.
+    pub retried: &'a [Retried],
+    /// Records that contradict an earlier one of the same identity.
+    pub conflicts: &'a [ConflictRow<'a>],
+    /// All book counters in the book's own order, absolute values.
+    pub books: &'a [(&'a str, i128)],
+}
+
+impl FlushBatch<'_> {
+    /// A batch that only moves the position.
+    pub fn empty(from: Position, upto: Position, at: Timestamp) -> FlushBatch<'static> {
+        FlushBatch {
+            from,
+            upto,
+            at,
+            accounts: &[],
+            groups: &[],
+            tariffs: &[],
+            directories: &[],
+            sources: &[],
+            calls: &[],
+            describe: &|_| BasisText::default(),
+            usage: &[],
+            allowances: &[],
+            suspended: &[],
+            released: &[],
+            retried: &[],
+            conflicts: &[],
+            books: &[],
+        }
+    }
+}
+
+/// What a flush did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FlushReport {
+    /// The store had this batch already; nothing was written now.
+    pub already_done: bool,
+    /// Number of the flush, from 1.
+    pub flush: u64,
+    /// Calls written.
+    pub calls: u64,
+}
+
+/// A tariff or directory that came into force.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ActivationRow {
+    /// Running number of its kind, from 0, in the journal's order.
+    pub slot: TariffSlot,
+    /// Position of the activation's entry.
+    pub position: Position,
+    /// BLAKE3 of the image, lower-case hex.
+    pub digest: String,
+    /// For calls answered from then on; none: for every call rated from here on.
+    pub effective_from: Option<Timestamp>,
+    /// When it was asked for.
+    pub activated_at: Timestamp,
+    /// Who or what asked.
+    pub by: String,
+}
+
+/// A source profile as it stood from a position on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SourceRow {
+    /// Index by which frames name it.
+    pub source: SourceId,
+    /// Position of the entry that brought it.
+    pub position: Position,
+    /// The profile ([`crate::entry::SourceProfile`]) as JSON.
+    pub json: String,
+}
+
+/// What a [`Basis`] means in words.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct BasisText {
+    /// Digest of the tariff image.
+    pub tariff: String,
+    /// Plan.
+    pub plan: String,
+    /// Deck of the row; empty where no row gave the price.
+    pub deck: String,
+    /// Prefix of the row, digits; empty where no row gave the price.
+    pub prefix: String,
+    /// Destination name of the row.
+    pub destination: String,
+}
+
+/// A rated call on its way into the store.
+#[derive(Clone, Copy, Debug)]
+pub struct CallRow<'a> {
+    /// The call.
+    pub call: RatedCall,
+    /// Node of the record.
+    pub node: &'a [u8],
+    /// Id of the record.
+    pub id: &'a [u8],
+    /// Source as the record has it.
+    pub source_dialled: &'a [u8],
+    /// Destination as the record has it.
+    pub destination_dialled: &'a [u8],
+    /// Set-up of the call.
+    pub start: Option<Timestamp>,
+}
+
+/// Something on its way into suspense.
+#[derive(Clone, Copy, Debug)]
+pub struct SuspendedRow<'a> {
+    /// What waits.
+    pub key: SuspenseKey,
+    /// Why.
+    pub reason: SuspenseReason,
+    /// Position of the latest attempt (the record's own, or a retry's).
+    pub attempt: Position,
+    /// Who would pay, where known.
+    pub account: Option<AccountKey>,
+    /// Period of a leg.
+    pub period: Option<Period>,
+    /// Node of the record.
+    pub node: &'a [u8],
+    /// Id of the record.
+    pub id: &'a [u8],
+    /// Source as the record has it.
+    pub source_dialled: &'a [u8],
+    /// Destination as the record has it.
+    pub destination_dialled: &'a [u8],
+    /// Answer instant.
+    pub answer: Option<Timestamp>,
+    /// The record in canonical form.
+    pub record: &'a [u8],
+    /// Source profile of the record's frame.
+    pub source: SourceId,
+    /// Receipt of the record's frame.
+    pub received_at: Timestamp,
+    /// A sentence for people.
+    pub detail: &'a str,
+}
+
+/// A record that contradicts an earlier one of its identity, on its way into the store.
+#[derive(Clone, Copy, Debug)]
+pub struct ConflictRow<'a> {
+    /// Its position.
+    pub position: Position,
+    /// Position of the first record of this identity.
+    pub first: Position,
+    /// The record in canonical form.
+    pub record: &'a [u8],
+}

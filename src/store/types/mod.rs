@@ -1,0 +1,11 @@
+//! The values that go into the store and come out of it.
+//!
+//! Does not know SQL or files.
+
+mod answer;
+mod flush;
+mod state;
+
+pub use answer::*;
+pub use flush::*;
+pub use state::*;

@@ -1,0 +1,77 @@
+//! What `plans.toml` says, as values with their places.
+//!
+//! Does not know how the file is read.
+
+use crate::call::StepRule;
+use crate::number::Country;
+use crate::tariff::findings::Place;
+use crate::tariff::{Allowance, Overage};
+use crate::time::Zone;
+
+/// A plan as its file has it, checked.
+#[derive(Clone, Debug)]
+pub struct PlanText {
+    /// The plan's key in the file; accounts name it so.
+    pub name: String,
+    /// Where its table begins.
+    pub at: Place,
+    /// Country for which the plan is made.
+    pub country: Country,
+    /// Where the country stands, for findings about it.
+    pub country_at: Place,
+    /// ISO 4217, capital letters.
+    pub currency: [u8; 3],
+    /// Included talk of a month.
+    pub allowance: Allowance,
+    /// What counts as in-plan talk.
+    pub included: Vec<Included>,
+    /// What in-plan talk costs beyond the allowance.
+    pub overage: Overage,
+    /// Billing steps where the row that sets the price has none; none: those of the country rules.
+    pub steps: Option<StepRule>,
+    /// Whether the first month has only its share of the allowance.
+    pub prorate_first: bool,
+    /// Decimals to which the cost of a call is rounded, 0 to 8.
+    pub cost_decimals: u8,
+    /// Decks for calls made, each with the place that names it.
+    pub decks: Vec<(String, Place)>,
+    /// Decks for calls to own toll-free numbers, each with the place that names it.
+    pub inbound_decks: Vec<(String, Place)>,
+}
+
+/// One entry of `included`: a country and kinds of number.
+#[derive(Clone, Debug)]
+pub struct Included {
+    /// Country of the called number.
+    pub country: Country,
+    /// Bit n set: the kind with discriminant n.
+    pub kinds: u16,
+    /// Where the entry stands.
+    pub at: Place,
+}
+
+/// What `plans.toml` says of a deck.
+#[derive(Clone, Debug)]
+pub struct DeckText {
+    /// The deck's key in the file; its rows are in `decks/NAME.csv`.
+    pub name: String,
+    /// Where its table begins.
+    pub at: Place,
+    /// ISO 4217, capital letters, where the file says one.
+    pub currency: Option<[u8; 3]>,
+    /// IANA name of the zone in which the dates of the deck are meant.
+    pub timezone: String,
+    /// The zone of that name.
+    pub zone: Zone,
+    /// Where the deck came from, for people; empty where nothing is said.
+    pub source: String,
+}
+
+/// What was read, in the order of names.
+#[derive(Debug, Default)]
+pub struct Plans {
+    /// What the tables of plans say.
+    pub plans: Vec<PlanText>,
+    /// What the tables of decks say; a deck without a table is not here.
+    pub decks: Vec<DeckText>,
+}
