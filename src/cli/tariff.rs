@@ -269,7 +269,7 @@ fn plan_json(tariff: &Tariff, id: PlanId, rows: &[(&str, Row<'_>)]) -> Value {
 fn minutes(plan: &Plan) -> String {
     match plan.allowance {
         Allowance::Unlimited => "unlimited".to_owned(),
-        Allowance::Seconds(seconds) => crate::rating::billable_minutes(u32::try_from(seconds).unwrap_or(u32::MAX)),
+        Allowance::Seconds(seconds) => crate::rating::billable_minutes(i64::try_from(seconds).unwrap_or(i64::MAX)),
     }
 }
 

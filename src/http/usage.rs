@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{App, Problem, accounts};
 use crate::money::Sum;
 use crate::rating;
+pub(super) use crate::rating::billable_minutes as minutes;
 use crate::road::{LiveUsage, UsageLine};
 use crate::tariff::{Allowance, Plan};
 use crate::time::{Micros, Period, Timestamp, Zone};
@@ -209,12 +210,6 @@ impl Total {
 /// ISO 4217 as text.
 pub(super) fn text(currency: &[u8]) -> String {
     String::from_utf8_lossy(currency).trim_end().to_owned()
-}
-
-/// Seconds as minutes: exact where sixty divides them into at most six decimals, else rounded to six, halves up.
-pub(super) fn minutes(seconds: i64) -> String {
-    let millionths = (i128::from(seconds) * 1_000_000 + 30) / 60;
-    Sum(millionths * 1_000).fixed(0)
 }
 
 #[cfg(test)]

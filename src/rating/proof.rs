@@ -13,6 +13,7 @@ use super::legs::Parties;
 use super::{Decided, Leg, Resolution, Why, World, decide, resolve};
 use crate::directory::Account;
 use crate::entry::SourceProfile;
+use crate::money::Sum;
 use crate::record::{Direction, Record};
 use crate::time::{Period, Timestamp};
 use words::*;
@@ -169,7 +170,10 @@ fn prove_into(
     let plan = world.tariff.plan_named(account.plan).map(|id| world.tariff.plan(id)).ok_or(Why::NoPlan)?;
     say("R14", format!("{} are in force", steps_origin(kind.pricing_row(), plan)));
     say("R13", steps_words(&rated.basis.steps, leg.duration, rated.billable_seconds));
-    say("R15", format!("{} s / 60 = {} min", rated.billable_seconds, billable_minutes(rated.billable_seconds)));
+    say(
+        "R15",
+        format!("{} s / 60 = {} min", rated.billable_seconds, billable_minutes(i64::from(rated.billable_seconds))),
+    );
     if let Some((allowance, left)) = charge.allowance {
         say("R12", allowance_words(plan, &account, period, allowance, left, used_seconds, rated));
     }
@@ -202,7 +206,7 @@ fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, world: World<'
             free_below: basis.steps.free_below.to_string(),
         },
         billable_seconds: rated.billable_seconds,
-        billable_minutes: billable_minutes(rated.billable_seconds),
+        billable_minutes: billable_minutes(i64::from(rated.billable_seconds)),
         included_seconds: rated.included_seconds,
         currency: text(&basis.currency),
         cost: rated.cost.fixed(u32::from(basis.decimals)),
@@ -212,13 +216,9 @@ fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, world: World<'
 }
 
 /// R15: seconds as minutes: `2`, `0.7`; six decimals where sixtieths do not end, halves away from zero.
-pub fn billable_minutes(seconds: u32) -> String {
-    let millionths = (u64::from(seconds) * 1_000_000 + 30) / 60;
-    let (whole, part) = (millionths / 1_000_000, millionths % 1_000_000);
-    if part == 0 {
-        return whole.to_string();
-    }
-    format!("{whole}.{}", format!("{part:06}").trim_end_matches('0'))
+pub fn billable_minutes(seconds: i64) -> String {
+    let millionths = (i128::from(seconds) * 1_000_000 + 30) / 60;
+    Sum(millionths * 1_000).fixed(0)
 }
 
 fn digest(hex: &str) -> String {
