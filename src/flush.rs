@@ -174,6 +174,8 @@ impl Flush {
                 released: &rows.released,
                 retried: &rows.retried,
                 conflicts: &rows.conflicts,
+                assembled: &rows.assembled,
+                open_calls: &rows.open_calls,
                 books: &books,
             })?;
         }

@@ -13,7 +13,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("money", &[]),
     ("record", &["time"]),
-    ("batch", &["record"]),
+    ("piece", &["record", "time"]),
+    ("batch", &["piece", "record", "time"]),
     ("entry", &["time"]),
     ("names", &[]),
     ("exit", &[]),
@@ -24,9 +25,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tariff", &["call", "money", "number", "os", "time"]),
     ("directory", &["number", "os", "tariff", "time"]),
     ("rating", &["batch", "call", "directory", "entry", "money", "number", "record", "tariff", "time"]),
+    ("assembly", &["batch", "piece", "record", "time"]),
     // Doors in: they have an outbox and an answer.
-    ("wire", &["record", "time"]),
-    ("ingest", &["batch", "entry", "number", "os", "record", "time", "wire"]),
+    ("wire", &["piece", "record", "time"]),
+    ("ingest", &["batch", "entry", "number", "os", "piece", "record", "time", "wire"]),
     // Durable order.
     ("journal", &["batch", "os", "time"]),
     ("identity", &["batch", "os", "record"]),
@@ -36,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "resolver",
         &[
+            "assembly",
             "batch",
             "books",
             "call",
@@ -45,6 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "identity",
             "images",
             "names",
+            "piece",
             "poison",
             "rating",
             "record",
@@ -124,6 +128,8 @@ const PURE: &[&str] = &[
     "time",
     "money",
     "record",
+    "piece",
+    "assembly",
     "batch",
     "entry",
     "names",

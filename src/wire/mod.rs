@@ -15,6 +15,7 @@ mod field;
 pub mod fuzz;
 pub mod json;
 
+use crate::piece::Piece;
 use crate::record::{ID_MAX, Record};
 
 pub use field::{Field, TEXT_MAX};
@@ -190,6 +191,8 @@ pub struct Scratch {
 pub enum Line<'a> {
     /// A record.
     Record(Record<'a>),
+    /// A part of a call, to be joined with its other parts.
+    Piece(Piece<'a>),
     /// A header.
     Header,
     /// Nothing but white space.
