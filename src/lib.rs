@@ -27,6 +27,7 @@ pub mod call;
 pub mod entry;
 pub mod money;
 pub mod names;
+pub mod nearest;
 pub mod record;
 pub mod time;
 pub mod number;

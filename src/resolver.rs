@@ -162,6 +162,7 @@ impl Resolver {
                 unanswered += 1;
                 continue;
             }
+            self.tally.differ += u64::from(rating::durations_differ(&record));
             self.keys.push(Key { identity: record.identity(), content: record.content(), position: entry.position });
             claims.push(Claim { at: offset(frame, entry.payload), length: entry.payload.len() });
         }
@@ -285,7 +286,7 @@ impl Resolver {
         match job.only {
             // A leg that is retried and whose record no longer yields legs stays what it was.
             Some((leg, held)) => {
-                self.tally.leg_stays(leg, held);
+                self.tally.leg_stays(held.0, held.1);
                 self.tally.gathered.suspended.push(SuspendedRecord::of(
                     frame,
                     job,

@@ -345,20 +345,12 @@ impl Shard {
         let mut lines: Vec<UsageLine> = Vec::new();
         for key in keys.iter().filter(|k| k.period == period) {
             let Some(line) = self.state.lines.get(key) else { continue };
-            match lines.iter_mut().find(|l| l.call_type == key.call_type && l.currency == key.currency) {
-                Some(sum) => {
-                    sum.usage.add(&line.usage);
-                    sum.decimals = sum.decimals.max(line.decimals);
-                }
-                None => lines.push(UsageLine {
-                    call_type: key.call_type,
-                    currency: key.currency,
-                    decimals: line.decimals,
-                    usage: line.usage,
-                }),
-            }
+            let LineKey { call_type, currency, .. } = *key;
+            UsageLine::gather(
+                &mut lines,
+                &UsageLine { call_type, currency, decimals: line.decimals, usage: line.usage },
+            );
         }
-        lines.sort_by_key(|l| (l.call_type, l.currency));
         let used_seconds = group.and_then(|g| self.state.drawn.get(&(g, period))).copied().unwrap_or(0);
         LiveUsage { lines, used_seconds }
     }

@@ -119,6 +119,8 @@ pub struct Tally {
     pub(super) duplicate: u64,
     pub(super) conflict: u64,
     pub(super) resolved: u64,
+    /// Answered records whose duration and end contradict each other (R2).
+    pub(super) differ: u64,
     unanswered: u64,
     durable: u64,
     suspended: [i64; SuspenseReason::ALL.len()],
@@ -169,6 +171,7 @@ pub struct Published {
     pub(super) duplicate: u64,
     pub(super) conflict: u64,
     pub(super) resolved: u64,
+    pub(super) differ: u64,
     pub(super) suspended: [i64; SuspenseReason::ALL.len()],
 }
 
@@ -204,7 +207,7 @@ impl Tally {
     }
 
     /// A leg that was taken goes back unchanged.
-    pub(super) fn leg_stays(&mut self, _leg: Direction, (reason, period): (SuspenseReason, Period)) {
+    pub(super) fn leg_stays(&mut self, reason: SuspenseReason, period: Period) {
         *self.legs.entry(name::suspended_legs(period, reason)).or_default() += 1;
         *self.legs.entry(name::legs(period, "legs")).or_default() += 1;
     }
@@ -217,6 +220,7 @@ impl Tally {
             duplicate: self.duplicate,
             conflict: self.conflict,
             resolved: self.resolved,
+            differ: self.differ,
             suspended: self.suspended,
         }
     }
