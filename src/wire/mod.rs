@@ -14,6 +14,8 @@ pub mod elements;
 mod field;
 pub mod fuzz;
 pub mod json;
+pub mod octets;
+pub mod syslog;
 
 use crate::record::{ID_MAX, Record};
 
