@@ -16,6 +16,8 @@ pub mod formats;
 pub mod fuzz;
 pub mod json;
 mod native;
+pub mod octets;
+pub mod syslog;
 
 use crate::record::{ID_MAX, Record};
 use crate::time::Zone;
