@@ -28,6 +28,7 @@ pub mod entry;
 pub mod money;
 pub mod names;
 pub mod piece;
+pub mod nearest;
 pub mod record;
 pub mod time;
 pub mod number;

@@ -17,13 +17,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("batch", &["piece", "record", "time"]),
     ("entry", &["time"]),
     ("names", &[]),
+    ("nearest", &[]),
     ("exit", &[]),
     ("call", &["batch", "money", "number", "record", "time"]),
     ("books", &["call", "time"]),
     ("number", &["call", "os", "time"]),
     // The heart: pure.
-    ("tariff", &["call", "money", "number", "os", "time"]),
-    ("directory", &["number", "os", "tariff", "time"]),
+    ("tariff", &["call", "money", "nearest", "number", "os", "time"]),
+    ("directory", &["nearest", "number", "os", "tariff", "time"]),
     ("rating", &["batch", "call", "directory", "entry", "money", "number", "record", "tariff", "time"]),
     ("assembly", &["batch", "piece", "record", "time"]),
     // Doors in: they have an outbox and an answer.
@@ -96,6 +97,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "journal",
             "metrics",
             "money",
+            "nearest",
             "number",
             "os",
             "rates",
@@ -113,10 +115,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("images", &["directory", "os", "tariff"]),
     ("poison", &["batch"]),
     // Accounts are checked against the countries that the folder has.
-    ("rates", &["directory", "number", "tariff"]),
+    ("rates", &["directory", "nearest", "number", "tariff"]),
     ("traffic", &["ingest", "number", "os", "record", "time", "wire"]),
     // The program: knows everybody; nobody knows it.
-    ("config", &["ingest", "entry", "number", "time"]),
+    ("config", &["ingest", "entry", "nearest", "number", "time"]),
     ("os", &["time"]),
 ];
 
@@ -133,6 +135,7 @@ const PURE: &[&str] = &[
     "batch",
     "entry",
     "names",
+    "nearest",
     "call",
     "books",
     "number",

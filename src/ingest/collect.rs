@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::batch::Batch;
 use crate::piece::Piece;
-use crate::wire::{Decoder, Line, Refusal, Scratch};
+use crate::wire::{Decoder, Line, Refusal, Scratch, Skip};
 
 use super::counters::Tally;
 use super::{BATCH_BYTES, Door};
@@ -91,6 +91,7 @@ impl<'d> Collector<'d> {
                     sequences.push((NodeHash::of(record.node), seq));
                 }
             }
+            Ok(Line::Skipped(skip)) => self.skip(skip),
             Ok(Line::Header | Line::Blank) => {}
             Err(refusal) => self.refuse(number, refusal),
         }
@@ -100,6 +101,13 @@ impl<'d> Collector<'d> {
     pub fn piece(&mut self, piece: &Piece<'_>) {
         self.tally.received += 1;
         self.batch.push_piece(piece);
+    }
+
+    /// Counts a line as skipped: no record of ours, so not in the books.
+    fn skip(&mut self, skip: Skip) {
+        if let Some(count) = self.tally.skipped.get_mut(skip as usize) {
+            *count += 1;
+        }
     }
 
     /// Counts a line as refused.
@@ -130,10 +138,10 @@ impl<'d> Collector<'d> {
 
     /// What was gathered since the last time, if anything; its counts are published.
     pub fn take(&mut self) -> Option<Gathered> {
+        self.door.counters.publish(self.decoder.format(), &std::mem::take(&mut self.tally));
         if self.batch.is_empty() {
             return None;
         }
-        self.door.counters.publish(self.decoder.format(), &std::mem::take(&mut self.tally));
         let batch = std::mem::replace(&mut self.batch, Batch::new(self.door.source));
         let refused = std::mem::take(&mut self.refused);
         if let Some(first) = refused.first()

@@ -137,6 +137,8 @@ pub struct Tally {
     pub(super) merged: u64,
     /// Pieces of calls that wait, more or fewer.
     pub(super) open: i64,
+    /// Answered records whose duration and end contradict each other (R2).
+    pub(super) differ: u64,
     unanswered: u64,
     durable: u64,
     suspended: [i64; SuspenseReason::ALL.len()],
@@ -188,6 +190,7 @@ pub struct Published {
     pub(super) conflict: u64,
     pub(super) resolved: u64,
     pub(super) merged: u64,
+    pub(super) differ: u64,
     pub(super) suspended: [i64; SuspenseReason::ALL.len()],
 }
 
@@ -228,7 +231,7 @@ impl Tally {
     }
 
     /// A leg that was taken goes back unchanged.
-    pub(super) fn leg_stays(&mut self, _leg: Direction, (reason, period): (SuspenseReason, Period)) {
+    pub(super) fn leg_stays(&mut self, reason: SuspenseReason, period: Period) {
         *self.legs.entry(name::suspended_legs(period, reason)).or_default() += 1;
         *self.legs.entry(name::legs(period, "legs")).or_default() += 1;
     }
@@ -242,6 +245,7 @@ impl Tally {
             conflict: self.conflict,
             resolved: self.resolved,
             merged: self.merged,
+            differ: self.differ,
             suspended: self.suspended,
         }
     }
