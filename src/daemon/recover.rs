@@ -86,6 +86,9 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
 
     let known = known(&state);
     let mut resolver = resolver_state(&state, &images, &known)?;
+    // What is stored is never rated again, and a restored folder goes on at positions that may have been others' before.
+    poison::forget_before(&config.data_dir, state.position)
+        .map_err(|e| Exit::environment(format!("{} cannot be written: {e}", config.data_dir.display())))?;
     resolver.set_aside = poison::set_aside(&config.data_dir);
     let shards = shard_states(&state, config.shards);
     let flush = FlushState {
