@@ -15,6 +15,7 @@ use crate::directory::{Account, Directory};
 use crate::entry::SourceProfile;
 use crate::identity::{IdentityError, IdentityIndex, Key, Verdict};
 use crate::images::{ImageMissing, Images};
+use crate::poison;
 use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::{Direction, Record};
 use crate::road::{Became, Step, Travel};
@@ -151,12 +152,14 @@ impl Resolver {
         self.keys.clear();
         for entry in frame.entries() {
             if entry.kind != EntryKind::Record as u8 {
+                poison::nowhere();
                 // A change applies to what stands behind it, so what stands before it is settled first.
                 self.settle(frame, &head, &mut claims)?;
                 self.change(frame, &entry)?;
                 continue;
             }
             records += 1;
+            poison::at(entry.position);
             let record = read(&entry)?;
             if rating::answered(&record) == Answered::No {
                 unanswered += 1;
@@ -167,6 +170,7 @@ impl Resolver {
             claims.push(Claim { at: offset(frame, entry.payload), length: entry.payload.len() });
         }
         self.settle(frame, &head, &mut claims)?;
+        poison::nowhere();
         let (received, refused) = (u64::from(head.received.get()), u64::from(head.refused.get()));
         self.tally.frame(source, received, refused, records, unanswered);
         self.became.frame(
@@ -186,6 +190,8 @@ impl Resolver {
         }
         let mut verdicts = std::mem::take(&mut self.verdicts);
         verdicts.clear();
+        // The index is asked for all of them at once.
+        poison::nowhere();
         self.index.check(&self.keys, &mut verdicts)?;
         let received_at = Timestamp(head.received_at.get());
         for (i, (claim, verdict)) in claims.drain(..).zip(&verdicts).enumerate() {
@@ -223,12 +229,14 @@ impl Resolver {
 
     /// Whose call, and on to the shards; or into suspense.
     fn resolve(&mut self, frame: &Frame, job: Job) -> Result<(), ResolverError> {
-        crate::poison::at(job.attempt);
+        poison::at(job.attempt);
         if self.state.set_aside.contains(&job.attempt) {
             tracing::error!("the record at position {} ended the process twice; it is kept in suspense", job.position);
             return self.suspend(frame, &job, SuspenseReason::InternalError, "the program died on it twice");
         }
         let bytes = &frame.bytes[job.at..job.at + job.length];
+        #[cfg(debug_assertions)]
+        poison::pretend("resolved", bytes);
         let record = Record::decode(bytes).map_err(|e| ResolverError::Entry(job.position, e.to_string()))?;
         let Some(directory) = self.state.directory.clone() else {
             return self.suspend(frame, &job, SuspenseReason::UnknownAccount, "no directory is in force");

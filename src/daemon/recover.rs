@@ -80,7 +80,7 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store).map_err(store_exit)?);
     let images = Images::open(&config.data_dir.join("images"))
         .map_err(|e| Exit::environment(format!("the folder of images cannot be made: {e}")))?;
-    recover_from(Ground {
+    let recovered = recover_from(Ground {
         disk: Arc::new(RealDisk),
         folder: config.data_dir.clone(),
         store,
@@ -89,7 +89,10 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
         identity: identity::Settings::default(),
         shards: config.shards,
         set_aside: poison::set_aside(&config.data_dir),
-    })
+    })?;
+    poison::forget_before(&config.data_dir, recovered.flush.position)
+        .map_err(|e| Exit::environment(format!("{} cannot be written: {e}", config.data_dir.display())))?;
+    Ok(recovered)
 }
 
 /// Opens it all, in the order in which one depends on the other.
@@ -117,7 +120,8 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
 
     let known = known(&state);
     let mut resolver = resolver_state(&state, &images, &known)?;
-    resolver.set_aside = set_aside;
+    // What is stored is never rated again, and a restored folder goes on at positions that may have been others' before.
+    resolver.set_aside = set_aside.into_iter().filter(|position| *position >= state.position).collect();
     let shards = shard_states(&state, shards);
     let flush = FlushState {
         position: state.position,
