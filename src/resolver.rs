@@ -110,6 +110,7 @@ impl Resolver {
         if let Some(directory) = resolver.state.directory.clone() {
             resolver.use_directory(directory);
         }
+        resolver.metrics.identity(resolver.index.len(), resolver.index.memory_bytes());
         resolver
     }
 

@@ -12,7 +12,7 @@ impl Resolver {
         // Identities up to the marker are durable before the store may say that it has this position.
         self.index.sync(marker.upto)?;
         let (gathered, share) = self.tally.take(&self.state.sources);
-        self.metrics.identity(self.index.len());
+        self.metrics.identity(self.index.len(), self.index.memory_bytes());
         let (number, upto) = (marker.number, marker.upto);
         let _ = self.flush.send(Part::Resolver(marker, Box::new(gathered), share));
         self.to_all(|| ToShard::Marker { number, upto });
