@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crossbeam::channel::{Receiver, Sender};
+use crossbeam::channel::{Receiver, Sender, TryRecvError};
 
 use crate::batch::{Entry, EntryKind, Frame, FrameHead, Position, SourceId};
 use crate::call::{AccountKey, GroupKey, LegKey, SuspenseReason, TariffSlot};
@@ -17,7 +17,7 @@ use crate::identity::{IdentityError, IdentityIndex, Key, Verdict};
 use crate::images::{ImageMissing, Images};
 use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::{Direction, Record};
-use crate::road::{Became, Travel};
+use crate::road::{Became, Step, Travel};
 use crate::shard::{LegBatch, LegJob, ToShard};
 use crate::time::{Period, Timestamp};
 
@@ -115,13 +115,32 @@ impl Resolver {
     /// Runs until the sequencer hangs up.
     pub fn run(mut self) -> Result<(), ResolverError> {
         while let Ok(travel) = self.inbox.recv() {
-            match travel {
-                Travel::Frame(frame) => self.frame(&frame)?,
-                Travel::Marker(marker) => self.marker(marker)?,
-                Travel::Ask(question) => self.question(question),
-            }
+            self.take(travel)?;
         }
         Ok(())
+    }
+
+    /// Takes one thing, if there is one; never waits.
+    ///
+    /// # Errors
+    /// As [`Resolver::run`]: after one it must not be asked again.
+    pub fn step(&mut self) -> Result<Step, ResolverError> {
+        match self.inbox.try_recv() {
+            Ok(travel) => self.take(travel).map(|()| Step::Moved),
+            Err(TryRecvError::Empty) => Ok(Step::Idle),
+            Err(TryRecvError::Disconnected) => Ok(Step::Ended),
+        }
+    }
+
+    fn take(&mut self, travel: Travel) -> Result<(), ResolverError> {
+        match travel {
+            Travel::Frame(frame) => self.frame(&frame),
+            Travel::Marker(marker) => self.marker(marker),
+            Travel::Ask(question) => {
+                self.question(question);
+                Ok(())
+            }
+        }
     }
 
     fn frame(&mut self, frame: &Frame) -> Result<(), ResolverError> {

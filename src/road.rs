@@ -25,6 +25,18 @@ pub enum Travel {
     Ask(Question),
 }
 
+/// What a part of the road did when it was told to go on without waiting. Each part runs as a loop in a thread of its
+/// own; one that plays the world moves all of them in one thread, step by step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// It did something.
+    Moved,
+    /// There was nothing to do.
+    Idle,
+    /// Nothing more will come.
+    Ended,
+}
+
 /// The flush marker: walks the records' road, and each part answers with what it gathered up to it.
 #[derive(Debug)]
 pub struct Marker {
