@@ -47,6 +47,8 @@ pub enum EntryKind {
     Directory = 4,
     /// Something in suspense is tried again: [`crate::entry::Retry`].
     Retry = 5,
+    /// Stands where damaged bytes were given up, JSON: [`crate::entry::Lost`].
+    Lost = 15,
 }
 
 impl EntryKind {
@@ -58,6 +60,7 @@ impl EntryKind {
             3 => EntryKind::Tariff,
             4 => EntryKind::Directory,
             5 => EntryKind::Retry,
+            15 => EntryKind::Lost,
             _ => return None,
         })
     }

@@ -89,6 +89,20 @@ impl Activation {
     }
 }
 
+/// Stands in the journal where damaged bytes were given up by an operator's word; the bytes themselves are kept in a
+/// file beside the journal.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Lost {
+    /// Bytes given up from this entry's frame on.
+    pub bytes: u64,
+    /// File in the journal's folder that holds them as they were found.
+    pub kept_in: String,
+    /// What was wrong with them.
+    pub why: String,
+    /// When they were given up.
+    pub accepted_at: i64,
+}
+
 /// Head of a retry entry's payload; the record's canonical form follows it.
 ///
 /// ```text

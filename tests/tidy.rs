@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("wire", &["record", "time"]),
     ("ingest", &["batch", "entry", "number", "os", "record", "time", "wire"]),
     // Durable order.
-    ("journal", &["batch", "os", "time"]),
+    ("journal", &["batch", "entry", "os", "time"]),
     ("identity", &["batch", "os", "record"]),
     // The road.
     ("road", &["batch", "call", "ingest", "record", "sequencer", "time"]),

@@ -4,7 +4,7 @@ use super::gather::TariffActivated;
 use super::{Job, KnownTariff, Resolver, ResolverError, offset};
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::call::{SuspenseReason, TariffSlot};
-use crate::entry::{Activation, Retry, SourceProfile};
+use crate::entry::{Activation, Lost, Retry, SourceProfile};
 use crate::record::Direction;
 use crate::shard::ToShard;
 use crate::time::{Period, Timestamp};
@@ -51,6 +51,16 @@ impl Resolver {
                 let (retry, record) =
                     Retry::decode(entry.payload).ok_or_else(|| unreadable("not a retry".to_owned()))?;
                 self.retry(frame, entry, &retry, record)?;
+            }
+            Some(EntryKind::Lost) => {
+                // Too short a gap has no room for words; the journal's folder then still has the file.
+                let lost: Option<Lost> = serde_json::from_slice(entry.payload).ok();
+                let (bytes, file) = lost.map_or((0, String::new()), |lost| (lost.bytes, lost.kept_in));
+                tracing::error!(
+                    "at position {} the journal lost {bytes} bytes, which were given up by an operator's word; they are \
+                     kept in {file}",
+                    entry.position
+                );
             }
             Some(EntryKind::Record) | None => {
                 return Err(unreadable(format!("kind {} is not known to this version", entry.kind)));
