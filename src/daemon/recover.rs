@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::assembly::{Assembly, CallKey};
 use crate::batch::{EntryKind, Frame, Position};
 use crate::books::Books;
 use crate::config::Config;
@@ -231,8 +232,18 @@ fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result
         directory,
         directories: state.directories.len() as u16,
         set_aside: Vec::new(),
+        assembly: assembly(state)?,
         attempts: state.retried.iter().map(|r| ((r.key.position, r.key.leg), r.attempt)).collect(),
     })
+}
+
+/// Calls told in parts that are not whole yet.
+fn assembly(state: &StoredState) -> Result<Assembly, Exit> {
+    let mut assembly = Assembly::default();
+    for (key, bytes) in &state.open_calls {
+        assembly.load(CallKey(*key), bytes).map_err(|e| Exit::damaged(format!("the store: {e}")))?;
+    }
+    Ok(assembly)
 }
 
 fn shard_states(state: &StoredState, shards: usize) -> Vec<ShardState> {

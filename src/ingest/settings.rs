@@ -76,6 +76,9 @@ pub struct ListenSettings {
     /// Networks that may send; loopback.
     #[serde(default)]
     pub allow: Option<Vec<String>>,
+    /// Hours for which a call told in parts may be open before it waits in suspense for its end; 25.
+    #[serde(default)]
+    pub max_open_hours: Option<u32>,
     /// UDP sockets that share the port, each read by its own task; one.
     #[serde(default)]
     pub sockets: Option<u16>,
@@ -161,6 +164,7 @@ impl ListenSettings {
             talk: Talk::default(),
             strip: Vec::new(),
             allow: None,
+            max_open_hours: None,
             sockets: None,
             receive_buffer: None,
         }
@@ -201,6 +205,9 @@ impl ListenSettings {
         if !(1..=64).contains(&sockets) {
             return Err(BadListen::Range("sockets", 1, 64));
         }
+        if self.max_open_hours.is_some_and(|hours| !(1..=24 * 31).contains(&hours)) {
+            return Err(BadListen::Range("max_open_hours", 1, 24 * 31));
+        }
         // Linux holds the size in an int and doubles it.
         let receive_buffer = self.receive_buffer.unwrap_or(4 << 20);
         if !(4096..=1 << 30).contains(&receive_buffer) {
@@ -225,6 +232,7 @@ impl ListenSettings {
                 talk: self.talk,
                 strip: self.strip.clone(),
                 max_age_days: MAX_AGE_DAYS,
+                max_open_seconds: self.max_open_hours.unwrap_or(0) * 3600,
             },
         })
     }
@@ -257,6 +265,7 @@ mod tests {
             talk: Talk::EndAnswer,
             strip: vec!["*67".to_owned()],
             max_age_days: 90,
+            max_open_seconds: 0,
         };
         assert_eq!(listen.profile, profile);
     }

@@ -19,6 +19,7 @@ mod native;
 pub mod octets;
 pub mod syslog;
 
+use crate::piece::Piece;
 use crate::record::{ID_MAX, Record};
 use crate::time::Zone;
 
@@ -214,6 +215,8 @@ pub enum Line<'a> {
     Record(Record<'a>),
     /// Understood, and no record of ours.
     Skipped(Skip),
+    /// A part of a call, to be joined with its other parts.
+    Piece(Piece<'a>),
     /// A header.
     Header,
     /// Nothing but white space.
