@@ -25,6 +25,18 @@ pub enum Travel {
     Ask(Question),
 }
 
+/// What a part of the road did when it was told to go on without waiting. Each part runs as a loop in a thread of its
+/// own; one that plays the world moves all of them in one thread, step by step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// It did something.
+    Moved,
+    /// There was nothing to do.
+    Idle,
+    /// Nothing more will come.
+    Ended,
+}
+
 /// The flush marker: walks the records' road, and each part answers with what it gathered up to it.
 #[derive(Debug)]
 pub struct Marker {
@@ -59,6 +71,11 @@ pub enum Question {
         /// Content and position of each that is known.
         reply: oneshot::Sender<Vec<Option<(Content, Position)>>>,
     },
+    /// How many calls told in parts are remembered: as long as there are any, ticks are needed.
+    OpenCalls {
+        /// The number.
+        reply: oneshot::Sender<usize>,
+    },
     /// What became of the records of one source since this process began.
     Became {
         /// Which source.
@@ -70,7 +87,9 @@ pub enum Question {
 
 /// What became of records, each counted once when it passed the resolver; a later retry changes nothing here.
 ///
-/// `received = refused + unanswered + duplicate + conflict + suspended + resolved`
+/// `received = refused + unanswered + duplicate + conflict + suspended + resolved + parts`
+///
+/// A piece that completes a call counts as what becomes of the call, any other piece of it under `parts`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 #[allow(missing_docs)]
 pub struct Became {
@@ -81,6 +100,7 @@ pub struct Became {
     pub conflict: u64,
     pub suspended: u64,
     pub resolved: u64,
+    pub parts: u64,
 }
 
 impl Became {
@@ -94,6 +114,7 @@ impl Became {
             conflict: self.conflict - before.conflict,
             suspended: self.suspended - before.suspended,
             resolved: self.resolved - before.resolved,
+            parts: self.parts - before.parts,
         }
     }
 
@@ -106,6 +127,7 @@ impl Became {
         self.conflict += other.conflict;
         self.suspended += other.suspended;
         self.resolved += other.resolved;
+        self.parts += other.parts;
     }
 }
 
@@ -199,6 +221,13 @@ impl Road {
     pub async fn became(&self, source: SourceId) -> Result<Became, RoadClosed> {
         let (reply, answer) = oneshot::channel();
         self.send(Control::Ask(Question::Became { source, reply })).await?;
+        answer.await.map_err(|_| RoadClosed)
+    }
+
+    /// How many calls told in parts are remembered.
+    pub async fn open_calls(&self) -> Result<usize, RoadClosed> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Control::Ask(Question::OpenCalls { reply })).await?;
         answer.await.map_err(|_| RoadClosed)
     }
 

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crossbeam::channel::{Receiver, Sender};
+use crossbeam::channel::{Receiver, Sender, TryRecvError};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use tokio::sync::mpsc;
@@ -19,7 +19,7 @@ use crate::flush::Part;
 use crate::os::clock::Clock;
 use crate::poison;
 use crate::rating::{self, Leg, World};
-use crate::road::{LiveUsage, UsageLine};
+use crate::road::{LiveUsage, Step, UsageLine};
 use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
 
@@ -221,21 +221,37 @@ impl Shard {
     /// Runs until the resolver hangs up.
     pub fn run(mut self) {
         while let Ok(message) = self.inbox.recv() {
-            match message {
-                ToShard::Legs(batch) => self.legs(batch),
-                ToShard::Tariff(slot, tariff) => {
-                    // Slots come in order; the shard holds all of them.
-                    debug_assert_eq!(self.tariffs.len(), usize::from(slot.0));
-                    self.tariffs.push(tariff);
-                }
-                ToShard::Directory(directory) => {
-                    self.months = Months::default();
-                    self.directory = Some(directory);
-                }
-                ToShard::Marker { number, upto } => self.marker(number, upto),
-                ToShard::Usage { account, group, period, reply } => {
-                    let _ = reply.send(self.usage(account, group, period));
-                }
+            self.take(message);
+        }
+    }
+
+    /// Takes one message, if there is one; never waits.
+    pub fn step(&mut self) -> Step {
+        match self.inbox.try_recv() {
+            Ok(message) => {
+                self.take(message);
+                Step::Moved
+            }
+            Err(TryRecvError::Empty) => Step::Idle,
+            Err(TryRecvError::Disconnected) => Step::Ended,
+        }
+    }
+
+    fn take(&mut self, message: ToShard) {
+        match message {
+            ToShard::Legs(batch) => self.legs(batch),
+            ToShard::Tariff(slot, tariff) => {
+                // Slots come in order; the shard holds all of them.
+                debug_assert_eq!(self.tariffs.len(), usize::from(slot.0));
+                self.tariffs.push(tariff);
+            }
+            ToShard::Directory(directory) => {
+                self.months = Months::default();
+                self.directory = Some(directory);
+            }
+            ToShard::Marker { number, upto } => self.marker(number, upto),
+            ToShard::Usage { account, group, period, reply } => {
+                let _ = reply.send(self.usage(account, group, period));
             }
         }
     }

@@ -158,7 +158,7 @@ fn a_record_is_decoded_resolved_and_rated_without_memory() {
     for (format, lines) in
         [(Format::Json, lines(4_600, "j")), (Format::Auto, lines(4_600, "a")), (Format::Csv, rows(4_600))]
     {
-        let (mut decoder, mut scratch) = (Decoder::new(format, "node"), Scratch::default());
+        let (mut decoder, mut scratch) = (Decoder::new(format.clone(), "node"), Scratch::default());
         // The first batch grows what the next ones use again.
         let [_, records, _] = rate_all(&lines, &mut decoder, &mut scratch, &mut Batch::new(SourceId(1)));
         assert!(records >= 4_500, "{format:?}: {records}");
@@ -231,6 +231,7 @@ fn road(count: usize, records: usize) -> (u64, u64, usize) {
         directories: 1,
         set_aside: Vec::new(),
         attempts: Default::default(),
+        assembly: Default::default(),
     };
 
     // Everything lies in the inboxes before the loops begin, so that one thread can run one after the other.

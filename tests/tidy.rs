@@ -13,7 +13,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("money", &[]),
     ("record", &["time"]),
-    ("batch", &["record"]),
+    ("piece", &["record", "time"]),
+    ("batch", &["piece", "record", "time"]),
     ("entry", &["time"]),
     ("names", &[]),
     ("nearest", &[]),
@@ -25,11 +26,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tariff", &["call", "money", "nearest", "number", "os", "time"]),
     ("directory", &["nearest", "number", "os", "tariff", "time"]),
     ("rating", &["batch", "call", "directory", "entry", "money", "number", "record", "tariff", "time"]),
+    ("assembly", &["batch", "piece", "record", "time"]),
     // Doors in: they have an outbox and an answer.
-    ("wire", &["record", "time"]),
-    ("ingest", &["batch", "entry", "number", "os", "record", "time", "wire"]),
+    ("wire", &["piece", "record", "time"]),
+    ("ingest", &["batch", "entry", "number", "os", "piece", "record", "time", "wire"]),
     // Durable order.
-    ("journal", &["batch", "os", "time"]),
+    ("journal", &["batch", "entry", "os", "time"]),
     ("identity", &["batch", "os", "record"]),
     // The road.
     ("road", &["batch", "call", "ingest", "record", "sequencer", "time"]),
@@ -37,6 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "resolver",
         &[
+            "assembly",
             "batch",
             "books",
             "call",
@@ -46,6 +49,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "identity",
             "images",
             "names",
+            "piece",
             "poison",
             "rating",
             "record",
@@ -126,6 +130,8 @@ const PURE: &[&str] = &[
     "time",
     "money",
     "record",
+    "piece",
+    "assembly",
     "batch",
     "entry",
     "names",
