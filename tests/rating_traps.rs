@@ -298,11 +298,13 @@ fn trap_28_late_and_out_of_order() {
 #[test]
 fn trap_30_international_prefixes() {
     called(vec![
-        (de("00441624123456"), "+441624123456 IM Fixed"),
-        (de("+441624123456"), "+441624123456 IM Fixed"),
-        (from("us-a", "011441624123456"), "+441624123456 IM Fixed"),
-        (from("ru", "810441624123456"), "+441624123456 IM Fixed"),
-        (from("br", "0015441624123456"), "+441624123456 IM Fixed"),
+        (de("00441624756789"), "+441624756789 IM Fixed"),
+        (de("+441624756789"), "+441624756789 IM Fixed"),
+        (from("us-a", "011441624756789"), "+441624756789 IM Fixed"),
+        (from("ru", "810441624756789"), "+441624756789 IM Fixed"),
+        (from("br", "0015441624756789"), "+441624756789 IM Fixed"),
+        // No number of Man begins so: one of the main territory then, of which nothing is known.
+        (de("00441624123456"), "+441624123456 GB Unknown"),
         // In Brazil 0 11 is São Paulo.
         (from("br", "011 3876 5432"), "+551138765432 BR Fixed"),
     ]);
@@ -518,7 +520,7 @@ fn trap_54_rates_that_do_not_divide() {
 fn trap_56_the_largest_price_fits() {
     // 1,000,000 a minute for 24 hours and a fee of 1,000,000, the most that a deck may hold.
     check(vec![(
-        from("de-fine", "+421 2 12345678").lasts("86400"),
+        from("de-fine", "+421 2 22345678").lasts("86400"),
         "outbound de-fine international R10 86400 s (0 in) 1441000000.00000000",
     )]);
 }
