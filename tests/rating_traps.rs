@@ -360,6 +360,12 @@ fn trap_35_shared_calling_codes() {
         (de("+44 1534 456789"), "outbound de international R10 60 s (0 in) 0.0900"),
         (de("+44 20 7946 0018"), "outbound de international R10 60 s (0 in) 0.0120"),
     ]);
+    called(vec![
+        (from("gb", "07924 123456"), "+447924123456 IM Mobile"),
+        (from("gb", "07925 123456"), "+447925123456 GB Mobile"),
+        (from("gb", "07781 123456"), "+447781123456 GG Mobile"),
+        (de("+47 79 123456"), "+4779123456 SJ Fixed"),
+    ]);
 }
 
 #[test]
@@ -379,6 +385,10 @@ fn trap_37_toll_free() {
         (from("us-a", "+1 833 234 5678"), "outbound us-a toll_free_outbound R10 60 s (0 in) 0.0000"),
         // Reserved, not toll-free: not known as valid, so no cheap default.
         (from("us-a", "+1 822 234 5678"), "outbound us-a suspense no_rate RowTooShort"),
+        (from("us-a", "+1 880 234 5678"), "outbound us-a suspense no_rate RowTooShort"),
+        (from("us-a", "+1 887 234 5678"), "outbound us-a suspense no_rate RowTooShort"),
+        (from("us-a", "+1 889 234 5678"), "outbound us-a suspense no_rate RowTooShort"),
+        (from("us-a", "+1 911 555 1212"), "outbound us-a suspense no_rate RowTooShort"),
         (call("+551138765432", "+18005550199"), "inbound us-b toll_free R11 60 s (0 in) 0.0200"),
         (de("+1 800 234 5678"), "outbound de international R10 60 s (0 in) 0.0500"),
     ]);
