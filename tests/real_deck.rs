@@ -131,16 +131,23 @@ impl Daemon {
         Daemon { child, tcp, http }
     }
 
+    /// Asks until the answer is there: while what was acknowledged last is not stored, the daemon says to come again.
     fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.http)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/csv\r\nConnection: close\r\n\r\n")
-            .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
-        assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
-        body.to_owned()
+        let begun = Instant::now();
+        loop {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.http)).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/csv\r\nConnection: close\r\n\r\n")
+                .unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
+            if head.starts_with("HTTP/1.1 200") {
+                return body.to_owned();
+            }
+            assert!(head.starts_with("HTTP/1.1 503") && begun.elapsed() < PATIENCE, "{answer}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// Sends lines and waits until all are said to be durable.
