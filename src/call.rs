@@ -81,6 +81,8 @@ named! {
         BeforeBillingStart = "before_billing_start",
         /// The program died on it twice.
         InternalError = "internal_error",
+        /// A local answer time that came twice when the clocks went back (R1).
+        AmbiguousTime = "ambiguous_time",
     }
 }
 
@@ -90,6 +92,7 @@ impl SuspenseReason {
         matches!(
             self,
             SuspenseReason::NoAnswerTime
+                | SuspenseReason::AmbiguousTime
                 | SuspenseReason::Implausible
                 | SuspenseReason::UnknownAccount
                 | SuspenseReason::InternalError
