@@ -13,8 +13,10 @@ pub mod csv;
 pub mod elements;
 mod field;
 pub mod fuzz;
+pub mod hep;
 pub mod json;
 pub mod octets;
+pub mod sip;
 pub mod syslog;
 
 use crate::record::{ID_MAX, Record};
