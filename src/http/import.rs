@@ -95,9 +95,10 @@ async fn counted(app: &App, node: String, headers: HeaderMap, body: Body) -> Res
     let door = Door {
         source: app.import.source,
         name: app.import.name.clone(),
-        format: app.import.format,
+        format: app.import.format.clone(),
         columns: app.import.columns.clone(),
         node,
+        zone: app.import.zone.clone(),
         allow: app.import.allow.clone(),
         outbox: app.import.outbox.clone(),
         counters: Arc::<Counters>::clone(&app.import.counters),

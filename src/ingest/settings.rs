@@ -58,7 +58,7 @@ pub struct ListenSettings {
     /// Dialling plan where no account is known yet, ISO 3166 alpha-2.
     #[serde(default)]
     pub country: Option<String>,
-    /// IANA zone of times that bring no offset. Checked here; native records always bring one.
+    /// IANA zone of times that bring no offset; UTC. Native records always bring one.
     #[serde(default)]
     pub timezone: Option<String>,
     /// Account to which everything from here belongs.
@@ -133,6 +133,8 @@ pub struct Listen {
     pub columns: Option<Columns>,
     /// Node of records that name none.
     pub node: String,
+    /// The zone of times that bring no offset.
+    pub zone: Zone,
     /// Who may send.
     pub allow: Allow,
     /// UDP sockets on the port.
@@ -180,9 +182,7 @@ impl ListenSettings {
         {
             return Err(BadListen::Country(country.clone()));
         }
-        if let Some(zone) = &self.timezone {
-            Zone::named(zone)?;
-        }
+        let zone = self.timezone.as_deref().map_or(Ok(Zone::UTC), Zone::named)?;
         for (what, name) in [("node", &self.node), ("account", &self.account)] {
             if let Some(name) = name
                 && (name.is_empty() || name.len() > 255 || name.bytes().any(|b| b < 0x20))
@@ -212,6 +212,7 @@ impl ListenSettings {
             format,
             columns,
             node: self.node.clone().unwrap_or_else(|| NODE_DEFAULT.to_owned()),
+            zone,
             allow,
             sockets,
             receive_buffer,
