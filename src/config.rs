@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::ingest::settings::{Listen, ListenSettings, Protocol};
+use crate::nearest::nearest;
 
-mod nearest;
 mod units;
 
-pub use nearest::nearest;
 pub use units::{ByteSize, Length};
 
 /// What the daemon runs by: every value checked, every path resolved.
@@ -233,9 +232,7 @@ impl Config {
         let listen = raw.listen.unwrap_or_else(default_listeners);
         let listeners = listen
             .iter()
-            .map(|one| {
-                one.check().map_err(|e| wrong(format!("[[listen]] {} {}: {e}", one.protocol.name(), one.address)))
-            })
+            .map(|one| one.check().map_err(|e| wrong(format!("[[listen]] {} {}: {e}", one.protocol.name(), one.at()))))
             .collect::<Result<Vec<_>, _>>()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Config {

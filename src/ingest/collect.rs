@@ -5,6 +5,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::batch::Batch;
+use crate::piece::Piece;
 use crate::wire::{Decoder, Line, Refusal, Scratch, Skip};
 
 use super::counters::Tally;
@@ -79,6 +80,10 @@ impl<'d> Collector<'d> {
     #[inline]
     pub fn line(&mut self, number: u64, line: &[u8]) {
         match self.decoder.decode(line, &mut self.scratch) {
+            Ok(Line::Piece(piece)) => {
+                self.tally.received += 1;
+                self.batch.push_piece(&piece);
+            }
             Ok(Line::Record(record)) => {
                 self.tally.received += 1;
                 self.batch.push_record(&record);
@@ -90,6 +95,12 @@ impl<'d> Collector<'d> {
             Ok(Line::Header | Line::Blank) => {}
             Err(refusal) => self.refuse(number, refusal),
         }
+    }
+
+    /// Takes a part of a call.
+    pub fn piece(&mut self, piece: &Piece<'_>) {
+        self.tally.received += 1;
+        self.batch.push_piece(piece);
     }
 
     /// Counts a line as skipped: no record of ours, so not in the books.

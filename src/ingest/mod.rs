@@ -28,8 +28,8 @@ use crate::batch::{Batch, Position, SourceId};
 use crate::time::Zone;
 use crate::wire::{Carrier, Decoder, Format, Origin, csv::Columns};
 
-use allow::Allow;
 use crate::wire::Key;
+use allow::Allow;
 use counters::Counters;
 
 /// Longest line on TCP and UDP (a promise of the interface).

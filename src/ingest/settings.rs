@@ -9,10 +9,13 @@ use serde::Deserialize;
 use crate::entry::{LegsPolicy, MAX_AGE_DAYS, SourceProfile, Talk};
 use crate::number::Country;
 use crate::time::{UnknownZone, Zone};
-use crate::wire::Format;
 use crate::wire::csv::Columns;
+use crate::wire::formats::audiocodes::are_titles;
+use crate::wire::formats::carried::AUDIOCODES;
+use crate::wire::{Format, Framing, Key};
 
 use super::allow::{Allow, BadNetwork};
+use super::{Cut, Hints};
 
 /// The node of records from a listener that is given none and that name none themselves.
 pub const NODE_DEFAULT: &str = "default";
@@ -25,6 +28,23 @@ pub enum Protocol {
     Udp,
     /// Lines in a stream, with a dialogue for those who ask.
     Tcp,
+    /// Syslog messages, in datagrams and streams.
+    Syslog,
+    /// Packets of SIP capture agents (HEPv3), in datagrams and streams.
+    Hep,
+}
+
+/// Over what syslog and HEP arrive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// Streams.
+    Tcp,
+    /// Either, on the same port: a sender cannot choose wrongly.
+    #[default]
+    Both,
 }
 
 impl Protocol {
@@ -33,6 +53,17 @@ impl Protocol {
         match self {
             Protocol::Udp => "udp",
             Protocol::Tcp => "tcp",
+            Protocol::Syslog => "syslog",
+            Protocol::Hep => "hep",
+        }
+    }
+
+    /// The port where none is given.
+    const fn port(self) -> u16 {
+        match self {
+            Protocol::Udp | Protocol::Tcp => 7070,
+            Protocol::Syslog => 514,
+            Protocol::Hep => 9060,
         }
     }
 }
@@ -41,11 +72,20 @@ impl Protocol {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListenSettings {
-    /// `udp` or `tcp`.
+    /// `udp`, `tcp`, `syslog` or `hep`.
     pub protocol: Protocol,
-    /// Address and port; 127.0.0.1:7070.
-    #[serde(default = "default_address")]
-    pub address: SocketAddr,
+    /// Address and port; 127.0.0.1, and 7070, for syslog 514, for HEP 9060.
+    #[serde(default)]
+    pub address: Option<SocketAddr>,
+    /// `udp`, `tcp` or `both` for syslog and HEP; both.
+    #[serde(default)]
+    pub transport: Option<Transport>,
+    /// Whether the durations of Kamailio's CDRs include the ringing; without it they are refused.
+    #[serde(default)]
+    pub talk_includes_ringing: Option<bool>,
+    /// What HEP agents must show as their authentication key.
+    #[serde(default)]
+    pub key: Option<String>,
     /// `auto`, `json` or `csv`; auto.
     #[serde(default)]
     pub format: Option<String>,
@@ -76,16 +116,15 @@ pub struct ListenSettings {
     /// Networks that may send; loopback.
     #[serde(default)]
     pub allow: Option<Vec<String>>,
+    /// Hours for which a call told in parts may be open before it waits in suspense for its end; 25.
+    #[serde(default)]
+    pub max_open_hours: Option<u32>,
     /// UDP sockets that share the port, each read by its own task; one.
     #[serde(default)]
     pub sockets: Option<u16>,
     /// Bytes of the kernel's buffer of each UDP socket; 4 MiB.
     #[serde(default)]
     pub receive_buffer: Option<u32>,
-}
-
-fn default_address() -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, 7070))
 }
 
 /// What is wrong with a `[[listen]]`.
@@ -100,6 +139,14 @@ pub enum BadListen {
     /// Columns without rows.
     #[error("columns are for format = \"csv\"")]
     ColumnsWithoutCsv,
+    /// Titles that lack a column.
+    #[error(
+        "columns: write the device's title row, such as \"SBCReportType|SIPCallId|Orig|SrcURI|DstURI|…\", with SetupTime, ConnectTime and ReleaseTime"
+    )]
+    Titles,
+    /// A key that means nothing there.
+    #[error("{0} is for protocol = {1}")]
+    Misplaced(&'static str, &'static str),
     /// Not a country.
     #[error("country {0:?} is not an ISO 3166 code such as \"DE\"")]
     Country(String),
@@ -127,8 +174,14 @@ pub struct Listen {
     pub protocol: Protocol,
     /// Where.
     pub address: SocketAddr,
+    /// Over what, for syslog and HEP.
+    pub transport: Transport,
     /// What senders write.
     pub format: Format,
+    /// How its bytes fall into messages.
+    pub cut: Cut,
+    /// What only some formats ask for.
+    pub hints: Hints,
     /// Columns of rows without a header.
     pub columns: Option<Columns>,
     /// Node of records that name none.
@@ -150,7 +203,10 @@ impl ListenSettings {
     pub fn new(protocol: Protocol) -> ListenSettings {
         ListenSettings {
             protocol,
-            address: default_address(),
+            address: None,
+            transport: None,
+            talk_includes_ringing: None,
+            key: None,
             format: None,
             columns: None,
             node: None,
@@ -161,9 +217,49 @@ impl ListenSettings {
             talk: Talk::default(),
             strip: Vec::new(),
             allow: None,
+            max_open_hours: None,
             sockets: None,
             receive_buffer: None,
         }
+    }
+
+    /// Address and port.
+    pub fn at(&self) -> SocketAddr {
+        self.address.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, self.protocol.port())))
+    }
+
+    /// How its bytes fall into messages, and what only some formats ask for.
+    fn framed(&self, format: &Format) -> Result<(Cut, Hints), BadListen> {
+        let cut = match self.protocol {
+            Protocol::Syslog => Cut::Syslog,
+            Protocol::Hep => Cut::Hep,
+            Protocol::Tcp if format.framing() == Framing::Json => Cut::Values,
+            Protocol::Udp | Protocol::Tcp => Cut::Lines,
+        };
+        let lines = matches!(cut, Cut::Lines | Cut::Values);
+        for (key, given, wrong, right) in [
+            ("transport", self.transport.is_some(), lines, "\"syslog\" and \"hep\""),
+            ("key", self.key.is_some(), cut != Cut::Hep, "\"hep\""),
+            ("format", self.format.is_some(), cut == Cut::Hep, "others: what HEP carries is SIP"),
+        ] {
+            if given && wrong {
+                return Err(BadListen::Misplaced(key, right));
+            }
+        }
+        let titles = match &self.columns {
+            Some(titles) if format.name() == AUDIOCODES => {
+                if !are_titles(titles) {
+                    return Err(BadListen::Titles);
+                }
+                Some(titles.as_str().into())
+            }
+            _ => None,
+        };
+        let key = match &self.key {
+            Some(key) if key.is_empty() || key.len() > 255 => return Err(BadListen::Name("key", key.clone())),
+            key => key.as_ref().map(|key| Key(key.as_bytes().into())),
+        };
+        Ok((cut, Hints { talk_includes_ringing: self.talk_includes_ringing, titles, key }))
     }
 
     /// Checks them.
@@ -172,8 +268,10 @@ impl ListenSettings {
             None => Format::Auto,
             Some(name) => Format::named(name).ok_or_else(|| BadListen::Format(name.clone()))?,
         };
+        let (cut, hints) = self.framed(&format)?;
         let columns = match &self.columns {
             None => None,
+            Some(_) if hints.titles.is_some() => None,
             Some(_) if format != Format::Csv => return Err(BadListen::ColumnsWithoutCsv),
             Some(header) => Some(Columns::from_header(header.as_bytes()).map_err(BadListen::Columns)?),
         };
@@ -201,6 +299,9 @@ impl ListenSettings {
         if !(1..=64).contains(&sockets) {
             return Err(BadListen::Range("sockets", 1, 64));
         }
+        if self.max_open_hours.is_some_and(|hours| !(1..=24 * 31).contains(&hours)) {
+            return Err(BadListen::Range("max_open_hours", 1, 24 * 31));
+        }
         // Linux holds the size in an int and doubles it.
         let receive_buffer = self.receive_buffer.unwrap_or(4 << 20);
         if !(4096..=1 << 30).contains(&receive_buffer) {
@@ -208,8 +309,11 @@ impl ListenSettings {
         }
         Ok(Listen {
             protocol: self.protocol,
-            address: self.address,
+            address: self.at(),
+            transport: self.transport.unwrap_or_default(),
             format,
+            cut,
+            hints,
             columns,
             node: self.node.clone().unwrap_or_else(|| NODE_DEFAULT.to_owned()),
             zone,
@@ -218,13 +322,14 @@ impl ListenSettings {
             receive_buffer,
             profile: SourceProfile {
                 index: 0,
-                listener: format!("{}:{}", self.protocol.name(), self.address),
+                listener: format!("{}:{}", self.protocol.name(), self.at()),
                 country: self.country.clone().unwrap_or_default(),
                 account: self.account.clone().unwrap_or_default(),
                 legs: self.legs,
                 talk: self.talk,
                 strip: self.strip.clone(),
                 max_age_days: MAX_AGE_DAYS,
+                max_open_seconds: self.max_open_hours.unwrap_or(0) * 3600,
             },
         })
     }
@@ -257,6 +362,7 @@ mod tests {
             talk: Talk::EndAnswer,
             strip: vec!["*67".to_owned()],
             max_age_days: 90,
+            max_open_seconds: 0,
         };
         assert_eq!(listen.profile, profile);
     }

@@ -22,6 +22,7 @@ pub mod octets;
 pub mod sip;
 pub mod syslog;
 
+use crate::piece::Piece;
 use crate::record::{ID_MAX, Record};
 use crate::time::Zone;
 
@@ -278,6 +279,8 @@ pub struct Scratch {
 pub enum Line<'a> {
     /// A record.
     Record(Record<'a>),
+    /// A part of a call, to be joined with its other parts.
+    Piece(Piece<'a>),
     /// Understood, and no record of ours.
     Skipped(Skip),
     /// A header.

@@ -68,46 +68,65 @@ impl Carried {
         Carried { origin: origin.clone(), host_is_node, wanted, acc, audiocodes }
     }
 
-    fn text<'a>(&'a mut self, text: &'a [u8], scratch: &'a mut Scratch) -> Result<Line<'a>, Refusal> {
-        const SKIPPED: Line<'static> = Line::Skipped(Skip::NotACall);
-        // A mark of structured messages (`logger`, rsyslog's mmjsonparse).
-        let text = text.strip_prefix(b"@cee:").unwrap_or(text).trim_ascii();
-        if let Wanted::Rows(rows) = &mut self.wanted {
-            return rows.decode(text, scratch);
-        }
+    /// What a text is, by the marks that count here, and the part that is to be read.
+    fn told<'a>(&self, text: &'a [u8]) -> Told<'a> {
         let any = matches!(self.wanted, Wanted::Any(_));
+        if matches!(self.wanted, Wanted::Rows(_)) {
+            return Told::Other(text);
+        }
         if any || matches!(self.wanted, Wanted::Acc) {
             if text.first() == Some(&b'{') {
-                return match self.acc.json(text, scratch)? {
-                    SKIPPED => self.native(text, scratch),
-                    line => Ok(line),
-                };
+                return if any && is_native(text) { Told::Other(text) } else { Told::AccJson(text) };
             }
             if let Some(text) = Acc::text_of(text) {
-                return self.acc.text(text, scratch);
+                return Told::AccText(text);
             }
         }
         if (any || matches!(self.wanted, Wanted::Cisco))
             && let Some(text) = cisco::history_of(text)
         {
-            return cisco::read(text, &self.origin, scratch);
+            return Told::Cisco(text);
         }
         if (any || matches!(self.wanted, Wanted::AudioCodes))
             && let Some(row) = AudioCodes::row_of(text)
         {
-            return self.audiocodes.row(row, &self.origin);
+            return Told::AudioCodes(row);
         }
-        Ok(SKIPPED)
+        Told::Nothing
     }
 
-    /// JSON that is no accounting: the house's own record, if it looks like one.
-    fn native<'a>(&'a mut self, text: &'a [u8], scratch: &'a mut Scratch) -> Result<Line<'a>, Refusal> {
-        let has = |name: &[u8]| memchr::memmem::find(text, name).is_some();
-        match &mut self.wanted {
-            Wanted::Any(native) if has(b"\"id\"") && has(b"\"destination\"") => native.decode(text, scratch),
-            _ => Ok(Line::Skipped(Skip::NotACall)),
+    fn text<'a>(&'a mut self, text: &'a [u8], scratch: &'a mut Scratch) -> Result<Line<'a>, Refusal> {
+        // A mark of structured messages (`logger`, rsyslog's mmjsonparse).
+        let text = text.strip_prefix(b"@cee:").unwrap_or(text).trim_ascii();
+        match self.told(text) {
+            Told::AccText(text) => self.acc.text(text, scratch),
+            Told::AccJson(text) => self.acc.json(text, scratch),
+            Told::Cisco(text) => cisco::read(text, &self.origin, scratch),
+            Told::AudioCodes(row) => self.audiocodes.row(row, &self.origin),
+            Told::Other(text) => match &mut self.wanted {
+                Wanted::Any(other) | Wanted::Rows(other) => other.decode(text, scratch),
+                _ => Ok(Line::Skipped(Skip::NotACall)),
+            },
+            Told::Nothing => Ok(Line::Skipped(Skip::NotACall)),
         }
     }
+}
+
+/// What a text is.
+enum Told<'a> {
+    AccText(&'a [u8]),
+    AccJson(&'a [u8]),
+    Cisco(&'a [u8]),
+    AudioCodes(&'a [u8]),
+    /// For the decoder of another format.
+    Other(&'a [u8]),
+    Nothing,
+}
+
+/// Whether JSON looks like the house's own record: accounting never has these two members.
+fn is_native(text: &[u8]) -> bool {
+    let has = |name: &[u8]| memchr::memmem::find(text, name).is_some();
+    has(b"\"id\"") && has(b"\"destination\"") && !has(b"\"jsonrpc\"")
 }
 
 impl Decode for Carried {

@@ -53,7 +53,8 @@ pub fn read<'a>(line: &'a [u8], origin: &'a Origin, scratch: &'a mut Scratch) ->
     if let Some(cause) = hexadecimal.and_then(|cause| u8::from_str_radix(cause, 16).ok()) {
         scratch.text.extend_from_slice(cause.to_string().as_bytes());
     }
-    let record = Record { id, node: &origin.node, cause: &scratch.text, start: Some(setup), raw: line, ..Record::default() };
+    let record =
+        Record { id, node: &origin.node, cause: &scratch.text, start: Some(setup), raw: line, ..Record::default() };
     let connected = connect != disconnect;
     let (step, at, record) = match (field(fields, "CallOrigin"), connected) {
         (Some(b"1"), true) if peer.is_empty() => return Err(Refusal::Missing("PeerAddress")),

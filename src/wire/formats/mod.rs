@@ -146,11 +146,19 @@ pub const BUILT_IN: &[BuiltIn] = &[
     },
     BuiltIn {
         name: carried::AUDIOCODES,
-        made: Made::Code("rows of an AudioCodes SBC, with or without syslog around them", Framing::Lines, carried::audiocodes),
+        made: Made::Code(
+            "rows of an AudioCodes SBC, with or without syslog around them",
+            Framing::Lines,
+            carried::audiocodes,
+        ),
     },
     BuiltIn {
         name: carried::CISCO,
-        made: Made::Code("call history of Cisco gateways, as it stands in their syslog", Framing::Lines, carried::cisco),
+        made: Made::Code(
+            "call history of Cisco gateways, as it stands in their syslog",
+            Framing::Lines,
+            carried::cisco,
+        ),
     },
 ];
 
