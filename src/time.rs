@@ -9,6 +9,10 @@ use std::fmt;
 
 use jiff::tz::TimeZone;
 
+mod local;
+
+pub use local::{BadTimeFormat, Reading, TimeFormat, decimal};
+
 /// Microseconds in a second.
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
 

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::Deserialize;
 
-use crate::entry::{LegsPolicy, MAX_AGE_DAYS, SourceProfile, Talk};
+use crate::entry::{Ambiguous, LegsPolicy, MAX_AGE_DAYS, SourceProfile, Talk};
 use crate::number::Country;
 use crate::time::{UnknownZone, Zone};
 use crate::wire::csv::Columns;
@@ -110,6 +110,9 @@ pub struct ListenSettings {
     /// What talk time is.
     #[serde(default)]
     pub talk: Talk,
+    /// What a local time means that came twice, when the clocks went back: `earlier`, `later`, or suspense.
+    #[serde(default)]
+    pub ambiguous: Ambiguous,
     /// Tech prefixes and service codes taken off the front of dialled numbers.
     #[serde(default)]
     pub strip: Vec<String>,
@@ -215,6 +218,7 @@ impl ListenSettings {
             account: None,
             legs: LegsPolicy::default(),
             talk: Talk::default(),
+            ambiguous: Ambiguous::default(),
             strip: Vec::new(),
             allow: None,
             max_open_hours: None,
@@ -327,6 +331,7 @@ impl ListenSettings {
                 account: self.account.clone().unwrap_or_default(),
                 legs: self.legs,
                 talk: self.talk,
+                ambiguous: self.ambiguous,
                 strip: self.strip.clone(),
                 max_age_days: MAX_AGE_DAYS,
                 max_open_seconds: self.max_open_hours.unwrap_or(0) * 3600,
@@ -360,6 +365,7 @@ mod tests {
             account: "acme".to_owned(),
             legs: LegsPolicy::Inbound,
             talk: Talk::EndAnswer,
+            ambiguous: Ambiguous::Suspense,
             strip: vec!["*67".to_owned()],
             max_age_days: 90,
             max_open_seconds: 0,

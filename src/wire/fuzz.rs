@@ -5,15 +5,19 @@
 //! Does not know how bytes are made up.
 
 use super::elements::{Element, Elements};
+use super::formats::BUILT_IN;
 use super::formats::{BUILT_IN, BuiltIn};
 use super::octets::{Frame, Frames};
 use super::{Carrier, Decoder, Format, Line, Origin, Scratch, hep, sip, syslog};
+use super::{Decoder, Format, Line, Scratch};
 use crate::piece::Piece;
 use crate::record::Record;
 
 /// The house's own formats and all that are built in.
 pub fn every_format() -> impl Iterator<Item = Format> {
-    [Format::Auto, Format::Json, Format::Csv].into_iter().chain(BUILT_IN.iter().map(BuiltIn::format))
+    [Format::Auto, Format::Json, Format::Csv]
+        .into_iter()
+        .chain(BUILT_IN.iter().filter_map(|built_in| built_in.format().ok()))
 }
 
 /// Every line of the bytes, by every format.

@@ -17,10 +17,13 @@ pub mod formats;
 pub mod fuzz;
 pub mod hep;
 pub mod json;
+pub mod mapping;
+pub mod messages;
 mod native;
 pub mod octets;
 pub mod sip;
 pub mod syslog;
+pub mod posted;
 
 use crate::piece::Piece;
 use crate::record::{ID_MAX, Record};
@@ -58,6 +61,26 @@ pub enum Refusal {
         /// Columns of the header.
         columns: u32,
     },
+    /// The document is not XML.
+    #[error("malformed XML at column {column}: {expected}")]
+    Xml {
+        /// Byte in the document, from 1.
+        column: u32,
+        /// What is wrong there.
+        expected: &'static str,
+    },
+    /// A row with a number of cells that no layout of its format has.
+    #[error("the row has {cells} cells, and no layout of this format has so many")]
+    Layout {
+        /// Cells of the row.
+        cells: u32,
+    },
+    /// The first line should name the columns of a format, and names none.
+    #[error("the first line must name the columns, and names none that this format reads")]
+    Columns,
+    /// Not a time as the format writes it.
+    #[error("field {0:?} is not a time as this format writes it")]
+    Clock(&'static str),
     /// The line should name the columns, and does not name one that every record needs.
     #[error(
         "the first line must name the columns, and names none {0:?}: write a header such as id,source,destination,answer,duration"
@@ -140,15 +163,15 @@ impl Refusal {
     pub const fn index(self) -> usize {
         match self {
             Refusal::Json { .. } => 0,
-            Refusal::Csv { .. } | Refusal::Cells { .. } => 1,
-            Refusal::Header(_) => 2,
+            Refusal::Csv { .. } | Refusal::Cells { .. } | Refusal::Layout { .. } => 1,
+            Refusal::Header(_) | Refusal::Columns => 2,
             Refusal::Unknown => 3,
             Refusal::NotUtf8(_) => 4,
             Refusal::Missing(_) => 5,
             Refusal::NoDuration => 6,
             Refusal::Repeated(_) => 7,
             Refusal::Kind(_) | Refusal::Direction | Refusal::Control(_) => 8,
-            Refusal::Time(_) => 9,
+            Refusal::Time(_) | Refusal::Clock(_) => 9,
             Refusal::Duration => 10,
             Refusal::Id(_) => 11,
             Refusal::TooLong(_) => 12,
@@ -159,11 +182,12 @@ impl Refusal {
             Refusal::Sip(_) => 17,
             Refusal::ZoneName(_) => 9,
             Refusal::Titles => 2,
+            Refusal::Xml { .. } => 18,
         }
     }
 
     /// Every label there is.
-    pub const REASONS: [&'static str; 18] = [
+    pub const REASONS: [&'static str; 19] = [
         "malformed_json",
         "malformed_csv",
         "bad_header",
@@ -182,6 +206,7 @@ impl Refusal {
         "ringing_unknown",
         "malformed_hep",
         "malformed_sip",
+        "malformed_xml",
     ];
 }
 
@@ -270,6 +295,12 @@ impl std::fmt::Debug for Key {
 #[derive(Debug, Default)]
 pub struct Scratch {
     text: Vec<u8>,
+    /// Where the values of a mapped record lie.
+    places: Vec<Option<field::Place>>,
+    /// Where the cells of a row lie.
+    cells: Vec<field::Place>,
+    /// JSON that stood within a text of JSON.
+    nested: Vec<u8>,
 }
 
 /// What a line was.

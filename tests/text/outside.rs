@@ -251,7 +251,7 @@ fn syslog_in_every_framing_hep_and_reliable_opensips() {
     expected.sort();
     wait_for("every call", &daemon, || daemon.calls().len() >= expected.len());
     assert_eq!(daemon.calls(), expected);
-    assert_eq!(daemon.metric("callrated_unanswered", ""), 1, "a failed call told twice is one");
+    assert_eq!(daemon.metric("callrated_calls_unanswered_total", ""), 1, "a failed call told twice is one");
     wait_for("the counters", &daemon, || daemon.metric("callrated_records_skipped_total", "not_a_call") >= 1);
     assert_eq!(daemon.metric("callrated_records_refused_total", "malformed_hep"), 1);
     assert_eq!(daemon.metric("callrated_records_refused_total", "listener=\"syslog"), 0);

@@ -13,7 +13,8 @@
 //!   however often it is told; 401 and 407 only ask for a password.
 //! - OpenSIPS' CDR starts at the answer; its `duration` is rounded up, so `ms_duration` counts.
 //! - Kamailio's CDR starts at the INVITE unless `cdr_start_on_confirmed` is set, and nothing in it tells: see
-//!   [`Origin::talk_includes_ringing`].
+//!   [`Origin::talk_includes_ringing`]. Only one of the two counts: told that CDRs are without ringing, transactions are
+//!   skipped; otherwise the CDRs are.
 //! - Operators name what they add. Caller, callee and account are looked for under the names of [`NAMES`], the first of
 //!   them that is there; the call's id too, since a Kamailio CDR has only what `cdr_extra` adds.
 //! - In text nothing is escaped, so a caller could write `;callee=…` into his own name: a field that stands twice with two
@@ -271,6 +272,10 @@ impl Acc {
         if is_cdr {
             return self.cdr(&seconds, record);
         }
+        if self.origin.talk_includes_ringing == Some(false) {
+            // The node's CDRs are exact and count: its transactions would make every call twice.
+            return Ok(Line::Skipped(Skip::OtherLeg));
+        }
         let at = Some(self.transaction_time(text(Key::Exten), text(Key::Attr), seconds(Key::Time)?)?);
         match (text(Key::Method), code) {
             // They only ask who it is; the caller comes again with an answer.
@@ -294,12 +299,14 @@ impl Acc {
         let (start, end) = (seconds(Key::Start)?.map(Timestamp), seconds(Key::End)?.map(Timestamp));
         let talk = seconds(Key::Duration)?.ok_or(Refusal::NoDuration)?;
         if talk == 0 {
-            // A call that failed; told by its transaction too where that is accounted.
+            // A call that failed, which its transaction tells too, where that counts.
             let fail = Record { start, ..record };
             let (kind, step) = (PieceKind::Acc, Step::Fail);
             return match self.origin.talk_includes_ringing {
-                Some(true) => Ok(Line::Skipped(Skip::ToldInParts)),
-                _ => Ok(Line::Piece(Piece { kind, step, key: record.id, at: start, delay: Micros(0), record: fail })),
+                Some(false) => {
+                    Ok(Line::Piece(Piece { kind, step, key: record.id, at: start, delay: Micros(0), record: fail }))
+                }
+                _ => Ok(Line::Skipped(Skip::ToldInParts)),
             };
         }
         match self.origin.talk_includes_ringing {
