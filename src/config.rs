@@ -237,7 +237,7 @@ impl Config {
             .map(|one| {
                 one.relative_to(base)
                     .check()
-                    .map_err(|e| wrong(format!("[[listen]] {} {}: {e}", one.protocol.name(), one.address)))
+                    .map_err(|e| wrong(format!("[[listen]] {} {}: {e}", one.protocol.name(), one.at())))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -332,6 +332,8 @@ proptest! {
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         fuzz::lines(&bytes);
         fuzz::document(&bytes);
+        fuzz::carried(&bytes);
+        fuzz::stream(&bytes);
     }
 
     #[test]
@@ -343,5 +345,7 @@ proptest! {
         bytes.truncate(cut.max(1));
         fuzz::lines(&bytes);
         fuzz::document(&bytes);
+        fuzz::carried(&bytes);
+        fuzz::stream(&bytes);
     }
 }
