@@ -9,7 +9,7 @@
 //! - after a stop everything is stored, and a replay of the whole journal into an empty store gives the same rows.
 //!
 //! ```text
-//! cargo test --test simulation                                      2,000 seeds
+//! cargo test --test simulation                                      2,000 seeds (or CALLRATED_SIM_SEEDS)
 //! CALLRATED_SEED=1234 cargo test --test simulation -- --nocapture   one seed
 //! CALLRATED_SIM_MINUTES=480 cargo test --test simulation -- --nocapture
 //!                                                                   new seeds for so long, from CALLRATED_SIM_FROM on
@@ -63,6 +63,7 @@ fn nothing_is_lost_and_nothing_is_charged_twice() {
     }
     let begun = Instant::now();
     let minutes = number("CALLRATED_SIM_MINUTES");
+    let seeds = number("CALLRATED_SIM_SEEDS").unwrap_or(SEEDS);
     let first = number("CALLRATED_SIM_FROM").unwrap_or(0);
     let (next, stop) = (AtomicU64::new(first), AtomicBool::new(false));
     let (all, faults) = (Mutex::new(Happened::default()), Mutex::new(Vec::new()));
@@ -74,7 +75,7 @@ fn nothing_is_lost_and_nothing_is_charged_twice() {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     let over = match minutes {
                         Some(minutes) => begun.elapsed() > Duration::from_secs(60 * minutes),
-                        None => seed >= first + SEEDS,
+                        None => seed >= first + seeds,
                     };
                     if over {
                         break;

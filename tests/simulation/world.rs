@@ -33,7 +33,7 @@ use super::traffic::{self, Traffic};
 const FOLDER: &str = "/data";
 const IDENTITY: &str = "/data/identity/identities.log";
 /// Queues deep enough that no part ever waits for another: one thread moves them all.
-const DEPTH: usize = 2048;
+const DEPTH: usize = 1024;
 /// A part that has not come to rest after so many steps never will.
 const STEPS_MAX: usize = 200_000;
 /// One world in so many has the real SQLite store.
@@ -159,14 +159,10 @@ const DISK: usize = 10;
 const STORE: usize = 11;
 
 impl Weights {
-    fn new(random: &mut Random, calm: bool) -> Weights {
+    fn new(random: &mut Random) -> Weights {
         let mut weights = [8, 1, 12, 12, 16, 10, 4, 3, 1, 1, 1, 1];
         for weight in &mut weights {
             *weight *= [1, 2, 4, 8][random.below(4) as usize];
-        }
-        if calm {
-            weights[DISK] = 0;
-            weights[STORE] = 0;
         }
         Weights(weights)
     }
@@ -268,7 +264,7 @@ impl World {
         for _ in 0..lives {
             self.lives += 1;
             self.start(false)?;
-            let weights = Weights::new(&mut self.random, false);
+            let weights = Weights::new(&mut self.random);
             let moves = 20 + self.random.below(260);
             let mut alive = true;
             for _ in 0..moves {
@@ -492,7 +488,8 @@ impl World {
         self.happened.replays += 1;
         let (ours, again) = (self.store.honest(), store.inner());
         let (left, right) = (told(ours)?, told(again)?);
-        ensure!(left == right, "a replay of the whole journal gives other rows:\n{left}\nagain:\n{right}");
+        let differ = left.lines().zip(right.lines()).find(|(left, right)| left != right);
+        ensure!(left == right, "a replay of the whole journal gives other rows: {differ:#?}");
         Ok(())
     }
 
@@ -564,10 +561,10 @@ impl World {
             // No fault of the world makes a store refuse for good.
             return Err(format!("the flush gave up: {error}"));
         }
-        let state = self.store.honest().load().map_err(|e| e.to_string())?;
         for mut flush in std::mem::take(&mut self.flushes) {
             match flush.try_recv() {
                 Ok(upto) => {
+                    let state = self.store.honest().load().map_err(|e| e.to_string())?;
                     ensure!(state.position >= upto, "flushed up to {upto}, but the store is at {}", state.position)
                 }
                 Err(oneshot::error::TryRecvError::Empty) => self.flushes.push(flush),
@@ -812,17 +809,21 @@ fn told(store: &dyn Store) -> Result<String, String> {
     let mut calls = Vec::new();
     let scanned = store.scan(None, callrated::store::ScanOrder::Stored, &mut |stored| {
         let (node, id) = (String::from_utf8_lossy(stored.node), String::from_utf8_lossy(stored.id));
-        calls.push((stored.call.key, format!("{:?} {node} {id}", stored.call)));
+        calls.push(format!("{:?} {node} {id}", stored.call));
         Visit::Continue(())
     });
     scanned.map_err(|e| e.to_string())?;
     calls.sort_unstable();
     let mut usage = state.usage.clone();
     usage.sort_by_key(|u| (u.period, u.account, u.group, u.call_type, u.currency));
+    let mut allowances = state.allowances.clone();
+    allowances.sort_by_key(|line| (line.period, line.group));
+    let mut retried = state.retried.clone();
+    retried.sort_by_key(|one| one.key);
     let books: Vec<_> = state.books.iter().filter(|(_, value)| *value != 0).collect();
     let tables = format!(
-        "{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}",
-        state.position, state.accounts, state.groups, usage, state.allowances, state.retried
+        "{:?}\n{:?}\n{:?}\n{:#?}\n{:#?}\n{:#?}",
+        state.position, state.accounts, state.groups, usage, allowances, retried
     );
-    Ok(format!("{tables}\n{books:?}\n{calls:#?}"))
+    Ok(format!("{tables}\n{books:?}\n{}", calls.join("\n")))
 }
