@@ -233,6 +233,8 @@ impl Flush {
             released: &rows.released,
             retried: &rows.retried,
             conflicts: &rows.conflicts,
+            assembled: &rows.assembled,
+            open_calls: &rows.open_calls,
             books: &books,
         };
         self.metrics.pending(batch.calls.len());
