@@ -198,6 +198,14 @@ impl Store for PlainStore {
         not_here()
     }
 
+    fn pieces(&self, _position: Position) -> Result<Vec<Position>, StoreError> {
+        not_here()
+    }
+
+    fn assembled(&self, _after: Position, _limit: usize) -> Result<Vec<AssembledRow>, StoreError> {
+        not_here()
+    }
+
     fn backup_to(&self, _path: &Path) -> Result<(), StoreError> {
         not_here()
     }
