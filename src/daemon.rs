@@ -23,6 +23,7 @@ use crate::sequencer::{self, Control};
 use crate::shard;
 
 pub mod backup;
+mod catch_up;
 mod doors;
 pub mod engine;
 pub mod inside;

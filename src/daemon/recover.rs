@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::catch_up::catch_up;
 use crate::assembly::{Assembly, CallKey};
 use crate::batch::{EntryKind, Frame, Position};
 use crate::books::Books;
@@ -10,14 +11,12 @@ use crate::config::Config;
 use crate::entry::{Activation, SourceProfile};
 use crate::exit::Exit;
 use crate::flush::{FlushError, FlushState};
-use crate::identity::{self, IdentityError, IdentityIndex, Key};
+use crate::identity::{self, IdentityError, IdentityIndex};
 use crate::images::{ImageMissing, Images};
 use crate::journal::{self, Journal, JournalError};
 use crate::names::Names;
 use crate::os::disk::{Disk, RealDisk};
 use crate::poison;
-use crate::rating::{self, Answered};
-use crate::record::Record;
 use crate::resolver::{KnownTariff, ResolverError, ResolverState, shard_of};
 use crate::shard::{LineKey, ShardState};
 use crate::store::sqlite::SqliteStore;
@@ -114,7 +113,7 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
     }
     let (identity, rebuilt) =
         IdentityIndex::open(disk, &folder.join("identity"), &identity, journal.durable()).map_err(identity_exit)?;
-    let identity = catch_up(identity, &rebuilt, &journal, state.position)?;
+    let identity = catch_up(identity, &rebuilt, &journal, store.as_ref(), state.position)?;
     if rebuilt.cut > 0 {
         report.push(format!("cut {} bytes off the identity index: they were never synced", rebuilt.cut));
     }
@@ -130,45 +129,6 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
         tariffs: state.tariffs.iter().map(|t| t.digest.clone()).collect(),
     };
     Ok(Recovered { store, images, journal, identity, resolver, shards, flush, known, report })
-}
-
-/// The index is synced before the store takes a position, so it covers that position; an index that was removed or lost
-/// its end is fed again from the journal, as long as that still holds the records.
-fn catch_up(
-    mut identity: IdentityIndex,
-    rebuilt: &identity::Rebuilt,
-    journal: &Journal,
-    stored: Position,
-) -> Result<IdentityIndex, Exit> {
-    if rebuilt.covered >= stored {
-        return Ok(identity);
-    }
-    let (mut keys, mut verdicts) = (Vec::new(), Vec::new());
-    for frame in journal.reader().frames_from(rebuilt.covered) {
-        let frame = frame.map_err(|error| match error {
-            JournalError::Gone { .. } => Exit::damaged(format!(
-                "the identity index knows records up to position {} only, and the journal no longer holds those up to \
-                 {stored}: restore both from one backup",
-                rebuilt.covered
-            )),
-            error => journal_exit(error),
-        })?;
-        if frame.position >= stored {
-            break;
-        }
-        keys.clear();
-        verdicts.clear();
-        for entry in frame.entries().filter(|e| EntryKind::from_byte(e.kind) == Some(EntryKind::Record)) {
-            let record = Record::decode(entry.payload)
-                .map_err(|e| Exit::damaged(format!("journal entry at position {}: {e}", entry.position)))?;
-            if rating::answered(&record) == Answered::Yes {
-                keys.push(Key { identity: record.identity(), content: record.content(), position: entry.position });
-            }
-        }
-        identity.check(&keys, &mut verdicts).map_err(identity_exit)?;
-    }
-    identity.sync(stored).map_err(identity_exit)?;
-    Ok(identity)
 }
 
 fn known(state: &StoredState) -> Known {

@@ -20,6 +20,7 @@ struct Rows {
     suspense: BTreeMap<(Position, Option<Direction>), SuspenseItem>,
     retried: BTreeMap<(Position, Option<Direction>), Position>,
     conflicts: BTreeMap<Position, Conflict>,
+    assembled: Vec<AssembledRow>,
 }
 
 /// The store.
@@ -100,6 +101,7 @@ impl Store for PlainStore {
         for retried in batch.retried {
             rows.retried.insert((retried.key.position, retried.key.leg), retried.attempt);
         }
+        rows.assembled.extend_from_slice(batch.assembled);
         for row in batch.conflicts {
             let conflict = Conflict { position: row.position, first: row.first, record: row.record.to_vec() };
             rows.conflicts.insert(row.position, conflict);
@@ -202,8 +204,8 @@ impl Store for PlainStore {
         not_here()
     }
 
-    fn assembled(&self, _after: Position, _limit: usize) -> Result<Vec<AssembledRow>, StoreError> {
-        not_here()
+    fn assembled(&self, from: Position, limit: usize) -> Result<Vec<AssembledRow>, StoreError> {
+        Ok(self.rows().assembled.iter().filter(|row| row.position >= from).take(limit).cloned().collect())
     }
 
     fn backup_to(&self, _path: &Path) -> Result<(), StoreError> {
