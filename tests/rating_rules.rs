@@ -296,7 +296,7 @@ fn r10_toll_free_premium_international() {
         (de("0800 1234567"), "outbound de toll_free_outbound R10 60 s (0 in) 0.0000"),
         (from("us-a", "+1 888 555 1234"), "outbound us-a toll_free_outbound R10 60 s (0 in) 0.0000"),
         // By the calling code of home, not by the territory that the numbering plan names.
-        (from("us-a", "+1 800 123 4567"), "outbound us-a toll_free_outbound R10 60 s (0 in) 0.0000"),
+        (from("us-a", "+1 800 234 5678"), "outbound us-a toll_free_outbound R10 60 s (0 in) 0.0000"),
         (de("+1 888 555 1234"), "outbound de international R10 60 s (0 in) 0.0500"),
         (de("+800 12345678"), "outbound de international R10 60 s (0 in) 0.0700"),
         (de("0800 7771234"), "outbound de suspense blocked Blocked"),

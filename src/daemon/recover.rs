@@ -3,24 +3,27 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::catch_up::catch_up;
-use crate::assembly::{Assembly, CallKey};
+use crate::assembly::{self, Assembly, CallKey};
 use crate::batch::{EntryKind, Frame, Position};
 use crate::books::Books;
 use crate::config::Config;
 use crate::entry::{Activation, SourceProfile};
 use crate::exit::Exit;
 use crate::flush::{FlushError, FlushState};
-use crate::identity::{self, IdentityError, IdentityIndex};
+use crate::identity::{self, IdentityError, IdentityIndex, Key};
 use crate::images::{ImageMissing, Images};
-use crate::journal::{self, Journal, JournalError};
+use crate::journal::{self, Journal, JournalError, JournalReader};
 use crate::names::Names;
 use crate::os::disk::{Disk, RealDisk};
+use crate::piece::Piece;
 use crate::poison;
+use crate::rating::{self, Answered};
+use crate::record::Record;
 use crate::resolver::{KnownTariff, ResolverError, ResolverState, shard_of};
 use crate::shard::{LineKey, ShardState};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{ActivationRow, Store, StoreError, StoredState};
+use crate::time::Timestamp;
 
 /// What a reload or a new listener compares with: the latest of each kind that the store knows, completed by the replay.
 #[derive(Clone, Debug, Default)]
@@ -113,7 +116,7 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
     }
     let (identity, rebuilt) =
         IdentityIndex::open(disk, &folder.join("identity"), &identity, journal.durable()).map_err(identity_exit)?;
-    let identity = catch_up(identity, &rebuilt, &journal, store.as_ref(), state.position)?;
+    let identity = catch_up(identity, &rebuilt, &journal, state.position, store.as_ref())?;
     if rebuilt.cut > 0 {
         report.push(format!("cut {} bytes off the identity index: they were never synced", rebuilt.cut));
     }
@@ -129,6 +132,78 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
         tariffs: state.tariffs.iter().map(|t| t.digest.clone()).collect(),
     };
     Ok(Recovered { store, images, journal, identity, resolver, shards, flush, known, report })
+}
+
+/// The index is synced before the store takes a position, so it covers that position; an index that was removed or lost
+/// its end is fed again from the journal, as long as that still holds the records.
+fn catch_up(
+    mut identity: IdentityIndex,
+    rebuilt: &identity::Rebuilt,
+    journal: &Journal,
+    stored: Position,
+    store: &dyn Store,
+) -> Result<IdentityIndex, Exit> {
+    if rebuilt.covered >= stored {
+        return Ok(identity);
+    }
+    let gone = |error| match error {
+        JournalError::Gone { .. } => Exit::damaged(format!(
+            "the identity index knows records up to position {} only, and the journal no longer holds those up to \
+             {stored}: restore both from one backup",
+            rebuilt.covered
+        )),
+        error => journal_exit(error),
+    };
+    let reader = journal.reader();
+    // Calls told in parts are put together again from the places of their pieces.
+    let mut assembled = store.assembled(rebuilt.covered, usize::MAX).map_err(store_exit)?.into_iter().peekable();
+    let (mut keys, mut verdicts) = (Vec::new(), Vec::new());
+    for frame in reader.frames_from(rebuilt.covered) {
+        let frame = frame.map_err(gone)?;
+        if frame.position >= stored {
+            break;
+        }
+        keys.clear();
+        verdicts.clear();
+        for entry in frame.entries() {
+            let damaged = |e: String| Exit::damaged(format!("journal entry at position {}: {e}", entry.position));
+            match EntryKind::from_byte(entry.kind) {
+                Some(EntryKind::Record) => {
+                    let record = Record::decode(entry.payload).map_err(|e| damaged(e.to_string()))?;
+                    if rating::answered(&record) == Answered::Yes {
+                        keys.push(key_of(&record, entry.position));
+                    }
+                }
+                Some(EntryKind::Piece) => {
+                    let Some(call) = assembled.next_if(|call| call.position == entry.position) else { continue };
+                    let whole = put_together(&reader, &call.pieces).map_err(gone)?;
+                    let whole = whole.ok_or_else(|| damaged("its call cannot be put together".to_owned()))?;
+                    let record = Record::decode(&whole).map_err(|e| damaged(e.to_string()))?;
+                    keys.push(key_of(&record, entry.position));
+                }
+                _ => {}
+            }
+        }
+        identity.check(&keys, &mut verdicts).map_err(identity_exit)?;
+    }
+    identity.sync(stored).map_err(identity_exit)?;
+    Ok(identity)
+}
+
+fn key_of(record: &Record<'_>, position: Position) -> Key {
+    Key { identity: record.identity(), content: record.content(), position }
+}
+
+/// The canonical record of a call from the places of its pieces; none if they are no longer what they were.
+pub fn put_together(journal: &JournalReader, places: &[Position]) -> Result<Option<Vec<u8>>, JournalError> {
+    let mut found = Vec::with_capacity(places.len());
+    for place in places {
+        let Some((head, entry)) = journal.entry(*place)? else { return Ok(None) };
+        found.push((Timestamp(head.received_at.get()), entry));
+    }
+    let pieces: Option<Vec<_>> =
+        found.iter().map(|(at, entry)| Some((*at, Piece::decode(&entry.payload).ok()?))).collect();
+    Ok(pieces.and_then(|pieces| assembly::rebuild(&pieces)))
 }
 
 fn known(state: &StoredState) -> Known {

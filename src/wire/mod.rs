@@ -17,6 +17,7 @@ pub mod fuzz;
 pub mod json;
 mod native;
 pub mod octets;
+pub mod radius;
 pub mod syslog;
 
 use crate::piece::Piece;
@@ -101,6 +102,14 @@ pub enum Refusal {
     /// The line is longer than its door takes.
     #[error("the line is longer than {0} bytes")]
     Line(u32),
+    /// A packet that is genuine and yet cannot be a call's.
+    #[error("RADIUS packet: {0}")]
+    Radius(&'static str),
+    /// A time that a gateway wrote as text.
+    #[error(
+        "{0} is not a time, or its zone is not known, or stands twice in the night of the change: list the zone's name in zones, or set timezone"
+    )]
+    GatewayTime(&'static str),
     /// The datagram was cut on the way in.
     #[error("the datagram was cut short")]
     Truncated,
@@ -124,17 +133,18 @@ impl Refusal {
             Refusal::NoDuration => 6,
             Refusal::Repeated(_) => 7,
             Refusal::Kind(_) | Refusal::Direction | Refusal::Control(_) => 8,
-            Refusal::Time(_) => 9,
+            Refusal::Time(_) | Refusal::GatewayTime(_) => 9,
             Refusal::Duration => 10,
             Refusal::Id(_) => 11,
             Refusal::TooLong(_) => 12,
             Refusal::Line(_) => 13,
             Refusal::Truncated => 14,
+            Refusal::Radius(_) => 15,
         }
     }
 
     /// Every label there is.
-    pub const REASONS: [&'static str; 15] = [
+    pub const REASONS: [&'static str; 16] = [
         "malformed_json",
         "malformed_csv",
         "bad_header",
@@ -150,6 +160,7 @@ impl Refusal {
         "field_too_long",
         "line_too_long",
         "truncated",
+        "malformed_radius",
     ];
 }
 
@@ -213,10 +224,10 @@ pub struct Scratch {
 pub enum Line<'a> {
     /// A record.
     Record(Record<'a>),
-    /// Understood, and no record of ours.
-    Skipped(Skip),
     /// A part of a call, to be joined with its other parts.
     Piece(Piece<'a>),
+    /// Understood, and no record of ours.
+    Skipped(Skip),
     /// A header.
     Header,
     /// Nothing but white space.

@@ -39,7 +39,7 @@ fn recovered(disk: &SimDisk, store: &Arc<dyn Store>) -> Recovered {
 
 /// Sends batches through all parts until everything is stored.
 fn send(recovered: Recovered, batches: Vec<Batch>) {
-    let settings = SequencerSettings { flush_calls: 1000, keep_micros: i64::MAX / 4 };
+    let settings = SequencerSettings { flush_calls: 1000, keep_micros: i64::MAX / 4, max_delay_micros: 0 };
     let mut parts = Parts::join(recovered, settings, &Clock::fake(Timestamp(NOVEMBER)), 256);
     for batch in batches {
         parts.outbox.0.try_send(Delivery { batch, reply: None }).unwrap();

@@ -361,7 +361,8 @@ impl World {
         self.auditor.nothing_lost(&journal)?;
         self.auditor.follow(&journal)?;
         self.auditor.audit(self.store.honest())?;
-        let settings = SequencerSettings { flush_calls: self.flush_calls, keep_micros: self.keep_micros };
+        let settings =
+            SequencerSettings { flush_calls: self.flush_calls, keep_micros: self.keep_micros, max_delay_micros: 0 };
         let parts = Parts::join(recovered, settings, &self.clock, DEPTH);
         self.life = Some(Life { parts, replaying: true });
         Ok(())
@@ -479,7 +480,8 @@ impl World {
         let mut before = std::mem::replace(&mut self.store, Backing::Plain(store.clone()));
         let shards = 1 + self.random.below(4) as usize;
         let recovered = recover::recover_from(self.ground(store.clone(), shards, disk)).map_err(|e| e.to_string())?;
-        let settings = SequencerSettings { flush_calls: self.flush_calls, keep_micros: i64::MAX / 4 };
+        let settings =
+            SequencerSettings { flush_calls: self.flush_calls, keep_micros: i64::MAX / 4, max_delay_micros: 0 };
         let parts = Parts::join(recovered, settings, &self.clock, DEPTH);
         self.life = Some(Life { parts, replaying: true });
         ensure!(self.stop()?, "the replay died");
