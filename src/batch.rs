@@ -123,7 +123,7 @@ pub const FRAME_MAGIC: [u8; 4] = *b"cRf1";
 const _: () = assert!(size_of::<FrameHead>() == FRAME_HEAD);
 
 /// Entries on their way to the journal.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Batch {
     /// Where they came from.
     pub source: SourceId,
