@@ -10,12 +10,13 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use callrated::batch::{EntryKind, FRAME_HEAD, Frame, Position, entries, entry_at};
 use callrated::directory::{self, Directory};
-use callrated::entry::{Activation, Retry, SourceProfile};
+use callrated::entry::{Activation, Lost, Retry, SourceProfile};
 use callrated::identity::{self, IdentityIndex};
 use callrated::journal::{self, Journal, check, inspect, seal};
 use callrated::number::{Country, Number};
 use callrated::os::disk::Disk;
 use callrated::os::sim::SimDisk;
+use callrated::piece::Piece;
 use callrated::record::Record;
 use callrated::tariff::{self, PlanId, RatesText, RowId, Side, Tariff};
 use callrated::time::Timestamp;
@@ -141,7 +142,7 @@ pub fn identity_log(bytes: &[u8]) {
 
 /// Any bytes as records, as entries, as frames.
 pub fn any_entries(bytes: &[u8]) {
-    for kind in 0..8 {
+    for kind in 0..=16 {
         read_entry(kind, bytes);
     }
     let _ = check(bytes, Position(0));
@@ -181,7 +182,16 @@ fn read_entry(kind: u8, payload: &[u8]) {
         }
         Some(EntryKind::Source) => drop(serde_json::from_slice::<SourceProfile>(payload)),
         Some(EntryKind::Tariff | EntryKind::Directory) => drop(serde_json::from_slice::<Activation>(payload)),
-        None => {}
+        Some(EntryKind::Piece) => {
+            if let Ok(piece) = Piece::decode(payload) {
+                let mut canonical = Vec::new();
+                piece.encode(&mut canonical);
+                assert_eq!(Piece::decode(&canonical).as_ref(), Ok(&piece));
+            }
+        }
+        Some(EntryKind::Lost) => drop(serde_json::from_slice::<Lost>(payload)),
+        // A number, and bytes that nobody reads.
+        Some(EntryKind::Tick | EntryKind::Refused) | None => {}
     }
 }
 
