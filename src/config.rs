@@ -235,7 +235,9 @@ impl Config {
         let listeners = listen
             .iter()
             .map(|one| {
-                one.check().map_err(|e| wrong(format!("[[listen]] {} {}: {e}", one.protocol.name(), one.address)))
+                one.relative_to(base)
+                    .check()
+                    .map_err(|e| wrong(format!("[[listen]] {} {}: {e}", one.protocol.name(), one.address)))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -54,7 +54,7 @@ impl Place {
         let to = plans.find("[plan.us-business]").unwrap();
         place.write("rates/plans.toml", &plans[from..to]);
         place.write("rates/countries.toml", shipped("countries.toml"));
-        let numbers = ["493", "4915", "4980", "4990", "5511"];
+        let numbers = ["49", "55"];
         place.write(
             "rates/numbering.csv",
             rows(&shipped("numbering.csv"), &|line| numbers.iter().any(|n| line.starts_with(n))),

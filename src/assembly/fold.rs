@@ -97,6 +97,7 @@ fn merged<'a>(pieces: &[Option<&Piece<'a>>], answer: Option<&Piece<'a>>, end: Op
         end: ended,
         duration,
         seq: end.and_then(|end| end.record.seq),
+        fold: records().find(|record| record.answer.is_some()).and_then(|record| record.fold),
         raw: b"",
     }
 }

@@ -13,6 +13,7 @@ use crate::entry::{MAX_AGE_DAYS, SourceProfile};
 use crate::exit::Exit;
 use crate::ingest::allow::Allow;
 use crate::ingest::counters::Counters;
+use crate::ingest::radius::{self, Clients};
 use crate::ingest::settings::{Listen, NODE_DEFAULT, Protocol};
 use crate::ingest::{Door, Stop, tcp, udp};
 use crate::road::Road;
@@ -96,6 +97,15 @@ async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut Joi
         Protocol::Tcp => {
             let socket = TcpListener::bind(listen.address).await.map_err(taken)?;
             tasks.spawn(tcp::serve(socket, door, stop.clone()));
+        }
+        Protocol::Radius => {
+            let bound = udp::bind(listen).map_err(taken)?;
+            let clients = match &listen.radius {
+                Some(radius) => Clients::open(radius, &listen.allow).map_err(Exit::environment)?,
+                // A listener of this protocol has been checked to have it.
+                None => return Err(Exit::environment("a RADIUS listener without its settings")),
+            };
+            tasks.spawn(radius::serve(bound, door, Arc::new(clients), stop.clone()));
         }
         Protocol::Udp => {
             let bound = udp::bind(listen).map_err(taken)?;

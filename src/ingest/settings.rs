@@ -6,13 +6,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::Deserialize;
 
-use crate::entry::{LegsPolicy, MAX_AGE_DAYS, SourceProfile, Talk};
+use crate::entry::{Ambiguous, LegsPolicy, MAX_AGE_DAYS, SourceProfile, Talk};
 use crate::number::Country;
 use crate::time::{UnknownZone, Zone};
 use crate::wire::Format;
 use crate::wire::csv::Columns;
 
 use super::allow::{Allow, BadNetwork};
+use super::radius::settings::{BadRadius, ClientSettings, RadiusListen, RadiusSettings, SecretSettings};
 
 /// The node of records from a listener that is given none and that name none themselves.
 pub const NODE_DEFAULT: &str = "default";
@@ -25,6 +26,8 @@ pub enum Protocol {
     Udp,
     /// Lines in a stream, with a dialogue for those who ask.
     Tcp,
+    /// Accounting packets (RFC 2866) in datagrams, answered once they are safe.
+    Radius,
 }
 
 impl Protocol {
@@ -33,6 +36,7 @@ impl Protocol {
         match self {
             Protocol::Udp => "udp",
             Protocol::Tcp => "tcp",
+            Protocol::Radius => "radius",
         }
     }
 }
@@ -41,11 +45,20 @@ impl Protocol {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListenSettings {
-    /// `udp` or `tcp`.
+    /// `udp`, `tcp` or `radius`.
     pub protocol: Protocol,
     /// Address and port; 127.0.0.1:7070.
     #[serde(default = "default_address")]
     pub address: SocketAddr,
+    /// `radius`: the secret of clients in `allow`.
+    #[serde(default)]
+    pub secret: Option<SecretSettings>,
+    /// `radius`: clients with a secret or a node of their own.
+    #[serde(default)]
+    pub clients: Vec<ClientSettings>,
+    /// `radius`: how packets are read.
+    #[serde(default)]
+    pub radius: Option<RadiusSettings>,
     /// `auto`, `json` or `csv`; auto.
     #[serde(default)]
     pub format: Option<String>,
@@ -70,6 +83,9 @@ pub struct ListenSettings {
     /// What talk time is.
     #[serde(default)]
     pub talk: Talk,
+    /// What a local time means that came twice, when the clocks went back: `earlier`, `later`, or suspense.
+    #[serde(default)]
+    pub ambiguous: Ambiguous,
     /// Tech prefixes and service codes taken off the front of dialled numbers.
     #[serde(default)]
     pub strip: Vec<String>,
@@ -103,6 +119,9 @@ pub enum BadListen {
     /// Columns without rows.
     #[error("columns are for format = \"csv\"")]
     ColumnsWithoutCsv,
+    /// RADIUS.
+    #[error(transparent)]
+    Radius(#[from] BadRadius),
     /// Not a country.
     #[error("country {0:?} is not an ISO 3166 code such as \"DE\"")]
     Country(String),
@@ -140,6 +159,8 @@ pub struct Listen {
     pub zone: Zone,
     /// Who may send.
     pub allow: Allow,
+    /// RADIUS: who has which secret, and how packets are read.
+    pub radius: Option<RadiusListen>,
     /// UDP sockets on the port.
     pub sockets: u16,
     /// Bytes of each one's buffer.
@@ -154,6 +175,9 @@ impl ListenSettings {
         ListenSettings {
             protocol,
             address: default_address(),
+            secret: None,
+            clients: Vec::new(),
+            radius: None,
             format: None,
             columns: None,
             node: None,
@@ -162,6 +186,7 @@ impl ListenSettings {
             account: None,
             legs: LegsPolicy::default(),
             talk: Talk::default(),
+            ambiguous: Ambiguous::default(),
             strip: Vec::new(),
             allow: None,
             max_open_hours: None,
@@ -201,6 +226,7 @@ impl ListenSettings {
             None => Allow::default(),
             Some(networks) => Allow::networks(networks.iter().map(|n| n.parse()).collect::<Result<Vec<_>, _>>()?),
         };
+        let radius = RadiusListen::check(self)?;
         let sockets = self.sockets.unwrap_or(1);
         if !(1..=64).contains(&sockets) {
             return Err(BadListen::Range("sockets", 1, 64));
@@ -221,6 +247,7 @@ impl ListenSettings {
             node: self.node.clone().unwrap_or_else(|| NODE_DEFAULT.to_owned()),
             zone,
             allow,
+            radius,
             sockets,
             receive_buffer,
             profile: SourceProfile {
@@ -230,6 +257,7 @@ impl ListenSettings {
                 account: self.account.clone().unwrap_or_default(),
                 legs: self.legs,
                 talk: self.talk,
+                ambiguous: self.ambiguous,
                 strip: self.strip.clone(),
                 max_age_days: MAX_AGE_DAYS,
                 max_open_seconds: self.max_open_hours.unwrap_or(0) * 3600,
@@ -263,6 +291,7 @@ mod tests {
             account: "acme".to_owned(),
             legs: LegsPolicy::Inbound,
             talk: Talk::EndAnswer,
+            ambiguous: Ambiguous::Suspense,
             strip: vec!["*67".to_owned()],
             max_age_days: 90,
             max_open_seconds: 0,

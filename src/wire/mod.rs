@@ -15,9 +15,13 @@ mod field;
 pub mod formats;
 pub mod fuzz;
 pub mod json;
+pub mod mapping;
+pub mod messages;
 mod native;
 pub mod octets;
+pub mod radius;
 pub mod syslog;
+pub mod posted;
 
 use crate::piece::Piece;
 use crate::record::{ID_MAX, Record};
@@ -55,6 +59,26 @@ pub enum Refusal {
         /// Columns of the header.
         columns: u32,
     },
+    /// The document is not XML.
+    #[error("malformed XML at column {column}: {expected}")]
+    Xml {
+        /// Byte in the document, from 1.
+        column: u32,
+        /// What is wrong there.
+        expected: &'static str,
+    },
+    /// A row with a number of cells that no layout of its format has.
+    #[error("the row has {cells} cells, and no layout of this format has so many")]
+    Layout {
+        /// Cells of the row.
+        cells: u32,
+    },
+    /// The first line should name the columns of a format, and names none.
+    #[error("the first line must name the columns, and names none that this format reads")]
+    Columns,
+    /// Not a time as the format writes it.
+    #[error("field {0:?} is not a time as this format writes it")]
+    Clock(&'static str),
     /// The line should name the columns, and does not name one that every record needs.
     #[error(
         "the first line must name the columns, and names none {0:?}: write a header such as id,source,destination,answer,duration"
@@ -101,6 +125,14 @@ pub enum Refusal {
     /// The line is longer than its door takes.
     #[error("the line is longer than {0} bytes")]
     Line(u32),
+    /// A packet that is genuine and yet cannot be a call's.
+    #[error("RADIUS packet: {0}")]
+    Radius(&'static str),
+    /// A time that a gateway wrote as text.
+    #[error(
+        "{0} is not a time, or its zone is not known, or stands twice in the night of the change: list the zone's name in zones, or set timezone"
+    )]
+    GatewayTime(&'static str),
     /// The datagram was cut on the way in.
     #[error("the datagram was cut short")]
     Truncated,
@@ -116,25 +148,27 @@ impl Refusal {
     pub const fn index(self) -> usize {
         match self {
             Refusal::Json { .. } => 0,
-            Refusal::Csv { .. } | Refusal::Cells { .. } => 1,
-            Refusal::Header(_) => 2,
+            Refusal::Csv { .. } | Refusal::Cells { .. } | Refusal::Layout { .. } => 1,
+            Refusal::Header(_) | Refusal::Columns => 2,
             Refusal::Unknown => 3,
             Refusal::NotUtf8(_) => 4,
             Refusal::Missing(_) => 5,
             Refusal::NoDuration => 6,
             Refusal::Repeated(_) => 7,
             Refusal::Kind(_) | Refusal::Direction | Refusal::Control(_) => 8,
-            Refusal::Time(_) => 9,
+            Refusal::Time(_) | Refusal::GatewayTime(_) | Refusal::Clock(_) => 9,
             Refusal::Duration => 10,
             Refusal::Id(_) => 11,
             Refusal::TooLong(_) => 12,
             Refusal::Line(_) => 13,
             Refusal::Truncated => 14,
+            Refusal::Radius(_) => 15,
+            Refusal::Xml { .. } => 16,
         }
     }
 
     /// Every label there is.
-    pub const REASONS: [&'static str; 15] = [
+    pub const REASONS: [&'static str; 17] = [
         "malformed_json",
         "malformed_csv",
         "bad_header",
@@ -150,6 +184,8 @@ impl Refusal {
         "field_too_long",
         "line_too_long",
         "truncated",
+        "malformed_radius",
+        "malformed_xml",
     ];
 }
 
@@ -204,6 +240,12 @@ impl Origin {
 #[derive(Debug, Default)]
 pub struct Scratch {
     text: Vec<u8>,
+    /// Where the values of a mapped record lie.
+    places: Vec<Option<field::Place>>,
+    /// Where the cells of a row lie.
+    cells: Vec<field::Place>,
+    /// JSON that stood within a text of JSON.
+    nested: Vec<u8>,
 }
 
 /// What a line was.
@@ -213,10 +255,10 @@ pub struct Scratch {
 pub enum Line<'a> {
     /// A record.
     Record(Record<'a>),
-    /// Understood, and no record of ours.
-    Skipped(Skip),
     /// A part of a call, to be joined with its other parts.
     Piece(Piece<'a>),
+    /// Understood, and no record of ours.
+    Skipped(Skip),
     /// A header.
     Header,
     /// Nothing but white space.

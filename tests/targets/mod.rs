@@ -142,7 +142,7 @@ pub fn identity_log(bytes: &[u8]) {
 
 /// Any bytes as records, as entries, as frames.
 pub fn any_entries(bytes: &[u8]) {
-    for kind in 0..=16 {
+    for kind in 0..8 {
         read_entry(kind, bytes);
     }
     let _ = check(bytes, Position(0));
@@ -186,11 +186,11 @@ fn read_entry(kind: u8, payload: &[u8]) {
             if let Ok(piece) = Piece::decode(payload) {
                 let mut canonical = Vec::new();
                 piece.encode(&mut canonical);
-                assert_eq!(Piece::decode(&canonical).as_ref(), Ok(&piece));
+                assert_eq!(Piece::decode(&canonical), Ok(piece));
             }
         }
         Some(EntryKind::Lost) => drop(serde_json::from_slice::<Lost>(payload)),
-        // A number, and bytes that nobody reads.
+        // A time, and text for people.
         Some(EntryKind::Tick | EntryKind::Refused) | None => {}
     }
 }
