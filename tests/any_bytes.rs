@@ -67,7 +67,7 @@ macro_rules! any_bytes {
 
         $(
             proptest! {
-                #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+                #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
                 #[test]
                 fn $name(

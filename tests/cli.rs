@@ -568,7 +568,10 @@ fn a_daemon_that_cannot_start_says_why() {
     let first_of = |folder: PathBuf| fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
     type Spoil<'a> = &'a dyn Fn(&Place);
     let cases: &[(&str, i32, &str, Spoil<'_>)] = &[
-        ("no rates folder", 2, "rates", &|place| fs::remove_dir_all(place.path("rates")).unwrap()),
+        ("no rates folder and no images yet", 2, "rates", &|place| {
+            fs::remove_dir_all(place.path("data")).unwrap();
+            fs::remove_dir_all(place.path("rates")).unwrap();
+        }),
         ("a broken deck and no images yet", 2, "callrated check", &|place| {
             fs::remove_dir_all(place.path("data")).unwrap();
             place.write("rates/decks/world-eur.csv", "prefix,rate\n55,cheap\n");
@@ -589,7 +592,9 @@ fn a_daemon_that_cannot_start_says_why() {
         }),
         ("a store of a newer schema", 4, "9999", &|place| {
             let connection = rusqlite::Connection::open(place.path("data/callrated.db")).unwrap();
-            connection.execute("UPDATE schema_version SET version = 9999", ()).unwrap();
+            let newest =
+                "UPDATE schema_version SET version = 9999 WHERE version = (SELECT max(version) FROM schema_version)";
+            connection.execute(newest, ()).unwrap();
         }),
         ("a store that is none", 4, "callrated.db", &|place| {
             for beside in ["-wal", "-shm"] {
@@ -620,8 +625,21 @@ fn a_daemon_that_cannot_start_says_why() {
         ports(&place, "");
         place.json(&["usage", "--json"]);
         spoil(&place);
-        let ended = place.run(&["serve"]);
-        assert_eq!(ended.output.status.code(), Some(*code), "{what}:\n{}", ended.err());
+        // One that starts all the same must not keep the test waiting for ever.
+        let mut child = place
+            .command(&["serve"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let patience = Patience::new();
+        while child.try_wait().unwrap().is_none() && patience.lasts() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = child.kill();
+        let ended = Ended::of(&["serve"], child.wait_with_output().unwrap());
+        assert_eq!(ended.output.status.code(), Some(*code), "{what}:\n{}\n{}", ended.out(), ended.err());
         assert!(!ended.out().contains("is ready"), "{what}: {}", ended.out());
         let err = ended.err();
         let at = err.rfind("callrated: ").unwrap_or_else(|| panic!("{what}: {err}"));
