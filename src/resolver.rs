@@ -26,6 +26,8 @@ mod changes;
 mod gather;
 mod metrics;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use gather::{BecameOf, Tally};
 pub use gather::{ConflictFound, Gathered, SuspendedRecord, TariffActivated};
