@@ -29,6 +29,8 @@ mod keys;
 mod metrics;
 mod pieces;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use gather::{AssembledCall, ConflictFound, Gathered, SuspendedRecord, TariffActivated};
 use gather::{BecameOf, Tally};

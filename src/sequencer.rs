@@ -21,6 +21,8 @@ use crate::road::{Marker, Question, Step, Travel};
 use crate::time::{Micros, Timestamp};
 
 mod metrics;
+#[cfg(test)]
+mod tests;
 
 pub use metrics::{SequencerMetrics, describe};
 

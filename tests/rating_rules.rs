@@ -5,25 +5,8 @@ mod common;
 use callrated::entry::{Ambiguous, LegsPolicy, Talk};
 use callrated::rating::{MAX_AHEAD, MAX_TALK, durations_differ};
 use callrated::record::Direction::{Inbound, Outbound};
-use common::world::BOOKS;
-use common::{Call, call};
-
-const BERLIN: &str = "+4930123456";
-const MOBILE: &str = "015123456789";
-
-fn check(rows: Vec<(Call, &str)>) {
-    BOOKS.check_all(rows);
-}
-
-/// From the German account to a number, 60 s.
-fn de(to: &str) -> Call {
-    call(BERLIN, to)
-}
-
-/// From an account that the record names.
-fn from(account: &str, to: &str) -> Call {
-    call("", to).account(account)
-}
+use common::call;
+use common::world::{BERLIN, BOOKS, MOBILE, check, de, from};
 
 #[test]
 fn r1_answered() {

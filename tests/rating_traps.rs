@@ -4,7 +4,7 @@
 //! rating); repeats and identities (tested with the identity index); time bands at a daylight-saving change or in the
 //! middle of a call (24 in part, 25), the order in which late calls draw (28 in part, 46), foreign currencies (58) and
 //! reversals (57), which come with bands, sealing, exchange rates and re-rating; taxes (52) and leap seconds (29), which
-//! come with documents and decoders. Ported numbers (40) are rated on the number that the record gives.
+//! come with documents and decoders. `tests/README.md` says where each trap is tested.
 
 mod common;
 
@@ -12,23 +12,8 @@ use callrated::entry::{LegsPolicy, Talk};
 use callrated::money::Money;
 use callrated::rating::{Resolution, rate, resolve};
 use callrated::record::Direction::{Inbound, Outbound};
-use common::world::BOOKS;
+use common::world::{BERLIN, BOOKS, MOBILE, check, de, from};
 use common::{Call, call};
-
-const BERLIN: &str = "+4930123456";
-const MOBILE: &str = "015123456789";
-
-fn check(rows: Vec<(Call, &str)>) {
-    BOOKS.check_all(rows);
-}
-
-fn de(to: &str) -> Call {
-    call(BERLIN, to)
-}
-
-fn from(account: &str, to: &str) -> Call {
-    call("", to).account(account)
-}
 
 fn called(rows: Vec<(Call, &str)>) {
     let wrong: Vec<_> = rows.into_iter().map(|(call, expected)| (BOOKS.called(&call), expected, call)).collect();
@@ -413,6 +398,15 @@ fn trap_39_tech_prefixes() {
         (us("99914155551212"), "+14155551212 US FixedOrMobile"),
         (us("*6714155551212"), "+14155551212 US FixedOrMobile"),
         (us("14155551212"), "+14155551212 US FixedOrMobile"),
+    ]);
+}
+
+/// The routing number of a ported number says who carries it, not what it is: the number itself decides and is shown.
+#[test]
+fn trap_40_ported_numbers() {
+    called(vec![
+        (de("sip:+493023125000;npdi;rn=+49151000@host"), "+493023125000 DE Fixed"),
+        (from("us-a", "tel:+12125550100;npdi;rn=+15125550000"), "+12125550100 US FixedOrMobile"),
     ]);
 }
 

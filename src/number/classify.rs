@@ -161,7 +161,7 @@ pub fn build(rows: &[NumberingRow]) -> Vec<u8> {
     // A prefix comes before its extensions, rows for any length behind those that ask for one.
     sorted.sort_by_key(|row| (lexicographic(row.prefix), row.lengths == 0));
     let (mut prefixes, mut cells, mut lists) = (Vec::new(), Vec::new(), Vec::new());
-    let mut places: HashMap<Answers, u32> = HashMap::new();
+    let mut known: HashMap<Answers, u32> = HashMap::new();
     // The prefixes of which the one at hand may be an extension, and what they answer.
     let mut above: Vec<(Number, Answers)> = Vec::new();
     for same in sorted.chunk_by(|a, b| a.prefix == b.prefix) {
@@ -177,7 +177,7 @@ pub fn build(rows: &[NumberingRow]) -> Vec<u8> {
         }
         above.push((prefix, answers));
         prefixes.push(prefix);
-        let place = *places.entry(answers).or_insert_with(|| {
+        let place = *known.entry(answers).or_insert_with(|| {
             lists.push(answers);
             lists.len() as u32 - 1
         });

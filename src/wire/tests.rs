@@ -82,6 +82,7 @@ fn times() {
     check("\"2026-10-05T11:00:00.5+02:00\"", Some(ANSWER + 500_000));
     check("\"2026-10-05T09:00:00\"", None);
     check("\"05.10.2026 09:00\"", None);
+    check("\"12/11/26 09:00\"", None);
     check("\"soon\"", None);
     check("\"-\"", None);
     check("\".\"", None);
