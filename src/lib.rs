@@ -47,6 +47,7 @@ pub mod flush;
 pub mod store;
 
 // Answers out.
+pub mod audit;
 pub mod http;
 pub mod metrics;
 

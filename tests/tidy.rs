@@ -75,10 +75,31 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("store", &["batch", "call", "entry", "money", "number", "record", "time"]),
+    // The whole way a second time, from the journal and the store.
+    (
+        "audit",
+        &[
+            "batch",
+            "books",
+            "call",
+            "directory",
+            "entry",
+            "images",
+            "journal",
+            "names",
+            "number",
+            "rating",
+            "record",
+            "store",
+            "tariff",
+            "time",
+        ],
+    ),
     // Answers out. They change an amount only by putting an entry on the road.
     (
         "http",
         &[
+            "audit",
             "batch",
             "books",
             "call",
