@@ -4,11 +4,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use callrated::batch::{Batch, Position, SourceId};
+use callrated::batch::{Batch, EntryKind, Position, SourceId};
 use callrated::books::Books;
 use callrated::config::Config;
 use callrated::daemon::engine::Engine;
 use callrated::daemon::reload::Reloader;
+use callrated::entry::SourceProfile;
 use callrated::journal::{Journal, Settings};
 use callrated::os::clock::Clock;
 use callrated::os::disk::RealDisk;
@@ -42,7 +43,7 @@ async fn start(config: &Config, clock: &Clock) -> Engine {
 }
 
 fn batch(jump: usize, answer: Timestamp) -> Batch {
-    let mut batch = Batch::new(SourceId(0));
+    let mut batch = Batch::new(SourceId(1));
     for call in 0..CALLS {
         let (id, account) = (format!("j{jump}-{call}"), format!("de{:02}", call % 7));
         batch.push_record(&Record {
@@ -68,6 +69,11 @@ async fn a_clock_that_jumps_changes_no_amount() {
     let begun = parse_rfc3339(b"2026-06-15T12:00:00Z").unwrap();
     let clock = Clock::fake(begun);
     let mut engine = start(&config, &clock).await;
+    let listener =
+        SourceProfile { index: 1, listener: "tcp:test".into(), max_age_days: 90, ..SourceProfile::default() };
+    let mut settings = Batch::new(SourceId(0));
+    settings.push_entry(EntryKind::Source, &serde_json::to_vec(&listener).unwrap());
+    engine.road.enter(settings).await.unwrap();
     let (mut last, mut sent) = (Position(0), Vec::new());
     for (jump, by) in JUMPS.into_iter().enumerate() {
         clock.advance(Micros(by));

@@ -55,7 +55,7 @@ fn a_record_that_comes_again_is_charged_once_across_flushes_restarts_and_kills()
     assert!(counted(&daemon, "records_duplicate") >= 1, "after a kill");
 
     let usage = json(&daemon, &format!("/v1/accounts/de00/usage?period={}", &day()[..7]));
-    let calls: u64 = usage["lines"].as_array().unwrap().iter().map(|line| line["calls"].as_u64().unwrap()).sum();
+    let calls: u64 = usage["totals"].as_array().unwrap().iter().map(|line| line["calls"].as_u64().unwrap()).sum();
     assert_eq!(calls, 1, "{usage}");
     assert_eq!(json(&daemon, "/v1/conflicts")["items"], serde_json::json!([]));
     assert_eq!(daemon.metric("callrated_books_unbalanced", ""), 0);
