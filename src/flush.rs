@@ -115,7 +115,7 @@ impl Flush {
 
     /// Runs until every part hung up.
     pub fn run(mut self) -> Result<(), FlushError> {
-        self.metrics.books(&self.books, &[]);
+        self.metrics.books(&self.books, &self.books.check());
         while let Ok(part) = self.inbox.recv() {
             let number = match &part {
                 Part::Resolver(marker, ..) => marker.number,

@@ -1,9 +1,10 @@
 //! Recovery: store, images, journal and identity index of a data folder, opened and checked against each other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::batch::{EntryKind, Frame, Position};
-use crate::books::Books;
+use crate::books::{Books, Unbalanced};
 use crate::config::Config;
 use crate::entry::{Activation, SourceProfile};
 use crate::exit::Exit;
@@ -88,9 +89,13 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
     let mut resolver = resolver_state(&state, &images, &known)?;
     resolver.set_aside = poison::set_aside(&config.data_dir);
     let shards = shard_states(&state, config.shards);
+    let books = Books::from_stored(state.books.iter().cloned());
+    report.extend(unbalanced(&state, &books).iter().map(|fault| {
+        format!("the stored books do not balance: {fault}; `callrated verify` names the first difference")
+    }));
     let flush = FlushState {
         position: state.position,
-        books: Books::from_stored(state.books.iter().cloned()),
+        books,
         tariffs: state.tariffs.iter().map(|t| t.digest.clone()).collect(),
     };
     Ok(Recovered { store, images, journal, identity, resolver, shards, flush, known, report })
@@ -133,6 +138,17 @@ fn catch_up(
     }
     identity.sync(stored).map_err(identity_exit)?;
     Ok(identity)
+}
+
+/// What does not balance in what was stored: the equations of the books, and the totals beside their book.
+fn unbalanced(state: &StoredState, books: &Books) -> Vec<Unbalanced> {
+    let mut totals: BTreeMap<String, i128> = BTreeMap::new();
+    for line in &state.usage {
+        *totals.entry(String::from_utf8_lossy(&line.currency).into_owned()).or_default() += line.usage.cost;
+    }
+    let mut faults = books.check();
+    faults.extend(books.check_totals(&totals));
+    faults
 }
 
 fn known(state: &StoredState) -> Known {
