@@ -26,6 +26,7 @@ pub mod backup;
 mod doors;
 pub mod engine;
 pub mod inside;
+pub mod parts;
 pub mod recover;
 pub mod reload;
 mod watch_rates;

@@ -3,16 +3,19 @@
 //! Does not know what is stored: it starts from the names, activations and settings that the store has for a position,
 //! and goes on by the journal alone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{AuditError, Difference, Sources};
+use crate::assembly;
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::books::name;
 use crate::call::{AccountKey, GroupKey, LegKey, RatedCall, SuspenseReason, TariffSlot};
 use crate::directory::Directory;
-use crate::entry::{Activation, Retry, SourceProfile};
+use crate::entry::{Activation, Lost, Retry, SourceProfile};
 use crate::names::Names;
+use crate::piece::Piece;
 use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::{Direction, Record};
 use crate::store::{ActivationRow, StoredState};
@@ -49,6 +52,13 @@ pub(super) struct Fold<'a> {
     pub expected: BTreeMap<LegKey, Expected>,
     /// Contradictions since then.
     pub conflicts: Vec<Position>,
+    /// Positions since then of which nothing can be said: calls told in parts that the journal no longer holds.
+    pub untold: BTreeSet<Position>,
+    /// Stretches that an operator gave up: what was stored from them cannot be rated again.
+    pub lost: Vec<Range<u64>>,
+    /// Calls came in parts. When each of them was whole depends on what waited at the fold's start, so what became of
+    /// records is not counted.
+    pub parts: bool,
     /// Records since then whose identity the index does not know as it should.
     pub strangers: Vec<Difference>,
     /// Counts since the fold's start, by their names in the books.
@@ -98,6 +108,9 @@ impl<'a> Fold<'a> {
             position,
             expected: BTreeMap::new(),
             conflicts: Vec::new(),
+            untold: BTreeSet::new(),
+            lost: Vec::new(),
+            parts: false,
             strangers: Vec::new(),
             books: BTreeMap::new(),
         })
@@ -107,6 +120,7 @@ impl<'a> Fold<'a> {
     pub fn begin(&mut self) {
         self.expected.clear();
         self.conflicts.clear();
+        self.untold.clear();
         self.strangers.clear();
     }
 
@@ -130,7 +144,12 @@ impl<'a> Fold<'a> {
             if entry.kind != EntryKind::Record as u8 {
                 // What stands before a change is settled before it.
                 self.settle(&mut claims, source, received_at)?;
-                self.change(&entry)?;
+                if entry.kind == EntryKind::Piece as u8 {
+                    records += 1;
+                    self.piece(entry.position, source, received_at)?;
+                } else {
+                    self.change(&entry, frame.position)?;
+                }
                 continue;
             }
             records += 1;
@@ -190,8 +209,42 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
-    /// An entry that is no record.
-    fn change(&mut self, entry: &Entry<'_>) -> Result<(), AuditError> {
+    /// A part of a call: the call is whole here if the store says so, and is put together again from the journal.
+    fn piece(&mut self, position: Position, source: u16, received_at: Timestamp) -> Result<(), AuditError> {
+        self.parts = true;
+        let places = self.sources.store.pieces(position)?;
+        if places.is_empty() {
+            return Ok(());
+        }
+        let mut kept = Vec::with_capacity(places.len());
+        for place in &places {
+            kept.extend(self.sources.journal.entry(*place)?);
+        }
+        let mut pieces = Vec::with_capacity(kept.len());
+        for (head, entry) in &kept {
+            let piece = Piece::decode(&entry.payload).map_err(|e| AuditError::Entry(entry.position, e.to_string()))?;
+            pieces.push((Timestamp(head.received_at.get()), piece));
+        }
+        let whole = if kept.len() == places.len() { assembly::rebuild(&pieces) } else { None };
+        match whole {
+            Some(bytes) => {
+                let record = read(position, &bytes)?;
+                self.settle(&mut vec![(position, record)], source, received_at)
+            }
+            None => {
+                self.untold.insert(position);
+                Ok(())
+            }
+        }
+    }
+
+    /// What is stored and cannot be rated again has drawn what it has drawn.
+    pub fn take_as_stored(&mut self, call: &RatedCall) {
+        *self.drawn.entry((call.period, call.group)).or_default() += u64::from(call.included_seconds);
+    }
+
+    /// An entry that is no record, in a frame at a position.
+    fn change(&mut self, entry: &Entry<'_>, frame: Position) -> Result<(), AuditError> {
         let json = |e: serde_json::Error| AuditError::Entry(entry.position, e.to_string());
         match EntryKind::from_byte(entry.kind) {
             Some(EntryKind::Source) => put(&mut self.profiles, serde_json::from_slice(entry.payload).map_err(json)?),
@@ -205,7 +258,13 @@ impl<'a> Fold<'a> {
                 self.directory = Some(self.sources.images.directory(&activation.digest)?);
             }
             Some(EntryKind::Retry) => self.retry(entry)?,
-            Some(EntryKind::Record) | None => {
+            Some(EntryKind::Lost) => {
+                let lost: Option<Lost> = serde_json::from_slice(entry.payload).ok();
+                self.lost.push(frame.0..frame.0.saturating_add(lost.map_or(0, |lost| lost.bytes)));
+            }
+            // What waits in parts is not followed here; what was refused was counted at the door.
+            Some(EntryKind::Tick | EntryKind::Refused) => {}
+            Some(EntryKind::Record | EntryKind::Piece) | None => {
                 return Err(AuditError::Entry(entry.position, format!("kind {} is not known", entry.kind)));
             }
         }
@@ -217,9 +276,7 @@ impl<'a> Fold<'a> {
         let (retry, record) = Retry::decode(entry.payload).ok_or_else(unreadable)?;
         let position = Position(retry.position);
         let leg = retry.leg.map(|leg| if leg == 0 { Direction::Outbound } else { Direction::Inbound });
-        if SuspenseReason::named(&retry.reason).is_none() {
-            return Ok(());
-        }
+        let Some(reason) = SuspenseReason::named(&retry.reason) else { return Ok(()) };
         // An attempt before the fold's start that nothing is known of is the one that was valid then.
         let named = Position(retry.attempt);
         let latest = self.attempts.get(&(position, leg)).copied();
@@ -230,6 +287,10 @@ impl<'a> Fold<'a> {
         let only = leg.map(|leg| (leg, Period(retry.period.unwrap_or(0))));
         if let Some((_, period)) = only {
             self.count(name::legs(period, "legs"), -1);
+        }
+        if reason == SuspenseReason::Unfinished {
+            // Only its missing part can help it.
+            return Ok(());
         }
         let record = read(entry.position, record)?;
         let received_at = Timestamp(retry.received_at);

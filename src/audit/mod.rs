@@ -13,7 +13,9 @@
 //! no lock, and flushes go on meanwhile. Memory: one flush.
 //!
 //! **Not audited**: a retry that was journalled before the kept part begins and named an attempt older than its last one
-//! is told from a valid one only by later attempts; such a retry changes nothing.
+//! is told from a valid one only by later attempts; such a retry changes nothing. When a call told in parts was whole is
+//! taken from the store; the call itself is put together and rated again. Stretches that an operator gave up, and calls
+//! whose parts are partly gone, are taken as stored.
 //!
 //! Does not know HTTP, nor how a difference is shown.
 
@@ -190,7 +192,12 @@ pub fn audit(sources: &Sources<'_>, state: &StoredState) -> Result<Audited, Audi
         }
     }
     if let (Some((fold, _)), Some(Position(0)), false) = (again, audited.from, audited.set_aside) {
-        audited.books = Some(fold.books);
+        let mut books = fold.books;
+        if fold.parts {
+            books.retain(|name, _| !name.starts_with("records/"));
+        }
+        // What was given up is in the books all the same.
+        audited.books = fold.lost.is_empty().then_some(books);
     }
     Ok(audited)
 }

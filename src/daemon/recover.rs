@@ -1,8 +1,10 @@
 //! Recovery: store, images, journal and identity index of a data folder, opened and checked against each other.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::assembly::{Assembly, CallKey};
 use crate::batch::{EntryKind, Frame, Position};
 use crate::books::{Books, Unbalanced};
 use crate::config::Config;
@@ -55,20 +57,54 @@ pub struct Recovered {
     pub report: Vec<String>,
 }
 
-/// Opens it all, in the order in which one depends on the other.
+/// What a state is recovered from, as far as it is not in the journal and the identity index themselves.
+pub struct Ground {
+    /// Where journal and identity index lie.
+    pub disk: Arc<dyn Disk>,
+    /// The data folder on it.
+    pub folder: PathBuf,
+    /// Invoice storage.
+    pub store: Arc<dyn Store>,
+    /// Compiled tariffs and directories by digest.
+    pub images: Arc<Images>,
+    /// What the journal is like; the positions in it are those of the store, whatever stands here.
+    pub journal: journal::Settings,
+    /// What the identity index is like.
+    pub identity: identity::Settings,
+    /// How many shards there are to be.
+    pub shards: usize,
+    /// Positions on which the process died twice.
+    pub set_aside: Vec<Position>,
+}
+
+/// Opens what a configuration names.
 pub fn recover(config: &Config) -> Result<Recovered, Exit> {
-    let mut report = Vec::new();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store).map_err(store_exit)?);
-    let state = store.load().map_err(store_exit)?;
     let images = Images::open(&config.data_dir.join("images"))
         .map_err(|e| Exit::environment(format!("the folder of images cannot be made: {e}")))?;
-    let images = Arc::new(images);
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let recovered = recover_from(Ground {
+        disk: Arc::new(RealDisk),
+        folder: config.data_dir.clone(),
+        store,
+        images: Arc::new(images),
+        journal: journal::Settings::default(),
+        identity: identity::Settings::default(),
+        shards: config.shards,
+        set_aside: poison::set_aside(&config.data_dir),
+    })?;
+    poison::forget_before(&config.data_dir, recovered.flush.position)
+        .map_err(|e| Exit::environment(format!("{} cannot be written: {e}", config.data_dir.display())))?;
+    Ok(recovered)
+}
 
-    let settings =
-        journal::Settings { verify_from: state.position, at_least: state.position, ..journal::Settings::default() };
-    let (journal, recovery) =
-        Journal::open(disk.clone(), &config.data_dir.join("journal"), &settings).map_err(journal_exit)?;
+/// Opens it all, in the order in which one depends on the other.
+pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
+    let Ground { disk, folder, store, images, journal, identity, shards, set_aside } = ground;
+    let mut report = Vec::new();
+    let state = store.load().map_err(store_exit)?;
+
+    let settings = journal::Settings { verify_from: state.position, at_least: state.position, ..journal };
+    let (journal, recovery) = Journal::open(disk.clone(), &folder.join("journal"), &settings).map_err(journal_exit)?;
     report.extend(recovery.cut.map(|cut| cut.to_string()));
     if state.position < recovery.first {
         return Err(Exit::damaged(format!(
@@ -78,8 +114,7 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
         )));
     }
     let (identity, rebuilt) =
-        IdentityIndex::open(disk, &config.data_dir.join("identity"), &identity::Settings::default(), journal.durable())
-            .map_err(identity_exit)?;
+        IdentityIndex::open(disk, &folder.join("identity"), &identity, journal.durable()).map_err(identity_exit)?;
     let identity = catch_up(identity, &rebuilt, &journal, state.position)?;
     if rebuilt.cut > 0 {
         report.push(format!("cut {} bytes off the identity index: they were never synced", rebuilt.cut));
@@ -87,8 +122,9 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
 
     let known = known(&state);
     let mut resolver = resolver_state(&state, &images, &known)?;
-    resolver.set_aside = poison::set_aside(&config.data_dir);
-    let shards = shard_states(&state, config.shards);
+    // What is stored is never rated again, and a restored folder goes on at positions that may have been others' before.
+    resolver.set_aside = set_aside.into_iter().filter(|position| *position >= state.position).collect();
+    let shards = shard_states(&state, shards);
     let books = Books::from_stored(state.books.iter().cloned());
     report.extend(unbalanced(&state, &books).iter().map(|fault| {
         format!("the stored books do not balance: {fault}; `callrated verify` names the first difference")
@@ -212,8 +248,18 @@ fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result
         directory,
         directories: state.directories.len() as u16,
         set_aside: Vec::new(),
+        assembly: assembly(state)?,
         attempts: state.retried.iter().map(|r| ((r.key.position, r.key.leg), r.attempt)).collect(),
     })
+}
+
+/// Calls told in parts that are not whole yet.
+fn assembly(state: &StoredState) -> Result<Assembly, Exit> {
+    let mut assembly = Assembly::default();
+    for (key, bytes) in &state.open_calls {
+        assembly.load(CallKey(*key), bytes).map_err(|e| Exit::damaged(format!("the store: {e}")))?;
+    }
+    Ok(assembly)
 }
 
 fn shard_states(state: &StoredState, shards: usize) -> Vec<ShardState> {

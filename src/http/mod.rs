@@ -24,6 +24,7 @@ use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -338,12 +339,19 @@ pub async fn serve(app: App, config: &Config, stop: &Stop, tasks: &mut JoinSet<(
     Ok(addresses)
 }
 
-/// Sees changes of the tokens file.
+/// Sees changes of the tokens file by themselves, and reads it at SIGHUP whatever its time and length say.
 async fn look_at_tokens(guard: Arc<Guard>, mut stop: Stop) {
+    // Where signals cannot be received, looking every other second still sees what changes.
+    let mut hangups = signal(SignalKind::hangup()).ok();
+    let mut hangup = async || match &mut hangups {
+        Some(hangups) => drop(hangups.recv().await),
+        None => std::future::pending().await,
+    };
     loop {
         tokio::select! {
             () = stop.stopped() => return,
-            () = tokio::time::sleep(auth::LOOK_EVERY) => guard.look(),
+            () = hangup() => guard.look(true),
+            () = tokio::time::sleep(auth::LOOK_EVERY) => guard.look(false),
         }
     }
 }

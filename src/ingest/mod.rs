@@ -24,7 +24,8 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::batch::{Batch, Position, SourceId};
-use crate::wire::{Decoder, Format, csv::Columns};
+use crate::time::Zone;
+use crate::wire::{Decoder, Format, Origin, csv::Columns};
 
 use allow::Allow;
 use counters::Counters;
@@ -115,6 +116,8 @@ pub struct Door {
     pub columns: Option<Columns>,
     /// The node of records that name none.
     pub node: String,
+    /// The zone of times that bring no offset.
+    pub zone: Zone,
     /// Who may send.
     pub allow: Allow,
     /// Where batches go.
@@ -126,14 +129,15 @@ pub struct Door {
 impl Door {
     /// A decoder for a new connection, datagram or body.
     pub fn decoder(&self) -> Decoder {
-        self.decoder_of(self.format)
+        self.decoder_of(&self.format)
     }
 
     /// The same where the sender said what it writes.
-    pub fn decoder_of(&self, format: Format) -> Decoder {
-        let decoder = Decoder::new(format, &self.node);
+    pub fn decoder_of(&self, format: &Format) -> Decoder {
+        let origin = Origin { node: self.node.as_bytes().into(), zone: self.zone.clone() };
+        let decoder = Decoder::of(format, &origin);
         match &self.columns {
-            Some(columns) if format != Format::Json => decoder.with_columns(columns.clone()),
+            Some(columns) if *format != Format::Json => decoder.with_columns(columns.clone()),
             _ => decoder,
         }
     }

@@ -1,10 +1,11 @@
 //! Entries that are no records: settings of listeners, activations, retries.
 
 use super::gather::TariffActivated;
+use super::pieces::still_unfinished;
 use super::{Job, KnownTariff, Resolver, ResolverError, offset};
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::call::{SuspenseReason, TariffSlot};
-use crate::entry::{Activation, Retry, SourceProfile};
+use crate::entry::{Activation, Lost, Retry, SourceProfile};
 use crate::record::Direction;
 use crate::shard::ToShard;
 use crate::time::{Period, Timestamp};
@@ -52,7 +53,20 @@ impl Resolver {
                     Retry::decode(entry.payload).ok_or_else(|| unreadable("not a retry".to_owned()))?;
                 self.retry(frame, entry, &retry, record)?;
             }
-            Some(EntryKind::Record) | None => {
+            Some(EntryKind::Lost) => {
+                // Too short a gap has no room for words; the journal's folder then still has the file.
+                let lost: Option<Lost> = serde_json::from_slice(entry.payload).ok();
+                let (bytes, file) = lost.map_or((0, String::new()), |lost| (lost.bytes, lost.kept_in));
+                tracing::error!(
+                    "at position {} the journal lost {bytes} bytes, which were given up by an operator's word; they are \
+                     kept in {file}",
+                    entry.position
+                );
+            }
+            Some(EntryKind::Tick) => self.tick(frame, entry)?,
+            // Refused at the door, counted there, and kept for people only.
+            Some(EntryKind::Refused) => {}
+            Some(EntryKind::Record | EntryKind::Piece) | None => {
                 return Err(unreadable(format!("kind {} is not known to this version", entry.kind)));
             }
         }
@@ -88,6 +102,9 @@ impl Resolver {
             received_at: Timestamp(retry.received_at),
             only: leg.map(|leg| (leg, (reason, held))),
         };
+        if reason == SuspenseReason::Unfinished {
+            return self.suspend(frame, &job, reason, still_unfinished(record));
+        }
         let before: usize = self.outgoing.iter().map(Vec::len).sum();
         self.resolve(frame, job)?;
         if let Some(leg) = leg {
