@@ -130,7 +130,7 @@ impl Flush {
 
     /// Runs until every part hung up.
     pub fn run(mut self) -> Result<(), FlushError> {
-        self.metrics.books(&self.books, &[]);
+        self.metrics.books(&self.books, &self.books.check());
         while let Ok(part) = self.inbox.recv() {
             self.take(part);
             while let Some(pause) = self.store_due()? {

@@ -38,6 +38,7 @@ fn identities_are_durable_before_the_flush_hears_of_the_marker() {
         directories: 0,
         set_aside: Vec::new(),
         attempts: hashbrown::HashMap::new(),
+        assembly: Default::default(),
     };
     let resolver = Resolver::new(inbox, Vec::new(), flush, index(&disk), Arc::default(), state);
 
