@@ -232,7 +232,11 @@ impl Config {
         let listen = raw.listen.unwrap_or_else(default_listeners);
         let listeners = listen
             .iter()
-            .map(|one| one.check().map_err(|e| wrong(format!("[[listen]] {} {}: {e}", one.protocol.name(), one.at()))))
+            .map(|one| {
+                one.relative_to(base)
+                    .check()
+                    .map_err(|e| wrong(format!("[[listen]] {} {}: {e}", one.protocol.name(), one.at())))
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Config {

@@ -15,7 +15,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// Each message of a text as a line of what became of it.
 fn shown(format: &Format, zone: &str, body: &[u8]) -> String {
-    let origin = Origin { node: b"pbx"[..].into(), zone: Zone::named(zone).unwrap() };
+    let origin = Origin { zone: Zone::named(zone).unwrap(), ..Origin::new("pbx") };
     let mut decoder = Decoder::of(format, &origin);
     let mut scratch = Scratch::default();
     let mut table = String::new();

@@ -13,6 +13,7 @@ use crate::entry::{MAX_AGE_DAYS, SourceProfile};
 use crate::exit::Exit;
 use crate::ingest::allow::Allow;
 use crate::ingest::counters::Counters;
+use crate::ingest::radius::{self, Clients};
 use crate::ingest::settings::{Listen, NODE_DEFAULT, Protocol, Transport};
 use crate::ingest::{Cut, Door, Hints, Stop, tcp, udp};
 use crate::road::Road;
@@ -97,13 +98,22 @@ async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut Joi
         ))
     };
     let (datagrams, streams) = match (listen.protocol, listen.transport) {
-        (Protocol::Udp, _) => (true, false),
+        (Protocol::Udp | Protocol::Radius, _) => (true, false),
         (Protocol::Tcp, _) => (false, true),
         (Protocol::Syslog | Protocol::Hep, transport) => (transport != Transport::Tcp, transport != Transport::Udp),
     };
     if datagrams {
         let bound = udp::bind(listen).map_err(taken)?;
-        tasks.spawn(udp::serve(bound, door.clone(), stop.clone()));
+        if listen.protocol == Protocol::Radius {
+            let clients = match &listen.radius {
+                Some(radius) => Clients::open(radius, &listen.allow).map_err(Exit::environment)?,
+                // A listener of this protocol has been checked to have it.
+                None => return Err(Exit::environment("a RADIUS listener without its settings")),
+            };
+            tasks.spawn(radius::serve(bound, door.clone(), Arc::new(clients), stop.clone()));
+        } else {
+            tasks.spawn(udp::serve(bound, door.clone(), stop.clone()));
+        }
     }
     if streams {
         let socket = TcpListener::bind(listen.address).await.map_err(taken)?;

@@ -14,6 +14,7 @@ pub mod collect;
 pub mod counters;
 pub mod http;
 pub mod lines;
+pub mod radius;
 pub mod sequence;
 pub mod settings;
 pub mod stream;

@@ -15,6 +15,7 @@ use crate::wire::formats::carried::AUDIOCODES;
 use crate::wire::{Format, Framing, Key};
 
 use super::allow::{Allow, BadNetwork};
+use super::radius::settings::{BadRadius, ClientSettings, RadiusListen, RadiusSettings, SecretSettings};
 use super::{Cut, Hints};
 
 /// The node of records from a listener that is given none and that name none themselves.
@@ -32,6 +33,8 @@ pub enum Protocol {
     Syslog,
     /// Packets of SIP capture agents (HEPv3), in datagrams and streams.
     Hep,
+    /// Accounting packets (RFC 2866) in datagrams, answered once they are safe.
+    Radius,
 }
 
 /// Over what syslog and HEP arrive.
@@ -55,6 +58,7 @@ impl Protocol {
             Protocol::Tcp => "tcp",
             Protocol::Syslog => "syslog",
             Protocol::Hep => "hep",
+            Protocol::Radius => "radius",
         }
     }
 
@@ -64,6 +68,7 @@ impl Protocol {
             Protocol::Udp | Protocol::Tcp => 7070,
             Protocol::Syslog => 514,
             Protocol::Hep => 9060,
+            Protocol::Radius => 1813,
         }
     }
 }
@@ -72,9 +77,9 @@ impl Protocol {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListenSettings {
-    /// `udp`, `tcp`, `syslog` or `hep`.
+    /// `udp`, `tcp`, `syslog`, `hep` or `radius`.
     pub protocol: Protocol,
-    /// Address and port; 127.0.0.1, and 7070, for syslog 514, for HEP 9060.
+    /// Address and port; 127.0.0.1, and 7070, for syslog 514, for HEP 9060, for RADIUS 1813.
     #[serde(default)]
     pub address: Option<SocketAddr>,
     /// `udp`, `tcp` or `both` for syslog and HEP; both.
@@ -86,6 +91,15 @@ pub struct ListenSettings {
     /// What HEP agents must show as their authentication key.
     #[serde(default)]
     pub key: Option<String>,
+    /// `radius`: the secret of clients in `allow`.
+    #[serde(default)]
+    pub secret: Option<SecretSettings>,
+    /// `radius`: clients with a secret or a node of their own.
+    #[serde(default)]
+    pub clients: Vec<ClientSettings>,
+    /// `radius`: how packets are read.
+    #[serde(default)]
+    pub radius: Option<RadiusSettings>,
     /// `auto`, `json` or `csv`; auto.
     #[serde(default)]
     pub format: Option<String>,
@@ -150,6 +164,9 @@ pub enum BadListen {
     /// A key that means nothing there.
     #[error("{0} is for protocol = {1}")]
     Misplaced(&'static str, &'static str),
+    /// RADIUS.
+    #[error(transparent)]
+    Radius(#[from] BadRadius),
     /// Not a country.
     #[error("country {0:?} is not an ISO 3166 code such as \"DE\"")]
     Country(String),
@@ -193,6 +210,8 @@ pub struct Listen {
     pub zone: Zone,
     /// Who may send.
     pub allow: Allow,
+    /// RADIUS: who has which secret, and how packets are read.
+    pub radius: Option<RadiusListen>,
     /// UDP sockets on the port.
     pub sockets: u16,
     /// Bytes of each one's buffer.
@@ -210,6 +229,9 @@ impl ListenSettings {
             transport: None,
             talk_includes_ringing: None,
             key: None,
+            secret: None,
+            clients: Vec::new(),
+            radius: None,
             format: None,
             columns: None,
             node: None,
@@ -238,7 +260,7 @@ impl ListenSettings {
             Protocol::Syslog => Cut::Syslog,
             Protocol::Hep => Cut::Hep,
             Protocol::Tcp if format.framing() == Framing::Json => Cut::Values,
-            Protocol::Udp | Protocol::Tcp => Cut::Lines,
+            Protocol::Udp | Protocol::Tcp | Protocol::Radius => Cut::Lines,
         };
         let lines = matches!(cut, Cut::Lines | Cut::Values);
         for (key, given, wrong, right) in [
@@ -299,6 +321,7 @@ impl ListenSettings {
             None => Allow::default(),
             Some(networks) => Allow::networks(networks.iter().map(|n| n.parse()).collect::<Result<Vec<_>, _>>()?),
         };
+        let radius = RadiusListen::check(self)?;
         let sockets = self.sockets.unwrap_or(1);
         if !(1..=64).contains(&sockets) {
             return Err(BadListen::Range("sockets", 1, 64));
@@ -322,6 +345,7 @@ impl ListenSettings {
             node: self.node.clone().unwrap_or_else(|| NODE_DEFAULT.to_owned()),
             zone,
             allow,
+            radius,
             sockets,
             receive_buffer,
             profile: SourceProfile {

@@ -6,10 +6,8 @@
 
 use super::elements::{Element, Elements};
 use super::formats::BUILT_IN;
-use super::formats::{BUILT_IN, BuiltIn};
 use super::octets::{Frame, Frames};
 use super::{Carrier, Decoder, Format, Line, Origin, Scratch, hep, sip, syslog};
-use super::{Decoder, Format, Line, Scratch};
 use crate::piece::Piece;
 use crate::record::Record;
 
@@ -101,4 +99,24 @@ pub fn document(bytes: &[u8]) {
         }
     }
     let _ = elements.end();
+}
+
+/// The bytes as a RADIUS datagram, its signature not asked for.
+pub fn radius(bytes: &[u8]) {
+    let Some(packet) = super::radius::Packet::read(bytes) else { return };
+    let mut scratch = Scratch::default();
+    let _ = super::radius::sign::is_genuine(&packet, b"secret");
+    assert!(super::radius::Packet::read(&super::radius::sign::response(&packet, b"secret")).is_some());
+    let mut canonical = Vec::new();
+    match super::radius::decode(&packet, &super::radius::Reading::default(), None, &mut scratch) {
+        Ok(Line::Record(record)) => {
+            record.encode(&mut canonical);
+            assert_eq!(Record::decode(&canonical), Ok(record));
+        }
+        Ok(Line::Piece(piece)) => {
+            piece.encode(&mut canonical);
+            assert_eq!(Piece::decode(&canonical), Ok(piece));
+        }
+        _ => {}
+    }
 }

@@ -22,6 +22,7 @@ pub mod messages;
 mod native;
 pub mod octets;
 pub mod sip;
+pub mod radius;
 pub mod syslog;
 pub mod posted;
 
@@ -148,6 +149,14 @@ pub enum Refusal {
         "the row does not have the columns that are known: let the node send its title row, or set columns on the listener"
     )]
     Titles,
+    /// A packet that is genuine and yet cannot be a call's.
+    #[error("RADIUS packet: {0}")]
+    Radius(&'static str),
+    /// A time that a gateway wrote as text.
+    #[error(
+        "{0} is not a time, or its zone is not known, or stands twice in the night of the change: list the zone's name in zones, or set timezone"
+    )]
+    GatewayTime(&'static str),
     /// The datagram was cut on the way in.
     #[error("the datagram was cut short")]
     Truncated,
@@ -171,7 +180,7 @@ impl Refusal {
             Refusal::NoDuration => 6,
             Refusal::Repeated(_) => 7,
             Refusal::Kind(_) | Refusal::Direction | Refusal::Control(_) => 8,
-            Refusal::Time(_) | Refusal::Clock(_) => 9,
+            Refusal::Time(_) | Refusal::Clock(_) | Refusal::GatewayTime(_) => 9,
             Refusal::Duration => 10,
             Refusal::Id(_) => 11,
             Refusal::TooLong(_) => 12,
@@ -183,11 +192,12 @@ impl Refusal {
             Refusal::ZoneName(_) => 9,
             Refusal::Titles => 2,
             Refusal::Xml { .. } => 18,
+            Refusal::Radius(_) => 19,
         }
     }
 
     /// Every label there is.
-    pub const REASONS: [&'static str; 19] = [
+    pub const REASONS: [&'static str; 20] = [
         "malformed_json",
         "malformed_csv",
         "bad_header",
@@ -207,6 +217,7 @@ impl Refusal {
         "malformed_hep",
         "malformed_sip",
         "malformed_xml",
+        "malformed_radius",
     ];
 }
 
