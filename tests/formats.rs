@@ -35,6 +35,7 @@ fn shown(format: &Format, zone: &str, body: &[u8]) -> String {
                 r.duration.map_or("-".to_owned(), |d| d.to_string()),
                 text(r.cause),
             ),
+            Ok(Line::Piece(_)) => "a piece".to_owned(),
             Ok(Line::Skipped(skip)) => format!("skipped: {}", skip.reason()),
             Ok(Line::Header) => "header".to_owned(),
             Ok(Line::Blank) => "blank".to_owned(),
