@@ -15,13 +15,16 @@ pub(in crate::wire) enum Value {
     Other,
 }
 
+/// Takes a member: its name, whether it stands in the nested object, its value and the value's text.
+type Each<'e> = dyn FnMut(&[u8], bool, Value, &[u8]) -> Result<(), Refusal> + 'e;
+
 /// Walks the members of an object, and of the objects in it whose member is called `nested`: gives each member's name,
 /// whether it stands in such an object, and its value with its text.
 pub(in crate::wire) fn members(
     line: &[u8],
     nested: &[u8],
     scratch: &mut Scratch,
-    each: &mut dyn FnMut(&[u8], bool, Value, &[u8]) -> Result<(), Refusal>,
+    each: &mut Each<'_>,
 ) -> Result<(), Refusal> {
     utf8(line)?;
     let mut scanner = Scanner { text: line, at: 0 };
@@ -33,13 +36,7 @@ pub(in crate::wire) fn members(
 }
 
 impl Scanner<'_> {
-    fn walk(
-        &mut self,
-        nested: &[u8],
-        inside: bool,
-        scratch: &mut Scratch,
-        each: &mut dyn FnMut(&[u8], bool, Value, &[u8]) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
+    fn walk(&mut self, nested: &[u8], inside: bool, scratch: &mut Scratch, each: &mut Each<'_>) -> Result<(), Refusal> {
         self.expect(b'{', "a record is a JSON object and begins with {")?;
         if self.next() == Some(b'}') {
             self.at += 1;
