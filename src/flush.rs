@@ -27,6 +27,8 @@ use crate::tariff::{PlanId, RowId};
 
 mod metrics;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 pub use metrics::describe;
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{App, Problem};
+use crate::assembly;
 use crate::audit::{self, AuditError, LISTED_MAX, LineKey, Sources, Sums};
 use crate::books::{Books, name};
 use crate::call::{GroupKey, SuspenseReason, Usage};
@@ -273,6 +274,9 @@ fn books(
     for (book, sum) in known {
         differences.compare(|| format!("book {book}"), books.get(&book), sum);
     }
+    let waiting: u64 = state.open_calls.iter().filter_map(|(_, call)| assembly::waiting_pieces(call).ok()).sum();
+    let open = books.get(&name::records("open"));
+    differences.compare(|| "book of parts of calls that wait, and the parts that wait".to_owned(), open, waiting);
     for reason in SuspenseReason::ALL {
         let held = state.suspense.iter().find(|(held, _)| held == reason).map_or(0, |(_, count)| i128::from(*count));
         let records = books.get(&name::suspended_records(*reason));
