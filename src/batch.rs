@@ -14,13 +14,14 @@
 //! Does not know files, sockets, or what a payload means.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::record::Record;
 
 /// A place in the journal: bytes since its beginning. Grows for ever; an entry's position is its identity.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Position(pub u64);
 
 impl std::fmt::Display for Position {
@@ -30,7 +31,7 @@ impl std::fmt::Display for Position {
 }
 
 /// Which listener a frame came from: an index into the journalled source profiles.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct SourceId(pub u16);
 
 /// What an entry is.

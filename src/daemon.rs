@@ -101,6 +101,8 @@ pub async fn run(
 
     // Doors first, then the road from front to back, then the last flush.
     let _ = stop_doors.send(true);
+    // Senders that wait for space would wait for ever now.
+    let _ = engine.road.send(Control::Closing).await;
     while doors.join_next().await.is_some() {}
     helpers.shutdown().await;
     match reason {

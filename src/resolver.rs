@@ -68,6 +68,8 @@ pub struct Resolver {
     outgoing: Vec<Vec<LegJob>>,
     /// By source, since this process began.
     became: BecameOf,
+    /// Everything before this is durable in the identity index.
+    covered: Position,
 }
 
 /// A record in a frame that claims an identity.
@@ -87,6 +89,7 @@ impl Resolver {
         state: ResolverState,
     ) -> Resolver {
         let outgoing = shards.iter().map(|_| Vec::new()).collect();
+        let covered = index.covered();
         let mut resolver = Resolver {
             inbox,
             shards,
@@ -102,6 +105,7 @@ impl Resolver {
             verdicts: Vec::new(),
             outgoing,
             became: BecameOf::default(),
+            covered,
         };
         for known in resolver.state.tariffs.clone() {
             resolver.to_all(|| ToShard::Tariff(known.slot, known.tariff.clone()));

@@ -19,7 +19,7 @@ use crate::journal::{Frames, JournalReader};
 use crate::os::clock::Clock;
 use crate::resolver::Resolver;
 use crate::road::{Marker, Road, Step, Travel};
-use crate::sequencer::{Progress, Sequencer, SequencerMetrics, SequencerSettings};
+use crate::sequencer::{Progress, Sequencer, SequencerMetrics, SequencerSettings, Space};
 use crate::shard::Shard;
 
 /// Questions and changes that may wait.
@@ -75,6 +75,7 @@ impl Parts {
 
         progress.durable.store(journal.durable().0, Ordering::Release);
         progress.stored.store(stored.0, Ordering::Release);
+        progress.may_go.store(stored.0, Ordering::Release);
         let reader = journal.reader();
         let replay = Replay {
             frames: reader.frames_from(stored),
@@ -95,6 +96,7 @@ impl Parts {
             settings,
             unflushed: 0,
             metrics: SequencerMetrics::default(),
+            space: Space::default(),
         };
         Parts { road, outbox, replay, sequencer, resolver, shards: running, flush, journal: reader, known }
     }
@@ -118,7 +120,7 @@ impl Replay {
     /// The journal is damaged, or cannot be read.
     pub fn step(&mut self, known: &mut recover::Known) -> Result<Step, Exit> {
         let sent = self.progress.markers_sent.load(Ordering::Relaxed);
-        if sent - self.progress.markers_stored.load(Ordering::Acquire) > FLUSHES_UNDER_WAY {
+        if sent - self.progress.markers_taken.load(Ordering::Acquire) > FLUSHES_UNDER_WAY {
             return Ok(Step::Idle);
         }
         let Some(frame) = self.frames.next() else { return Ok(Step::Ended) };

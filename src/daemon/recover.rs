@@ -8,7 +8,7 @@ use crate::books::Books;
 use crate::config::Config;
 use crate::entry::{Activation, SourceProfile};
 use crate::exit::Exit;
-use crate::flush::{FlushError, FlushState};
+use crate::flush::{FlushError, FlushState, Spill};
 use crate::identity::{self, IdentityError, IdentityIndex, Key};
 use crate::images::{ImageMissing, Images};
 use crate::journal::{self, Journal, JournalError};
@@ -85,7 +85,7 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
         folder: config.data_dir.clone(),
         store,
         images: Arc::new(images),
-        journal: journal::Settings::default(),
+        journal: journal::Settings { min_free: config.journal.min_free.0, ..journal::Settings::default() },
         identity: identity::Settings::default(),
         shards: config.shards,
         set_aside: poison::set_aside(&config.data_dir),
@@ -96,6 +96,7 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
 pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
     let Ground { disk, folder, store, images, journal, identity, shards, set_aside } = ground;
     let mut report = Vec::new();
+    let spill_disk = disk.clone();
     let state = store.load().map_err(store_exit)?;
 
     let settings = journal::Settings { verify_from: state.position, at_least: state.position, ..journal };
@@ -123,6 +124,8 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
         position: state.position,
         books: Books::from_stored(state.books.iter().cloned()),
         tariffs: state.tariffs.iter().map(|t| t.digest.clone()).collect(),
+        // What lies there was made from the journal and is made again from it.
+        spill: Spill::open(spill_disk, &folder.join("spill")).map_err(|e| Exit::environment(e))?,
     };
     Ok(Recovered { store, images, journal, identity, resolver, shards, flush, known, report })
 }
@@ -271,8 +274,10 @@ pub fn store_exit(error: StoreError) -> Exit {
 
 /// Which exit code a flush's failure has.
 pub fn flush_exit(error: FlushError) -> Exit {
-    let FlushError::Store(error) = error;
-    store_exit(error)
+    match error {
+        FlushError::Store(error) => store_exit(error),
+        FlushError::Spill(_) | FlushError::Unreadable(_) => Exit::environment(error),
+    }
 }
 
 /// Which exit code a missing image has.

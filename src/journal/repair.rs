@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use zerocopy::FromZeros;
 
+use super::JournalError;
 use super::frame::{BadFrame, FRAME_LIMIT, check, seal};
 use super::recover::{Rest, judge};
 use super::segment::{SEGMENT_HEAD, SegmentHead, path_of, position_of};
-use super::JournalError;
 use crate::batch::{Batch, ENTRY_HEAD, EntryKind, FRAME_HEAD, FRAME_MAGIC, FrameHead, Position, SourceId};
 use crate::entry::Lost;
 use crate::os::disk::Disk;
@@ -92,14 +92,7 @@ fn segment(
                 Rest::Damaged { .. } => rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1),
             },
         };
-        found.push(Damage {
-            file: path.to_path_buf(),
-            offset,
-            position,
-            bytes: lost as u64,
-            why,
-            received_before,
-        });
+        found.push(Damage { file: path.to_path_buf(), offset, position, bytes: lost as u64, why, received_before });
         at += lost;
     }
     Ok(())
@@ -170,12 +163,8 @@ fn fillers(damage: &Damage, kept_in: &str, at: Timestamp) -> Vec<u8> {
 fn filler(length: usize, damage: &Damage, kept_in: &str, at: Timestamp) -> Vec<u8> {
     let mut batch = Batch::new(SourceId(0));
     let Some(room) = length.checked_sub(FRAME_HEAD + ENTRY_HEAD) else { return batch.into_bytes() };
-    let lost = Lost {
-        bytes: damage.bytes,
-        kept_in: kept_in.to_owned(),
-        why: damage.why.what().to_owned(),
-        accepted_at: at.0,
-    };
+    let lost =
+        Lost { bytes: damage.bytes, kept_in: kept_in.to_owned(), why: damage.why.what().to_owned(), accepted_at: at.0 };
     // Plain text and numbers always serialise. Where there is no room for them the file's name has to do.
     let mut payload = serde_json::to_vec(&lost).unwrap_or_default();
     if payload.len() > room {

@@ -2,6 +2,8 @@
 //!
 //! Does not know SQL or files, nor how anything is asked for.
 
+use serde::{Deserialize, Serialize};
+
 use super::answer::SuspenseKey;
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::{Position, SourceId};
@@ -83,7 +85,7 @@ pub struct FlushReport {
 }
 
 /// A tariff or directory that came into force.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ActivationRow {
     /// Running number of its kind, from 0, in the journal's order.
     pub slot: TariffSlot,
@@ -100,7 +102,7 @@ pub struct ActivationRow {
 }
 
 /// A source profile as it stood from a position on.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SourceRow {
     /// Index by which frames name it.
     pub source: SourceId,
@@ -126,7 +128,7 @@ pub struct BasisText {
 }
 
 /// A rated call on its way into the store.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct CallRow<'a> {
     /// The call.
     pub call: RatedCall,
@@ -143,7 +145,7 @@ pub struct CallRow<'a> {
 }
 
 /// Something on its way into suspense.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct SuspendedRow<'a> {
     /// What waits.
     pub key: SuspenseKey,
@@ -176,7 +178,7 @@ pub struct SuspendedRow<'a> {
 }
 
 /// A record that contradicts an earlier one of its identity, on its way into the store.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ConflictRow<'a> {
     /// Its position.
     pub position: Position,
