@@ -74,7 +74,7 @@ fn hash(lines: &[String], format: Format) -> u64 {
 fn decode(bencher: Bencher<'_, '_>, lines: Vec<String>, format: Format) {
     let mut scratch = Scratch::default();
     bencher.counter(ItemsCount::new(lines.len())).counter(bytes(&lines)).bench_local(|| {
-        let mut decoder = Decoder::new(format, "bench");
+        let mut decoder = Decoder::new(format.clone(), "bench");
         let mut sum = 0;
         for line in &lines {
             if let Ok(Line::Record(record)) = decoder.decode(line.as_bytes(), &mut scratch) {

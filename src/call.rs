@@ -83,6 +83,8 @@ named! {
         BeforeBillingStart = "before_billing_start",
         /// The program died on it twice.
         InternalError = "internal_error",
+        /// Told in parts, and a part never came: not charged. It leaves by itself should the part still come.
+        Unfinished = "unfinished",
     }
 }
 
@@ -95,6 +97,7 @@ impl SuspenseReason {
                 | SuspenseReason::Implausible
                 | SuspenseReason::UnknownAccount
                 | SuspenseReason::InternalError
+                | SuspenseReason::Unfinished
         )
     }
 }

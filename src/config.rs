@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::ingest::settings::{Listen, ListenSettings, Protocol};
+use crate::nearest::nearest;
 
-mod nearest;
 mod units;
 
-pub use nearest::nearest;
 pub use units::{ByteSize, Length};
 
 /// What the daemon runs by: every value checked, every path resolved.

@@ -25,6 +25,7 @@ use crate::shard;
 pub mod backup;
 mod doors;
 pub mod engine;
+mod gauges;
 pub mod inside;
 pub mod parts;
 pub mod recover;
@@ -34,9 +35,6 @@ mod watch_rates;
 pub use doors::Posts;
 use engine::Engine;
 use reload::{ReloadError, Reloader};
-
-/// How often the gauges of queues and lag are set.
-const GAUGES_EVERY: Duration = Duration::from_secs(1);
 
 /// Who asks for the first load of a daemon.
 const BY_START: &str = "start";
@@ -84,7 +82,7 @@ pub async fn run(
 
     let mut helpers = JoinSet::new();
     helpers.spawn(flush_timer(engine.road.clone(), Duration::from_micros(config.flush_every.0.max(1_000) as u64)));
-    helpers.spawn(gauges(engine.road.clone()));
+    helpers.spawn(gauges::set(engine.road.clone(), engine.outbox.0.downgrade(), engine.depths.clone()));
     helpers.spawn(metrics.upkeep());
     helpers.spawn(watch_rates::watch(reloader.clone()));
     helpers.spawn(reload_on_signal(reloader.clone()));
@@ -124,6 +122,7 @@ fn describe_metrics() {
     shard::describe();
     flush::describe();
     reload::describe();
+    gauges::describe();
 }
 
 /// Puts the rates folder in force, or keeps the last good images if it is wrong. `by` says who asked.
@@ -192,19 +191,6 @@ async fn flush_timer(road: Road, every: Duration) {
         if road.send(Control::Flush(None)).await.is_err() {
             return;
         }
-    }
-}
-
-async fn gauges(road: Road) {
-    use std::sync::atomic::Ordering::Relaxed;
-    let lag = metrics::gauge!("callrated_journal_lag_records");
-    let mut timer = tokio::time::interval(GAUGES_EVERY);
-    loop {
-        timer.tick().await;
-        let progress = road.progress();
-        let durable = progress.records_durable.load(Relaxed);
-        let waiting = durable.saturating_sub(progress.records_stored.load(Relaxed));
-        lag.set(waiting as f64);
     }
 }
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, TryRecvError};
+use crossbeam::channel::{RecvTimeoutError, TryRecvError};
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -30,7 +30,7 @@ use crate::call::Basis;
 use crate::images::Images;
 use crate::os::clock::Clock;
 use crate::resolver::Gathered;
-use crate::road::{Marker, Road, Step};
+use crate::road::{Inbox, Marker, Road, Step};
 use crate::sequencer::Control;
 use crate::shard::ShardPart;
 use crate::store::{self, Store, StoreError, Unreadable};
@@ -92,7 +92,7 @@ pub enum FlushError {
 
 /// The thread's parts.
 pub struct Flush {
-    inbox: Receiver<Part>,
+    inbox: Inbox<Part>,
     shards: usize,
     store: Arc<dyn Store>,
     images: Arc<Images>,
@@ -136,7 +136,7 @@ struct Open {
 impl Flush {
     /// Puts the parts together.
     pub fn new(
-        inbox: Receiver<Part>,
+        inbox: Inbox<Part>,
         shards: usize,
         store: Arc<dyn Store>,
         images: Arc<Images>,

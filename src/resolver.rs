@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crossbeam::channel::{Receiver, Sender, TryRecvError};
+use crossbeam::channel::{Sender, TryRecvError};
 
 use crate::batch::{Entry, EntryKind, Frame, FrameHead, Position, SourceId};
 use crate::call::{AccountKey, GroupKey, LegKey, SuspenseReason, TariffSlot};
@@ -15,9 +15,10 @@ use crate::directory::{Account, Directory};
 use crate::entry::SourceProfile;
 use crate::identity::{IdentityError, IdentityIndex, Key, Verdict};
 use crate::images::{ImageMissing, Images};
+use crate::poison;
 use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::{Direction, Record};
-use crate::road::{Became, Step, Travel};
+use crate::road::{Became, Inbox, Step, Travel};
 use crate::shard::{LegBatch, LegJob, ToShard};
 use crate::time::{Period, Timestamp};
 
@@ -25,14 +26,16 @@ mod answers;
 mod changes;
 mod gather;
 mod metrics;
+mod pieces;
 mod state;
 
+pub use gather::{AssembledCall, ConflictFound, Gathered, SuspendedRecord, TariffActivated};
 use gather::{BecameOf, Tally};
-pub use gather::{ConflictFound, Gathered, SuspendedRecord, TariffActivated};
 pub use metrics::describe;
 pub use state::{KnownTariff, ResolverState};
 
 use metrics::ResolverMetrics;
+use pieces::{PieceFate, Wholes};
 use state::in_force;
 
 /// Why the resolver cannot go on: the environment gave out, or its data is damaged.
@@ -51,7 +54,7 @@ pub enum ResolverError {
 
 /// The thread's parts.
 pub struct Resolver {
-    inbox: Receiver<Travel>,
+    inbox: Inbox<Travel>,
     shards: Vec<Sender<ToShard>>,
     flush: Sender<crate::flush::Part>,
     index: IdentityIndex,
@@ -81,7 +84,7 @@ struct Claim {
 impl Resolver {
     /// Puts the parts together.
     pub fn new(
-        inbox: Receiver<Travel>,
+        inbox: Inbox<Travel>,
         shards: Vec<Sender<ToShard>>,
         flush: Sender<crate::flush::Part>,
         index: IdentityIndex,
@@ -113,6 +116,7 @@ impl Resolver {
         if let Some(directory) = resolver.state.directory.clone() {
             resolver.use_directory(directory);
         }
+        resolver.metrics.identity(resolver.index.len(), resolver.index.memory_bytes());
         resolver
     }
 
@@ -151,31 +155,51 @@ impl Resolver {
         let head = frame.head();
         let source = SourceId(head.source.get());
         let mut claims = Vec::with_capacity(head.entries.get() as usize);
-        let (mut records, mut unanswered, before) = (0u64, 0u64, self.tally.settled());
+        let (mut records, mut unanswered, mut parts, before) = (0u64, 0u64, 0u64, self.tally.settled());
+        let mut wholes = Wholes::default();
         self.keys.clear();
         for entry in frame.entries() {
             if entry.kind != EntryKind::Record as u8 {
-                // A change applies to what stands behind it, so what stands before it is settled first.
-                self.settle(frame, &head, &mut claims)?;
+                poison::nowhere();
+                // What stands before it is settled first: a change applies only to what stands behind it.
+                if !claims.is_empty() {
+                    self.settle(frame, &head, &mut claims)?;
+                    self.hand_over(frame);
+                }
+                if entry.kind == EntryKind::Piece as u8 {
+                    records += 1;
+                    match self.piece(frame, &entry, &mut wholes)? {
+                        PieceFate::Part => parts += 1,
+                        PieceFate::Unanswered => unanswered += 1,
+                        PieceFate::Repeat | PieceFate::Call => {}
+                    }
+                    continue;
+                }
+                self.settle_wholes(frame, &head, &mut wholes)?;
                 self.change(frame, &entry)?;
                 continue;
             }
             records += 1;
+            self.settle_wholes(frame, &head, &mut wholes)?;
+            poison::at(entry.position);
             let record = read(&entry)?;
             if rating::answered(&record) == Answered::No {
                 unanswered += 1;
                 continue;
             }
+            self.tally.differ += u64::from(rating::durations_differ(&record));
             self.keys.push(Key { identity: record.identity(), content: record.content(), position: entry.position });
             claims.push(Claim { at: offset(frame, entry.payload), length: entry.payload.len() });
         }
         self.settle(frame, &head, &mut claims)?;
+        self.settle_wholes(frame, &head, &mut wholes)?;
+        poison::nowhere();
         let (received, refused) = (u64::from(head.received.get()), u64::from(head.refused.get()));
         self.tally.frame(source, received, refused, records, unanswered);
         self.became.frame(
             source,
             records,
-            Became { received, refused, unanswered, ..self.tally.settled().since(before) },
+            Became { received, refused, unanswered, parts, ..self.tally.settled().since(before) },
         );
         self.metrics.publish(&mut self.tally);
         self.hand_over(frame);
@@ -189,6 +213,8 @@ impl Resolver {
         }
         let mut verdicts = std::mem::take(&mut self.verdicts);
         verdicts.clear();
+        // The index is asked for all of them at once.
+        poison::nowhere();
         self.index.check(&self.keys, &mut verdicts)?;
         let received_at = Timestamp(head.received_at.get());
         for (i, (claim, verdict)) in claims.drain(..).zip(&verdicts).enumerate() {
@@ -226,12 +252,14 @@ impl Resolver {
 
     /// Whose call, and on to the shards; or into suspense.
     fn resolve(&mut self, frame: &Frame, job: Job) -> Result<(), ResolverError> {
-        crate::poison::at(job.attempt);
+        poison::at(job.attempt);
         if self.state.set_aside.contains(&job.attempt) {
             tracing::error!("the record at position {} ended the process twice; it is kept in suspense", job.position);
             return self.suspend(frame, &job, SuspenseReason::InternalError, "the program died on it twice");
         }
         let bytes = &frame.bytes[job.at..job.at + job.length];
+        #[cfg(debug_assertions)]
+        poison::pretend("resolved", bytes);
         let record = Record::decode(bytes).map_err(|e| ResolverError::Entry(job.position, e.to_string()))?;
         let Some(directory) = self.state.directory.clone() else {
             return self.suspend(frame, &job, SuspenseReason::UnknownAccount, "no directory is in force");
@@ -289,7 +317,7 @@ impl Resolver {
         match job.only {
             // A leg that is retried and whose record no longer yields legs stays what it was.
             Some((leg, held)) => {
-                self.tally.leg_stays(leg, held);
+                self.tally.leg_stays(held.0, held.1);
                 self.tally.gathered.suspended.push(SuspendedRecord::of(
                     frame,
                     job,

@@ -3,7 +3,10 @@
 //! Does not know what any part does with what it is handed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use crossbeam::channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::{Batch, Frame, Position, SourceId};
@@ -23,6 +26,62 @@ pub enum Travel {
     Marker(Marker),
     /// A question that sees everything before it.
     Ask(Question),
+}
+
+/// The receiving end of a queue between two parts of the road; tells outside how many things wait in it.
+#[derive(Debug)]
+pub struct Inbox<T> {
+    receiver: Receiver<T>,
+    depth: Depth,
+}
+
+/// How many things wait in a queue, as of the last time one was taken out.
+#[derive(Clone, Debug, Default)]
+pub struct Depth(Arc<AtomicUsize>);
+
+impl Depth {
+    /// How many.
+    pub fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A queue of at most so many things.
+pub fn queue<T>(most: usize) -> (Sender<T>, Inbox<T>) {
+    let (sender, receiver) = crossbeam::channel::bounded(most);
+    (sender, Inbox { receiver, depth: Depth::default() })
+}
+
+impl<T> Inbox<T> {
+    /// What tells outside how many wait.
+    pub fn depth(&self) -> Depth {
+        self.depth.clone()
+    }
+
+    /// Waits for the next one; an error: nothing more will come.
+    pub fn recv(&self) -> Result<T, RecvError> {
+        let taken = self.receiver.recv();
+        self.tell();
+        taken
+    }
+
+    /// The same, but not longer than that.
+    pub fn recv_timeout(&self, patience: Duration) -> Result<T, RecvTimeoutError> {
+        let taken = self.receiver.recv_timeout(patience);
+        self.tell();
+        taken
+    }
+
+    /// The next one, if it is there.
+    pub fn try_recv(&self) -> Result<T, TryRecvError> {
+        let taken = self.receiver.try_recv();
+        self.tell();
+        taken
+    }
+
+    fn tell(&self) {
+        self.depth.0.store(self.receiver.len(), Ordering::Relaxed);
+    }
 }
 
 /// What a part of the road did when it was told to go on without waiting. Each part runs as a loop in a thread of its
@@ -71,6 +130,11 @@ pub enum Question {
         /// Content and position of each that is known.
         reply: oneshot::Sender<Vec<Option<(Content, Position)>>>,
     },
+    /// How many calls told in parts are remembered: as long as there are any, ticks are needed.
+    OpenCalls {
+        /// The number.
+        reply: oneshot::Sender<usize>,
+    },
     /// What became of the records of one source since this process began.
     Became {
         /// Which source.
@@ -82,7 +146,9 @@ pub enum Question {
 
 /// What became of records, each counted once when it passed the resolver; a later retry changes nothing here.
 ///
-/// `received = refused + unanswered + duplicate + conflict + suspended + resolved`
+/// `received = refused + unanswered + duplicate + conflict + suspended + resolved + parts`
+///
+/// A piece that completes a call counts as what becomes of the call, any other piece of it under `parts`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 #[allow(missing_docs)]
 pub struct Became {
@@ -93,6 +159,7 @@ pub struct Became {
     pub conflict: u64,
     pub suspended: u64,
     pub resolved: u64,
+    pub parts: u64,
 }
 
 impl Became {
@@ -106,6 +173,7 @@ impl Became {
             conflict: self.conflict - before.conflict,
             suspended: self.suspended - before.suspended,
             resolved: self.resolved - before.resolved,
+            parts: self.parts - before.parts,
         }
     }
 
@@ -118,6 +186,7 @@ impl Became {
         self.conflict += other.conflict;
         self.suspended += other.suspended;
         self.resolved += other.resolved;
+        self.parts += other.parts;
     }
 }
 
@@ -134,10 +203,24 @@ pub struct UsageLine {
     pub usage: Usage,
 }
 
+impl UsageLine {
+    /// Adds a line to those gathered so far, of which there is one for each type and currency, in their order. An account
+    /// has several in one month if it changed its billing group.
+    pub fn gather(lines: &mut Vec<UsageLine>, line: &UsageLine) {
+        match lines.binary_search_by_key(&(line.call_type, line.currency), |l| (l.call_type, l.currency)) {
+            Ok(at) => {
+                lines[at].usage.add(&line.usage);
+                lines[at].decimals = lines[at].decimals.max(line.decimals);
+            }
+            Err(at) => lines.insert(at, *line),
+        }
+    }
+}
+
 /// An account's usage as its shard holds it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct LiveUsage {
-    /// Lines by call type.
+    /// Lines in the order of call type and currency.
     pub lines: Vec<UsageLine>,
     /// Allowance seconds drawn by the account's group in the period.
     pub used_seconds: u64,
@@ -146,16 +229,7 @@ pub struct LiveUsage {
 impl LiveUsage {
     /// Adds what another shard holds.
     fn merge(&mut self, other: LiveUsage) {
-        for line in other.lines {
-            match self.lines.iter_mut().find(|l| l.call_type == line.call_type && l.currency == line.currency) {
-                Some(sum) => {
-                    sum.usage.add(&line.usage);
-                    sum.decimals = sum.decimals.max(line.decimals);
-                }
-                None => self.lines.push(line),
-            }
-        }
-        self.lines.sort_by_key(|l| (l.call_type, l.currency));
+        other.lines.iter().for_each(|line| UsageLine::gather(&mut self.lines, line));
         // Only the shard of the group has drawn anything.
         self.used_seconds += other.used_seconds;
     }
@@ -177,6 +251,11 @@ impl Road {
     /// A handle over the sequencer's second queue.
     pub fn new(controls: mpsc::Sender<Control>, progress: Arc<Progress>) -> Road {
         Road { controls, progress }
+    }
+
+    /// Questions and changes that wait for the sequencer.
+    pub fn waiting(&self) -> usize {
+        self.controls.max_capacity() - self.controls.capacity()
     }
 
     /// How far the parts are.
@@ -209,6 +288,13 @@ impl Road {
         answer.await.map_err(|_| RoadClosed)
     }
 
+    /// How many calls told in parts are remembered.
+    pub async fn open_calls(&self) -> Result<usize, RoadClosed> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Control::Ask(Question::OpenCalls { reply })).await?;
+        answer.await.map_err(|_| RoadClosed)
+    }
+
     /// Puts everything acknowledged so far into the store; the position it then has.
     pub async fn flush(&self) -> Result<Position, RoadClosed> {
         let (reply, answer) = oneshot::channel();
@@ -231,5 +317,45 @@ impl Road {
     /// The same without waiting: for what can be left out when the queue is full.
     pub fn try_send(&self, control: Control) -> Result<(), RoadClosed> {
         self.controls.try_send(control).map_err(|_| RoadClosed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_one_type_and_currency_become_one() {
+        let line = |call_type, currency: &[u8; 3], decimals, cost| UsageLine {
+            call_type,
+            currency: *currency,
+            decimals,
+            usage: Usage { calls: 1, cost, ..Usage::default() },
+        };
+        use CallType::{Included, International, Overage};
+        let mut lines = Vec::new();
+        for one in [
+            line(International, b"USD", 4, 1),
+            line(Included, b"EUR", 2, 2),
+            line(International, b"EUR", 4, 4),
+            line(Included, b"EUR", 4, 8),
+            line(Overage, b"EUR", 4, 16),
+            line(International, b"EUR", 2, 32),
+        ] {
+            UsageLine::gather(&mut lines, &one);
+        }
+        let shown: Vec<_> = lines
+            .iter()
+            .map(|l| (l.call_type, str::from_utf8(&l.currency).unwrap(), l.decimals, l.usage.calls, l.usage.cost))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                (Included, "EUR", 4, 2, 10),
+                (Overage, "EUR", 4, 1, 16),
+                (International, "EUR", 4, 2, 36),
+                (International, "USD", 4, 1, 1),
+            ]
+        );
     }
 }

@@ -370,3 +370,6 @@ impl Sequencer {
         let _ = self.onward.send(travel);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,7 @@ impl fmt::Display for Timestamp {
 }
 
 /// An IANA time zone, looked up once and then shared.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Zone(TimeZone);
 
 /// The name of a time zone that the compiled-in database does not have.

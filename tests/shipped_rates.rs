@@ -160,13 +160,24 @@ fn the_world_decks_have_one_price_per_country_and_kind() {
     }
 }
 
-#[test]
-fn the_generator_would_write_the_decks_that_ship() {
-    let script = folder().join("generate_decks.py");
-    match std::process::Command::new("python3").arg("-B").arg(script).arg("--check").output() {
+/// Runs a script of the folder, which fails if it would write something else than what ships.
+fn check_with_python(script: &str, arguments: &[&Path]) {
+    let script = folder().join(script);
+    match std::process::Command::new("python3").arg("-B").arg(script).arg("--check").args(arguments).output() {
         Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
         Err(error) => eprintln!("python3 is not here ({error}): not checked"),
     }
+}
+
+#[test]
+fn the_generator_would_write_the_decks_that_ship() {
+    check_with_python("generate_decks.py", &[]);
+}
+
+#[test]
+fn the_generator_would_write_the_numbering_plan_that_ships() {
+    let metadata = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/PhoneNumberMetadata.xml.gz");
+    check_with_python("generate_numbering.py", &[&metadata, &folder().join("numbering.csv")]);
 }
 
 #[test]

@@ -170,6 +170,7 @@ fn summary(total: &Became, arguments: &ImportArguments, listed: u64) -> Result<(
         ("conflict", total.conflict),
         ("suspended", total.suspended),
         ("resolved", total.resolved),
+        ("parts", total.parts),
     ] {
         table.add_row([name.to_owned(), out::grouped(count)]);
     }

@@ -16,6 +16,7 @@ use crate::ingest::counters::Counters;
 use crate::ingest::settings::{Listen, NODE_DEFAULT, Protocol};
 use crate::ingest::{Door, Stop, tcp, udp};
 use crate::road::Road;
+use crate::time::Zone;
 use crate::wire::Format;
 
 /// Name of the source of records posted to the API.
@@ -46,9 +47,10 @@ pub(super) async fn open(
         let door = Arc::new(Door {
             source: *id,
             name: listen.profile.listener.clone(),
-            format: listen.format,
+            format: listen.format.clone(),
             columns: listen.columns.clone(),
             node: listen.node.clone(),
+            zone: listen.zone.clone(),
             allow: listen.allow.clone(),
             outbox: engine.outbox.clone(),
             counters: Arc::new(Counters::new(&listen.profile.listener)),
@@ -74,6 +76,7 @@ pub(super) async fn posts(engine: &mut Engine) -> Result<Posts, Exit> {
             format: Format::Auto,
             columns: None,
             node: NODE_DEFAULT.to_owned(),
+            zone: Zone::UTC,
             allow: Allow::default(),
             outbox: engine.outbox.clone(),
             counters: Arc::new(Counters::new(name)),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::assembly::{Assembly, CallKey};
 use crate::batch::{EntryKind, Frame, Position};
 use crate::books::Books;
 use crate::config::Config;
@@ -80,7 +81,7 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store).map_err(store_exit)?);
     let images = Images::open(&config.data_dir.join("images"))
         .map_err(|e| Exit::environment(format!("the folder of images cannot be made: {e}")))?;
-    recover_from(Ground {
+    let recovered = recover_from(Ground {
         disk: Arc::new(RealDisk),
         folder: config.data_dir.clone(),
         store,
@@ -89,7 +90,10 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
         identity: identity::Settings::default(),
         shards: config.shards,
         set_aside: poison::set_aside(&config.data_dir),
-    })
+    })?;
+    poison::forget_before(&config.data_dir, recovered.flush.position)
+        .map_err(|e| Exit::environment(format!("{} cannot be written: {e}", config.data_dir.display())))?;
+    Ok(recovered)
 }
 
 /// Opens it all, in the order in which one depends on the other.
@@ -118,7 +122,8 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
 
     let known = known(&state);
     let mut resolver = resolver_state(&state, &images, &known)?;
-    resolver.set_aside = set_aside;
+    // What is stored is never rated again, and a restored folder goes on at positions that may have been others' before.
+    resolver.set_aside = set_aside.into_iter().filter(|position| *position >= state.position).collect();
     let shards = shard_states(&state, shards);
     let flush = FlushState {
         position: state.position,
@@ -230,8 +235,18 @@ fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result
         directory,
         directories: state.directories.len() as u16,
         set_aside: Vec::new(),
+        assembly: assembly(state)?,
         attempts: state.retried.iter().map(|r| ((r.key.position, r.key.leg), r.attempt)).collect(),
     })
+}
+
+/// Calls told in parts that are not whole yet.
+fn assembly(state: &StoredState) -> Result<Assembly, Exit> {
+    let mut assembly = Assembly::default();
+    for (key, bytes) in &state.open_calls {
+        assembly.load(CallKey(*key), bytes).map_err(|e| Exit::damaged(format!("the store: {e}")))?;
+    }
+    Ok(assembly)
 }
 
 fn shard_states(state: &StoredState, shards: usize) -> Vec<ShardState> {
@@ -299,7 +314,14 @@ pub fn resolver_exit(error: ResolverError) -> Exit {
 
 /// Which exit code a journal's failure has.
 pub fn journal_exit(error: JournalError) -> Exit {
-    match error {
+    match &error {
+        JournalError::Damaged { file, offset, .. } if *offset > 0 => {
+            let file = file.display();
+            Exit::damaged(format!(
+                "{error}; look at it with `callrated journal inspect {file}`, then restore a backup, or give up what lies \
+                 there (it is kept beside the journal) with `callrated journal repair --accept-loss {file}@{offset}`"
+            ))
+        }
         JournalError::Damaged { .. }
         | JournalError::EndLost { .. }
         | JournalError::NewerVersion { .. }

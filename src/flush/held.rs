@@ -67,9 +67,10 @@ impl Gathering {
             .sum();
         let kept: usize = gathered.suspended.iter().map(|kept| size_of_val(kept) + kept.length).sum();
         let conflicts: usize = gathered.conflicts.iter().map(|one| size_of_val(one) + one.length).sum();
+        let open: usize = gathered.open_calls.iter().map(|(_, state)| 48 + state.as_ref().map_or(0, Vec::len)).sum();
         // A counter of the books: its name, its value, its place in the tree.
         let counters = books.iter().count() * 96;
-        Gathering { gathered, shards, books, bytes: (parts + kept + conflicts + counters) as u64 }
+        Gathering { gathered, shards, books, bytes: (parts + kept + conflicts + open + counters) as u64 }
     }
 }
 
@@ -115,6 +116,8 @@ impl Held {
             released: &rows.released,
             retried: &rows.retried,
             conflicts: &rows.conflicts,
+            assembled: &rows.assembled,
+            open_calls: &rows.open_calls,
             books: &books,
         }))
     }

@@ -35,7 +35,8 @@ pub(super) struct Asked {
     node: Option<String>,
 }
 
-/// What became of the records of a body: `received = refused + unanswered + duplicate + conflict + suspended + resolved`.
+/// What became of the records of a body: `received = refused + unanswered + duplicate + conflict + suspended + resolved
+/// + parts`.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Imported {
     received: u64,
@@ -45,6 +46,8 @@ pub(super) struct Imported {
     conflict: u64,
     suspended: u64,
     resolved: u64,
+    /// Parts of calls that another part completes, or has completed.
+    parts: u64,
     /// Refused lines with the reason.
     refusals: Vec<ImportRefusal>,
     /// Refused lines that are not listed.
@@ -95,9 +98,10 @@ async fn counted(app: &App, node: String, headers: HeaderMap, body: Body) -> Res
     let door = Door {
         source: app.import.source,
         name: app.import.name.clone(),
-        format: app.import.format,
+        format: app.import.format.clone(),
         columns: app.import.columns.clone(),
         node,
+        zone: app.import.zone.clone(),
         allow: app.import.allow.clone(),
         outbox: app.import.outbox.clone(),
         counters: Arc::<Counters>::clone(&app.import.counters),
@@ -110,11 +114,21 @@ async fn counted(app: &App, node: String, headers: HeaderMap, body: Body) -> Res
 }
 
 fn answer(posted: Posted, became: Became, outcome: Result<(), PostError>) -> Response {
-    let Became { received, refused, unanswered, duplicate, conflict, suspended, resolved } = became;
+    let Became { received, refused, unanswered, duplicate, conflict, suspended, resolved, parts } = became;
     let refusals = posted.refused.into_iter().map(|r| ImportRefusal { line: r.line, error: r.error }).collect();
     let refusals_more = posted.refused_more;
-    let shown =
-        Imported { received, refused, unanswered, duplicate, conflict, suspended, resolved, refusals, refusals_more };
+    let shown = Imported {
+        received,
+        refused,
+        unanswered,
+        duplicate,
+        conflict,
+        suspended,
+        resolved,
+        parts,
+        refusals,
+        refusals_more,
+    };
     match outcome {
         Ok(()) => Json(shown).into_response(),
         // What was taken before is safe, and counted: the client goes on behind it.

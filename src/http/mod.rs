@@ -24,6 +24,7 @@ use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -47,6 +48,7 @@ mod accounts;
 pub mod auth;
 mod backup;
 mod calls;
+mod conflicts;
 mod details;
 mod health;
 mod import;
@@ -213,6 +215,7 @@ fn api() -> Routes {
         .scoped(Method::GET, "/v1/directory", Read, accounts::directory)
         .scoped(Method::GET, "/v1/suspense", Operate, suspense::list)
         .scoped(Method::POST, "/v1/suspense/retry", Operate, suspense::retry)
+        .scoped(Method::GET, "/v1/conflicts", Operate, conflicts::list)
         .scoped(Method::POST, "/v1/tariff/reload", Operate, tariff::reload)
         .scoped(Method::POST, "/v1/import", Operate, import::post)
         .scoped(Method::GET, "/v1/verify", Operate, verify::verify)
@@ -336,12 +339,19 @@ pub async fn serve(app: App, config: &Config, stop: &Stop, tasks: &mut JoinSet<(
     Ok(addresses)
 }
 
-/// Sees changes of the tokens file.
+/// Sees changes of the tokens file by themselves, and reads it at SIGHUP whatever its time and length say.
 async fn look_at_tokens(guard: Arc<Guard>, mut stop: Stop) {
+    // Where signals cannot be received, looking every other second still sees what changes.
+    let mut hangups = signal(SignalKind::hangup()).ok();
+    let mut hangup = async || match &mut hangups {
+        Some(hangups) => drop(hangups.recv().await),
+        None => std::future::pending().await,
+    };
     loop {
         tokio::select! {
             () = stop.stopped() => return,
-            () = tokio::time::sleep(auth::LOOK_EVERY) => guard.look(),
+            () = hangup() => guard.look(true),
+            () = tokio::time::sleep(auth::LOOK_EVERY) => guard.look(false),
         }
     }
 }

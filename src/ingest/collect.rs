@@ -5,7 +5,8 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::batch::Batch;
-use crate::wire::{Decoder, Line, Refusal, Scratch};
+use crate::piece::Piece;
+use crate::wire::{Decoder, Line, Refusal, Scratch, Skip};
 
 use super::counters::Tally;
 use super::{BATCH_BYTES, Door};
@@ -79,6 +80,10 @@ impl<'d> Collector<'d> {
     #[inline]
     pub fn line(&mut self, number: u64, line: &[u8]) {
         match self.decoder.decode(line, &mut self.scratch) {
+            Ok(Line::Piece(piece)) => {
+                self.tally.received += 1;
+                self.batch.push_piece(&piece);
+            }
             Ok(Line::Record(record)) => {
                 self.tally.received += 1;
                 self.batch.push_record(&record);
@@ -86,9 +91,23 @@ impl<'d> Collector<'d> {
                     sequences.push((NodeHash::of(record.node), seq));
                 }
             }
+            Ok(Line::Skipped(skip)) => self.skip(skip),
             Ok(Line::Header | Line::Blank) => {}
             Err(refusal) => self.refuse(number, refusal),
         }
+    }
+
+    /// Counts a line as skipped: no record of ours, so not in the books.
+    fn skip(&mut self, skip: Skip) {
+        if let Some(count) = self.tally.skipped.get_mut(skip as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Takes a part of a call.
+    pub fn piece(&mut self, piece: &Piece<'_>) {
+        self.tally.received += 1;
+        self.batch.push_piece(piece);
     }
 
     /// Counts a line as refused.
@@ -119,10 +138,10 @@ impl<'d> Collector<'d> {
 
     /// What was gathered since the last time, if anything; its counts are published.
     pub fn take(&mut self) -> Option<Gathered> {
+        self.door.counters.publish(self.decoder.format(), &std::mem::take(&mut self.tally));
         if self.batch.is_empty() {
             return None;
         }
-        self.door.counters.publish(self.decoder.format(), &std::mem::take(&mut self.tally));
         let batch = std::mem::replace(&mut self.batch, Batch::new(self.door.source));
         let refused = std::mem::take(&mut self.refused);
         if let Some(first) = refused.first()

@@ -3,16 +3,21 @@
 //! Does not know how metrics are exported.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 
 use metrics::{Counter, counter, describe_counter};
 
 use super::NotTaken;
-use crate::wire::{Format, Refusal};
+use crate::wire::{Refusal, Skip};
 
 /// Says what the counters of this part mean; once, after the recorder is installed.
 pub fn describe() {
     describe_counter!("callrated_records_received_total", "Records received by the doors, good or bad");
     describe_counter!("callrated_records_refused_total", "Records refused at the doors, by reason");
+    describe_counter!(
+        "callrated_records_skipped_total",
+        "Messages that were understood and are no record of ours, by reason; not in the books"
+    );
     describe_counter!("callrated_senders_refused_total", "Connections, datagrams and requests turned away unread");
     describe_counter!(
         "callrated_udp_dropped_total",
@@ -34,7 +39,10 @@ pub enum TurnedAway {
 /// Kept handles of one listener.
 #[derive(Debug)]
 pub struct Counters {
-    received: [Counter; Format::ALL.len()],
+    listener: String,
+    /// By format; a new one is met seldom: at first, or where a sender says what it writes.
+    received: RwLock<Vec<(String, Counter)>>,
+    skipped: [Counter; Skip::ALL.len()],
     refused: [Counter; Refusal::REASONS.len()],
     journal_full: Counter,
     shutting_down: Counter,
@@ -62,8 +70,11 @@ impl Counters {
         let refused = |reason: &'static str| counter!("callrated_records_refused_total", "listener" => listener.to_owned(), "reason" => reason);
         let away = |reason: &'static str| counter!("callrated_senders_refused_total", "listener" => listener.to_owned(), "reason" => reason);
         Counters {
-            received: Format::ALL.map(|format| {
-                counter!("callrated_records_received_total", "listener" => listener.to_owned(), "format" => format.name())
+            listener: listener.to_owned(),
+            // The two that nobody has to name are shown before their first record.
+            received: RwLock::new(["json", "csv"].map(|format| (format.to_owned(), received(listener, format))).into()),
+            skipped: Skip::ALL.map(|skip| {
+                counter!("callrated_records_skipped_total", "listener" => listener.to_owned(), "reason" => skip.reason())
             }),
             refused: Refusal::REASONS.map(refused),
             journal_full: refused(NotTaken::JournalFull.reason()),
@@ -78,14 +89,34 @@ impl Counters {
     }
 
     /// Adds what a batch counted.
-    pub fn publish(&self, format: Format, tally: &Tally) {
-        if let Some(received) = self.received.get(format as usize) {
-            received.increment(tally.received);
+    pub fn publish(&self, format: &str, tally: &Tally) {
+        if tally.received > 0 {
+            self.received(format, tally.received);
+        }
+        for (counter, count) in self.skipped.iter().zip(tally.skipped) {
+            if count > 0 {
+                counter.increment(count);
+            }
         }
         for (counter, count) in self.refused.iter().zip(tally.refused) {
             if count > 0 {
                 counter.increment(count);
             }
+        }
+    }
+
+    fn received(&self, format: &str, count: u64) {
+        let known = |formats: &[(String, Counter)]| {
+            formats.iter().find(|(name, _)| name == format).map(|(_, counter)| counter.increment(count)).is_some()
+        };
+        if known(&self.received.read().unwrap_or_else(PoisonError::into_inner)) {
+            return;
+        }
+        let mut formats = self.received.write().unwrap_or_else(PoisonError::into_inner);
+        if !known(&formats) {
+            let counter = received(&self.listener, format);
+            counter.increment(count);
+            formats.push((format.to_owned(), counter));
         }
     }
 
@@ -114,6 +145,10 @@ impl Counters {
     }
 }
 
+fn received(listener: &str, format: &str) -> Counter {
+    counter!("callrated_records_received_total", "listener" => listener.to_owned(), "format" => format.to_owned())
+}
+
 /// What one batch counted.
 #[derive(Clone, Copy, Default)]
 pub struct Tally {
@@ -121,6 +156,8 @@ pub struct Tally {
     pub received: u64,
     /// Refused, by [`Refusal::index`].
     pub refused: [u64; Refusal::REASONS.len()],
+    /// Skipped, in the order of [`Skip::ALL`].
+    pub skipped: [u64; Skip::ALL.len()],
 }
 
 #[cfg(test)]

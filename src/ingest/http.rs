@@ -195,9 +195,9 @@ impl<'d> Post<'d> {
         let format = match kind {
             Kind::Json | Kind::Document => Format::Json,
             Kind::Csv => Format::Csv,
-            Kind::Any => self.door.format,
+            Kind::Any => self.door.format.clone(),
         };
-        self.collector.set_decoder(self.door.decoder_of(format));
+        self.collector.set_decoder(self.door.decoder_of(&format));
         match kind {
             Kind::Document => Framing::Elements { elements: Elements::new(RAW_MAX), buffer: BytesMut::new(), count: 0 },
             _ => Framing::Lines(Lines::new(RAW_MAX)),

@@ -24,7 +24,8 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::batch::{Batch, Position, SourceId};
-use crate::wire::{Decoder, Format, csv::Columns};
+use crate::time::Zone;
+use crate::wire::{Decoder, Format, Origin, csv::Columns};
 
 use allow::Allow;
 use counters::Counters;
@@ -112,6 +113,13 @@ impl Pending {
     pub async fn durable(self) -> Durable {
         self.0.await.unwrap_or(Err(NotTaken::ShuttingDown))
     }
+
+    /// The same as a poll, for those who look without waiting.
+    #[cfg(test)]
+    pub(crate) fn poll_durable(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Durable> {
+        let answer = std::future::Future::poll(std::pin::Pin::new(&mut self.0), context);
+        answer.map(|durable| durable.unwrap_or(Err(NotTaken::ShuttingDown)))
+    }
 }
 
 /// What a listener is, once its settings are checked and its profile is journalled.
@@ -127,6 +135,8 @@ pub struct Door {
     pub columns: Option<Columns>,
     /// The node of records that name none.
     pub node: String,
+    /// The zone of times that bring no offset.
+    pub zone: Zone,
     /// Who may send.
     pub allow: Allow,
     /// Where batches go.
@@ -138,14 +148,15 @@ pub struct Door {
 impl Door {
     /// A decoder for a new connection, datagram or body.
     pub fn decoder(&self) -> Decoder {
-        self.decoder_of(self.format)
+        self.decoder_of(&self.format)
     }
 
     /// The same where the sender said what it writes.
-    pub fn decoder_of(&self, format: Format) -> Decoder {
-        let decoder = Decoder::new(format, &self.node);
+    pub fn decoder_of(&self, format: &Format) -> Decoder {
+        let origin = Origin { node: self.node.as_bytes().into(), zone: self.zone.clone() };
+        let decoder = Decoder::of(format, &origin);
         match &self.columns {
-            Some(columns) if format != Format::Json => decoder.with_columns(columns.clone()),
+            Some(columns) if *format != Format::Json => decoder.with_columns(columns.clone()),
             _ => decoder,
         }
     }

@@ -58,7 +58,7 @@ pub struct ListenSettings {
     /// Dialling plan where no account is known yet, ISO 3166 alpha-2.
     #[serde(default)]
     pub country: Option<String>,
-    /// IANA zone of times that bring no offset. Checked here; native records always bring one.
+    /// IANA zone of times that bring no offset; UTC. Native records always bring one.
     #[serde(default)]
     pub timezone: Option<String>,
     /// Account to which everything from here belongs.
@@ -76,6 +76,9 @@ pub struct ListenSettings {
     /// Networks that may send; loopback.
     #[serde(default)]
     pub allow: Option<Vec<String>>,
+    /// Hours for which a call told in parts may be open before it waits in suspense for its end; 25.
+    #[serde(default)]
+    pub max_open_hours: Option<u32>,
     /// UDP sockets that share the port, each read by its own task; one.
     #[serde(default)]
     pub sockets: Option<u16>,
@@ -133,6 +136,8 @@ pub struct Listen {
     pub columns: Option<Columns>,
     /// Node of records that name none.
     pub node: String,
+    /// The zone of times that bring no offset.
+    pub zone: Zone,
     /// Who may send.
     pub allow: Allow,
     /// UDP sockets on the port.
@@ -159,6 +164,7 @@ impl ListenSettings {
             talk: Talk::default(),
             strip: Vec::new(),
             allow: None,
+            max_open_hours: None,
             sockets: None,
             receive_buffer: None,
         }
@@ -180,9 +186,7 @@ impl ListenSettings {
         {
             return Err(BadListen::Country(country.clone()));
         }
-        if let Some(zone) = &self.timezone {
-            Zone::named(zone)?;
-        }
+        let zone = self.timezone.as_deref().map_or(Ok(Zone::UTC), Zone::named)?;
         for (what, name) in [("node", &self.node), ("account", &self.account)] {
             if let Some(name) = name
                 && (name.is_empty() || name.len() > 255 || name.bytes().any(|b| b < 0x20))
@@ -201,6 +205,9 @@ impl ListenSettings {
         if !(1..=64).contains(&sockets) {
             return Err(BadListen::Range("sockets", 1, 64));
         }
+        if self.max_open_hours.is_some_and(|hours| !(1..=24 * 31).contains(&hours)) {
+            return Err(BadListen::Range("max_open_hours", 1, 24 * 31));
+        }
         // Linux holds the size in an int and doubles it.
         let receive_buffer = self.receive_buffer.unwrap_or(4 << 20);
         if !(4096..=1 << 30).contains(&receive_buffer) {
@@ -212,6 +219,7 @@ impl ListenSettings {
             format,
             columns,
             node: self.node.clone().unwrap_or_else(|| NODE_DEFAULT.to_owned()),
+            zone,
             allow,
             sockets,
             receive_buffer,
@@ -224,6 +232,7 @@ impl ListenSettings {
                 talk: self.talk,
                 strip: self.strip.clone(),
                 max_age_days: MAX_AGE_DAYS,
+                max_open_seconds: self.max_open_hours.unwrap_or(0) * 3600,
             },
         })
     }
@@ -256,6 +265,7 @@ mod tests {
             talk: Talk::EndAnswer,
             strip: vec!["*67".to_owned()],
             max_age_days: 90,
+            max_open_seconds: 0,
         };
         assert_eq!(listen.profile, profile);
     }

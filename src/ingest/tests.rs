@@ -75,6 +75,7 @@ pub(super) fn door(format: Format, outbox: Outbox) -> Door {
         format,
         columns: None,
         node: "listener".to_owned(),
+        zone: crate::time::Zone::UTC,
         allow: Allow::default(),
         outbox,
         counters: Arc::new(Counters::new("test")),

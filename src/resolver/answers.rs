@@ -21,7 +21,9 @@ impl Resolver {
         }
         let (mut gathered, share) = self.tally.take(&self.state.sources);
         gathered.covered = self.covered;
-        self.metrics.identity(self.index.len());
+        gathered.open_calls = self.state.assembly.changes();
+        self.metrics.identity(self.index.len(), self.index.memory_bytes());
+        self.metrics.open_calls(self.state.assembly.len());
         let (number, upto) = (marker.number, marker.upto);
         let _ = self.flush.send(Part::Resolver(marker, Box::new(gathered), share));
         self.to_all(|| ToShard::Marker { number, upto });
@@ -45,6 +47,9 @@ impl Resolver {
             Question::Find { identities, reply } => {
                 let found = identities.into_iter().map(|i| self.index.find(i).ok().flatten()).collect();
                 let _ = reply.send(found);
+            }
+            Question::OpenCalls { reply } => {
+                let _ = reply.send(self.state.assembly.len());
             }
             Question::Became { source, reply } => {
                 let _ = reply.send(self.became.of(source));

@@ -1,6 +1,6 @@
 //! The resolver's counters, published once per frame from plain integers.
 
-use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 
 use super::gather::Tally;
 use crate::call::SuspenseReason;
@@ -12,8 +12,12 @@ pub(super) struct ResolverMetrics {
     duplicate: Counter,
     conflict: Counter,
     resolved: Counter,
+    differ: Counter,
+    merged: Counter,
+    open_calls: Gauge,
     suspended: Vec<Counter>,
     identities: Gauge,
+    identity_bytes: Gauge,
 }
 
 /// Says what the metrics of this part mean; once, after the recorder is installed.
@@ -32,8 +36,19 @@ pub fn describe() {
         "Records that contradict an earlier one of their node and id"
     );
     describe_counter!("callrated_records_resolved_total", "Records for which it is known who pays");
+    describe_counter!(
+        "callrated_durations_differ_total",
+        "Answered records whose duration and end - answer differ by more than 2 s"
+    );
+    describe_counter!("callrated_pieces_merged_total", "Parts of calls that are counted as one with another part");
+    describe_gauge!("callrated_calls_open", "Calls told in parts that are remembered: most of them wait for their end");
     describe_counter!("callrated_calls_suspense_total", "Records and legs that went into suspense, by reason");
     describe_gauge!("callrated_identity_entries", "Nodes and ids known: what repeats are told by");
+    describe_gauge!(
+        "callrated_identity_bytes",
+        Unit::Bytes,
+        "Memory that the known nodes and ids take, a table being built not counted"
+    );
 }
 
 impl Default for ResolverMetrics {
@@ -44,11 +59,15 @@ impl Default for ResolverMetrics {
             duplicate: counter!("callrated_records_duplicate_total"),
             conflict: counter!("callrated_records_conflict_total"),
             resolved: counter!("callrated_records_resolved_total"),
+            differ: counter!("callrated_durations_differ_total"),
+            merged: counter!("callrated_pieces_merged_total"),
+            open_calls: gauge!("callrated_calls_open"),
             suspended: SuspenseReason::ALL
                 .iter()
                 .map(|r| counter!("callrated_calls_suspense_total", "reason" => r.name()))
                 .collect(),
             identities: gauge!("callrated_identity_entries"),
+            identity_bytes: gauge!("callrated_identity_bytes"),
         }
     }
 }
@@ -68,6 +87,8 @@ impl ResolverMetrics {
         add(&self.duplicate, now.duplicate, before.duplicate);
         add(&self.conflict, now.conflict, before.conflict);
         add(&self.resolved, now.resolved, before.resolved);
+        add(&self.differ, now.differ, before.differ);
+        add(&self.merged, now.merged, before.merged);
         for (i, counter) in self.suspended.iter().enumerate() {
             // A retry takes a record out again; the counter counts only those that went in.
             let (now, before) = (now.suspended[i], before.suspended[i]);
@@ -77,8 +98,14 @@ impl ResolverMetrics {
         }
     }
 
-    /// How many identities are known.
-    pub(super) fn identity(&self, known: u64) {
+    /// How many calls told in parts are remembered.
+    pub(super) fn open_calls(&self, remembered: usize) {
+        self.open_calls.set(remembered as f64);
+    }
+
+    /// How many identities are known, and in how many bytes of memory.
+    pub(super) fn identity(&self, known: u64, bytes: usize) {
         self.identities.set(known as f64);
+        self.identity_bytes.set(bytes as f64);
     }
 }

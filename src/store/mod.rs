@@ -63,6 +63,9 @@ impl StoreError {
     }
 }
 
+/// Conflicts read at a time.
+const CONFLICTS_PAGE: usize = 1000;
+
 /// Tells a scan to go on or to stop.
 pub type Visit = ControlFlow<()>;
 
@@ -137,8 +140,30 @@ pub trait Store: Send + Sync {
     /// Everything of one record that is in suspense, with the record's bytes.
     fn suspense_of(&self, position: Position) -> Result<Vec<SuspenseItem>, StoreError>;
 
+    /// Where the pieces of a call lie in the journal, in order; none if it came as one record.
+    fn pieces(&self, position: Position) -> Result<Vec<Position>, StoreError>;
+
+    /// Calls put together from pieces, by position, from one on, at most `limit`.
+    fn assembled(&self, from: Position, limit: usize) -> Result<Vec<AssembledRow>, StoreError>;
+
     /// Conflicts by position, after a position, at most `limit`.
     fn conflicts(&self, after: Option<Position>, limit: usize) -> Result<Vec<Conflict>, StoreError>;
+
+    /// Conflicts with one record, by position.
+    ///
+    /// Reads all conflicts behind it: they are few, and an index over them would be paid for by every flush.
+    fn conflicts_of(&self, first: Position) -> Result<Vec<Conflict>, StoreError> {
+        let (mut found, mut after) = (Vec::new(), first);
+        loop {
+            let page = self.conflicts(Some(after), CONFLICTS_PAGE)?;
+            let whole = page.len() == CONFLICTS_PAGE;
+            after = page.last().map_or(after, |last| last.position);
+            found.extend(page.into_iter().filter(|conflict| conflict.first == first));
+            if !whole {
+                return Ok(found);
+            }
+        }
+    }
 
     /// Flushes in order, after a number, at most `limit`.
     fn flushes(&self, after: Option<u64>, limit: usize) -> Result<Vec<FlushInfo>, StoreError>;

@@ -1,6 +1,6 @@
 //! What bytes mean: one line of a sender becomes a [`Record`], or is refused with a reason.
 //!
-//! One file per format. A decoder hands out slices of the line itself wherever the sender wrote a field plainly, so that
+//! One file per format, and a table of them in [`formats`]. A decoder hands out slices of the line itself wherever the sender wrote a field plainly, so that
 //! [`Record::encode`] stores it as a place in the raw bytes; only text with escapes is written anew, into a [`Scratch`]
 //! that lives as long as the connection. In the usual case nothing is allocated.
 //!
@@ -12,12 +12,19 @@
 pub mod csv;
 pub mod elements;
 mod field;
+pub mod formats;
 pub mod fuzz;
 pub mod json;
+mod native;
+pub mod octets;
+pub mod syslog;
 
+use crate::piece::Piece;
 use crate::record::{ID_MAX, Record};
+use crate::time::Zone;
 
 pub use field::{Field, TEXT_MAX};
+pub use formats::{Decode, Format, Framing};
 
 /// Why a line is not a record. A closed list: each has a counter, and a sentence for the person who must mend it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -146,34 +153,50 @@ impl Refusal {
     ];
 }
 
-/// What a sender is expected to write.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Format {
-    /// JSON or CSV, told by the first byte.
-    #[default]
-    Auto,
-    /// The native record, one JSON object a line.
-    Json,
-    /// Rows under a header with the native record's field names.
-    Csv,
+/// Why a line that was understood is no record of ours. A closed list: each has a counter. Such a line is not in the books:
+/// neither received nor refused, since nothing was asked of the house that it did not do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Skip {
+    /// No call: a keep-alive, a title, the beginning of a call, a row about its media.
+    NotACall,
+    /// A leg of a call whose other leg is charged (the leg policy of the format).
+    OtherLeg,
+    /// The node says that it is not to be billed.
+    Omitted,
 }
 
-impl Format {
-    /// Every format, in the order of the metrics.
-    pub const ALL: [Format; 3] = [Format::Auto, Format::Json, Format::Csv];
+impl Skip {
+    /// Every reason, in the order of the metrics.
+    pub const ALL: [Skip; 3] = [Skip::NotACall, Skip::OtherLeg, Skip::Omitted];
 
-    /// The name in configuration and metrics.
-    pub const fn name(self) -> &'static str {
+    /// The label of the counter: of bounded cardinality, stable.
+    pub const fn reason(self) -> &'static str {
         match self {
-            Format::Auto => "auto",
-            Format::Json => "json",
-            Format::Csv => "csv",
+            Skip::NotACall => "not_a_call",
+            Skip::OtherLeg => "other_leg",
+            Skip::Omitted => "omitted",
         }
     }
 
-    /// The format behind a name.
-    pub fn named(name: &str) -> Option<Format> {
-        Format::ALL.into_iter().find(|format| format.name() == name)
+    /// The reason of that name.
+    pub fn named(name: &str) -> Option<Skip> {
+        Skip::ALL.into_iter().find(|skip| skip.reason() == name)
+    }
+}
+
+/// Where records come from: what a record is given that does not say so itself.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The node of records that name none.
+    pub node: Box<[u8]>,
+    /// The zone of times that bring no offset.
+    pub zone: Zone,
+}
+
+impl Origin {
+    /// A node whose clock shows UTC.
+    pub fn new(node: &str) -> Origin {
+        Origin { node: node.as_bytes().into(), zone: Zone::UTC }
     }
 }
 
@@ -190,71 +213,70 @@ pub struct Scratch {
 pub enum Line<'a> {
     /// A record.
     Record(Record<'a>),
+    /// Understood, and no record of ours.
+    Skipped(Skip),
+    /// A part of a call, to be joined with its other parts.
+    Piece(Piece<'a>),
     /// A header.
     Header,
     /// Nothing but white space.
     Blank,
 }
 
-/// Decodes the lines of one connection, one datagram or one body; remembers the header of CSV.
-#[derive(Clone, Debug, Default)]
-pub struct Decoder {
-    format: Format,
-    columns: Option<csv::Columns>,
-    columns_given: bool,
-    node: Box<[u8]>,
+/// Decodes the lines of one connection, one datagram or one body by whatever format its sender writes.
+#[derive(Debug)]
+pub struct Decoder(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Native(native::Decoder),
+    Named(Box<dyn Decode>, std::sync::Arc<str>),
 }
 
 impl Decoder {
-    /// A decoder that gives `node` to records which name none.
+    /// A decoder that gives `node` to records which name none, and takes times without offset for UTC.
     pub fn new(format: Format, node: &str) -> Decoder {
-        Decoder { format, columns: None, columns_given: false, node: node.as_bytes().into() }
+        Decoder::of(&format, &Origin::new(node))
     }
 
-    /// The same for rows without a header line: `columns` says what it would have said.
-    pub fn with_columns(mut self, columns: csv::Columns) -> Decoder {
-        self.columns = Some(columns);
-        self.columns_given = true;
-        self
+    /// A decoder of what comes from there.
+    pub fn of(format: &Format, origin: &Origin) -> Decoder {
+        Decoder(match format {
+            Format::Named(named) => Kind::Named(named.decoder(origin), named.name.clone()),
+            native => Kind::Native(native::Decoder::new(native.clone(), &origin.node)),
+        })
+    }
+
+    /// The same for rows without a header line: `columns` says what it would have said. Other formats know their columns.
+    pub fn with_columns(self, columns: csv::Columns) -> Decoder {
+        Decoder(match self.0 {
+            Kind::Native(native) => Kind::Native(native.with_columns(columns)),
+            named => named,
+        })
     }
 
     /// Forgets a header that came as a line: what follows stands for itself, as each datagram does.
     pub fn restart(&mut self) {
-        if !self.columns_given {
-            self.columns = None;
+        match &mut self.0 {
+            Kind::Native(native) => native.restart(),
+            Kind::Named(named, _) => named.restart(),
         }
     }
 
-    /// JSON or CSV, as far as it is known by now.
-    pub fn format(&self) -> Format {
-        match (self.format, &self.columns) {
-            (Format::Auto, Some(_)) => Format::Csv,
-            (Format::Auto, None) => Format::Json,
-            (format, _) => format,
+    /// The format's name, JSON or CSV told apart as far as it is known by now.
+    pub fn format(&self) -> &str {
+        match &self.0 {
+            Kind::Native(native) => native.format(),
+            Kind::Named(_, name) => name,
         }
     }
 
     /// Decodes one line, without its line end. `raw` of the record is the line without white space around it.
+    #[inline]
     pub fn decode<'a>(&'a mut self, line: &'a [u8], scratch: &'a mut Scratch) -> Result<Line<'a>, Refusal> {
-        let line = trim(line);
-        let Some(first) = line.first() else { return Ok(Line::Blank) };
-        let json = match self.format {
-            Format::Json => true,
-            Format::Csv => false,
-            Format::Auto => *first == b'{' && self.columns.is_none(),
-        };
-        if json {
-            return json::decode(line, &self.node, scratch).map(Line::Record);
-        }
-        if self.columns.is_none() {
-            let header = csv::Columns::from_header(line);
-            self.columns = Some(header.map_err(|e| if self.format == Format::Auto { Refusal::Unknown } else { e })?);
-            return Ok(Line::Header);
-        }
-        match &self.columns {
-            Some(columns) if columns.is_header(line) => Ok(Line::Header),
-            Some(columns) => csv::decode(line, columns, &self.node, scratch).map(Line::Record),
-            None => Err(Refusal::Unknown),
+        match &mut self.0 {
+            Kind::Native(native) => native.decode(line, scratch),
+            Kind::Named(named, _) => named.decode(line, scratch),
         }
     }
 }

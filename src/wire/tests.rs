@@ -194,6 +194,8 @@ fn lines(format: Format, text: &str) -> Vec<String> {
                 let duration = r.duration.map_or("-".to_owned(), |d| d.to_string());
                 format!("{} {} {} {duration}", text(r.id), text(r.source), text(r.destination))
             }
+            Ok(Line::Skipped(skip)) => skip.reason().to_owned(),
+            Ok(Line::Piece(_)) => "a piece".to_owned(),
             Ok(Line::Header) => "header".to_owned(),
             Ok(Line::Blank) => "blank".to_owned(),
             Err(refusal) => refusal.to_string(),

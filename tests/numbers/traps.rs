@@ -28,7 +28,9 @@ fn prefixes_of_the_world() {
         ("DE", "00 1 555 123", "WrongLength"),
         // 31: no prefix at all means what it means at home.
         ("US", "2065551234", "+12065551234"),
-        ("EG", "2065551234", "+2065551234"),
+        // No valid number of Egypt either way: then it is a national one, as anything without a prefix is.
+        ("EG", "2065551234", "+202065551234"),
+        ("EG", "20625551234", "+20625551234"),
         ("BD", "8801712345678", "+8801712345678"),
         ("US", "8801712345678", "WrongLength"),
         ("DE", "30123456", "Local"),

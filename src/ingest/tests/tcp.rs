@@ -124,7 +124,7 @@ async fn a_stream_may_be_cut_anywhere() {
 async fn rows_come_under_a_header() {
     let text = "{\"hello\":1}\nid;source;destination;duration\n1;a;b;1\n2;a\n3;a;b;1";
     for format in [Format::Csv, Format::Auto] {
-        let (answers, taken) = talk(format, &[text]).await;
+        let (answers, taken) = talk(format.clone(), &[text]).await;
         assert_eq!(taken.ids, ["listener/1", "listener/3"], "{format:?}");
         assert!(answers.contains("{\"refused\":3,") && answers.ends_with("{\"durable\":2}\n"), "{answers}");
     }

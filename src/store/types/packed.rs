@@ -8,7 +8,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::SuspenseKey;
-use super::flush::{ActivationRow, BasisText, CallRow, ConflictRow, FlushBatch, SourceRow, SuspendedRow};
+use super::flush::{
+    ActivationRow, AssembledRow, BasisText, CallRow, ConflictRow, FlushBatch, OpenCallRow, SourceRow, SuspendedRow,
+};
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::Position;
 use crate::call::Basis;
@@ -37,6 +39,8 @@ struct Packing<'a> {
     released: &'a [SuspenseKey],
     retried: &'a [Retried],
     conflicts: &'a [ConflictRow<'a>],
+    assembled: &'a [AssembledRow],
+    open_calls: &'a [OpenCallRow<'a>],
     books: &'a [(&'a str, i128)],
 }
 
@@ -61,6 +65,9 @@ pub struct PackedFlush<'a> {
     retried: Vec<Retried>,
     #[serde(borrow)]
     conflicts: Vec<ConflictRow<'a>>,
+    assembled: Vec<AssembledRow>,
+    #[serde(borrow)]
+    open_calls: Vec<OpenCallRow<'a>>,
     #[serde(borrow)]
     books: Vec<(&'a str, i128)>,
 }
@@ -89,6 +96,8 @@ impl FlushBatch<'_> {
             released,
             retried,
             conflicts,
+            assembled,
+            open_calls,
             books,
         } = *self;
         let packing = Packing {
@@ -107,6 +116,8 @@ impl FlushBatch<'_> {
             released,
             retried,
             conflicts,
+            assembled,
+            open_calls,
             books,
         };
         Ok(postcard::to_stdvec(&packing)?)
@@ -141,6 +152,8 @@ impl<'a> PackedFlush<'a> {
             released: &self.released,
             retried: &self.retried,
             conflicts: &self.conflicts,
+            assembled: &self.assembled,
+            open_calls: &self.open_calls,
             books: &self.books,
         }
     }

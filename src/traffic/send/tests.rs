@@ -53,6 +53,7 @@ async fn run(scheme: &str, plan: Plan) -> (Report, usize) {
         format: Format::Auto,
         columns: None,
         node: "n".to_owned(),
+        zone: crate::time::Zone::UTC,
         allow: Allow::default(),
         outbox,
         counters: Arc::new(Counters::new("test")),
