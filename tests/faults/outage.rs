@@ -27,7 +27,7 @@ use callrated::time::{Micros, Period, Timestamp};
 
 use super::daemon::Place;
 
-const FLUSH_CALLS: u64 = 10_000;
+const FLUSH_CALLS: u64 = 2_000;
 const BATCH: usize = 500;
 
 struct World {
@@ -95,9 +95,8 @@ impl World {
                     moved = true;
                 }
             }
-            self.flush();
             if !moved {
-                return;
+                return self.flush();
             }
         }
     }
@@ -157,7 +156,7 @@ impl World {
     /// Moves until the store has everything that was sent.
     fn settle(&mut self) {
         self.parts.road.try_send(Control::Flush(None)).unwrap();
-        for _ in 0..10_000 {
+        for _ in 0..100_000 {
             self.clock.advance(Micros(10_000_000));
             self.moved();
             if self.stored() == self.sent as u64 {
@@ -180,8 +179,8 @@ fn an_outage_costs_disk_and_no_memory_and_everything_lands_once() {
     world.store.set_away(true);
     let journal = world.parts.road.progress().durable.load(Ordering::Relaxed);
     while world.sent < calls + BATCH {
-        world.send(BATCH * 10);
-        if world.sent % 50_000 < BATCH * 10 {
+        world.send(FLUSH_CALLS as usize);
+        if world.sent % 50_000 < FLUSH_CALLS as usize {
             // Whoever asks is told the truth, whatever the store has.
             assert_eq!(world.live(), world.sent as i64);
         }
@@ -226,7 +225,7 @@ fn what_was_put_aside_is_made_again_from_the_journal_after_a_crash() {
     let mut world = World::new(place.folder.path(), Arc::new(RealDisk), &data);
     world.store.set_away(true);
     while world.parts.road.progress().spilled_bytes.load(Ordering::Relaxed) == 0 {
-        world.send(BATCH * 10);
+        world.send(FLUSH_CALLS as usize);
     }
     let sent = world.sent;
     // The process ends here: no goodbye, and its files may hold anything.

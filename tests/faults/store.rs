@@ -1,7 +1,5 @@
 //! The store is held by another process while records come.
 
-use std::time::Duration;
-
 use super::daemon::{Place, wait_for};
 use super::*;
 
@@ -35,7 +33,6 @@ fn while_the_store_is_locked_doors_stay_open_and_afterwards_all_is_stored_once()
     has(&daemon, CALLS);
     let (status, why) = daemon.ask("GET", "/readyz", "").unwrap();
     assert!(status == 503 && why.contains("the store is away"), "{why}");
-    println!("{} of {} wait", daemon.metric("callrated_flush_pending_calls", ""), during.len());
     wait_for("everything to wait", || daemon.metric("callrated_flush_pending_calls", "") == during.len() as u64);
     wait_for("the spill", || daemon.metric("callrated_flush_spilled_bytes", "") > 0);
     assert!(daemon.metric("callrated_flush_held_bytes", "") <= 64 << 20);
@@ -79,7 +76,6 @@ fn while_the_store_is_locked_doors_stay_open_and_afterwards_all_is_stored_once()
     }
     assert_eq!(stored(&place), CALLS + 6_000);
     drop(slow);
-    std::thread::sleep(Duration::from_millis(1));
 }
 
 #[test]
