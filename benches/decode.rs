@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::hint::black_box;
 
 use callrated::batch::{Batch, SourceId};
+use callrated::record::Record;
 use callrated::wire::{Decoder, Format, Line, Scratch};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
@@ -52,35 +53,38 @@ fn csv(count: usize) -> Vec<String> {
     std::iter::once(header).chain((0..count).map(line)).collect()
 }
 
-fn bytes(lines: &[String]) -> BytesCount {
-    BytesCount::new(lines.iter().map(String::len).sum::<usize>())
+/// Shows every record of some lines; what is none is left out.
+fn records(lines: &[String], format: Format, scratch: &mut Scratch, mut show: impl FnMut(Record<'_>)) {
+    let mut decoder = Decoder::new(format, "bench");
+    for line in lines {
+        if let Ok(Line::Record(record)) = decoder.decode(line.as_bytes(), scratch) {
+            show(record);
+        }
+    }
+}
+
+/// Measures work over all lines, and counts lines and bytes.
+fn measure<T>(bencher: Bencher<'_, '_>, lines: &[String], work: impl FnMut() -> T) {
+    let bytes = BytesCount::new(lines.iter().map(String::len).sum::<usize>());
+    bencher.counter(ItemsCount::new(lines.len())).counter(bytes).bench_local(work);
 }
 
 fn hash(lines: &[String], format: Format) -> u64 {
-    let mut decoder = Decoder::new(format, "bench");
-    let mut scratch = Scratch::default();
     let mut hasher = Xxh3::new();
     let mut canonical = Vec::new();
-    for line in lines {
-        if let Ok(Line::Record(record)) = decoder.decode(line.as_bytes(), &mut scratch) {
-            canonical.clear();
-            record.encode(&mut canonical);
-            hasher.update(&canonical);
-        }
-    }
+    records(lines, format, &mut Scratch::default(), |record| {
+        canonical.clear();
+        record.encode(&mut canonical);
+        hasher.update(&canonical);
+    });
     hasher.digest()
 }
 
 fn decode(bencher: Bencher<'_, '_>, lines: Vec<String>, format: Format) {
     let mut scratch = Scratch::default();
-    bencher.counter(ItemsCount::new(lines.len())).counter(bytes(&lines)).bench_local(|| {
-        let mut decoder = Decoder::new(format.clone(), "bench");
+    measure(bencher, &lines, || {
         let mut sum = 0;
-        for line in &lines {
-            if let Ok(Line::Record(record)) = decoder.decode(line.as_bytes(), &mut scratch) {
-                sum += black_box(record).duration.map_or(0, |d| d.0);
-            }
-        }
+        records(&lines, format.clone(), &mut scratch, |record| sum += black_box(record).duration.map_or(0, |d| d.0));
         sum
     });
 }
@@ -99,18 +103,15 @@ fn csv_decode(bencher: Bencher<'_, '_>) {
 fn json_decode_and_encode(bencher: Bencher<'_, '_>) {
     let lines = json(count());
     let mut scratch = Scratch::default();
-    bencher.counter(ItemsCount::new(lines.len())).counter(bytes(&lines)).bench_local(|| {
-        let mut decoder = Decoder::new(Format::Json, "bench");
+    measure(bencher, &lines, || {
         let mut batch = Batch::new(SourceId(0));
         let mut sum = 0;
-        for line in &lines {
-            if let Ok(Line::Record(record)) = decoder.decode(line.as_bytes(), &mut scratch) {
-                batch.push_record(&record);
-            }
+        records(&lines, Format::Json, &mut scratch, |record| {
+            batch.push_record(&record);
             if batch.len() > 1 << 20 {
                 sum += std::mem::replace(&mut batch, Batch::new(SourceId(0))).len();
             }
-        }
+        });
         sum + batch.len()
     });
 }
@@ -147,7 +148,7 @@ struct Bare<'a> {
 #[divan::bench]
 fn json_bare_serde(bencher: Bencher<'_, '_>) {
     let lines = json(count());
-    bencher.counter(ItemsCount::new(lines.len())).counter(bytes(&lines)).bench_local(|| {
+    measure(bencher, &lines, || {
         let mut sum = 0.0;
         for line in &lines {
             if let Ok(bare) = serde_json::from_str::<Bare<'_>>(line) {
@@ -162,7 +163,7 @@ fn json_bare_serde(bencher: Bencher<'_, '_>) {
 fn csv_core(bencher: Bencher<'_, '_>) {
     let lines = csv(count());
     let text = lines.join("\n");
-    bencher.counter(ItemsCount::new(lines.len())).counter(bytes(&lines)).bench_local(|| {
+    measure(bencher, &lines, || {
         let mut reader = csv_core::Reader::new();
         let (mut out, mut ends) = ([0; 1024], [0; 32]);
         let mut rest = text.as_bytes();

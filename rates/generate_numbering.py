@@ -9,7 +9,7 @@ and fails if the file is another than would be written.
 The metadata (Apache-2.0, github.com/google/libphonenumber, resources/) has an expression for each kind of number of each
 territory. Here they become a table for look-ups: the longest prefix with a row for the number's total length decides.
 The table is exact: every string of 5 to 15 digits gets the territory and the kind that libphonenumber gives it, or none
-where libphonenumber does not hold it to be a valid number.
+where libphonenumber does not hold it to be a valid number; ASKED_FIRST has the exceptions.
 
  1. All expressions of one calling code run in lock-step as an automaton (Brzozowski derivatives, from
     generate_countries.py). Where a number ends, its territory and kind follow from libphonenumber's own order:
@@ -34,6 +34,11 @@ from generate_countries import EMPTY, NOTHING, attribute, children, derive, leng
 SPECIAL = [("premiumRate", "premium"), ("tollFree", "toll_free"), ("sharedCost", "shared_cost"), ("voip", "voip"),
            ("personalNumber", "personal"), ("pager", "pager"), ("uan", "uan"), ("voicemail", "voicemail")]
 
+# By hand: leading digits of the national number for which a territory is asked before the main one.
+# IM: 07924 is the Isle of Man's (Ofcom's numbering data). The metadata's Manx expression and example number say so, but
+# the British expression, which is asked first, has it too.
+ASKED_FIRST = {"IM": "7924"}
+
 # Digits in all of what the daemon takes for a number (rating rule R3).
 SHORTEST, LONGEST = 5, 15
 
@@ -43,10 +48,10 @@ UNKNOWN = None
 class Territory:
     """A territory's expressions; `start` is what a number of it has still to match before its first digit."""
 
-    def __init__(self, element):
+    def __init__(self, element, asked_first=None):
         self.name = element.get("id")
-        self.is_main = element.get("mainCountryForCode") == "true"
-        leading = attribute(element, "leadingDigits")
+        self.rank = 0 if asked_first else 1 if element.get("mainCountryForCode") == "true" else 2
+        leading = asked_first or attribute(element, "leadingDigits")
         kinds = [(kind, children(element, tag)) for tag, kind in SPECIAL]
         kinds += [(kind, children(element, tag)) for tag, kind in (("fixedLine", "fixed"), ("mobile", "mobile"))]
         kinds = [(kind, found) for kind, found in kinds if found]
@@ -87,8 +92,8 @@ class CallingCode:
 
     def __init__(self, code, territories):
         self.code = code
-        self.territories = sorted(territories, key=lambda t: not t.is_main)
-        self.main = self.territories[0].name
+        self.territories = sorted(territories, key=lambda t: t.rank)
+        self.main = next(t.name for t in self.territories if t.rank)
         # Number of a state → what stands behind it, and back: numbers are quicker to look up.
         self.behind, self.numbers = [], {}
         self.start = self.number((0, tuple(t.start for t in self.territories)))
@@ -188,7 +193,10 @@ def main():
     by_code = {}
     with (gzip.open if metadata.endswith(".gz") else open)(metadata, "rb") as file:
         for element in ElementTree.parse(file).getroot().find("territories"):
-            by_code.setdefault(element.get("countryCode"), []).append(Territory(element))
+            territories = by_code.setdefault(element.get("countryCode"), [])
+            territories.append(Territory(element))
+            if element.get("id") in ASKED_FIRST:
+                territories.append(Territory(element, ASKED_FIRST[element.get("id")]))
     rows = []
     for code, territories in by_code.items():
         calling_code = CallingCode(code, territories)

@@ -124,7 +124,7 @@ pub const FRAME_MAGIC: [u8; 4] = *b"cRf1";
 const _: () = assert!(size_of::<FrameHead>() == FRAME_HEAD);
 
 /// Entries on their way to the journal.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Batch {
     /// Where they came from.
     pub source: SourceId,
@@ -270,5 +270,59 @@ impl Frame {
     /// The position just behind it.
     pub fn end(&self) -> Position {
         Position(self.position.0 + self.bytes.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame of three entries, and where each begins.
+    fn three() -> (Vec<u8>, Vec<usize>) {
+        let mut batch = Batch::new(SourceId(3));
+        let mut places = Vec::new();
+        for payload in [&b"one"[..], b"", b"three"] {
+            places.push(batch.len());
+            batch.push_entry(EntryKind::Source, payload);
+        }
+        assert_eq!((batch.entries(), batch.received), (3, 0));
+        (batch.into_bytes(), places)
+    }
+
+    #[test]
+    fn entries_are_walked_in_order() {
+        let (bytes, places) = three();
+        let walked: Vec<_> =
+            entries(&bytes, Position(1000)).map(|e| (e.position.0, e.kind, e.payload.to_vec())).collect();
+        let at = |i: usize| 1000 + places[i] as u64;
+        assert_eq!(walked, [(at(0), 2, b"one".to_vec()), (at(1), 2, vec![]), (at(2), 2, b"three".to_vec())]);
+    }
+
+    #[test]
+    fn an_entry_whose_way_back_leads_elsewhere_ends_the_walk() {
+        let (good, places) = three();
+        for (i, at) in places.iter().enumerate() {
+            for wrong in [0, *at as u32 - 1, *at as u32 + 1, u32::MAX] {
+                let mut bytes = good.clone();
+                bytes[at + 4..at + 8].copy_from_slice(&wrong.to_le_bytes());
+                assert_eq!(entries(&bytes, Position(0)).count(), i, "entry {i} leads {wrong} back");
+                assert!(entry_at(&bytes, Position(0), *at).is_none());
+            }
+        }
+        // Bytes inside a payload that look like an entry are none: their way back is not where they lie.
+        let mut batch = Batch::new(SourceId(0));
+        batch.push_entry(EntryKind::Source, &good[FRAME_HEAD..]);
+        let inner = FRAME_HEAD + ENTRY_HEAD;
+        assert!(entry_at(&batch.into_bytes(), Position(0), inner).is_none());
+    }
+
+    #[test]
+    fn a_length_that_cannot_be_ends_the_walk() {
+        let (good, places) = three();
+        for wrong in [0, 100, u32::MAX] {
+            let mut bytes = good.clone();
+            bytes[places[2]..places[2] + 4].copy_from_slice(&wrong.to_le_bytes());
+            assert_eq!(entries(&bytes, Position(0)).count(), 2, "length {wrong}");
+        }
     }
 }

@@ -85,6 +85,8 @@ named! {
         InternalError = "internal_error",
         /// Told in parts, and a part never came: not charged. It leaves by itself should the part still come.
         Unfinished = "unfinished",
+        /// A local answer time that came twice when the clocks went back (R1).
+        AmbiguousTime = "ambiguous_time",
     }
 }
 
@@ -94,6 +96,7 @@ impl SuspenseReason {
         matches!(
             self,
             SuspenseReason::NoAnswerTime
+                | SuspenseReason::AmbiguousTime
                 | SuspenseReason::Implausible
                 | SuspenseReason::UnknownAccount
                 | SuspenseReason::InternalError

@@ -33,6 +33,19 @@ pub enum Talk {
     EndAnswer,
 }
 
+/// Which instant a local time means that came twice, when the clocks went back (R1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ambiguous {
+    /// Nobody knows: the record waits for somebody to say.
+    #[default]
+    Suspense,
+    /// The first.
+    Earlier,
+    /// The second.
+    Later,
+}
+
 /// The settings of a listener that can change an amount; journalled when first seen and when changed, so that a replay
 /// rates as before whatever the configuration says by then.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -53,6 +66,9 @@ pub struct SourceProfile {
     /// What talk time is.
     #[serde(default)]
     pub talk: Talk,
+    /// What a local time means that came twice.
+    #[serde(default)]
+    pub ambiguous: Ambiguous,
     /// Tech prefixes and service codes taken off the front of dialled numbers (R3).
     #[serde(default)]
     pub strip: Vec<String>,

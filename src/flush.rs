@@ -41,6 +41,8 @@ mod held;
 mod metrics;
 mod rows;
 mod spill;
+#[cfg(test)]
+mod tests;
 
 pub use metrics::describe;
 pub use spill::{Spill, SpillError};

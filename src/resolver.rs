@@ -11,7 +11,7 @@ use crossbeam::channel::{Sender, TryRecvError};
 
 use crate::batch::{Entry, EntryKind, Frame, FrameHead, Position, SourceId};
 use crate::call::{AccountKey, GroupKey, LegKey, SuspenseReason, TariffSlot};
-use crate::directory::{Account, Directory};
+use crate::directory::Directory;
 use crate::entry::SourceProfile;
 use crate::identity::{IdentityError, IdentityIndex, Key, Verdict};
 use crate::images::{ImageMissing, Images};
@@ -25,9 +25,12 @@ use crate::time::{Period, Timestamp};
 mod answers;
 mod changes;
 mod gather;
+mod keys;
 mod metrics;
 mod pieces;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use gather::{AssembledCall, ConflictFound, Gathered, SuspendedRecord, TariffActivated};
 use gather::{BecameOf, Tally};
@@ -332,45 +335,6 @@ impl Resolver {
             }
         }
         Ok(())
-    }
-
-    fn use_directory(&mut self, directory: Arc<Directory>) {
-        self.account_keys = vec![None; directory.account_index_count() as usize];
-        self.group_keys = vec![None; directory.groups() as usize];
-        self.to_all(|| ToShard::Directory(directory.clone()));
-        self.state.directory = Some(directory);
-    }
-
-    fn account_key(&mut self, account: &Account<'_>) -> AccountKey {
-        let index = account.index.0 as usize;
-        if let Some(Some(key)) = self.account_keys.get(index) {
-            return *key;
-        }
-        let (key, new) = self.state.accounts.key(account.name());
-        let key = AccountKey(key);
-        if new {
-            self.tally.gathered.accounts.push((key, account.name().to_owned()));
-        }
-        if let Some(place) = self.account_keys.get_mut(index) {
-            *place = Some(key);
-        }
-        key
-    }
-
-    fn group_key(&mut self, account: &Account<'_>) -> GroupKey {
-        let index = account.group_index as usize;
-        if let Some(Some(key)) = self.group_keys.get(index) {
-            return *key;
-        }
-        let (key, new) = self.state.groups.key(account.group());
-        let key = GroupKey(key);
-        if new {
-            self.tally.gathered.groups.push((key, account.group().to_owned()));
-        }
-        if let Some(place) = self.group_keys.get_mut(index) {
-            *place = Some(key);
-        }
-        key
     }
 
     fn hand_over(&mut self, frame: &Frame) {

@@ -22,6 +22,8 @@ use crate::time::{Micros, Timestamp};
 
 mod metrics;
 mod space;
+#[cfg(test)]
+mod tests;
 
 pub use metrics::{SequencerMetrics, describe};
 pub use space::Space;
@@ -56,6 +58,8 @@ pub struct SequencerSettings {
     pub flush_calls: u64,
     /// Stored segments whose newest frame is older than this many microseconds go.
     pub keep_micros: i64,
+    /// A sync that takes longer than this many microseconds is counted: what came meanwhile waited that long for its own.
+    pub max_delay_micros: i64,
 }
 
 /// How far the parts behind are, shared as plain counters.
@@ -336,7 +340,8 @@ impl Sequencer {
         let bytes = waiting.iter().map(|one| one.frame.bytes.len() as u64).sum();
         let begun = self.clock.running();
         let durable = self.journal.sync()?;
-        self.metrics.synced(bytes, Micros(self.clock.running().0 - begun.0));
+        let took = Micros(self.clock.running().0 - begun.0);
+        self.metrics.synced(bytes, took, took.0 > self.settings.max_delay_micros);
         self.progress.durable.store(durable.0, Ordering::Release);
         for one in &waiting {
             self.hand_on(Travel::Frame(one.frame.clone()));
@@ -370,6 +375,3 @@ impl Sequencer {
         let _ = self.onward.send(travel);
     }
 }
-
-#[cfg(test)]
-mod tests;

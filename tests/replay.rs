@@ -281,6 +281,28 @@ fn a_reload_under_load_loses_nothing() {
     assert_eq!(daemon.get("/v1/verify")["balanced"], true);
 }
 
+/// `journal.max_delay` is a bound and not a pause: however large, a lone record and a crowd are answered at once; however
+/// small, nothing is refused for it, but every sync that takes longer is counted.
+#[test]
+fn the_longest_delay_of_a_sync_is_a_bound() {
+    for (delay, late) in [("1d", false), ("1us", true)] {
+        let place = Place::new("0.01");
+        let daemon = place.start(&format!("[journal]\nmax_delay = \"{delay}\"\n{NEVER}"), &[]);
+        let answer = from_now(0);
+        daemon.records(&[record("lone", A, &answer, 1)]);
+        std::thread::scope(|scope| {
+            for sender in 0..8 {
+                let (daemon, answer) = (&daemon, &answer);
+                scope.spawn(move || {
+                    (0..5).for_each(|i| daemon.records(&[record(&format!("{sender}-{i}"), A, answer, 1)]));
+                });
+            }
+        });
+        assert_eq!(daemon.metric("callrated_records_resolved_total", ""), 41);
+        assert_eq!(daemon.metric("callrated_journal_late_syncs_total", "") > 0, late, "{delay}");
+    }
+}
+
 /// R2: a record whose duration and end contradict each other is rated by its duration, and counted.
 #[test]
 fn durations_that_differ_are_counted() {

@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("assembly", &["batch", "piece", "record", "time"]),
     // Doors in: they have an outbox and an answer.
     ("wire", &["piece", "record", "time"]),
-    ("ingest", &["batch", "entry", "number", "os", "piece", "record", "time", "wire"]),
+    ("ingest", &["batch", "entry", "number", "os", "record", "time", "wire"]),
     // Durable order.
     ("journal", &["batch", "entry", "os", "time"]),
     ("identity", &["batch", "os", "record"]),
@@ -84,6 +84,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "assembly",
             "batch",
             "books",
             "call",

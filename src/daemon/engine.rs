@@ -60,7 +60,11 @@ impl Engine {
         let (store, images) = (recovered.store.clone(), recovered.images.clone());
         let mut report = std::mem::take(&mut recovered.report);
         let stored = recovered.flush.position;
-        let settings = SequencerSettings { flush_calls: config.flush_calls, keep_micros: config.journal.keep.0 };
+        let settings = SequencerSettings {
+            flush_calls: config.flush_calls,
+            keep_micros: config.journal.keep.0,
+            max_delay_micros: config.journal.max_delay.0,
+        };
         let Parts { road, outbox, mut replay, sequencer, resolver, shards, flush, journal, mut known, depths } =
             Parts::join(recovered, settings, &clock, ROAD_MAX);
 

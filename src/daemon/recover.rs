@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::assembly::{Assembly, CallKey};
+use crate::assembly::{self, Assembly, CallKey};
 use crate::batch::{EntryKind, Frame, Position};
 use crate::books::Books;
 use crate::config::Config;
@@ -12,9 +12,10 @@ use crate::exit::Exit;
 use crate::flush::{FlushError, FlushState, Spill};
 use crate::identity::{self, IdentityError, IdentityIndex, Key};
 use crate::images::{ImageMissing, Images};
-use crate::journal::{self, Journal, JournalError};
+use crate::journal::{self, Journal, JournalError, JournalReader};
 use crate::names::Names;
 use crate::os::disk::{Disk, RealDisk};
+use crate::piece::Piece;
 use crate::poison;
 use crate::rating::{self, Answered};
 use crate::record::Record;
@@ -22,6 +23,7 @@ use crate::resolver::{KnownTariff, ResolverError, ResolverState, shard_of};
 use crate::shard::{LineKey, ShardState};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{ActivationRow, Store, StoreError, StoredState};
+use crate::time::Timestamp;
 
 /// What a reload or a new listener compares with: the latest of each kind that the store knows, completed by the replay.
 #[derive(Clone, Debug, Default)]
@@ -115,7 +117,7 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
     }
     let (identity, rebuilt) =
         IdentityIndex::open(disk, &folder.join("identity"), &identity, journal.durable()).map_err(identity_exit)?;
-    let identity = catch_up(identity, &rebuilt, &journal, state.position)?;
+    let identity = catch_up(identity, &rebuilt, &journal, state.position, store.as_ref())?;
     if rebuilt.cut > 0 {
         report.push(format!("cut {} bytes off the identity index: they were never synced", rebuilt.cut));
     }
@@ -142,36 +144,69 @@ fn catch_up(
     rebuilt: &identity::Rebuilt,
     journal: &Journal,
     stored: Position,
+    store: &dyn Store,
 ) -> Result<IdentityIndex, Exit> {
     if rebuilt.covered >= stored {
         return Ok(identity);
     }
+    let gone = |error| match error {
+        JournalError::Gone { .. } => Exit::damaged(format!(
+            "the identity index knows records up to position {} only, and the journal no longer holds those up to \
+             {stored}: restore both from one backup",
+            rebuilt.covered
+        )),
+        error => journal_exit(error),
+    };
+    let reader = journal.reader();
+    // Calls told in parts are put together again from the places of their pieces.
+    let mut assembled = store.assembled(rebuilt.covered, usize::MAX).map_err(store_exit)?.into_iter().peekable();
     let (mut keys, mut verdicts) = (Vec::new(), Vec::new());
-    for frame in journal.reader().frames_from(rebuilt.covered) {
-        let frame = frame.map_err(|error| match error {
-            JournalError::Gone { .. } => Exit::damaged(format!(
-                "the identity index knows records up to position {} only, and the journal no longer holds those up to \
-                 {stored}: restore both from one backup",
-                rebuilt.covered
-            )),
-            error => journal_exit(error),
-        })?;
+    for frame in reader.frames_from(rebuilt.covered) {
+        let frame = frame.map_err(gone)?;
         if frame.position >= stored {
             break;
         }
         keys.clear();
         verdicts.clear();
-        for entry in frame.entries().filter(|e| EntryKind::from_byte(e.kind) == Some(EntryKind::Record)) {
-            let record = Record::decode(entry.payload)
-                .map_err(|e| Exit::damaged(format!("journal entry at position {}: {e}", entry.position)))?;
-            if rating::answered(&record) == Answered::Yes {
-                keys.push(Key { identity: record.identity(), content: record.content(), position: entry.position });
+        for entry in frame.entries() {
+            let damaged = |e: String| Exit::damaged(format!("journal entry at position {}: {e}", entry.position));
+            match EntryKind::from_byte(entry.kind) {
+                Some(EntryKind::Record) => {
+                    let record = Record::decode(entry.payload).map_err(|e| damaged(e.to_string()))?;
+                    if rating::answered(&record) == Answered::Yes {
+                        keys.push(key_of(&record, entry.position));
+                    }
+                }
+                Some(EntryKind::Piece) => {
+                    let Some(call) = assembled.next_if(|call| call.position == entry.position) else { continue };
+                    let whole = put_together(&reader, &call.pieces).map_err(gone)?;
+                    let whole = whole.ok_or_else(|| damaged("its call cannot be put together".to_owned()))?;
+                    let record = Record::decode(&whole).map_err(|e| damaged(e.to_string()))?;
+                    keys.push(key_of(&record, entry.position));
+                }
+                _ => {}
             }
         }
         identity.check(&keys, &mut verdicts).map_err(identity_exit)?;
     }
     identity.sync(stored).map_err(identity_exit)?;
     Ok(identity)
+}
+
+fn key_of(record: &Record<'_>, position: Position) -> Key {
+    Key { identity: record.identity(), content: record.content(), position }
+}
+
+/// The canonical record of a call from the places of its pieces; none if they are no longer what they were.
+pub fn put_together(journal: &JournalReader, places: &[Position]) -> Result<Option<Vec<u8>>, JournalError> {
+    let mut found = Vec::with_capacity(places.len());
+    for place in places {
+        let Some((head, entry)) = journal.entry(*place)? else { return Ok(None) };
+        found.push((Timestamp(head.received_at.get()), entry));
+    }
+    let pieces: Option<Vec<_>> =
+        found.iter().map(|(at, entry)| Some((*at, Piece::decode(&entry.payload).ok()?))).collect();
+    Ok(pieces.and_then(|pieces| assembly::rebuild(&pieces)))
 }
 
 fn known(state: &StoredState) -> Known {

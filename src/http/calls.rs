@@ -13,8 +13,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::conflicts::Contradiction;
 use super::details::{self, Columns, Language, Leg};
 use super::{App, Problem, accounts, manners, stream};
-use crate::batch::Position;
+use crate::batch::{EntryKind, Position};
 use crate::call::AccountKey;
+use crate::daemon::recover::put_together;
 use crate::ingest::http as ingest;
 use crate::money::Money;
 use crate::record::{Direction, Record, identity};
@@ -290,7 +291,7 @@ pub(super) struct Held {
 pub(super) struct Received {
     /// RFC 3339.
     at: String,
-    /// Its bytes.
+    /// Its bytes: text, or `hex:` and hexadecimal digits. Of a call told in parts all parts, a line end between two.
     raw: String,
 }
 
@@ -328,8 +329,10 @@ pub(super) async fn record(
                 detail: item.detail,
             })
             .collect();
+        let pieces = app.stored(move |store| store.pieces(position)).await?;
         let journal = app.journal.clone();
-        let received = tokio::task::spawn_blocking(move || received(&journal, position)).await.unwrap_or_default();
+        let received =
+            tokio::task::spawn_blocking(move || received(&journal, position, &pieces)).await.unwrap_or_default();
         let conflicts = app.stored(move |store| store.conflicts_of(position)).await?;
         let conflicts = conflicts.iter().map(Contradiction::of).collect();
         records.push(RecordFate { position: position.0, disposition, legs, suspense, received, conflicts });
@@ -337,14 +340,36 @@ pub(super) async fn record(
     Ok(Json(Records { node, id, records }))
 }
 
-/// What was received, and when, as long as the journal keeps it.
-fn received(journal: &crate::journal::JournalReader, position: Position) -> Option<Received> {
+/// What was received, and when, as long as the journal keeps it. A call told in parts shows all of them.
+fn received(journal: &crate::journal::JournalReader, position: Position, pieces: &[Position]) -> Option<Received> {
     let (head, entry) = journal.entry(position).ok()??;
-    let record = Record::decode(&entry.payload).ok()?;
-    Some(Received {
-        at: Timestamp(head.received_at.get()).to_string(),
-        raw: String::from_utf8_lossy(record.raw).into_owned(),
-    })
+    let whole;
+    let bytes: &[u8] = match EntryKind::from_byte(entry.kind) {
+        Some(EntryKind::Piece) => {
+            whole = put_together(journal, pieces).ok()??;
+            &whole
+        }
+        _ => &entry.payload,
+    };
+    let record = Record::decode(bytes).ok()?;
+    Some(Received { at: Timestamp(head.received_at.get()).to_string(), raw: readable(record.raw) })
+}
+
+/// Text as it is; what is no text (RADIUS packets) as hexadecimal digits behind `hex:`.
+fn readable(raw: &[u8]) -> String {
+    match std::str::from_utf8(raw) {
+        Ok(text) if !text.contains('\0') => text.to_owned(),
+        _ => {
+            let mut digits = String::with_capacity(raw.len() * 2 + 4);
+            digits.push_str("hex:");
+            for byte in raw {
+                use std::fmt::Write;
+                // Writing to a String cannot fail.
+                let _ = write!(digits, "{byte:02x}");
+            }
+            digits
+        }
+    }
 }
 
 /// Positions of the records of a node and id: one without direction, or one each way.

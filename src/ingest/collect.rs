@@ -5,7 +5,6 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::batch::Batch;
-use crate::piece::Piece;
 use crate::wire::{Decoder, Line, Refusal, Scratch, Skip};
 
 use super::counters::Tally;
@@ -97,6 +96,27 @@ impl<'d> Collector<'d> {
         }
     }
 
+    /// Takes what another decoder made of a message whose sender is told that it was taken even if it was not understood:
+    /// then the message is kept for people.
+    pub fn decoded(&mut self, message: &[u8], decoded: Result<Line<'_>, Refusal>) {
+        match decoded {
+            Ok(Line::Piece(piece)) => {
+                self.tally.received += 1;
+                self.batch.push_piece(&piece);
+            }
+            Ok(Line::Record(record)) => {
+                self.tally.received += 1;
+                self.batch.push_record(&record);
+            }
+            Ok(Line::Skipped(skip)) => self.skip(skip),
+            Ok(Line::Header | Line::Blank) => {}
+            Err(refusal) => {
+                self.batch.push_kept_refused(&refusal.to_string(), message);
+                self.count_refused(1, refusal);
+            }
+        }
+    }
+
     /// Counts a line as skipped: no record of ours, so not in the books.
     fn skip(&mut self, skip: Skip) {
         if let Some(count) = self.tally.skipped.get_mut(skip as usize) {
@@ -104,16 +124,14 @@ impl<'d> Collector<'d> {
         }
     }
 
-    /// Takes a part of a call.
-    pub fn piece(&mut self, piece: &Piece<'_>) {
-        self.tally.received += 1;
-        self.batch.push_piece(piece);
-    }
-
     /// Counts a line as refused.
     #[cold]
     pub fn refuse(&mut self, line: u64, refusal: Refusal) {
         self.batch.push_refused();
+        self.count_refused(line, refusal);
+    }
+
+    fn count_refused(&mut self, line: u64, refusal: Refusal) {
         self.tally.received += 1;
         if let Some(count) = self.tally.refused.get_mut(refusal.index()) {
             *count += 1;

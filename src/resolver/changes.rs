@@ -82,7 +82,10 @@ impl Resolver {
             None => None,
         };
         let Some(reason) = SuspenseReason::named(&retry.reason) else { return Ok(()) };
-        let latest = self.state.attempts.get(&(position, leg)).copied().unwrap_or(position);
+        // A leg that has not been tried by itself came about when its record was tried last, if it ever was.
+        let attempts = &self.state.attempts;
+        let latest = attempts.get(&(position, leg)).or_else(|| attempts.get(&(position, None)));
+        let latest = latest.copied().unwrap_or(position);
         if latest != Position(retry.attempt) {
             return Ok(());
         }

@@ -135,12 +135,12 @@ pub struct Tally {
     pub(super) duplicate: u64,
     pub(super) conflict: u64,
     pub(super) resolved: u64,
-    /// Answered records whose duration and end contradict each other (R2).
-    pub(super) differ: u64,
     /// Pieces that are part of calls counted otherwise.
     pub(super) merged: u64,
     /// Pieces of calls that wait, more or fewer.
     pub(super) open: i64,
+    /// Answered records whose duration and end contradict each other (R2).
+    pub(super) differ: u64,
     unanswered: u64,
     durable: u64,
     suspended: [i64; SuspenseReason::ALL.len()],
@@ -191,8 +191,8 @@ pub struct Published {
     pub(super) duplicate: u64,
     pub(super) conflict: u64,
     pub(super) resolved: u64,
-    pub(super) differ: u64,
     pub(super) merged: u64,
+    pub(super) differ: u64,
     pub(super) suspended: [i64; SuspenseReason::ALL.len()],
 }
 
@@ -246,8 +246,8 @@ impl Tally {
             duplicate: self.duplicate,
             conflict: self.conflict,
             resolved: self.resolved,
-            differ: self.differ,
             merged: self.merged,
+            differ: self.differ,
             suspended: self.suspended,
         }
     }

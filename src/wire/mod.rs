@@ -9,15 +9,22 @@
 //!
 //! Does not know sockets, clocks, accounts, or what a call costs.
 
+pub mod clock;
 pub mod csv;
 pub mod elements;
 mod field;
 pub mod formats;
 pub mod fuzz;
+pub mod hep;
 pub mod json;
+pub mod mapping;
+pub mod messages;
 mod native;
 pub mod octets;
+pub mod radius;
+pub mod sip;
 pub mod syslog;
+pub mod posted;
 
 use crate::piece::Piece;
 use crate::record::{ID_MAX, Record};
@@ -55,6 +62,26 @@ pub enum Refusal {
         /// Columns of the header.
         columns: u32,
     },
+    /// The document is not XML.
+    #[error("malformed XML at column {column}: {expected}")]
+    Xml {
+        /// Byte in the document, from 1.
+        column: u32,
+        /// What is wrong there.
+        expected: &'static str,
+    },
+    /// A row with a number of cells that no layout of its format has.
+    #[error("the row has {cells} cells, and no layout of this format has so many")]
+    Layout {
+        /// Cells of the row.
+        cells: u32,
+    },
+    /// The first line should name the columns of a format, and names none.
+    #[error("the first line must name the columns, and names none that this format reads")]
+    Columns,
+    /// Not a time as the format writes it.
+    #[error("field {0:?} is not a time as this format writes it")]
+    Clock(&'static str),
     /// The line should name the columns, and does not name one that every record needs.
     #[error(
         "the first line must name the columns, and names none {0:?}: write a header such as id,source,destination,answer,duration"
@@ -101,6 +128,35 @@ pub enum Refusal {
     /// The line is longer than its door takes.
     #[error("the line is longer than {0} bytes")]
     Line(u32),
+    /// A packet that is genuine and yet cannot be a call's.
+    #[error("RADIUS packet: {0}")]
+    Radius(&'static str),
+    /// A time that a gateway wrote as text.
+    #[error(
+        "{0} is not a time, or its zone is not known, or stands twice in the night of the change: list the zone's name in zones, or set timezone"
+    )]
+    GatewayTime(&'static str),
+    /// Kamailio's CDRs look the same with and without the ringing.
+    #[error(
+        "a Kamailio CDR does not tell whether its duration includes the ringing: set talk_includes_ringing = false on the listener if Kamailio has cdr_start_on_confirmed = 1, else true, and calls are rated from the accounting of INVITE and BYE"
+    )]
+    Ringing,
+    /// Not a packet of a capture agent.
+    #[error("{0}")]
+    Hep(hep::BadHep),
+    /// Not a SIP message.
+    #[error("{0}")]
+    Sip(sip::BadSip),
+    /// A time zone by a name that the listener's zone does not have.
+    #[error(
+        "the time in {0:?} names another zone than the listener's: set timezone to the node's, such as \"Europe/Berlin\""
+    )]
+    ZoneName(&'static str),
+    /// A row whose columns are not those known.
+    #[error(
+        "the row does not have the columns that are known: let the node send its title row, or set columns on the listener"
+    )]
+    Titles,
     /// The datagram was cut on the way in.
     #[error("the datagram was cut short")]
     Truncated,
@@ -116,25 +172,32 @@ impl Refusal {
     pub const fn index(self) -> usize {
         match self {
             Refusal::Json { .. } => 0,
-            Refusal::Csv { .. } | Refusal::Cells { .. } => 1,
-            Refusal::Header(_) => 2,
+            Refusal::Csv { .. } | Refusal::Cells { .. } | Refusal::Layout { .. } => 1,
+            Refusal::Header(_) | Refusal::Columns => 2,
             Refusal::Unknown => 3,
             Refusal::NotUtf8(_) => 4,
             Refusal::Missing(_) => 5,
             Refusal::NoDuration => 6,
             Refusal::Repeated(_) => 7,
             Refusal::Kind(_) | Refusal::Direction | Refusal::Control(_) => 8,
-            Refusal::Time(_) => 9,
+            Refusal::Time(_) | Refusal::GatewayTime(_) | Refusal::Clock(_) => 9,
             Refusal::Duration => 10,
             Refusal::Id(_) => 11,
             Refusal::TooLong(_) => 12,
             Refusal::Line(_) => 13,
             Refusal::Truncated => 14,
+            Refusal::Radius(_) => 15,
+            Refusal::Xml { .. } => 16,
+            Refusal::Ringing => 17,
+            Refusal::Hep(_) => 18,
+            Refusal::Sip(_) => 19,
+            Refusal::ZoneName(_) => 9,
+            Refusal::Titles => 2,
         }
     }
 
     /// Every label there is.
-    pub const REASONS: [&'static str; 15] = [
+    pub const REASONS: [&'static str; 20] = [
         "malformed_json",
         "malformed_csv",
         "bad_header",
@@ -150,6 +213,11 @@ impl Refusal {
         "field_too_long",
         "line_too_long",
         "truncated",
+        "malformed_radius",
+        "malformed_xml",
+        "ringing_unknown",
+        "malformed_hep",
+        "malformed_sip",
     ];
 }
 
@@ -163,11 +231,13 @@ pub enum Skip {
     OtherLeg,
     /// The node says that it is not to be billed.
     Omitted,
+    /// A whole call whose parts are told too, and rate it better: Kamailio's CDR where its duration includes ringing.
+    ToldInParts,
 }
 
 impl Skip {
     /// Every reason, in the order of the metrics.
-    pub const ALL: [Skip; 3] = [Skip::NotACall, Skip::OtherLeg, Skip::Omitted];
+    pub const ALL: [Skip; 4] = [Skip::NotACall, Skip::OtherLeg, Skip::Omitted, Skip::ToldInParts];
 
     /// The label of the counter: of bounded cardinality, stable.
     pub const fn reason(self) -> &'static str {
@@ -175,6 +245,7 @@ impl Skip {
             Skip::NotACall => "not_a_call",
             Skip::OtherLeg => "other_leg",
             Skip::Omitted => "omitted",
+            Skip::ToldInParts => "told_in_parts",
         }
     }
 
@@ -191,12 +262,43 @@ pub struct Origin {
     pub node: Box<[u8]>,
     /// The zone of times that bring no offset.
     pub zone: Zone,
+    /// Whether durations include the ringing, where the records of a node do not tell (Kamailio's CDRs).
+    pub talk_includes_ringing: Option<bool>,
+    /// Titles of columns, where a format's rows come without them.
+    pub titles: Option<Box<str>>,
 }
 
 impl Origin {
     /// A node whose clock shows UTC.
     pub fn new(node: &str) -> Origin {
-        Origin { node: node.as_bytes().into(), zone: Zone::UTC }
+        Origin { node: node.as_bytes().into(), zone: Zone::UTC, talk_includes_ringing: None, titles: None }
+    }
+}
+
+/// What stands around the messages.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Carrier {
+    /// Nothing.
+    None,
+    /// Syslog.
+    Syslog {
+        /// The host a message names is its node.
+        host_is_node: bool,
+    },
+    /// Packets of capture agents, whose content is SIP whatever the format says.
+    Hep {
+        /// What agents must show.
+        key: Option<Key>,
+    },
+}
+
+/// A secret that senders show; never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key(pub Box<[u8]>);
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key(…)")
     }
 }
 
@@ -204,6 +306,12 @@ impl Origin {
 #[derive(Debug, Default)]
 pub struct Scratch {
     text: Vec<u8>,
+    /// Where the values of a mapped record lie.
+    places: Vec<Option<field::Place>>,
+    /// Where the cells of a row lie.
+    cells: Vec<field::Place>,
+    /// JSON that stood within a text of JSON.
+    nested: Vec<u8>,
 }
 
 /// What a line was.
@@ -213,10 +321,10 @@ pub struct Scratch {
 pub enum Line<'a> {
     /// A record.
     Record(Record<'a>),
-    /// Understood, and no record of ours.
-    Skipped(Skip),
     /// A part of a call, to be joined with its other parts.
     Piece(Piece<'a>),
+    /// Understood, and no record of ours.
+    Skipped(Skip),
     /// A header.
     Header,
     /// Nothing but white space.
@@ -245,6 +353,21 @@ impl Decoder {
             Format::Named(named) => Kind::Named(named.decoder(origin), named.name.clone()),
             native => Kind::Native(native::Decoder::new(native.clone(), &origin.node)),
         })
+    }
+
+    /// A decoder of that format within an envelope.
+    pub fn carried(format: &Format, origin: &Origin, carrier: Carrier) -> Decoder {
+        match carrier {
+            Carrier::None => Decoder::of(format, origin),
+            Carrier::Syslog { host_is_node } => {
+                let carried = formats::carried::Carried::new(format, origin, host_is_node);
+                Decoder(Kind::Named(Box::new(carried), format.name().into()))
+            }
+            Carrier::Hep { key } => {
+                let captured = formats::hep::Captured::new(origin, key);
+                Decoder(Kind::Named(Box::new(captured), formats::hep::NAME.into()))
+            }
+        }
     }
 
     /// The same for rows without a header line: `columns` says what it would have said. Other formats know their columns.

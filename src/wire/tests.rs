@@ -82,6 +82,7 @@ fn times() {
     check("\"2026-10-05T11:00:00.5+02:00\"", Some(ANSWER + 500_000));
     check("\"2026-10-05T09:00:00\"", None);
     check("\"05.10.2026 09:00\"", None);
+    check("\"12/11/26 09:00\"", None);
     check("\"soon\"", None);
     check("\"-\"", None);
     check("\".\"", None);
@@ -194,8 +195,8 @@ fn lines(format: Format, text: &str) -> Vec<String> {
                 let duration = r.duration.map_or("-".to_owned(), |d| d.to_string());
                 format!("{} {} {} {duration}", text(r.id), text(r.source), text(r.destination))
             }
-            Ok(Line::Skipped(skip)) => skip.reason().to_owned(),
             Ok(Line::Piece(_)) => "a piece".to_owned(),
+            Ok(Line::Skipped(skip)) => skip.reason().to_owned(),
             Ok(Line::Header) => "header".to_owned(),
             Ok(Line::Blank) => "blank".to_owned(),
             Err(refusal) => refusal.to_string(),
@@ -332,6 +333,8 @@ proptest! {
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         fuzz::lines(&bytes);
         fuzz::document(&bytes);
+        fuzz::carried(&bytes);
+        fuzz::stream(&bytes);
     }
 
     #[test]
@@ -343,5 +346,7 @@ proptest! {
         bytes.truncate(cut.max(1));
         fuzz::lines(&bytes);
         fuzz::document(&bytes);
+        fuzz::carried(&bytes);
+        fuzz::stream(&bytes);
     }
 }

@@ -2,7 +2,26 @@
 
 use std::sync::LazyLock;
 
-use super::Books;
+use super::{Books, Call, call};
+
+/// A number of the German account, and a German mobile as dialled there.
+pub const BERLIN: &str = "+4930123456";
+pub const MOBILE: &str = "015123456789";
+
+/// Each call must come out as said.
+pub fn check(rows: Vec<(Call, &str)>) {
+    BOOKS.check_all(rows);
+}
+
+/// From the German account to a number, 60 s.
+pub fn de(to: &str) -> Call {
+    call(BERLIN, to)
+}
+
+/// From an account that the record names, 60 s.
+pub fn from(account: &str, to: &str) -> Call {
+    call("", to).account(account)
+}
 
 pub static BOOKS: LazyLock<Books> = LazyLock::new(|| Books::of(PLANS, &DECKS, ACCOUNTS, NUMBERS));
 

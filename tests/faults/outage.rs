@@ -58,7 +58,7 @@ impl World {
             set_aside: Vec::new(),
         };
         let clock = Clock::fake(Timestamp(1_791_190_800_000_000));
-        let settings = SequencerSettings { flush_calls: FLUSH_CALLS, keep_micros: i64::MAX / 4 };
+        let settings = SequencerSettings { flush_calls: FLUSH_CALLS, keep_micros: i64::MAX / 4, max_delay_micros: 0 };
         let recovered = recover::recover_from(ground).map_err(|exit| exit.message).unwrap();
         let parts = Parts::join(recovered, settings, &clock, 4096);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

@@ -2,8 +2,7 @@
 //! at and beside every row of `numbering.csv`, and of random digits behind every calling code; valid or not.
 //!
 //! rlibphonenumber is given the very metadata of which `numbering.csv` is made, for its own is of another version. It
-//! walks the expressions with a regex engine and knows nothing of prefixes. There is no difference, so there is no list of
-//! allowed ones: the number of differences is zero, whatever their class.
+//! walks the expressions with a regex engine and knows nothing of prefixes. [`DIFFERENCES`] lists where the two may differ.
 
 // The crate marks the fields of its metadata so, for whoever would read them from what it gives out. Here it is given them.
 #![allow(deprecated)]
@@ -150,6 +149,12 @@ fn ours(world: &World, digits: &str) -> String {
     world.plan().classify(number).map_or("invalid".to_owned(), |c| format!("{} {}", c.country, c.kind.name()))
 }
 
+/// Every class of difference: what it is, the digits with which all its numbers begin, and the most that any test finds.
+///
+/// 07924 is the Isle of Man's: Ofcom says so, and so does the metadata's Manx expression, but libphonenumber asks the British
+/// one first. `generate_numbering.py` has it by hand.
+const DIFFERENCES: [(&str, &str, usize); 1] = [("44: IM mobile, theirs GB mobile", "447924", 60)];
+
 /// Differences by what they are: `91: IN fixed_or_mobile, theirs IN mobile` → numbers.
 struct Compared {
     world: World,
@@ -180,9 +185,15 @@ impl Compared {
         }
     }
 
-    fn nothing_differs(&self, at_least: usize, at_least_valid: usize) {
-        let classes = self.differing.iter().map(|(what, n)| format!("{what}: {} numbers, such as {}", n.len(), n[0]));
-        let classes: Vec<String> = classes.collect();
+    fn nothing_else_differs(&self, at_least: usize, at_least_valid: usize) {
+        let allowed = |what: &str, numbers: &[String]| {
+            let listed = DIFFERENCES.iter().find(|(class, ..)| *class == what);
+            listed
+                .is_some_and(|(_, front, most)| numbers.len() <= *most && numbers.iter().all(|n| n.starts_with(front)))
+        };
+        let classes = self.differing.iter().filter(|(what, numbers)| !allowed(what, numbers));
+        let classes: Vec<String> =
+            classes.map(|(what, n)| format!("{what}: {} numbers, such as {}", n.len(), n[0])).collect();
         assert!(classes.is_empty(), "of {} numbers: {classes:#?}", self.numbers);
         let (numbers, valid) = (self.numbers, self.valid);
         assert!(numbers >= at_least && valid >= at_least_valid, "{numbers} compared, {valid} of them valid");
@@ -227,7 +238,7 @@ fn every_example_number_and_its_neighbours() {
             }
         }
     }
-    compared.nothing_differs(100_000, 40_000);
+    compared.nothing_else_differs(100_000, 40_000);
 }
 
 #[test]
@@ -248,7 +259,7 @@ fn at_and_beside_every_row() {
             compared.number(&random.fill(&prefix, length));
         }
     }
-    compared.nothing_differs(150_000, 60_000);
+    compared.nothing_else_differs(150_000, 60_000);
 }
 
 #[test]
@@ -270,7 +281,7 @@ fn random_digits_behind_every_calling_code() {
             }
         }
     }
-    compared.nothing_differs(200_000, 14_000);
+    compared.nothing_else_differs(200_000, 14_000);
 }
 
 /// Every area code of +1: only those of libphonenumber are known, and toll-free are 800, 833, 844, 855, 866, 877, 888

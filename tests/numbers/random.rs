@@ -36,6 +36,8 @@ fn may_differ(country: &str, ours: &str, theirs: &str) -> bool {
     match country {
         // Canada's 310-XXXX numbers exist only as dialled inside Canada; R3 gives +1 eleven digits.
         "CA" if ours == "WrongLength" => theirs.starts_with("+1310"),
+        // Bulgaria's 00 800 1234567 is a number of its own plan; they read an international prefix and +800, one digit short.
+        "BG" => ours.starts_with("+35900800") && theirs.starts_with("+800"),
         // They write pager and voice mailbox numbers without a trunk prefix, and read any bare digits as national ones.
         _ => ours == "Local" && LOCAL_LOOKALIKES.contains(&country),
     }

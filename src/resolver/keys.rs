@@ -1,0 +1,51 @@
+//! Stable numbers of the accounts and billing groups of the directory in force.
+//!
+//! Does not know whose call it was: it is told.
+
+use std::sync::Arc;
+
+use super::Resolver;
+use crate::call::{AccountKey, GroupKey};
+use crate::directory::{Account, Directory};
+use crate::shard::ToShard;
+
+impl Resolver {
+    pub(super) fn use_directory(&mut self, directory: Arc<Directory>) {
+        self.account_keys = vec![None; directory.account_index_count() as usize];
+        self.group_keys = vec![None; directory.groups() as usize];
+        self.to_all(|| ToShard::Directory(directory.clone()));
+        self.state.directory = Some(directory);
+    }
+
+    pub(super) fn account_key(&mut self, account: &Account<'_>) -> AccountKey {
+        let index = account.index.0 as usize;
+        if let Some(Some(key)) = self.account_keys.get(index) {
+            return *key;
+        }
+        let (key, new) = self.state.accounts.key(account.name());
+        let key = AccountKey(key);
+        if new {
+            self.tally.gathered.accounts.push((key, account.name().to_owned()));
+        }
+        if let Some(place) = self.account_keys.get_mut(index) {
+            *place = Some(key);
+        }
+        key
+    }
+
+    pub(super) fn group_key(&mut self, account: &Account<'_>) -> GroupKey {
+        let index = account.group_index as usize;
+        if let Some(Some(key)) = self.group_keys.get(index) {
+            return *key;
+        }
+        let (key, new) = self.state.groups.key(account.group());
+        let key = GroupKey(key);
+        if new {
+            self.tally.gathered.groups.push((key, account.group().to_owned()));
+        }
+        if let Some(place) = self.group_keys.get_mut(index) {
+            *place = Some(key);
+        }
+        key
+    }
+}
