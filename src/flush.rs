@@ -147,7 +147,7 @@ impl Flush {
         state: FlushState,
     ) -> Flush {
         let metrics = FlushMetrics::default();
-        metrics.books(&state.books, &[]);
+        metrics.books(&state.books, &state.books.check());
         Flush {
             inbox,
             shards,

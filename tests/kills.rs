@@ -17,11 +17,10 @@ use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rust_decimal::Decimal;
-
 use process::daemon::{Daemon, Dialogue, PATIENCE, log_of};
-use process::model::{Model, compare, decimal, minutes_up};
-use process::{GERMANS, german, rates_folder};
+use process::model::{Model, compare};
+use process::traffic::{Random, calls, day};
+use process::{GERMANS, rates_folder};
 
 const KILLS: usize = 30;
 /// Calls handed to a daemon that is going to be killed; more than it takes before its end.
@@ -33,61 +32,6 @@ const NEVER: &str = "[flush]\nevery = \"1h\"\ncalls = 100000000\n";
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|n| n.parse().unwrap_or_else(|_| panic!("{name}={n}: a number is wanted")))
-}
-
-/// SplitMix64: the moments and the calls of a seed are the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
-    }
-}
-
-/// The day before yesterday: recent enough to be plausible, whatever the hour.
-fn day() -> String {
-    let then = (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(48)).to_zoned(jiff::tz::TimeZone::UTC);
-    then.strftime("%Y-%m-%d").to_string()
-}
-
-/// The calls of one round, all of one account, and what they come to.
-fn calls(round: usize, count: usize, day: &str, random: &mut Random, model: &mut Model) -> Vec<String> {
-    let a = round % GERMANS;
-    (0..count)
-        .map(|i| {
-            let millis = 1 + random.below(600_000);
-            let minutes = minutes_up(millis);
-            let account = format!("de{a:02}");
-            let destination = match random.below(10) {
-                0 => {
-                    let cost = decimal("0.05") + decimal("0.031") * Decimal::from(minutes);
-                    model.add(account, "international", minutes, cost);
-                    "00442079460123"
-                }
-                1 => {
-                    model.add(account, "domestic_premium", minutes, decimal("0.79") * Decimal::from(minutes));
-                    "0900 5 123456"
-                }
-                _ => {
-                    model.add(account, "in_plan", minutes, Decimal::ZERO);
-                    "0151 23456789"
-                }
-            };
-            format!(
-                r#"{{"id":"k{round}-{i}","node":"sbc","source":"{}","destination":"{destination}","answer":"{day}T{:02}:{:02}:{:02}Z","duration":{}.{:03}}}"#,
-                german(a),
-                i / 3600 % 24,
-                i / 60 % 60,
-                i % 60,
-                millis / 1000,
-                millis % 1000,
-            ) + "\n"
-        })
-        .collect()
 }
 
 /// How often each id of a round is among its account's stored calls; nothing else of the round may be there.

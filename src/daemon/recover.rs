@@ -1,11 +1,12 @@
 //! Recovery: store, images, journal and identity index of a data folder, opened and checked against each other.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::assembly::{self, Assembly, CallKey};
 use crate::batch::{EntryKind, Frame, Position};
-use crate::books::Books;
+use crate::books::{Books, Unbalanced};
 use crate::config::Config;
 use crate::entry::{Activation, SourceProfile};
 use crate::exit::Exit;
@@ -127,9 +128,13 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
     // What is stored is never rated again, and a restored folder goes on at positions that may have been others' before.
     resolver.set_aside = set_aside.into_iter().filter(|position| *position >= state.position).collect();
     let shards = shard_states(&state, shards);
+    let books = Books::from_stored(state.books.iter().cloned());
+    report.extend(unbalanced(&state, &books).iter().map(|fault| {
+        format!("the stored books do not balance: {fault}; `callrated verify` names the first difference")
+    }));
     let flush = FlushState {
         position: state.position,
-        books: Books::from_stored(state.books.iter().cloned()),
+        books,
         tariffs: state.tariffs.iter().map(|t| t.digest.clone()).collect(),
         // What lies there was made from the journal and is made again from it.
         spill: Spill::open(spill_disk, &folder.join("spill")).map_err(|e| Exit::environment(e))?,
@@ -207,6 +212,17 @@ pub fn put_together(journal: &JournalReader, places: &[Position]) -> Result<Opti
     let pieces: Option<Vec<_>> =
         found.iter().map(|(at, entry)| Some((*at, Piece::decode(&entry.payload).ok()?))).collect();
     Ok(pieces.and_then(|pieces| assembly::rebuild(&pieces)))
+}
+
+/// What does not balance in what was stored: the equations of the books, and the totals beside their book.
+fn unbalanced(state: &StoredState, books: &Books) -> Vec<Unbalanced> {
+    let mut totals: BTreeMap<String, i128> = BTreeMap::new();
+    for line in &state.usage {
+        *totals.entry(String::from_utf8_lossy(&line.currency).into_owned()).or_default() += line.usage.cost;
+    }
+    let mut faults = books.check();
+    faults.extend(books.check_totals(&totals));
+    faults
 }
 
 fn known(state: &StoredState) -> Known {

@@ -31,7 +31,7 @@ fn run(disk: &SimDisk, fail: impl FnOnce(&SimDisk)) -> (Result<(), JournalError>
         onward,
         clock: Clock::fake(Timestamp(1)),
         progress: Arc::default(),
-        settings: SequencerSettings { flush_calls: 1_000_000, keep_micros: i64::MAX, max_delay_micros: 0 },
+        settings: SequencerSettings { flush_calls: 1_000_000, keep_micros: i64::MAX, max_delay_micros: 2_000 },
         unflushed: 0,
         metrics: SequencerMetrics::default(),
         space: Space::default(),

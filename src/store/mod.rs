@@ -110,6 +110,9 @@ pub trait Store: Send + Sync {
         visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
     ) -> Result<(), StoreError>;
 
+    /// The rated calls that a flush wrote, in the order of their rows.
+    fn calls_of_flush(&self, flush: u64, visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit) -> Result<(), StoreError>;
+
     /// The totals of an account in a period, by call type and currency.
     fn usage(&self, account: AccountKey, period: Period) -> Result<Vec<UsageLine>, StoreError>;
 

@@ -10,6 +10,14 @@ use std::time::{Duration, Instant};
 /// Longest wait for anything: far beyond what a loaded machine needs, so that a hang is a failure and not a hang.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A flush each second, or after 5000 calls.
+pub const EACH_SECOND: &str = "[flush]\nevery = \"1s\"\ncalls = 5000\n";
+
+/// The program; `CALLRATED_BIN` names another build of it, such as the release one.
+fn program() -> PathBuf {
+    std::env::var_os("CALLRATED_BIN").map_or_else(|| env!("CARGO_BIN_EXE_callrated").into(), PathBuf::from)
+}
+
 /// A running daemon in a folder of its own; its log is `daemon.log` there.
 pub struct Daemon {
     child: Child,
@@ -22,12 +30,16 @@ pub struct Daemon {
 impl Daemon {
     /// Flushes each second.
     pub fn start(folder: &Path) -> Daemon {
-        Daemon::start_with(folder, "[flush]\nevery = \"1s\"\ncalls = 5000\n")
+        Daemon::start_with(folder, EACH_SECOND)
     }
 
     /// With tables of the configuration.
     pub fn start_with(folder: &Path, tables: &str) -> Daemon {
-        let (tcp, udp, http) = (free_port(), free_port(), free_port());
+        Daemon::start_at(folder, tables, [free_port(), free_port(), free_port()])
+    }
+
+    /// At ports for TCP, UDP and HTTP.
+    pub fn start_at(folder: &Path, tables: &str, [tcp, udp, http]: [u16; 3]) -> Daemon {
         let config = format!(
             "rates_dir = \"rates\"\ndata_dir = \"data\"\n{tables}\
              [[listen]]\nprotocol = \"tcp\"\naddress = \"127.0.0.1:{tcp}\"\n\
@@ -36,12 +48,7 @@ impl Daemon {
         );
         std::fs::write(folder.join("callrated.toml"), config).unwrap();
         let log = File::options().create(true).append(true).open(folder.join("daemon.log")).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_callrated"))
-            .current_dir(folder)
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let mut child = Command::new(program()).current_dir(folder).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready = lines.any(|line| line.is_ok_and(|l| l.contains("is ready")));
         assert!(ready, "the daemon did not become ready:\n{}", log_of(folder));
@@ -76,7 +83,7 @@ impl Daemon {
 
     /// Runs a command of the program in the folder: exit code, standard output, standard error.
     pub fn command(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
-        let done = Command::new(env!("CARGO_BIN_EXE_callrated")).current_dir(folder).args(arguments).output().unwrap();
+        let done = Command::new(program()).current_dir(folder).args(arguments).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (done.status.code().unwrap_or(-1), text(&done.stdout), text(&done.stderr))
     }
@@ -151,6 +158,15 @@ impl Daemon {
             }
         });
         durable
+    }
+}
+
+impl Drop for Daemon {
+    /// A test that fails leaves no daemon behind.
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -8,6 +8,7 @@
 
 pub mod daemon;
 pub mod model;
+pub mod traffic;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

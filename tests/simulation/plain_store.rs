@@ -133,6 +133,10 @@ impl Store for PlainStore {
         Ok(())
     }
 
+    fn calls_of_flush(&self, _flush: u64, _visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit) -> Result<(), StoreError> {
+        not_here()
+    }
+
     fn suspense(&self, _page: SuspensePage, visit: &mut dyn FnMut(&SuspenseItem) -> Visit) -> Result<(), StoreError> {
         for item in self.rows().suspense.values() {
             let _ = visit(item);
