@@ -14,6 +14,7 @@
 //! Does not know files, sockets, or what a payload means.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -22,7 +23,7 @@ use crate::record::Record;
 use crate::time::Timestamp;
 
 /// A place in the journal: bytes since its beginning. Grows for ever; an entry's position is its identity.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Position(pub u64);
 
 impl std::fmt::Display for Position {
@@ -32,7 +33,7 @@ impl std::fmt::Display for Position {
 }
 
 /// Which listener a frame came from: an index into the journalled source profiles.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct SourceId(pub u16);
 
 /// What an entry is.
@@ -49,8 +50,6 @@ pub enum EntryKind {
     Directory = 4,
     /// Something in suspense is tried again: [`crate::entry::Retry`].
     Retry = 5,
-    /// Stands where damaged bytes were given up, JSON: [`crate::entry::Lost`].
-    Lost = 15,
     /// A part of a call in canonical form: [`crate::piece::Piece`].
     Piece = 6,
     /// A time, for what waits for its end: microseconds since 1970, i64. Counts as no record.
@@ -58,6 +57,8 @@ pub enum EntryKind {
     /// A record that was refused and yet acknowledged, kept for people: [`Batch::push_kept_refused`]. It was counted as
     /// refused; nothing behind the journal acts on it.
     Refused = 8,
+    /// Stands where damaged bytes were given up, JSON: [`crate::entry::Lost`].
+    Lost = 15,
 }
 
 impl EntryKind {
@@ -69,10 +70,10 @@ impl EntryKind {
             3 => EntryKind::Tariff,
             4 => EntryKind::Directory,
             5 => EntryKind::Retry,
-            15 => EntryKind::Lost,
             6 => EntryKind::Piece,
             7 => EntryKind::Tick,
             8 => EntryKind::Refused,
+            15 => EntryKind::Lost,
             _ => return None,
         })
     }

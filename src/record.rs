@@ -6,6 +6,7 @@
 //!
 //! Does not know formats, sockets, accounts or prices.
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -18,7 +19,7 @@ pub const ID_MAX: usize = 255;
 pub const RAW_MAX: usize = 1 << 20;
 
 /// Which side of the call a record or a leg speaks of.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Direction {
     /// The caller's side: who called pays.
     Outbound,

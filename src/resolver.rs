@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crossbeam::channel::{Receiver, Sender, TryRecvError};
+use crossbeam::channel::{Sender, TryRecvError};
 
 use crate::batch::{Entry, EntryKind, Frame, FrameHead, Position, SourceId};
 use crate::call::{AccountKey, GroupKey, LegKey, SuspenseReason, TariffSlot};
@@ -18,7 +18,7 @@ use crate::images::{ImageMissing, Images};
 use crate::poison;
 use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::{Direction, Record};
-use crate::road::{Became, Step, Travel};
+use crate::road::{Became, Inbox, Step, Travel};
 use crate::shard::{LegBatch, LegJob, ToShard};
 use crate::time::{Period, Timestamp};
 
@@ -57,7 +57,7 @@ pub enum ResolverError {
 
 /// The thread's parts.
 pub struct Resolver {
-    inbox: Receiver<Travel>,
+    inbox: Inbox<Travel>,
     shards: Vec<Sender<ToShard>>,
     flush: Sender<crate::flush::Part>,
     index: IdentityIndex,
@@ -74,6 +74,8 @@ pub struct Resolver {
     outgoing: Vec<Vec<LegJob>>,
     /// By source, since this process began.
     became: BecameOf,
+    /// Everything before this is durable in the identity index.
+    covered: Position,
 }
 
 /// A record in a frame that claims an identity.
@@ -85,7 +87,7 @@ struct Claim {
 impl Resolver {
     /// Puts the parts together.
     pub fn new(
-        inbox: Receiver<Travel>,
+        inbox: Inbox<Travel>,
         shards: Vec<Sender<ToShard>>,
         flush: Sender<crate::flush::Part>,
         index: IdentityIndex,
@@ -93,6 +95,7 @@ impl Resolver {
         state: ResolverState,
     ) -> Resolver {
         let outgoing = shards.iter().map(|_| Vec::new()).collect();
+        let covered = index.covered();
         let mut resolver = Resolver {
             inbox,
             shards,
@@ -108,6 +111,7 @@ impl Resolver {
             verdicts: Vec::new(),
             outgoing,
             became: BecameOf::default(),
+            covered,
         };
         for known in resolver.state.tariffs.clone() {
             resolver.to_all(|| ToShard::Tariff(known.slot, known.tariff.clone()));

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crossbeam::channel::{Receiver, Sender, TryRecvError};
+use crossbeam::channel::{Sender, TryRecvError};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use tokio::sync::mpsc;
@@ -19,7 +19,7 @@ use crate::flush::Part;
 use crate::os::clock::Clock;
 use crate::poison;
 use crate::rating::{self, Leg, World};
-use crate::road::{LiveUsage, Step, UsageLine};
+use crate::road::{Inbox, LiveUsage, Step, UsageLine};
 use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
 
@@ -184,7 +184,7 @@ pub struct ShardPart {
 
 /// The thread's parts.
 pub struct Shard {
-    inbox: Receiver<ToShard>,
+    inbox: Inbox<ToShard>,
     flush: Sender<Part>,
     clock: Clock,
     state: ShardState,
@@ -201,7 +201,7 @@ pub struct Shard {
 
 impl Shard {
     /// Puts the parts together.
-    pub fn new(inbox: Receiver<ToShard>, flush: Sender<Part>, clock: Clock, state: ShardState) -> Shard {
+    pub fn new(inbox: Inbox<ToShard>, flush: Sender<Part>, clock: Clock, state: ShardState) -> Shard {
         Shard {
             inbox,
             flush,

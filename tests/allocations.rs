@@ -23,13 +23,12 @@ use callrated::os::clock::Clock;
 use callrated::os::disk::RealDisk;
 use callrated::rating::{self, Answered, Resolution};
 use callrated::resolver::{KnownTariff, Resolver, ResolverState};
-use callrated::road::{Marker, Travel};
+use callrated::road::{Inbox, Marker, Travel, queue};
 use callrated::shard::{Shard, ShardState};
 use callrated::tariff::{self, RatesText};
 use callrated::time::{Period, Timestamp};
 use callrated::wire::{Decoder, Format, Line, Scratch};
 use common::world::{self, BOOKS};
-use crossbeam::channel::{Receiver, bounded};
 use zerocopy::FromZeros;
 
 struct Counting;
@@ -235,9 +234,9 @@ fn road(count: usize, records: usize) -> (u64, u64, usize) {
     };
 
     // Everything lies in the inboxes before the loops begin, so that one thread can run one after the other.
-    let (travel, inbox) = bounded(count + 1);
-    let (to_shard, shard_inbox) = bounded(2 * count + 8);
-    let (parts, flush): (_, Receiver<Part>) = bounded(4);
+    let (travel, inbox) = queue(count + 1);
+    let (to_shard, shard_inbox) = queue(2 * count + 8);
+    let (parts, flush): (_, Inbox<Part>) = queue(4);
     let frames = frames(count, records);
     let upto = frames.last().unwrap().end();
     for frame in frames {
@@ -251,7 +250,7 @@ fn road(count: usize, records: usize) -> (u64, u64, usize) {
     ran.unwrap();
     let shard = Shard::new(shard_inbox, parts, Clock::wall(), ShardState::default());
     let (shard, ()) = asked(|| shard.run());
-    let legs = flush.try_iter().map(|part| match part {
+    let legs = std::iter::from_fn(|| flush.try_recv().ok()).map(|part| match part {
         Part::Shard { part, .. } => part.rows.len(),
         Part::Resolver(..) => 0,
     });

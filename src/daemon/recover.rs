@@ -10,7 +10,7 @@ use crate::books::{Books, Unbalanced};
 use crate::config::Config;
 use crate::entry::{Activation, SourceProfile};
 use crate::exit::Exit;
-use crate::flush::{FlushError, FlushState};
+use crate::flush::{FlushError, FlushState, Spill};
 use crate::identity::{self, IdentityError, IdentityIndex, Key};
 use crate::images::{ImageMissing, Images};
 use crate::journal::{self, Journal, JournalError, JournalReader};
@@ -89,7 +89,7 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
         folder: config.data_dir.clone(),
         store,
         images: Arc::new(images),
-        journal: journal::Settings::default(),
+        journal: journal::Settings { min_free: config.journal.min_free.0, ..journal::Settings::default() },
         identity: identity::Settings::default(),
         shards: config.shards,
         set_aside: poison::set_aside(&config.data_dir),
@@ -103,6 +103,7 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
 pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
     let Ground { disk, folder, store, images, journal, identity, shards, set_aside } = ground;
     let mut report = Vec::new();
+    let spill_disk = disk.clone();
     let state = store.load().map_err(store_exit)?;
 
     let settings = journal::Settings { verify_from: state.position, at_least: state.position, ..journal };
@@ -135,6 +136,8 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
         position: state.position,
         books,
         tariffs: state.tariffs.iter().map(|t| t.digest.clone()).collect(),
+        // What lies there was made from the journal and is made again from it.
+        spill: Spill::open(spill_disk, &folder.join("spill")).map_err(|e| Exit::environment(e))?,
     };
     Ok(Recovered { store, images, journal, identity, resolver, shards, flush, known, report })
 }
@@ -337,8 +340,10 @@ pub fn store_exit(error: StoreError) -> Exit {
 
 /// Which exit code a flush's failure has.
 pub fn flush_exit(error: FlushError) -> Exit {
-    let FlushError::Store(error) = error;
-    store_exit(error)
+    match error {
+        FlushError::Store(error) => store_exit(error),
+        FlushError::Spill(_) | FlushError::Unreadable(_) => Exit::environment(error),
+    }
 }
 
 /// Which exit code a missing image has.
@@ -360,7 +365,14 @@ pub fn resolver_exit(error: ResolverError) -> Exit {
 
 /// Which exit code a journal's failure has.
 pub fn journal_exit(error: JournalError) -> Exit {
-    match error {
+    match &error {
+        JournalError::Damaged { file, offset, .. } if *offset > 0 => {
+            let file = file.display();
+            Exit::damaged(format!(
+                "{error}; look at it with `callrated journal inspect {file}`, then restore a backup, or give up what lies \
+                 there (it is kept beside the journal) with `callrated journal repair --accept-loss {file}@{offset}`"
+            ))
+        }
         JournalError::Damaged { .. }
         | JournalError::EndLost { .. }
         | JournalError::NewerVersion { .. }

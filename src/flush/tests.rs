@@ -1,6 +1,8 @@
 use tokio::sync::{mpsc, oneshot};
 
 use super::*;
+use crate::os::sim::SimDisk;
+use crate::road::queue;
 use crate::sequencer::Progress;
 use crate::store::faulty::{Faults, FaultyStore};
 use crate::store::sqlite::SqliteStore;
@@ -17,14 +19,17 @@ fn nobody_hears_of_a_position_that_the_store_has_not() {
     let (controls, mut sequencer) = mpsc::channel(8);
     let progress = Arc::new(Progress::default());
     let road = Road::new(controls, progress.clone());
-    let (parts, inbox) = crossbeam::channel::unbounded();
-    let flush = Flush::new(inbox, 0, store.clone(), Arc::default(), road.clone(), Clock::wall(), FlushState::default());
+    let (parts, inbox) = queue(8);
+    let spill = Spill::open(Arc::new(SimDisk::new(1)), std::path::Path::new("/spill")).unwrap();
+    let state = FlushState { position: Position(0), books: Books::default(), tariffs: Vec::new(), spill };
+    let flush = Flush::new(inbox, 0, store.clone(), Arc::default(), road.clone(), Clock::wall(), state);
     let thread = std::thread::spawn(move || flush.run());
 
     let (reply, mut answer) = oneshot::channel();
     let upto = Position(640);
     let marker = Marker { number: 1, upto, records: 5, at: Timestamp(1), replies: vec![reply] };
-    parts.send(Part::Resolver(marker, Box::default(), Share::default())).unwrap();
+    let gathered = Gathered { covered: upto, ..Gathered::default() };
+    parts.send(Part::Resolver(marker, Box::new(gathered), Share::default())).unwrap();
     // Asked twice at least, so the first refusal has been dealt with.
     while store.played().flushes < 2 {
         std::thread::yield_now();

@@ -49,6 +49,9 @@ pub struct Delivery {
     pub batch: Batch,
     /// Who waits for it to be durable.
     pub reply: Option<oneshot::Sender<Durable>>,
+    /// Its sender cannot be told that it was not taken, but can be kept waiting: where the journal has no room the batch
+    /// is kept until it has, instead of being refused.
+    pub patient: bool,
 }
 
 /// The end of the batch's frame, once it is synced; or why it was not taken.
@@ -88,8 +91,17 @@ impl Outbox {
 
     /// Hands a batch on, waiting for room; gives what will tell that it is durable.
     pub async fn send(&self, batch: Batch) -> Result<Pending, NotTaken> {
+        self.deliver(batch, false).await
+    }
+
+    /// The same for a sender that waits rather than being refused; see [`Delivery::patient`].
+    pub async fn send_patiently(&self, batch: Batch) -> Result<Pending, NotTaken> {
+        self.deliver(batch, true).await
+    }
+
+    async fn deliver(&self, batch: Batch, patient: bool) -> Result<Pending, NotTaken> {
         let (reply, pending) = oneshot::channel();
-        let delivery = Delivery { batch, reply: Some(reply) };
+        let delivery = Delivery { batch, reply: Some(reply), patient };
         self.0.send(delivery).await.map_err(|_| NotTaken::ShuttingDown)?;
         Ok(Pending(pending))
     }
@@ -103,6 +115,13 @@ impl Pending {
     /// Waits until it is durable. A sequencer that ended without an answer was shutting down.
     pub async fn durable(self) -> Durable {
         self.0.await.unwrap_or(Err(NotTaken::ShuttingDown))
+    }
+
+    /// The same as a poll, for those who look without waiting.
+    #[cfg(test)]
+    pub(crate) fn poll_durable(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Durable> {
+        let answer = std::future::Future::poll(std::pin::Pin::new(&mut self.0), context);
+        answer.map(|durable| durable.unwrap_or(Err(NotTaken::ShuttingDown)))
     }
 }
 

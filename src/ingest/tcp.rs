@@ -4,6 +4,11 @@
 //! connection are synced, `{"refused":LINE,"error":"…"}` for each that was not taken, counted from the line behind the
 //! hello. All others are never answered.
 //!
+//! **When the journal has no room** a client of the dialogue is told so by `{"error":"…"}` behind its last `durable`, and
+//! the connection is closed. Plain senders cannot be told: what they sent is kept waiting, nothing more is read, and so
+//! they wait too, until there is room again. Only where more waits than memory allows are plain connections closed, and
+//! what had been read of them is counted as refused.
+//!
 //! One task per connection does two things at once: it reads, decodes and hands on; and it waits for the answers in the
 //! order of the batches. Up to [`IN_FLIGHT_MAX`] batches are under way, then reading stops.
 //!
@@ -115,7 +120,7 @@ async fn read(
 ) -> std::io::Result<()> {
     let mut lines = Lines::new(LINE_MAX);
     let mut collector = Collector::new(door, door.decoder());
-    let mut opened = false;
+    let (mut opened, mut dialogue) = (false, false);
     let mut reads_left = None;
     loop {
         // The place for the answer comes first: without one nothing is read.
@@ -152,6 +157,7 @@ async fn read(
                 opened = true;
                 if line.is_ok_and(is_hello) {
                     lines.restart_numbers();
+                    dialogue = true;
                     if let Some(place) = place.take() {
                         place.send(Answer::Hello);
                     }
@@ -171,7 +177,8 @@ async fn read(
                     Err(_) => return Ok(()),
                 },
             };
-            match door.outbox.send(batch).await {
+            let sent = if dialogue { door.outbox.send(batch).await } else { door.outbox.send_patiently(batch).await };
+            match sent {
                 Ok(pending) => place.send(Answer::Batch { pending, records, refused }),
                 Err(why) => {
                     door.counters.not_taken(why, records);

@@ -103,7 +103,9 @@ async fn answers(door: &Door, mut waits: mpsc::Receiver<(Pending, u64)>) {
 
 fn not_taken(door: &Door, why: NotTaken, records: u64) {
     door.counters.not_taken(why, records);
-    tracing::warn!(listener = door.name, records, %why, "datagrams were received and not kept");
+    if let Some(records) = door.counters.worth_a_word(records) {
+        tracing::warn!(listener = door.name, records, %why, "records of datagrams were received and not kept");
+    }
 }
 
 async fn receive(

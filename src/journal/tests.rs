@@ -698,3 +698,6 @@ fn the_real_disk_keeps_it_too() {
     assert_eq!(read_from(&journal, Position(0)), kept);
     assert!(journal.segments().unwrap().len() > 5);
 }
+
+mod repair;
+mod space;

@@ -165,7 +165,7 @@ impl Journal {
     }
 
     /// Whether a frame of so many bytes fits into the room that is taken already.
-    pub(super) fn fits(&self, bytes: u64) -> bool {
+    pub fn fits(&self, bytes: u64) -> bool {
         self.open.last().is_some_and(|last| SEGMENT_HEAD + (self.position.0 - last.start.0) + bytes <= last.room)
     }
 

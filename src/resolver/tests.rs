@@ -5,7 +5,7 @@ use crate::batch::{Batch, SourceId};
 use crate::identity::{IdentityIndex, Settings};
 use crate::names::Names;
 use crate::os::sim::SimDisk;
-use crate::road::Marker;
+use crate::road::{Marker, queue};
 
 fn record() -> Record<'static> {
     Record {
@@ -27,7 +27,7 @@ fn index(disk: &SimDisk) -> IdentityIndex {
 #[test]
 fn identities_are_durable_before_the_flush_hears_of_the_marker() {
     let disk = SimDisk::new(3);
-    let (travel, inbox) = crossbeam::channel::unbounded();
+    let (travel, inbox) = queue(8);
     let (flush, parts) = crossbeam::channel::unbounded();
     let state = ResolverState {
         accounts: Names::default(),

@@ -4,6 +4,9 @@ use super::*;
 use crate::batch::{EntryKind, SourceId};
 use crate::journal::Settings;
 use crate::os::sim::SimDisk;
+use crate::road::queue;
+
+mod room;
 
 fn batch() -> Batch {
     let mut batch = Batch::new(SourceId(0));
@@ -20,7 +23,7 @@ fn run(disk: &SimDisk, fail: impl FnOnce(&SimDisk)) -> (Result<(), JournalError>
     fail(disk);
     let (deliver, deliveries) = mpsc::channel(8);
     let (control, controls) = mpsc::channel(8);
-    let (onward, road) = crossbeam::channel::unbounded();
+    let (onward, road) = queue(8);
     let sequencer = Sequencer {
         deliveries,
         controls,
@@ -31,17 +34,18 @@ fn run(disk: &SimDisk, fail: impl FnOnce(&SimDisk)) -> (Result<(), JournalError>
         settings: SequencerSettings { flush_calls: 1_000_000, keep_micros: i64::MAX, max_delay_micros: 2_000 },
         unflushed: 0,
         metrics: SequencerMetrics::default(),
+        space: Space::default(),
     };
     let mut answers = Vec::new();
     for _ in 0..2 {
         let (reply, answer) = oneshot::channel();
-        deliver.try_send(Delivery { batch: batch(), reply: Some(reply) }).unwrap();
+        deliver.try_send(Delivery { batch: batch(), reply: Some(reply), patient: false }).unwrap();
         answers.push(answer);
     }
     control.try_send(Control::Stop).unwrap();
     let outcome = sequencer.run(runtime.handle());
     let answers = answers.iter_mut().map(|answer| answer.try_recv().ok()).collect();
-    (outcome, answers, road.try_iter().collect())
+    (outcome, answers, std::iter::from_fn(|| road.try_recv().ok()).collect())
 }
 
 #[test]
