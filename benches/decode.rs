@@ -7,8 +7,9 @@ use std::borrow::Cow;
 use std::hint::black_box;
 
 use callrated::batch::{Batch, SourceId};
+use callrated::record::Record;
 use callrated::wire::radius;
-use callrated::wire::{Decoder, Format, Line, Scratch};
+use callrated::wire::{Carrier, Decoder, Format, Line, Origin, Scratch};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use serde::Deserialize;
@@ -53,35 +54,96 @@ fn csv(count: usize) -> Vec<String> {
     std::iter::once(header).chain((0..count).map(line)).collect()
 }
 
-fn bytes(lines: &[String]) -> BytesCount {
-    BytesCount::new(lines.iter().map(String::len).sum::<usize>())
+/// Shows every record of some lines; what is none is left out.
+fn records(lines: &[String], format: Format, scratch: &mut Scratch, mut show: impl FnMut(Record<'_>)) {
+    let mut decoder = Decoder::new(format, "bench");
+    for line in lines {
+        if let Ok(Line::Record(record)) = decoder.decode(line.as_bytes(), scratch) {
+            show(record);
+        }
+    }
+}
+
+/// Measures work over all lines, and counts lines and bytes.
+fn measure<T>(bencher: Bencher<'_, '_>, lines: &[String], work: impl FnMut() -> T) {
+    let bytes = BytesCount::new(lines.iter().map(String::len).sum::<usize>());
+    bencher.counter(ItemsCount::new(lines.len())).counter(bytes).bench_local(work);
+}
+
+/// Kamailio's accounting within syslog.
+fn acc(count: usize) -> Vec<String> {
+    let line = |i: usize| {
+        format!(
+            "<181>Nov 21 22:01:47 kam1 kamailio[812]: ACC: transaction answered: timestamp={};method=INVITE;from_tag=f{i};to_tag=t{i};call_id={i:08x}-7d1c@10.0.0.1;code=200;reason=OK;src_user=+49301234{:05};dst_user=+4411329{:06};src_ip=10.0.0.1",
+            1_795_297_591 + i,
+            i % 100_000,
+            i * 7 % 1_000_000,
+        )
+    };
+    (0..count).map(line).collect()
+}
+
+/// Captured INVITEs in their packets.
+fn hep(count: usize) -> Vec<Vec<u8>> {
+    let packet = |i: usize| {
+        let message = format!(
+            "INVITE sip:+4411329{:06}@h SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK324a.{i}\r\nVia: SIP/2.0/UDP 127.0.0.1:5080;branch=z9hG4bK-4264-1-0\r\nFrom: \"Alice A\" <sip:+49301234{:05}@h>;tag=f{i}\r\nTo: <sip:b@h>\r\nCall-ID: {i:08x}@h\r\nCSeq: 1 INVITE\r\nContact: <sip:a@h>\r\nMax-Forwards: 69\r\nContent-Type: application/sdp\r\nContent-Length: 129\r\n\r\nv=0\r\n",
+            i * 7 % 1_000_000,
+            i % 100_000,
+        );
+        let mut packet = b"HEP3\0\0\0\0\0\x09\0\x0a\x6b\x02\x11\x36\0\0\0\x0f".to_vec();
+        packet.extend((message.len() as u16 + 6).to_be_bytes());
+        packet.extend(message.bytes());
+        let length = packet.len() as u16;
+        packet[4..6].copy_from_slice(&length.to_be_bytes());
+        packet
+    };
+    (0..count).map(packet).collect()
+}
+
+#[divan::bench]
+fn syslog_acc(bencher: Bencher<'_, '_>) {
+    let lines: Vec<Vec<u8>> = acc(count()).into_iter().map(String::into_bytes).collect();
+    carried(bencher, lines, Carrier::Syslog { host_is_node: true });
+}
+
+#[divan::bench]
+fn hep_invite(bencher: Bencher<'_, '_>) {
+    carried(bencher, hep(count()), Carrier::Hep { key: None });
+}
+
+fn carried(bencher: Bencher<'_, '_>, messages: Vec<Vec<u8>>, carrier: Carrier) {
+    let mut scratch = Scratch::default();
+    let size = BytesCount::new(messages.iter().map(Vec::len).sum::<usize>());
+    bencher.counter(ItemsCount::new(messages.len())).counter(size).bench_local(|| {
+        let mut decoder = Decoder::carried(&Format::Auto, &Origin::new("bench"), carrier.clone());
+        let mut sum = 0;
+        for message in &messages {
+            match decoder.decode(message, &mut scratch) {
+                Ok(Line::Piece(piece)) => sum += piece.record.destination.len(),
+                other => panic!("{other:?}"),
+            }
+        }
+        black_box(sum)
+    });
 }
 
 fn hash(lines: &[String], format: Format) -> u64 {
-    let mut decoder = Decoder::new(format, "bench");
-    let mut scratch = Scratch::default();
     let mut hasher = Xxh3::new();
     let mut canonical = Vec::new();
-    for line in lines {
-        if let Ok(Line::Record(record)) = decoder.decode(line.as_bytes(), &mut scratch) {
-            canonical.clear();
-            record.encode(&mut canonical);
-            hasher.update(&canonical);
-        }
-    }
+    records(lines, format, &mut Scratch::default(), |record| {
+        canonical.clear();
+        record.encode(&mut canonical);
+        hasher.update(&canonical);
+    });
     hasher.digest()
 }
 
 fn decode(bencher: Bencher<'_, '_>, lines: Vec<String>, format: Format) {
     let mut scratch = Scratch::default();
-    bencher.counter(ItemsCount::new(lines.len())).counter(bytes(&lines)).bench_local(|| {
-        let mut decoder = Decoder::new(format.clone(), "bench");
+    measure(bencher, &lines, || {
         let mut sum = 0;
-        for line in &lines {
-            if let Ok(Line::Record(record)) = decoder.decode(line.as_bytes(), &mut scratch) {
-                sum += black_box(record).duration.map_or(0, |d| d.0);
-            }
-        }
+        records(&lines, format.clone(), &mut scratch, |record| sum += black_box(record).duration.map_or(0, |d| d.0));
         sum
     });
 }
@@ -159,18 +221,15 @@ fn cisco_stop(i: usize) -> Vec<u8> {
 fn json_decode_and_encode(bencher: Bencher<'_, '_>) {
     let lines = json(count());
     let mut scratch = Scratch::default();
-    bencher.counter(ItemsCount::new(lines.len())).counter(bytes(&lines)).bench_local(|| {
-        let mut decoder = Decoder::new(Format::Json, "bench");
+    measure(bencher, &lines, || {
         let mut batch = Batch::new(SourceId(0));
         let mut sum = 0;
-        for line in &lines {
-            if let Ok(Line::Record(record)) = decoder.decode(line.as_bytes(), &mut scratch) {
-                batch.push_record(&record);
-            }
+        records(&lines, Format::Json, &mut scratch, |record| {
+            batch.push_record(&record);
             if batch.len() > 1 << 20 {
                 sum += std::mem::replace(&mut batch, Batch::new(SourceId(0))).len();
             }
-        }
+        });
         sum + batch.len()
     });
 }
@@ -207,7 +266,7 @@ struct Bare<'a> {
 #[divan::bench]
 fn json_bare_serde(bencher: Bencher<'_, '_>) {
     let lines = json(count());
-    bencher.counter(ItemsCount::new(lines.len())).counter(bytes(&lines)).bench_local(|| {
+    measure(bencher, &lines, || {
         let mut sum = 0.0;
         for line in &lines {
             if let Ok(bare) = serde_json::from_str::<Bare<'_>>(line) {
@@ -222,7 +281,7 @@ fn json_bare_serde(bencher: Bencher<'_, '_>) {
 fn csv_core(bencher: Bencher<'_, '_>) {
     let lines = csv(count());
     let text = lines.join("\n");
-    bencher.counter(ItemsCount::new(lines.len())).counter(bytes(&lines)).bench_local(|| {
+    measure(bencher, &lines, || {
         let mut reader = csv_core::Reader::new();
         let (mut out, mut ends) = ([0; 1024], [0; 32]);
         let mut rest = text.as_bytes();

@@ -12,11 +12,11 @@ your own in the tables below, or write decks of your own by any other means; the
 come from.
 
 Prices are set per destination, and a destination is a country and a kind of number ("Germany Mobile"). The prefixes
-that spell a destination come from numbering.csv. Of all decks that give every number of numbering.csv its price by
-longest prefix the one written has the fewest rows (optimal aggregation, "ORTC": Draves, King, Venkatachary, Zill,
+that spell a destination come from numbering.csv. Of all decks that give every valid number its price by longest prefix
+the one written has the fewest rows (optimal aggregation, "ORTC": Draves, King, Venkatachary, Zill,
 "Constructing Optimal IP Routing Tables", 1999; ten children to a node instead of two, unassigned ranges are don't-cares).
 
-A deck knows prefixes only, while 473 prefixes of numbering.csv are told apart by the number's total length. There
+A deck knows prefixes only, while kinds of number are here and there told apart by the number's total length alone. There
 the ordinary kind decides (mobile before fixed before special services), see PREFERENCE; --check counts these.
 
 Python 3.8 or newer, standard library only, no clock and no randomness: the same input gives the same bytes.
@@ -725,14 +725,12 @@ def world_deck(rows, currency):
 
 
 def area_codes(numbering):
-    """Area codes of the North American plan → country, of the United States and Canada. Where numbering.csv says one
-    thing of ten area codes at once, all ten are taken: unassigned ones harm nobody."""
+    """Area codes of the North American plan → country, of the United States and Canada."""
     codes = {}
     for prefix, kinds in numbering.items():
         country, kind = preferred(kinds)
         if prefix[0] == "1" and country in ("US", "CA") and kind == "fixed_or_mobile":
-            for code in [prefix[:4]] if len(prefix) >= 4 else [prefix + d for d in "0123456789"]:
-                codes[code] = country
+            codes[prefix[:4]] = country
     return codes
 
 
@@ -819,7 +817,7 @@ def main():
     decks = all_decks(numbering, world)
     counted = check(numbering, prices, decks)
     for currency, (rows, numbers, shared) in counted.items():
-        print(f"world-{currency}: {rows} rows price {numbers} rows of numbering.csv; "
+        print(f"world-{currency}: {rows} rows price {numbers} prefixes; "
               f"{shared} differ only by total length and take another kind's price")  # fmt: skip
     stale = []
     for name, text in decks.items():

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Makes numbering.csv out of libphonenumber's metadata: which prefixes, at which lengths, are whose and of what kind.
 
-usage: generate_numbering.py PhoneNumberMetadata.xml numbering.csv
+usage: generate_numbering.py [--check] PhoneNumberMetadata.xml numbering.csv
+
+The metadata may be compressed (.gz); tests/data has the one from which the shipped file is made. --check writes nothing
+and fails if the file is another than would be written.
 
 The metadata (Apache-2.0, github.com/google/libphonenumber, resources/) has an expression for each kind of number of each
 territory. Here they become a table for look-ups: the longest prefix with a row for the number's total length decides.
 The table is exact: every string of 5 to 15 digits gets the territory and the kind that libphonenumber gives it, or none
-where libphonenumber does not hold it to be a valid number.
+where libphonenumber does not hold it to be a valid number; ASKED_FIRST has the exceptions.
 
  1. All expressions of one calling code run in lock-step as an automaton (Brzozowski derivatives, from
     generate_countries.py). Where a number ends, its territory and kind follow from libphonenumber's own order:
@@ -20,6 +23,7 @@ where libphonenumber does not hold it to be a valid number.
 
 Python 3.8 or newer, standard library only, no clock and no randomness: the same input gives the same bytes.
 """
+import gzip
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
@@ -30,6 +34,11 @@ from generate_countries import EMPTY, NOTHING, attribute, children, derive, leng
 SPECIAL = [("premiumRate", "premium"), ("tollFree", "toll_free"), ("sharedCost", "shared_cost"), ("voip", "voip"),
            ("personalNumber", "personal"), ("pager", "pager"), ("uan", "uan"), ("voicemail", "voicemail")]
 
+# By hand: leading digits of the national number for which a territory is asked before the main one.
+# IM: 07924 is the Isle of Man's (Ofcom's numbering data). The metadata's Manx expression and example number say so, but
+# the British expression, which is asked first, has it too.
+ASKED_FIRST = {"IM": "7924"}
+
 # Digits in all of what the daemon takes for a number (rating rule R3).
 SHORTEST, LONGEST = 5, 15
 
@@ -39,10 +48,10 @@ UNKNOWN = None
 class Territory:
     """A territory's expressions; `start` is what a number of it has still to match before its first digit."""
 
-    def __init__(self, element):
+    def __init__(self, element, asked_first=None):
         self.name = element.get("id")
-        self.is_main = element.get("mainCountryForCode") == "true"
-        leading = attribute(element, "leadingDigits")
+        self.rank = 0 if asked_first else 1 if element.get("mainCountryForCode") == "true" else 2
+        leading = asked_first or attribute(element, "leadingDigits")
         kinds = [(kind, children(element, tag)) for tag, kind in SPECIAL]
         kinds += [(kind, children(element, tag)) for tag, kind in (("fixedLine", "fixed"), ("mobile", "mobile"))]
         kinds = [(kind, found) for kind, found in kinds if found]
@@ -76,32 +85,42 @@ class Territory:
 
 
 class CallingCode:
-    """The automaton of all territories that share a calling code, the main one first. A state is the number of national
-    digits read so far and a state of each territory; none where nothing valid can follow."""
+    """The automaton of all territories that share a calling code, the main one first. Behind a state stand the number of
+    national digits read so far and a state of each territory; DEAD: nothing valid can follow."""
+
+    DEAD = -1
 
     def __init__(self, code, territories):
         self.code = code
-        self.territories = sorted(territories, key=lambda t: not t.is_main)
-        self.main = self.territories[0].name
-        self.start = (0, tuple(t.start for t in self.territories))
+        self.territories = sorted(territories, key=lambda t: t.rank)
+        self.main = next(t.name for t in self.territories if t.rank)
+        # Number of a state → what stands behind it, and back: numbers are quicker to look up.
+        self.behind, self.numbers = [], {}
+        self.start = self.number((0, tuple(t.start for t in self.territories)))
         self.following, self.best, self.sole = {}, {}, {}
 
+    def number(self, behind):
+        if behind not in self.numbers:
+            self.numbers[behind] = len(self.behind)
+            self.behind.append(behind)
+        return self.numbers[behind]
+
     def step(self, state, digit):
-        if state is None:
-            return None
+        if state == self.DEAD:
+            return self.DEAD
         if (state, digit) not in self.following:
-            read, states = state
+            read, states = self.behind[state]
             states = tuple(t.step(s, digit) for t, s in zip(self.territories, states))
             alive = any(general != NOTHING for _, general, _ in states)
             full = len(self.code) + read + 1 > LONGEST
-            self.following[state, digit] = (read + 1, states) if alive and not full else None
+            self.following[state, digit] = self.number((read + 1, states)) if alive and not full else self.DEAD
         return self.following[state, digit]
 
     def meaning(self, state):
         """(territory, kind) of the number that ends here, or UNKNOWN."""
-        if state is None:
+        if state == self.DEAD:
             return UNKNOWN
-        read, states = state
+        read, states = self.behind[state]
         for territory, of_territory in zip(self.territories, states):
             kind = territory.kind(of_territory, read)
             if territory.has_leading:
@@ -113,7 +132,7 @@ class CallingCode:
 
     def choices(self, state, more):
         """Meanings any of which, given to this prefix, costs the fewest rows for numbers of `more` further digits."""
-        if state is None:
+        if state == self.DEAD:
             return frozenset([UNKNOWN])
         if (state, more) not in self.best:
             if more == 0:
@@ -129,7 +148,7 @@ class CallingCode:
 
     def one_meaning(self, state, more):
         """Whether all numbers of `more` further digits mean one thing: (that,), else ()."""
-        if state is None:
+        if state == self.DEAD:
             return (UNKNOWN,)
         if (state, more) not in self.sole:
             if more == 0:
@@ -167,23 +186,33 @@ class CallingCode:
 
 
 def main():
-    if len(sys.argv) != 3:
+    arguments = [a for a in sys.argv[1:] if a != "--check"]
+    if len(arguments) != 2:
         sys.exit(__doc__)
-    sys.setrecursionlimit(100_000)
+    metadata, output = arguments
     by_code = {}
-    for element in ElementTree.parse(sys.argv[1]).getroot().find("territories"):
-        by_code.setdefault(element.get("countryCode"), []).append(Territory(element))
+    with (gzip.open if metadata.endswith(".gz") else open)(metadata, "rb") as file:
+        for element in ElementTree.parse(file).getroot().find("territories"):
+            territories = by_code.setdefault(element.get("countryCode"), [])
+            territories.append(Territory(element))
+            if element.get("id") in ASKED_FIRST:
+                territories.append(Territory(element, ASKED_FIRST[element.get("id")]))
     rows = []
     for code, territories in by_code.items():
         calling_code = CallingCode(code, territories)
         for prefix, meaning, of_lengths in calling_code.rows():
             country, kind = meaning or (calling_code.main, "unknown")
             rows.append((prefix, country, kind, lengths_text(of_lengths).replace(",", " ")))
-    with open(sys.argv[2], "w", encoding="utf-8", newline="\n") as file:
-        file.write("prefix,country,type,total_lengths\n")
-        file.writelines(",".join(row) + "\n" for row in sorted(rows))
+    text = "prefix,country,type,total_lengths\n" + "".join(",".join(row) + "\n" for row in sorted(rows))
     unknown = sum(kind == "unknown" for _, _, kind, _ in rows)
     print(f"{len(rows)} rows, {unknown} of them unknown; {len({row[0] for row in rows})} prefixes")
+    if "--check" in sys.argv[1:]:
+        with open(output, encoding="utf-8", newline="") as file:
+            if file.read() != text:
+                sys.exit(f"{output} differs from what would be written")
+    else:
+        with open(output, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
 
 
 if __name__ == "__main__":

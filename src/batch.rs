@@ -14,6 +14,7 @@
 //! Does not know files, sockets, or what a payload means.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -22,7 +23,7 @@ use crate::record::Record;
 use crate::time::Timestamp;
 
 /// A place in the journal: bytes since its beginning. Grows for ever; an entry's position is its identity.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Position(pub u64);
 
 impl std::fmt::Display for Position {
@@ -32,7 +33,7 @@ impl std::fmt::Display for Position {
 }
 
 /// Which listener a frame came from: an index into the journalled source profiles.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct SourceId(pub u16);
 
 /// What an entry is.
@@ -56,6 +57,8 @@ pub enum EntryKind {
     /// A record that was refused and yet acknowledged, kept for people: [`Batch::push_kept_refused`]. It was counted as
     /// refused; nothing behind the journal acts on it.
     Refused = 8,
+    /// Stands where damaged bytes were given up, JSON: [`crate::entry::Lost`].
+    Lost = 15,
 }
 
 impl EntryKind {
@@ -70,6 +73,7 @@ impl EntryKind {
             6 => EntryKind::Piece,
             7 => EntryKind::Tick,
             8 => EntryKind::Refused,
+            15 => EntryKind::Lost,
             _ => return None,
         })
     }
@@ -120,7 +124,7 @@ pub const FRAME_MAGIC: [u8; 4] = *b"cRf1";
 const _: () = assert!(size_of::<FrameHead>() == FRAME_HEAD);
 
 /// Entries on their way to the journal.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Batch {
     /// Where they came from.
     pub source: SourceId,
@@ -266,5 +270,59 @@ impl Frame {
     /// The position just behind it.
     pub fn end(&self) -> Position {
         Position(self.position.0 + self.bytes.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame of three entries, and where each begins.
+    fn three() -> (Vec<u8>, Vec<usize>) {
+        let mut batch = Batch::new(SourceId(3));
+        let mut places = Vec::new();
+        for payload in [&b"one"[..], b"", b"three"] {
+            places.push(batch.len());
+            batch.push_entry(EntryKind::Source, payload);
+        }
+        assert_eq!((batch.entries(), batch.received), (3, 0));
+        (batch.into_bytes(), places)
+    }
+
+    #[test]
+    fn entries_are_walked_in_order() {
+        let (bytes, places) = three();
+        let walked: Vec<_> =
+            entries(&bytes, Position(1000)).map(|e| (e.position.0, e.kind, e.payload.to_vec())).collect();
+        let at = |i: usize| 1000 + places[i] as u64;
+        assert_eq!(walked, [(at(0), 2, b"one".to_vec()), (at(1), 2, vec![]), (at(2), 2, b"three".to_vec())]);
+    }
+
+    #[test]
+    fn an_entry_whose_way_back_leads_elsewhere_ends_the_walk() {
+        let (good, places) = three();
+        for (i, at) in places.iter().enumerate() {
+            for wrong in [0, *at as u32 - 1, *at as u32 + 1, u32::MAX] {
+                let mut bytes = good.clone();
+                bytes[at + 4..at + 8].copy_from_slice(&wrong.to_le_bytes());
+                assert_eq!(entries(&bytes, Position(0)).count(), i, "entry {i} leads {wrong} back");
+                assert!(entry_at(&bytes, Position(0), *at).is_none());
+            }
+        }
+        // Bytes inside a payload that look like an entry are none: their way back is not where they lie.
+        let mut batch = Batch::new(SourceId(0));
+        batch.push_entry(EntryKind::Source, &good[FRAME_HEAD..]);
+        let inner = FRAME_HEAD + ENTRY_HEAD;
+        assert!(entry_at(&batch.into_bytes(), Position(0), inner).is_none());
+    }
+
+    #[test]
+    fn a_length_that_cannot_be_ends_the_walk() {
+        let (good, places) = three();
+        for wrong in [0, 100, u32::MAX] {
+            let mut bytes = good.clone();
+            bytes[places[2]..places[2] + 4].copy_from_slice(&wrong.to_le_bytes());
+            assert_eq!(entries(&bytes, Position(0)).count(), 2, "length {wrong}");
+        }
     }
 }

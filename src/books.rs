@@ -149,6 +149,21 @@ impl Books {
         faults
     }
 
+    /// Every currency whose book of totals is not what the totals themselves come to: currency → nano-units.
+    pub fn check_totals(&self, totals: &BTreeMap<String, i128>) -> Vec<Unbalanced> {
+        let mut faults = Vec::new();
+        let mut currencies = self.groups("money/");
+        currencies.extend(totals.keys().cloned());
+        currencies.sort_unstable();
+        currencies.dedup();
+        for currency in currencies {
+            let book = self.get(&name::money(&currency, "totals"));
+            let sum = totals.get(&currency).copied().unwrap_or(0);
+            unequal(&mut faults, format!("money {currency}"), ("book of totals", book), ("sum of the totals", sum));
+        }
+        faults
+    }
+
     fn under<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, i128)> {
         self.0
             .range(prefix.to_owned()..)
@@ -209,6 +224,16 @@ mod tests {
             // A durable count stands in two equations.
             let expected = if good[i].0.ends_with("durable") { 2 } else { 1 };
             assert_eq!(books(&bad).check().len(), expected, "{}", good[i].0);
+        }
+    }
+
+    #[test]
+    fn totals_are_checked_against_their_book() {
+        let books = books(&[("money/EUR/totals", 5), ("money/USD/totals", 0)]);
+        let totals = |sums: &[(&str, i128)]| sums.iter().map(|(c, v)| ((*c).to_owned(), *v)).collect();
+        assert_eq!(books.check_totals(&totals(&[("EUR", 5)])), []);
+        for wrong in [&[("EUR", 4)][..], &[("EUR", 5), ("USD", 1)], &[("EUR", 5), ("CHF", -1)], &[]] {
+            assert_eq!(books.check_totals(&totals(wrong)).len(), 1, "{wrong:?}");
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Does not know how a price came about, nor where any of this is kept.
 
+use serde::{Deserialize, Serialize};
+
 use crate::batch::Position;
 use crate::money::{Money, Price};
 use crate::number::Number;
@@ -9,17 +11,17 @@ use crate::record::Direction;
 use crate::time::{Micros, Period, Timestamp};
 
 /// An account's stable number in one data folder: given in the order in which accounts are first seen.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct AccountKey(pub u32);
 
 /// A billing group's stable number in one data folder.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct GroupKey(pub u32);
 
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
         #[repr(u8)]
         pub enum $name { $($(#[$vdoc])* $variant,)+ }
         impl $name {
@@ -83,6 +85,8 @@ named! {
         InternalError = "internal_error",
         /// Told in parts, and a part never came: not charged. It leaves by itself should the part still come.
         Unfinished = "unfinished",
+        /// A local answer time that came twice when the clocks went back (R1).
+        AmbiguousTime = "ambiguous_time",
     }
 }
 
@@ -92,6 +96,7 @@ impl SuspenseReason {
         matches!(
             self,
             SuspenseReason::NoAnswerTime
+                | SuspenseReason::AmbiguousTime
                 | SuspenseReason::Implausible
                 | SuspenseReason::UnknownAccount
                 | SuspenseReason::InternalError
@@ -111,7 +116,7 @@ named! {
 }
 
 /// A step rule, whole (R13).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct StepRule {
     /// Up or nearest.
     pub mode: StepMode,
@@ -126,7 +131,7 @@ pub struct StepRule {
 }
 
 /// A leg's place: the record's position and which of its legs.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct LegKey {
     /// Position of the record's entry.
     pub position: Position,
@@ -135,11 +140,11 @@ pub struct LegKey {
 }
 
 /// Which tariff image, by the order in which activations were journalled in this data folder.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct TariffSlot(pub u16);
 
 /// What decided type and price of a rated call; equal for very many calls, stored once.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Basis {
     /// Tariff image.
     pub tariff: TariffSlot,
@@ -160,7 +165,7 @@ pub struct Basis {
 }
 
 /// One leg with its charge (R18). Immutable; a correction is a new revision.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RatedCall {
     /// Which leg.
     pub key: LegKey,
@@ -216,7 +221,7 @@ impl RatedCall {
 }
 
 /// One line of an account's totals: what calls of one type add up to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Usage {
     /// Calls.
     pub calls: i64,

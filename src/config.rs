@@ -47,7 +47,9 @@ pub struct Config {
 /// The journal's keys.
 #[derive(Clone, Copy, Debug)]
 pub struct JournalConfig {
-    /// Longest wait for a group sync.
+    /// The longest that a batch is to wait until its sync begins: an upper bound, never a pause. The sequencer syncs at
+    /// once whatever waits, so a batch waits only while the sync before its own runs. A sync that takes longer than this
+    /// breaks the promise, which is the disk's doing: it is counted in `callrated_journal_late_syncs_total`.
     pub max_delay: Length,
     /// How long stored segments stay.
     pub keep: Length,
@@ -235,7 +237,7 @@ impl Config {
             .map(|one| {
                 one.relative_to(base)
                     .check()
-                    .map_err(|e| wrong(format!("[[listen]] {} {}: {e}", one.protocol.name(), one.address)))
+                    .map_err(|e| wrong(format!("[[listen]] {} {}: {e}", one.protocol.name(), one.at())))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

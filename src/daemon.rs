@@ -26,6 +26,7 @@ use crate::shard;
 pub mod backup;
 mod doors;
 pub mod engine;
+mod gauges;
 pub mod inside;
 pub mod parts;
 pub mod recover;
@@ -35,9 +36,6 @@ mod watch_rates;
 pub use doors::Posts;
 use engine::Engine;
 use reload::{ReloadError, Reloader};
-
-/// How often the gauges of queues and lag are set.
-const GAUGES_EVERY: Duration = Duration::from_secs(1);
 
 /// How often the time is journalled while calls wait. The shortest waiting is a minute.
 const TICK_EVERY: Duration = Duration::from_secs(5);
@@ -88,8 +86,8 @@ pub async fn run(
 
     let mut helpers = JoinSet::new();
     helpers.spawn(flush_timer(engine.road.clone(), Duration::from_micros(config.flush_every.0.max(1_000) as u64)));
+    helpers.spawn(gauges::set(engine.road.clone(), engine.outbox.0.downgrade(), engine.depths.clone()));
     helpers.spawn(ticks(engine.road.clone(), clock.clone()));
-    helpers.spawn(gauges(engine.road.clone()));
     helpers.spawn(metrics.upkeep());
     helpers.spawn(watch_rates::watch(reloader.clone()));
     helpers.spawn(reload_on_signal(reloader.clone()));
@@ -106,6 +104,8 @@ pub async fn run(
 
     // Doors first, then the road from front to back, then the last flush.
     let _ = stop_doors.send(true);
+    // Senders that wait for space would wait for ever now.
+    let _ = engine.road.send(Control::Closing).await;
     while doors.join_next().await.is_some() {}
     helpers.shutdown().await;
     match reason {
@@ -128,6 +128,7 @@ fn describe_metrics() {
     shard::describe();
     flush::describe();
     reload::describe();
+    gauges::describe();
 }
 
 /// Puts the rates folder in force, or keeps the last good images if it is wrong. `by` says who asked.
@@ -216,19 +217,6 @@ async fn ticks(road: Road, clock: Clock) {
             }
             Err(_) => return,
         }
-    }
-}
-
-async fn gauges(road: Road) {
-    use std::sync::atomic::Ordering::Relaxed;
-    let lag = metrics::gauge!("callrated_journal_lag_records");
-    let mut timer = tokio::time::interval(GAUGES_EVERY);
-    loop {
-        timer.tick().await;
-        let progress = road.progress();
-        let durable = progress.records_durable.load(Relaxed);
-        let waiting = durable.saturating_sub(progress.records_stored.load(Relaxed));
-        lag.set(waiting as f64);
     }
 }
 

@@ -33,6 +33,19 @@ pub enum Talk {
     EndAnswer,
 }
 
+/// Which instant a local time means that came twice, when the clocks went back (R1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ambiguous {
+    /// Nobody knows: the record waits for somebody to say.
+    #[default]
+    Suspense,
+    /// The first.
+    Earlier,
+    /// The second.
+    Later,
+}
+
 /// The settings of a listener that can change an amount; journalled when first seen and when changed, so that a replay
 /// rates as before whatever the configuration says by then.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -53,6 +66,9 @@ pub struct SourceProfile {
     /// What talk time is.
     #[serde(default)]
     pub talk: Talk,
+    /// What a local time means that came twice.
+    #[serde(default)]
+    pub ambiguous: Ambiguous,
     /// Tech prefixes and service codes taken off the front of dialled numbers (R3).
     #[serde(default)]
     pub strip: Vec<String>,
@@ -100,6 +116,20 @@ impl Activation {
     pub fn applies(&self, answer: Timestamp) -> bool {
         self.effective_from.is_none_or(|from| from <= answer.0)
     }
+}
+
+/// Stands in the journal where damaged bytes were given up by an operator's word; the bytes themselves are kept in a
+/// file beside the journal.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Lost {
+    /// Bytes given up from this entry's frame on.
+    pub bytes: u64,
+    /// File in the journal's folder that holds them as they were found.
+    pub kept_in: String,
+    /// What was wrong with them.
+    pub why: String,
+    /// When they were given up.
+    pub accepted_at: i64,
 }
 
 /// Head of a retry entry's payload; the record's canonical form follows it.

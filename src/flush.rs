@@ -1,37 +1,54 @@
 //! The flush: collects what every part gathered up to a marker, and holds it until the store says yes.
 //!
 //! One plain thread. A marker's parts come from the resolver and from each shard; when all are there, the books are
-//! added up and checked, and one transaction writes rows, state and position. A store that refuses is asked again with
-//! growing pauses; what waits meanwhile is held, and the sequencer bounds it.
+//! added up and checked, and one transaction writes rows, state and position.
+//!
+//! **While the store is away** it is asked again with growing, jittered pauses, and everything else goes on: records are
+//! journalled, rated, added up and answered for. The flushes wait in their order, [`HELD_BYTES_MAX`] of them in memory
+//! and the rest packed into files (`spill`), so that an outage costs disk and no memory. When the store is back it gets
+//! them one by one, each with its position, as it would have without the outage.
+//!
+//! Why rated rows are put aside, and not rated again from the journal: live usage must stay exact during the outage, so
+//! the shards go on drawing allowances; to rate the same records again from the stored position would take a second set
+//! of shards at that position, and twice the work just when there is most of it. The packed rows take about half of what
+//! the journal takes for the same calls.
 //!
 //! Does not know SQL, sockets, or how a price came about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, TryRecvError};
+use crossbeam::channel::{RecvTimeoutError, TryRecvError};
+use tokio::sync::oneshot;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::batch::Position;
-use crate::books::{Books, Share, Unbalanced};
+use crate::books::{Books, Share};
 use crate::call::Basis;
 use crate::images::Images;
 use crate::os::clock::Clock;
 use crate::resolver::Gathered;
-use crate::road::{Marker, Road, Step};
+use crate::road::{Inbox, Marker, Road, Step};
 use crate::sequencer::Control;
 use crate::shard::ShardPart;
-use crate::store::{self, FlushBatch, Store, StoreError};
+use crate::store::{self, Store, StoreError, Unreadable};
 use crate::tariff::{PlanId, RowId};
+use crate::time::Micros;
 
+mod held;
 mod metrics;
 mod rows;
+mod spill;
+#[cfg(test)]
+mod tests;
 
 pub use metrics::describe;
+pub use spill::{Spill, SpillError};
 
+use held::{Body, Gathering, Held};
 use metrics::FlushMetrics;
-use rows::Rows;
 
 /// One part's answer to a marker.
 pub enum Part {
@@ -50,9 +67,16 @@ pub enum Part {
     },
 }
 
-/// First pause after a refusal, and the longest.
+/// First pause after a refusal, and the longest: a store that is back is found within seconds, and one that is away is
+/// not worn down by questions.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
-const PAUSE_LONGEST: Duration = Duration::from_secs(10);
+const PAUSE_LONGEST: Duration = Duration::from_secs(5);
+/// Bytes of flushes that wait for the store in memory; beyond them they are put aside. Some 100,000 calls: enough that a
+/// store that is busy for a moment costs no detour over the disk.
+pub const HELD_BYTES_MAX: u64 = 64 << 20;
+/// How long the last flushes are tried when the daemon ends: a graceful stop is to take less than five seconds, and what
+/// is not stored is in the journal.
+const LAST_TRIES: Duration = Duration::from_secs(3);
 
 /// Why flushing ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -60,27 +84,49 @@ pub enum FlushError {
     /// The store refuses for a reason that waiting does not mend.
     #[error(transparent)]
     Store(StoreError),
+    /// What was put aside is gone; the journal has all of it.
+    #[error("{0}; nothing is lost: the next start makes it again from the journal")]
+    Spill(#[from] SpillError),
+    /// The same, found a step later.
+    #[error("{0}; nothing is lost: the next start makes it again from the journal")]
+    Unreadable(#[from] Unreadable),
 }
 
 /// The thread's parts.
 pub struct Flush {
-    inbox: Receiver<Part>,
+    inbox: Inbox<Part>,
     shards: usize,
     store: Arc<dyn Store>,
     images: Arc<Images>,
     road: Road,
-    /// Times the transactions.
+    /// Times the transactions and the pauses between refusals.
     clock: Clock,
+    /// As they stand behind everything that was taken.
     books: Books,
     /// Position the store has.
     stored: Position,
+    /// Position of the last flush that was taken.
+    taken: Position,
     /// Digests of the tariffs by slot, to say in words what decided a call.
     tariffs: Vec<String>,
     /// Flushes whose parts are not all there.
     open: BTreeMap<u64, Open>,
-    /// The flush that is the store's next, complete and counted.
-    due: Option<Due>,
+    /// Flushes that the store does not have yet, oldest first.
+    held: VecDeque<Held>,
+    spill: Spill,
+    retry: Retry,
+    /// The latest flush that was taken, for those who wait for it: its number, and the records up to it.
+    latest: (u64, u64),
+    /// The spill refuses, which was said.
+    spill_refuses: bool,
     metrics: FlushMetrics,
+}
+
+/// When the store is asked again.
+struct Retry {
+    pause: Duration,
+    /// By [`Clock::running`]; none: at once.
+    at: Option<Micros>,
 }
 
 #[derive(Default)]
@@ -89,20 +135,10 @@ struct Open {
     shards: Vec<(Box<ShardPart>, Share)>,
 }
 
-/// A flush whose parts are all there and stand in the books.
-struct Due {
-    marker: Marker,
-    gathered: Box<Gathered>,
-    shards: Vec<(Box<ShardPart>, Share)>,
-    faults: Vec<Unbalanced>,
-    /// How long to wait after the next refusal.
-    pause: Duration,
-}
-
 impl Flush {
     /// Puts the parts together.
     pub fn new(
-        inbox: Receiver<Part>,
+        inbox: Inbox<Part>,
         shards: usize,
         store: Arc<dyn Store>,
         images: Arc<Images>,
@@ -110,6 +146,8 @@ impl Flush {
         clock: Clock,
         state: FlushState,
     ) -> Flush {
+        let metrics = FlushMetrics::default();
+        metrics.books(&state.books, &state.books.check());
         Flush {
             inbox,
             shards,
@@ -119,47 +157,72 @@ impl Flush {
             clock,
             books: state.books,
             stored: state.position,
+            taken: state.position,
             tariffs: state.tariffs,
             open: BTreeMap::new(),
-            due: None,
-            metrics: FlushMetrics::default(),
+            held: VecDeque::new(),
+            spill: state.spill,
+            retry: Retry { pause: PAUSE_FIRST, at: None },
+            latest: (0, 0),
+            spill_refuses: false,
+            metrics,
         }
     }
 
-    /// Runs until every part hung up.
+    /// Runs until every part hung up, and what waits is stored or the store refuses it.
+    ///
+    /// # Errors
+    /// The store refuses for good, or what was put aside cannot be read back.
     pub fn run(mut self) -> Result<(), FlushError> {
-        self.metrics.books(&self.books, &[]);
-        while let Ok(part) = self.inbox.recv() {
-            self.take(part);
-            while let Some(pause) = self.store_due()? {
-                std::thread::sleep(pause);
+        loop {
+            let part = match self.wait() {
+                None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(pause) => self.inbox.recv_timeout(pause),
+            };
+            match part {
+                Ok(part) => self.take(part),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.finish(),
             }
+            if self.wait().is_some_and(|pause| pause.is_zero()) {
+                self.store_next()?;
+            }
+            self.relieve()?;
         }
-        Ok(())
     }
 
-    /// Asks the store once more if a flush waits for it, else takes one part, if there is one; never waits.
+    /// Takes a part, if there is one, and asks the store once, if a flush waits for it; never waits, not even between two
+    /// refusals.
     ///
     /// # Errors
     /// As [`Flush::run`]: after one it must not be asked again.
     pub fn step(&mut self) -> Result<Step, FlushError> {
-        if self.due.is_none() {
-            match self.inbox.try_recv() {
-                Ok(part) => self.take(part),
-                Err(TryRecvError::Empty) => return Ok(Step::Idle),
-                Err(TryRecvError::Disconnected) => return Ok(Step::Ended),
+        let nothing = match self.inbox.try_recv() {
+            Ok(part) => {
+                self.take(part);
+                None
             }
+            Err(TryRecvError::Empty) => Some(Step::Idle),
+            Err(TryRecvError::Disconnected) => Some(Step::Ended),
+        };
+        if self.held.is_empty() {
+            return Ok(nothing.unwrap_or(Step::Moved));
         }
-        self.store_due()?;
+        self.store_next()?;
+        self.relieve()?;
         Ok(Step::Moved)
     }
 
-    /// Puts a part to the others of its flush; the last one makes the flush due.
+    /// How long to wait for the next part before the store is asked again; none: nothing waits for the store.
+    fn wait(&self) -> Option<Duration> {
+        self.held.front()?;
+        let left = self.retry.at.map_or(0, |at| at.0 - self.clock.running().0);
+        Some(Duration::from_micros(u64::try_from(left).unwrap_or(0)))
+    }
+
+    /// Puts a part to the others of its flush; the last one completes it.
     fn take(&mut self, part: Part) {
-        let number = match &part {
-            Part::Resolver(marker, ..) => marker.number,
-            Part::Shard { number, .. } => *number,
-        };
+        let number = held::number_of(&part);
         let open = self.open.entry(number).or_default();
         match part {
             Part::Resolver(marker, gathered, share) => open.resolver = Some((marker, gathered, share)),
@@ -172,6 +235,17 @@ impl Flush {
         let Some(Open { resolver: Some((marker, gathered, share)), shards }) = self.open.remove(&number) else {
             return;
         };
+        self.complete(marker, gathered, share, shards);
+    }
+
+    /// A flush whose parts are all there: into the books, and to those that wait for the store.
+    fn complete(
+        &mut self,
+        marker: Marker,
+        gathered: Box<Gathered>,
+        share: Share,
+        shards: Vec<(Box<ShardPart>, Share)>,
+    ) {
         self.books.add(&share);
         for (_, share) in &shards {
             self.books.add(share);
@@ -180,79 +254,151 @@ impl Flush {
         for fault in &faults {
             tracing::error!("the books do not balance at position {}: {fault}", marker.upto);
         }
-        self.tariffs.extend(gathered.tariffs.iter().map(|t| t.activation.digest.clone()));
-        self.due = Some(Due { marker, gathered, shards, faults, pause: PAUSE_FIRST });
-    }
-
-    /// Writes the flush that is due, if there is one. Where the store is away it stays due, and the answer is how long
-    /// to wait.
-    fn store_due(&mut self) -> Result<Option<Duration>, FlushError> {
-        let Some(mut due) = self.due.take() else { return Ok(None) };
-        let moved = due.marker.upto != self.stored;
-        if moved && !self.write(&due)? {
-            let pause = due.pause;
-            due.pause = (pause * 2).min(PAUSE_LONGEST);
-            self.due = Some(due);
-            return Ok(Some(pause));
-        }
-        let Due { marker, faults, .. } = due;
-        self.stored = marker.upto;
         self.metrics.books(&self.books, &faults);
-        let progress = self.road.progress();
-        progress.stored.store(marker.upto.0, Ordering::Release);
-        progress.records_stored.fetch_max(marker.records, Ordering::Relaxed);
-        progress.markers_stored.store(marker.number, Ordering::Release);
-        for reply in marker.replies {
-            let _ = reply.send(marker.upto);
+        self.tariffs.extend(gathered.tariffs.iter().map(|t| t.activation.digest.clone()));
+        self.latest = (marker.number, marker.records);
+        let Marker { number, upto, records, at, replies } = marker;
+        let (from, covered) = (self.taken, gathered.covered);
+        if from == upto {
+            // Nothing new: who waits, waits for the last one.
+            match self.held.back_mut() {
+                Some(last) => {
+                    last.replies.extend(replies);
+                    (last.number, last.records, last.covered) = (number, records, covered);
+                }
+                None => self.settled(number, upto, records, covered, replies),
+            }
+            return;
         }
-        if moved {
-            // The sequencer may be waiting for room, or gone at the end: either way trimming can wait.
-            let _ = self.road.try_send(Control::Trim(marker.upto));
-        }
-        Ok(None)
+        self.taken = upto;
+        let calls = shards.iter().map(|(part, _)| part.rows.len() as u64).sum();
+        let body = Body::Memory(Box::new(Gathering::new(gathered, shards, self.books.clone())));
+        self.held.push_back(Held { number, from, upto, at, records, covered, calls, replies, body });
+        self.show();
     }
 
-    /// One transaction; false if the store is away.
-    fn write(&self, due: &Due) -> Result<bool, FlushError> {
-        let rows = Rows::new(&due.gathered, &due.shards);
-        let books: Vec<(&str, i128)> = self.books.iter().collect();
-        let batch = FlushBatch {
-            from: self.stored,
-            upto: due.marker.upto,
-            at: due.marker.at,
-            accounts: &rows.accounts,
-            groups: &rows.groups,
-            tariffs: &rows.tariffs,
-            directories: &rows.directories,
-            sources: &rows.sources,
-            calls: &rows.calls,
-            describe: &|basis| self.describe(basis),
-            usage: &rows.usage,
-            allowances: &rows.allowances,
-            suspended: &rows.suspended,
-            released: &rows.released,
-            retried: &rows.retried,
-            conflicts: &rows.conflicts,
-            assembled: &rows.assembled,
-            open_calls: &rows.open_calls,
-            books: &books,
-        };
-        self.metrics.pending(batch.calls.len());
+    /// Asks the store to take the oldest flush that waits.
+    fn store_next(&mut self) -> Result<(), FlushError> {
+        let Some(held) = self.held.front() else { return Ok(()) };
         let begun = self.clock.running();
-        match self.store.flush(&batch) {
+        let answer = held.with_batch(&self.spill, &|basis| self.describe(basis), |batch| self.store.flush(batch))?;
+        match answer {
             Ok(_) => {
-                self.road.progress().store_away.store(false, Ordering::Relaxed);
                 self.metrics.done(self.clock.since(begun));
-                Ok(true)
+                if self.road.progress().store_away.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the store is back; {} calls are on their way to it", self.calls_held());
+                }
+                self.retry = Retry { pause: PAUSE_FIRST, at: None };
+                let Some(held) = self.held.pop_front() else { return Ok(()) };
+                if let Body::Aside(aside) = held.body {
+                    self.spill.drop_one(aside);
+                }
+                self.settled(held.number, held.upto, held.records, held.covered, held.replies);
+                self.show();
+                Ok(())
             }
             Err(error) if error.is_retryable() => {
-                self.road.progress().store_away.store(true, Ordering::Relaxed);
                 self.metrics.failed();
-                tracing::warn!("the store is away, {} calls wait: {error}", batch.calls.len());
-                Ok(false)
+                self.road.progress().store_away.store(true, Ordering::Relaxed);
+                tracing::warn!("the store is away, {} calls wait: {error}", self.calls_held());
+                let now = self.clock.running();
+                self.retry.at = Some(Micros(now.0 + jittered(self.retry.pause, now)));
+                self.retry.pause = (self.retry.pause * 2).min(PAUSE_LONGEST);
+                Ok(())
             }
             Err(error) => Err(FlushError::Store(error)),
         }
+    }
+
+    /// The store has everything up to a flush.
+    fn settled(
+        &mut self,
+        number: u64,
+        upto: Position,
+        records: u64,
+        covered: Position,
+        replies: Vec<oneshot::Sender<Position>>,
+    ) {
+        self.stored = upto;
+        let progress = self.road.progress();
+        progress.stored.store(upto.0, Ordering::Release);
+        progress.records_stored.fetch_max(records, Ordering::Relaxed);
+        progress.markers_stored.store(number, Ordering::Release);
+        progress.index_behind.store(covered < upto, Ordering::Relaxed);
+        for reply in replies {
+            let _ = reply.send(upto);
+        }
+        // What the identity index lost is made again from the journal, so the journal keeps what the index has not synced.
+        let may_go = upto.min(covered);
+        if progress.may_go.fetch_max(may_go.0, Ordering::Relaxed) < may_go.0 {
+            // The sequencer may be waiting for room, or gone at the end: either way trimming can wait.
+            let _ = self.road.try_send(Control::Trim(may_go));
+        }
+    }
+
+    /// Keeps memory flat: what does not fit is put aside, newest first, since the oldest is the next to be stored. Where
+    /// the spill refuses too, the flush is not taken, and the sequencer stops reading before memory runs out.
+    fn relieve(&mut self) -> Result<(), FlushError> {
+        let mut bytes: u64 = self.held.iter().map(Held::bytes).sum();
+        for held in self.held.iter_mut().rev() {
+            if bytes <= HELD_BYTES_MAX {
+                break;
+            }
+            let before = held.bytes();
+            match held.put_aside(&mut self.spill) {
+                Ok(()) => {
+                    bytes -= before;
+                    self.spill_refuses = false;
+                }
+                Err(FlushError::Spill(error)) => {
+                    if !std::mem::replace(&mut self.spill_refuses, true) {
+                        tracing::warn!("flushes cannot be put aside while the store is away: {error}");
+                    }
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.show();
+        if bytes > HELD_BYTES_MAX {
+            return Ok(());
+        }
+        let progress = self.road.progress();
+        progress.markers_taken.store(self.latest.0, Ordering::Release);
+        progress.records_taken.fetch_max(self.latest.1, Ordering::Release);
+        if progress.road_full.load(Ordering::Relaxed) {
+            // Wakes the sequencer, which waits for nothing but controls now.
+            let _ = self.road.try_send(Control::Trim(Position(progress.may_go.load(Ordering::Relaxed))));
+        }
+        Ok(())
+    }
+
+    /// After the last part: what waits is stored as far as the store takes it in a few seconds. The rest is in the journal.
+    fn finish(mut self) -> Result<(), FlushError> {
+        let begun = self.clock.running();
+        self.retry = Retry { pause: PAUSE_FIRST, at: None };
+        while let Some(pause) = self.wait() {
+            if self.clock.since(begun) > LAST_TRIES {
+                tracing::warn!("{} calls wait for the store: the next start brings them there", self.calls_held());
+                break;
+            }
+            std::thread::sleep(pause);
+            self.store_next()?;
+        }
+        Ok(())
+    }
+
+    fn calls_held(&self) -> u64 {
+        self.held.iter().map(|held| held.calls).sum()
+    }
+
+    /// Shows what waits.
+    fn show(&self) {
+        let bytes = self.held.iter().map(Held::bytes).sum();
+        self.metrics.pending(self.calls_held());
+        let progress = self.road.progress();
+        progress.held_bytes.store(bytes, Ordering::Relaxed);
+        progress.spilled_bytes.store(self.spill.bytes(), Ordering::Relaxed);
     }
 
     /// What decided a call, in words, from the image it names.
@@ -276,7 +422,6 @@ impl Flush {
 }
 
 /// State of the flush at a position.
-#[derive(Debug, Default)]
 pub struct FlushState {
     /// Position the store has.
     pub position: Position,
@@ -284,4 +429,13 @@ pub struct FlushState {
     pub books: Books,
     /// Digests of the tariffs by slot.
     pub tariffs: Vec<String>,
+    /// Where flushes go that do not fit into memory.
+    pub spill: Spill,
+}
+
+/// Half of a pause to all of it, in microseconds, so that several daemons do not ask in step.
+fn jittered(pause: Duration, now: Micros) -> i64 {
+    let whole = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
+    let chance = xxh3_64(&now.0.to_le_bytes()) % 1024;
+    whole / 2 + whole / 2 / 1024 * chance as i64
 }

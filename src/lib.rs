@@ -50,6 +50,7 @@ pub mod flush;
 pub mod store;
 
 // Answers out.
+pub mod audit;
 pub mod http;
 pub mod metrics;
 

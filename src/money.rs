@@ -8,6 +8,7 @@
 use std::fmt;
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 /// Decimals of a [`Money`].
 pub const MONEY_DECIMALS: u32 = 9;
@@ -134,7 +135,7 @@ impl<'de> serde::Deserialize<'de> for Money {
 }
 
 /// What a price is made of (R18). Rates are per minute.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Price {
     /// Per minute.
     pub rate: Money,

@@ -28,7 +28,8 @@ pub enum PieceKind {
     Radius = 1,
     /// Accounting lines of a SIP proxy, one for the INVITE, one for the BYE.
     Acc = 2,
-    /// SIP messages seen by a capture agent. A failure waits a moment: another branch of a fork may still answer.
+    /// SIP messages seen by a capture agent. A failure waits a moment: another branch of a fork may still answer. `id` of an
+    /// answer and an end names their dialog, `seq` counts the hops: fewest are nearest to the caller.
     Sip = 3,
     /// Segments of one call, each with its own talk time, the last one marked ([`Step::End`]): talk times add up.
     Segments = 4,

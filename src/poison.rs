@@ -4,6 +4,9 @@
 //! folder before the process ends. At the next start positions with two deaths are handed to the resolver, which puts
 //! their records into suspense `internal_error` and goes on.
 //!
+//! A build with debug assertions can be told by [`PRETEND`] to die on a chosen record, so that a test from outside can
+//! watch all this; a release has no such hook.
+//!
 //! Does not know what a record is, nor why the program died.
 
 use std::cell::Cell;
@@ -25,6 +28,29 @@ thread_local! {
 /// Notes where this thread is. Costs one store.
 pub fn at(position: Position) {
     AT.set(position.0);
+}
+
+/// Notes that this thread is at no record: what it dies of now is no record's fault.
+pub fn nowhere() {
+    AT.set(u64::MAX);
+}
+
+/// Environment variable of builds with debug assertions: `rated:TEXT` dies where a record that contains the text is
+/// rated, `resolved:TEXT` where it is resolved.
+#[cfg(debug_assertions)]
+pub const PRETEND: &str = "CALLRATED_PRETEND_POISON";
+
+/// Dies if this record is the one chosen for this stage.
+#[cfg(debug_assertions)]
+pub fn pretend(stage: &str, record: &[u8]) {
+    static CHOSEN: std::sync::OnceLock<Option<(String, String)>> = std::sync::OnceLock::new();
+    let chosen = CHOSEN.get_or_init(|| {
+        let text = std::env::var(PRETEND).ok()?;
+        let (stage, text) = text.split_once(':')?;
+        Some((stage.to_owned(), text.to_owned()))
+    });
+    let Some((_, text)) = chosen.as_ref().filter(|(at, text)| at == stage && !text.is_empty()) else { return };
+    assert!(memchr::memmem::find(record, text.as_bytes()).is_none(), "this record is poison, {PRETEND} says");
 }
 
 /// One position at which the process died.

@@ -6,6 +6,7 @@
 //!
 //! Does not know formats, sockets, accounts or prices.
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -18,7 +19,7 @@ pub const ID_MAX: usize = 255;
 pub const RAW_MAX: usize = 1 << 20;
 
 /// Which side of the call a record or a leg speaks of.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Direction {
     /// The caller's side: who called pays.
     Outbound,
@@ -65,6 +66,9 @@ pub struct Record<'a> {
     pub duration: Option<Micros>,
     /// Per-node counter.
     pub seq: Option<u64>,
+    /// The node's clock showed the answer's time twice: `answer` is the earlier instant, and the other is so much later
+    /// (whole half-hours, at most 31.5 hours). None: the instant is sure.
+    pub fold: Option<Micros>,
     /// What was received, byte for byte.
     pub raw: &'a [u8],
 }
@@ -123,11 +127,7 @@ impl<'a> Record<'a> {
         let fields = self.fields();
         let mut head = Head {
             version: VERSION,
-            direction: match self.direction {
-                None => 0,
-                Some(Direction::Outbound) => 1,
-                Some(Direction::Inbound) => 2,
-            },
+            direction: direction_byte(self.direction) | fold_bits(self.fold),
             lengths: [U16::ZERO; FIELDS],
             starts: [U32::ZERO; FIELDS],
             raw_length: U32::new(self.raw.len() as u32),
@@ -174,7 +174,7 @@ impl<'a> Record<'a> {
             source: field(4)?,
             destination: field(5)?,
             cause: field(6)?,
-            direction: match head.direction {
+            direction: match head.direction & DIRECTION {
                 1 => Some(Direction::Outbound),
                 2 => Some(Direction::Inbound),
                 _ => None,
@@ -184,6 +184,10 @@ impl<'a> Record<'a> {
             end: time(head.end),
             duration: time(head.duration).map(|t| Micros(t.0)),
             seq: (head.seq.get() != ABSENT_SEQ).then(|| head.seq.get()),
+            fold: match head.direction >> FOLD_SHIFT {
+                0 => None,
+                half_hours => Some(Micros(i64::from(half_hours) * HALF_HOUR)),
+            },
             raw: text.get(..head.raw_length.get() as usize).ok_or(BadRecord::Short)?,
         })
     }
@@ -216,11 +220,7 @@ impl<'a> Record<'a> {
         }
         put(&self.answer.map_or(ABSENT_TIME, |t| t.0).to_le_bytes());
         put(&self.talk_as_decoded().to_le_bytes());
-        put(&[match self.direction {
-            None => 0,
-            Some(Direction::Outbound) => 1,
-            Some(Direction::Inbound) => 2,
-        }]);
+        put(&[direction_byte(self.direction)]);
         Content(xxh3_64(&buffer[..at]))
     }
 
@@ -238,6 +238,26 @@ impl<'a> Record<'a> {
     }
 }
 
+/// The lower bits of the head's direction.
+const DIRECTION: u8 = 0b11;
+/// The upper ones: half-hours between the two instants that the answer may be, 0 if it is sure.
+const FOLD_SHIFT: u32 = 2;
+const HALF_HOUR: i64 = 1_800_000_000;
+
+fn direction_byte(direction: Option<Direction>) -> u8 {
+    match direction {
+        None => 0,
+        Some(Direction::Outbound) => 1,
+        Some(Direction::Inbound) => 2,
+    }
+}
+
+/// Clocks go back by whole half-hours; by anything else (before 1970) the nearest greater one keeps the doubt alive.
+fn fold_bits(fold: Option<Micros>) -> u8 {
+    let half_hours = fold.map_or(0, |fold| fold.0.max(1).div_euclid(HALF_HOUR) + i64::from(fold.0 % HALF_HOUR != 0));
+    (half_hours.clamp(0, 63) as u8) << FOLD_SHIFT
+}
+
 /// Identity of (node, id, direction): a 128-bit xxh3 with separators, the same in every process and version.
 pub fn identity(node: &[u8], id: &[u8], direction: Option<Direction>) -> Identity {
     let mut short = [0u8; 640];
@@ -249,11 +269,7 @@ pub fn identity(node: &[u8], id: &[u8], direction: Option<Direction>) -> Identit
         long = vec![0u8; needed];
         &mut long
     };
-    bytes[0] = match direction {
-        None => 0,
-        Some(Direction::Outbound) => 1,
-        Some(Direction::Inbound) => 2,
-    };
+    bytes[0] = direction_byte(direction);
     bytes[1..5].copy_from_slice(&(node.len() as u32).to_le_bytes());
     bytes[5..5 + node.len()].copy_from_slice(node);
     bytes[5 + node.len()..].copy_from_slice(id);

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crossbeam::channel::{Receiver, Sender, TryRecvError};
+use crossbeam::channel::{Sender, TryRecvError};
 
 use crate::batch::{Entry, EntryKind, Frame, FrameHead, Position, SourceId};
 use crate::call::{AccountKey, GroupKey, LegKey, SuspenseReason, TariffSlot};
@@ -15,9 +15,10 @@ use crate::directory::Directory;
 use crate::entry::SourceProfile;
 use crate::identity::{IdentityError, IdentityIndex, Key, Verdict};
 use crate::images::{ImageMissing, Images};
+use crate::poison;
 use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::{Direction, Record};
-use crate::road::{Became, Step, Travel};
+use crate::road::{Became, Inbox, Step, Travel};
 use crate::shard::{LegBatch, LegJob, ToShard};
 use crate::time::{Period, Timestamp};
 
@@ -28,6 +29,8 @@ mod keys;
 mod metrics;
 mod pieces;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use gather::{AssembledCall, ConflictFound, Gathered, SuspendedRecord, TariffActivated};
 use gather::{BecameOf, Tally};
@@ -54,7 +57,7 @@ pub enum ResolverError {
 
 /// The thread's parts.
 pub struct Resolver {
-    inbox: Receiver<Travel>,
+    inbox: Inbox<Travel>,
     shards: Vec<Sender<ToShard>>,
     flush: Sender<crate::flush::Part>,
     index: IdentityIndex,
@@ -71,6 +74,8 @@ pub struct Resolver {
     outgoing: Vec<Vec<LegJob>>,
     /// By source, since this process began.
     became: BecameOf,
+    /// Everything before this is durable in the identity index.
+    covered: Position,
 }
 
 /// A record in a frame that claims an identity.
@@ -82,7 +87,7 @@ struct Claim {
 impl Resolver {
     /// Puts the parts together.
     pub fn new(
-        inbox: Receiver<Travel>,
+        inbox: Inbox<Travel>,
         shards: Vec<Sender<ToShard>>,
         flush: Sender<crate::flush::Part>,
         index: IdentityIndex,
@@ -90,6 +95,7 @@ impl Resolver {
         state: ResolverState,
     ) -> Resolver {
         let outgoing = shards.iter().map(|_| Vec::new()).collect();
+        let covered = index.covered();
         let mut resolver = Resolver {
             inbox,
             shards,
@@ -105,6 +111,7 @@ impl Resolver {
             verdicts: Vec::new(),
             outgoing,
             became: BecameOf::default(),
+            covered,
         };
         for known in resolver.state.tariffs.clone() {
             resolver.to_all(|| ToShard::Tariff(known.slot, known.tariff.clone()));
@@ -112,6 +119,7 @@ impl Resolver {
         if let Some(directory) = resolver.state.directory.clone() {
             resolver.use_directory(directory);
         }
+        resolver.metrics.identity(resolver.index.len(), resolver.index.memory_bytes());
         resolver
     }
 
@@ -155,6 +163,7 @@ impl Resolver {
         self.keys.clear();
         for entry in frame.entries() {
             if entry.kind != EntryKind::Record as u8 {
+                poison::nowhere();
                 // What stands before it is settled first: a change applies only to what stands behind it.
                 if !claims.is_empty() {
                     self.settle(frame, &head, &mut claims)?;
@@ -175,6 +184,7 @@ impl Resolver {
             }
             records += 1;
             self.settle_wholes(frame, &head, &mut wholes)?;
+            poison::at(entry.position);
             let record = read(&entry)?;
             if rating::answered(&record) == Answered::No {
                 unanswered += 1;
@@ -186,6 +196,7 @@ impl Resolver {
         }
         self.settle(frame, &head, &mut claims)?;
         self.settle_wholes(frame, &head, &mut wholes)?;
+        poison::nowhere();
         let (received, refused) = (u64::from(head.received.get()), u64::from(head.refused.get()));
         self.tally.frame(source, received, refused, records, unanswered);
         self.became.frame(
@@ -205,6 +216,8 @@ impl Resolver {
         }
         let mut verdicts = std::mem::take(&mut self.verdicts);
         verdicts.clear();
+        // The index is asked for all of them at once.
+        poison::nowhere();
         self.index.check(&self.keys, &mut verdicts)?;
         let received_at = Timestamp(head.received_at.get());
         for (i, (claim, verdict)) in claims.drain(..).zip(&verdicts).enumerate() {
@@ -242,12 +255,14 @@ impl Resolver {
 
     /// Whose call, and on to the shards; or into suspense.
     fn resolve(&mut self, frame: &Frame, job: Job) -> Result<(), ResolverError> {
-        crate::poison::at(job.attempt);
+        poison::at(job.attempt);
         if self.state.set_aside.contains(&job.attempt) {
             tracing::error!("the record at position {} ended the process twice; it is kept in suspense", job.position);
             return self.suspend(frame, &job, SuspenseReason::InternalError, "the program died on it twice");
         }
         let bytes = &frame.bytes[job.at..job.at + job.length];
+        #[cfg(debug_assertions)]
+        poison::pretend("resolved", bytes);
         let record = Record::decode(bytes).map_err(|e| ResolverError::Entry(job.position, e.to_string()))?;
         let Some(directory) = self.state.directory.clone() else {
             return self.suspend(frame, &job, SuspenseReason::UnknownAccount, "no directory is in force");

@@ -3,7 +3,10 @@
 //! Does not know what any part does with what it is handed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use crossbeam::channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::{Batch, Frame, Position, SourceId};
@@ -23,6 +26,62 @@ pub enum Travel {
     Marker(Marker),
     /// A question that sees everything before it.
     Ask(Question),
+}
+
+/// The receiving end of a queue between two parts of the road; tells outside how many things wait in it.
+#[derive(Debug)]
+pub struct Inbox<T> {
+    receiver: Receiver<T>,
+    depth: Depth,
+}
+
+/// How many things wait in a queue, as of the last time one was taken out.
+#[derive(Clone, Debug, Default)]
+pub struct Depth(Arc<AtomicUsize>);
+
+impl Depth {
+    /// How many.
+    pub fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A queue of at most so many things.
+pub fn queue<T>(most: usize) -> (Sender<T>, Inbox<T>) {
+    let (sender, receiver) = crossbeam::channel::bounded(most);
+    (sender, Inbox { receiver, depth: Depth::default() })
+}
+
+impl<T> Inbox<T> {
+    /// What tells outside how many wait.
+    pub fn depth(&self) -> Depth {
+        self.depth.clone()
+    }
+
+    /// Waits for the next one; an error: nothing more will come.
+    pub fn recv(&self) -> Result<T, RecvError> {
+        let taken = self.receiver.recv();
+        self.tell();
+        taken
+    }
+
+    /// The same, but not longer than that.
+    pub fn recv_timeout(&self, patience: Duration) -> Result<T, RecvTimeoutError> {
+        let taken = self.receiver.recv_timeout(patience);
+        self.tell();
+        taken
+    }
+
+    /// The next one, if it is there.
+    pub fn try_recv(&self) -> Result<T, TryRecvError> {
+        let taken = self.receiver.try_recv();
+        self.tell();
+        taken
+    }
+
+    fn tell(&self) {
+        self.depth.0.store(self.receiver.len(), Ordering::Relaxed);
+    }
 }
 
 /// What a part of the road did when it was told to go on without waiting. Each part runs as a loop in a thread of its
@@ -192,6 +251,11 @@ impl Road {
     /// A handle over the sequencer's second queue.
     pub fn new(controls: mpsc::Sender<Control>, progress: Arc<Progress>) -> Road {
         Road { controls, progress }
+    }
+
+    /// Questions and changes that wait for the sequencer.
+    pub fn waiting(&self) -> usize {
+        self.controls.max_capacity() - self.controls.capacity()
     }
 
     /// How far the parts are.

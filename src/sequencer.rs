@@ -21,8 +21,12 @@ use crate::road::{Marker, Question, Step, Travel};
 use crate::time::{Micros, Timestamp};
 
 mod metrics;
+mod space;
+#[cfg(test)]
+mod tests;
 
 pub use metrics::{SequencerMetrics, describe};
+pub use space::Space;
 
 /// Most bytes journalled by one sync: bounds the memory of a group and the wait of its first batch (0.56 ms for 750 KB
 /// where this was measured).
@@ -41,6 +45,8 @@ pub enum Control {
     Flush(Option<oneshot::Sender<Position>>),
     /// Segments before this position are stored and may go.
     Trim(Position),
+    /// The doors are closing: nothing waits for room any longer.
+    Closing,
     /// Finish what was delivered, flush, end.
     Stop,
 }
@@ -52,6 +58,8 @@ pub struct SequencerSettings {
     pub flush_calls: u64,
     /// Stored segments whose newest frame is older than this many microseconds go.
     pub keep_micros: i64,
+    /// A sync that takes longer than this many microseconds is counted: what came meanwhile waited that long for its own.
+    pub max_delay_micros: i64,
 }
 
 /// How far the parts behind are, shared as plain counters.
@@ -59,27 +67,45 @@ pub struct SequencerSettings {
 pub struct Progress {
     /// Flush markers sent.
     pub markers_sent: AtomicU64,
+    /// Flush markers that are stored, or wait for the store within the bounds of memory.
+    pub markers_taken: AtomicU64,
     /// Flush markers whose transaction is done.
     pub markers_stored: AtomicU64,
     /// Records journalled.
     pub records_durable: AtomicU64,
+    /// Records whose flush is stored, or waits for the store within the bounds of memory.
+    pub records_taken: AtomicU64,
     /// Records covered by the last stored flush.
     pub records_stored: AtomicU64,
     /// Position up to which the journal is durable.
     pub durable: AtomicU64,
     /// Position the store has.
     pub stored: AtomicU64,
+    /// Position before which the journal is no longer needed: the store has it, and so has the identity index on disk.
+    pub may_go: AtomicU64,
     /// The store refused the latest flush, which is tried again.
     pub store_away: AtomicBool,
-    /// The journal had no room for the latest batch.
+    /// Bytes of memory taken by flushes that wait for the store.
+    pub held_bytes: AtomicU64,
+    /// Bytes of disk taken by flushes that were put aside.
+    pub spilled_bytes: AtomicU64,
+    /// The identity index had no room on its disk at the last stored flush.
+    pub index_behind: AtomicBool,
+    /// The doors are closed for want of space: free space is below what is to be left.
     pub journal_full: AtomicBool,
+    /// Bytes free on the journal's disk when last asked.
+    pub free_bytes: AtomicU64,
+    /// As many records are between journal and flush as there may be: nothing is read until some are flushed.
+    pub road_full: AtomicBool,
 }
 
 /// Flushes that may be under way at once: one being written, one being gathered.
 const FLUSHES_UNDER_WAY: u64 = 2;
 
-/// Records that may wait for the store before the doors wait: what is rated is held in memory until it is stored.
-pub const PENDING_RECORDS_MAX: u64 = 4_000_000;
+/// Records that may be between the journal and a flush that was taken, before the doors wait: all of them are in memory,
+/// at some 600 bytes each. A store that is away does not bring it to that (its flushes are put aside), only one that
+/// hangs in the middle of a transaction, or a disk that does not take what is put aside.
+const GATHERED_RECORDS_MAX: u64 = 1_000_000;
 
 /// The thread's parts.
 pub struct Sequencer {
@@ -101,6 +127,8 @@ pub struct Sequencer {
     pub unflushed: u64,
     /// Counters.
     pub metrics: SequencerMetrics,
+    /// Whether there is space, and who waits for it.
+    pub space: Space,
 }
 
 /// What was taken from both queues for one group.
@@ -167,9 +195,9 @@ impl Sequencer {
     fn turn(&mut self, taken: &mut Taken) -> Result<bool, JournalError> {
         let mut go_on = true;
         let mut waiting = Vec::with_capacity(taken.batches.len());
+        self.mind_space(&mut waiting)?;
         for delivery in taken.batches.drain(..) {
-            let reply = delivery.reply.map_or(Reply::None, Reply::Door);
-            self.append(delivery.batch, reply, &mut waiting)?;
+            self.deliver(delivery, &mut waiting)?;
         }
         let (mut questions, mut flush_asked, mut flush_replies) = (Vec::new(), false, Vec::new());
         for control in taken.controls.drain(..) {
@@ -181,6 +209,7 @@ impl Sequencer {
                     flush_replies.extend(reply);
                 }
                 Control::Trim(position) => self.trim(position)?,
+                Control::Closing => self.nobody_waits(),
                 Control::Stop => go_on = false,
             }
         }
@@ -189,7 +218,7 @@ impl Sequencer {
             self.hand_on(Travel::Ask(question));
         }
         let under_way =
-            self.progress.markers_sent.load(Ordering::Relaxed) - self.progress.markers_stored.load(Ordering::Relaxed);
+            self.progress.markers_sent.load(Ordering::Relaxed) - self.progress.markers_taken.load(Ordering::Relaxed);
         let due = flush_asked || self.unflushed >= self.settings.flush_calls;
         // Somebody who waits for a flush gets one marker of his own; the timer and the count can wait.
         if !flush_replies.is_empty() || due && under_way < FLUSHES_UNDER_WAY {
@@ -198,11 +227,14 @@ impl Sequencer {
         Ok(go_on)
     }
 
-    /// Whether more records may be taken: those the store does not have are held in memory.
+    /// Whether more records may be taken: those that no flush has taken yet are in memory.
     fn room(&self) -> bool {
-        let pending = self.progress.records_durable.load(Ordering::Relaxed)
-            - self.progress.records_stored.load(Ordering::Relaxed);
-        pending < PENDING_RECORDS_MAX
+        let gathered =
+            self.progress.records_durable.load(Ordering::Relaxed) - self.progress.records_taken.load(Ordering::Relaxed);
+        // A flush must be able to come together, however many records it is to have.
+        let full = gathered >= GATHERED_RECORDS_MAX.max(4 * self.settings.flush_calls);
+        self.progress.road_full.store(full, Ordering::Relaxed);
+        !full
     }
 
     /// Waits for the first message, then takes what else is there. False once every sender is gone.
@@ -263,9 +295,9 @@ impl Sequencer {
     /// After the stop: what the doors had already delivered.
     fn drain(&mut self) -> Result<(), JournalError> {
         let mut waiting = Vec::new();
+        self.nobody_waits();
         while let Ok(delivery) = self.deliveries.try_recv() {
-            let reply = delivery.reply.map_or(Reply::None, Reply::Door);
-            self.append(delivery.batch, reply, &mut waiting)?;
+            self.deliver(delivery, &mut waiting)?;
         }
         self.commit(waiting)
     }
@@ -280,15 +312,16 @@ impl Sequencer {
             Ok(frame) => {
                 self.unflushed += records;
                 self.progress.records_durable.fetch_add(records, Ordering::Relaxed);
-                self.progress.journal_full.store(false, Ordering::Relaxed);
                 waiting.push(Waiting { frame, reply });
                 Ok(())
             }
             Err(error @ (JournalError::NoSpace { .. } | JournalError::TooLarge { .. })) => {
                 // Nothing was written: the door says so to its sender, and everything before stays true.
-                tracing::warn!("{error}");
-                let full = matches!(error, JournalError::NoSpace { .. });
-                self.progress.journal_full.store(full, Ordering::Relaxed);
+                if matches!(error, JournalError::NoSpace { .. }) {
+                    self.close();
+                } else {
+                    tracing::warn!("{error}");
+                }
                 reply.answer(Err(NotTaken::JournalFull));
                 Ok(())
             }
@@ -307,7 +340,8 @@ impl Sequencer {
         let bytes = waiting.iter().map(|one| one.frame.bytes.len() as u64).sum();
         let begun = self.clock.running();
         let durable = self.journal.sync()?;
-        self.metrics.synced(bytes, Micros(self.clock.running().0 - begun.0));
+        let took = Micros(self.clock.running().0 - begun.0);
+        self.metrics.synced(bytes, took, took.0 > self.settings.max_delay_micros);
         self.progress.durable.store(durable.0, Ordering::Release);
         for one in &waiting {
             self.hand_on(Travel::Frame(one.frame.clone()));

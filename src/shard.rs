@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crossbeam::channel::{Receiver, Sender, TryRecvError};
+use crossbeam::channel::{Sender, TryRecvError};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use tokio::sync::mpsc;
@@ -17,8 +17,9 @@ use crate::call::{AccountKey, CallType, GroupKey, LegKey, RatedCall, SuspenseRea
 use crate::directory::Directory;
 use crate::flush::Part;
 use crate::os::clock::Clock;
+use crate::poison;
 use crate::rating::{self, Leg, World};
-use crate::road::{LiveUsage, Step, UsageLine};
+use crate::road::{Inbox, LiveUsage, Step, UsageLine};
 use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
 
@@ -183,7 +184,7 @@ pub struct ShardPart {
 
 /// The thread's parts.
 pub struct Shard {
-    inbox: Receiver<ToShard>,
+    inbox: Inbox<ToShard>,
     flush: Sender<Part>,
     clock: Clock,
     state: ShardState,
@@ -200,7 +201,7 @@ pub struct Shard {
 
 impl Shard {
     /// Puts the parts together.
-    pub fn new(inbox: Receiver<ToShard>, flush: Sender<Part>, clock: Clock, state: ShardState) -> Shard {
+    pub fn new(inbox: Inbox<ToShard>, flush: Sender<Part>, clock: Clock, state: ShardState) -> Shard {
         Shard {
             inbox,
             flush,
@@ -260,15 +261,18 @@ impl Shard {
         let frame = self.part.frames.len() as u32;
         let received_at = batch.frame.head().received_at.get();
         for job in &batch.jobs {
+            poison::at(job.attempt);
+            #[cfg(debug_assertions)]
+            poison::pretend("rated", &batch.frame.bytes[job.at as usize..][..job.length as usize]);
             self.leg(&directory, job, frame);
         }
+        poison::nowhere();
         self.part.frames.push(batch.frame);
         let seconds = (self.clock.now().0 - received_at) as f64 / 1e6;
         self.metrics.publish(&mut self.counts, seconds);
     }
 
     fn leg(&mut self, directory: &Directory, job: &LegJob, frame: u32) {
-        crate::poison::at(job.attempt);
         let account = directory.row(job.leg.account_row);
         let period = self.months.period(account.zone_index, account.zone, job.leg.answer);
         let Some(tariff) = self.tariffs.get(usize::from(job.slot.0)) else { return };

@@ -54,7 +54,7 @@ impl Place {
         let to = plans.find("[plan.us-business]").unwrap();
         place.write("rates/plans.toml", &plans[from..to]);
         place.write("rates/countries.toml", shipped("countries.toml"));
-        let numbers = ["493", "4915", "4980", "4990", "5511"];
+        let numbers = ["49", "55"];
         place.write(
             "rates/numbering.csv",
             rows(&shipped("numbering.csv"), &|line| numbers.iter().any(|n| line.starts_with(n))),
@@ -544,6 +544,107 @@ fn data_of_a_newer_version_or_damaged_is_refused() {
     bytes[64 + 70] ^= 1;
     fs::write(&segment, bytes).unwrap();
     place.run(&["journal", "inspect"]).code(4);
+}
+
+/// The daemon itself, not only the commands: each ends with its code, and its last line is one sentence that says why.
+#[test]
+fn a_daemon_that_cannot_start_says_why() {
+    let ports = |place: &Place, more: &str| {
+        let (records, api) = (free_port(), free_port());
+        place.write(
+            "callrated.toml",
+            format!("[[listen]]\nprotocol = \"tcp\"\naddress = \"127.0.0.1:{records}\"\n[http]\naddress = \"127.0.0.1:{api}\"\n{more}"),
+        );
+    };
+    // A version byte and the checksum of what stands before it, in files that have both in their heads.
+    let newer = |path: PathBuf, checksum: usize| {
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[8] = 99;
+        let sum = crc32fast::hash(&bytes[..checksum]).to_le_bytes();
+        bytes[checksum..checksum + 4].copy_from_slice(&sum);
+        fs::write(path, bytes).unwrap();
+    };
+    let first_of = |folder: PathBuf| fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    type Spoil<'a> = &'a dyn Fn(&Place);
+    let cases: &[(&str, i32, &str, Spoil<'_>)] = &[
+        ("no rates folder and no images yet", 2, "rates", &|place| {
+            fs::remove_dir_all(place.path("data")).unwrap();
+            fs::remove_dir_all(place.path("rates")).unwrap();
+        }),
+        ("a broken deck and no images yet", 2, "callrated check", &|place| {
+            fs::remove_dir_all(place.path("data")).unwrap();
+            place.write("rates/decks/world-eur.csv", "prefix,rate\n55,cheap\n");
+        }),
+        ("a data folder that cannot be made", 3, "data", &|place| {
+            fs::remove_dir_all(place.path("data")).unwrap();
+            place.write("data", "a file");
+        }),
+        ("a data folder in which nothing can be written", 3, "lock", &|place| {
+            fs::remove_dir_all(place.path("data")).unwrap();
+            fs::create_dir_all(place.path("data/lock")).unwrap();
+        }),
+        ("a journal that cannot be written", 3, "journal", &|place| {
+            fs::remove_dir_all(place.path("data/journal")).unwrap();
+            fs::remove_dir_all(place.path("data/identity")).unwrap();
+            fs::remove_file(place.path("data/callrated.db")).unwrap();
+            place.write("data/journal", "a file");
+        }),
+        ("a store of a newer schema", 4, "9999", &|place| {
+            let connection = rusqlite::Connection::open(place.path("data/callrated.db")).unwrap();
+            let newest =
+                "UPDATE schema_version SET version = 9999 WHERE version = (SELECT max(version) FROM schema_version)";
+            connection.execute(newest, ()).unwrap();
+        }),
+        ("a store that is none", 4, "callrated.db", &|place| {
+            for beside in ["-wal", "-shm"] {
+                let _ = fs::remove_file(place.path(&format!("data/callrated.db{beside}")));
+            }
+            place
+                .write("data/callrated.db", "this is no database, but long enough to have a head like one".repeat(100));
+        }),
+        ("a journal of a newer version", 4, "99", &|place| newer(first_of(place.path("data/journal")), 60)),
+        ("an identity index of a newer version", 4, "99", &|place| newer(first_of(place.path("data/identity")), 60)),
+        ("a damaged journal", 4, "journal", &|place| {
+            let path = first_of(place.path("data/journal"));
+            let mut bytes = fs::read(&path).unwrap();
+            bytes[20] ^= 1;
+            fs::write(path, bytes).unwrap();
+        }),
+        ("a journal that is gone", 4, "journal", &|place| fs::remove_dir_all(place.path("data/journal")).unwrap()),
+        ("an image that is gone", 4, "image", &|place| fs::remove_dir_all(place.path("data/images")).unwrap()),
+        ("tokens that cannot be read", 2, "nosuch.toml", &|place| ports(place, "tokens = \"nosuch.toml\"\n")),
+        ("tokens that are wrong", 2, "tokens.toml", &|place| {
+            place.write("tokens.toml", "[[token]]\nname = \"a\"\n");
+            ports(place, "tokens = \"tokens.toml\"\n");
+        }),
+        ("a key nobody knows", 2, "did you mean `http`", &|place| ports(place, "[htp]\n")),
+    ];
+    for (what, code, expected, spoil) in cases {
+        let place = Place::new();
+        ports(&place, "");
+        place.json(&["usage", "--json"]);
+        spoil(&place);
+        // One that starts all the same must not keep the test waiting for ever.
+        let mut child = place
+            .command(&["serve"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let patience = Patience::new();
+        while child.try_wait().unwrap().is_none() && patience.lasts() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = child.kill();
+        let ended = Ended::of(&["serve"], child.wait_with_output().unwrap());
+        assert_eq!(ended.output.status.code(), Some(*code), "{what}:\n{}\n{}", ended.out(), ended.err());
+        assert!(!ended.out().contains("is ready"), "{what}: {}", ended.out());
+        let err = ended.err();
+        let at = err.rfind("callrated: ").unwrap_or_else(|| panic!("{what}: {err}"));
+        assert!(err[at..].contains(expected), "{what}: {err}");
+        assert!(!err.contains("panicked"), "{what}: {err}");
+    }
 }
 
 #[test]

@@ -2,28 +2,11 @@
 
 mod common;
 
-use callrated::entry::{LegsPolicy, Talk};
+use callrated::entry::{Ambiguous, LegsPolicy, Talk};
 use callrated::rating::{MAX_AHEAD, MAX_TALK, durations_differ};
 use callrated::record::Direction::{Inbound, Outbound};
-use common::world::BOOKS;
-use common::{Call, call};
-
-const BERLIN: &str = "+4930123456";
-const MOBILE: &str = "015123456789";
-
-fn check(rows: Vec<(Call, &str)>) {
-    BOOKS.check_all(rows);
-}
-
-/// From the German account to a number, 60 s.
-fn de(to: &str) -> Call {
-    call(BERLIN, to)
-}
-
-/// From an account that the record names.
-fn from(account: &str, to: &str) -> Call {
-    call("", to).account(account)
-}
+use common::call;
+use common::world::{BERLIN, BOOKS, MOBILE, check, de, from};
 
 #[test]
 fn r1_answered() {
@@ -38,6 +21,24 @@ fn r1_answered() {
         (from("de", "0900512345").lasts("0"), "outbound de domestic_premium R10 0 s (0 in) 0.0000"),
         // Whether it was answered is asked before whose it was.
         (call("", "").answered("").lasts("0"), "unanswered"),
+    ]);
+}
+
+#[test]
+fn r1_a_local_time_that_came_twice() {
+    let twice = |ambiguous| de(MOBILE).twice(ambiguous).received_at("2026-10-05T08:30:00Z");
+    let measured = |ambiguous, end| de(MOBILE).twice(ambiguous).lasts("").ended(end);
+    check(vec![
+        (twice(Ambiguous::Suspense), "suspense ambiguous_time AmbiguousTime"),
+        // Which of the two it was shows by the hour that an answer may lie ahead of its receipt.
+        (twice(Ambiguous::Earlier), "outbound de included R9 60 s (60 in) 0.0000"),
+        (twice(Ambiguous::Later), "suspense implausible FromTheFuture"),
+        // Unanswered is unanswered at any time.
+        (twice(Ambiguous::Suspense).answered("").lasts("0"), "unanswered"),
+        (measured(Ambiguous::Earlier, "2026-10-05T09:00:30Z"), "outbound de included R9 60 s (60 in) 0.0000"),
+        (measured(Ambiguous::Later, "2026-10-05T10:01:30Z"), "outbound de included R9 120 s (120 in) 0.0000"),
+        // The end was read from the same clock.
+        (measured(Ambiguous::Later, "2026-10-05T09:01:30Z"), "outbound de included R9 120 s (120 in) 0.0000"),
     ]);
 }
 
@@ -296,7 +297,7 @@ fn r10_toll_free_premium_international() {
         (de("0800 1234567"), "outbound de toll_free_outbound R10 60 s (0 in) 0.0000"),
         (from("us-a", "+1 888 555 1234"), "outbound us-a toll_free_outbound R10 60 s (0 in) 0.0000"),
         // By the calling code of home, not by the territory that the numbering plan names.
-        (from("us-a", "+1 800 123 4567"), "outbound us-a toll_free_outbound R10 60 s (0 in) 0.0000"),
+        (from("us-a", "+1 800 234 5678"), "outbound us-a toll_free_outbound R10 60 s (0 in) 0.0000"),
         (de("+1 888 555 1234"), "outbound de international R10 60 s (0 in) 0.0500"),
         (de("+800 12345678"), "outbound de international R10 60 s (0 in) 0.0700"),
         (de("0800 7771234"), "outbound de suspense blocked Blocked"),

@@ -4,7 +4,7 @@
 //! rating); repeats and identities (tested with the identity index); time bands at a daylight-saving change or in the
 //! middle of a call (24 in part, 25), the order in which late calls draw (28 in part, 46), foreign currencies (58) and
 //! reversals (57), which come with bands, sealing, exchange rates and re-rating; taxes (52) and leap seconds (29), which
-//! come with documents and decoders. Ported numbers (40) are rated on the number that the record gives.
+//! come with documents and decoders. `tests/README.md` says where each trap is tested.
 
 mod common;
 
@@ -12,23 +12,8 @@ use callrated::entry::{LegsPolicy, Talk};
 use callrated::money::Money;
 use callrated::rating::{Resolution, rate, resolve};
 use callrated::record::Direction::{Inbound, Outbound};
-use common::world::BOOKS;
+use common::world::{BERLIN, BOOKS, MOBILE, check, de, from};
 use common::{Call, call};
-
-const BERLIN: &str = "+4930123456";
-const MOBILE: &str = "015123456789";
-
-fn check(rows: Vec<(Call, &str)>) {
-    BOOKS.check_all(rows);
-}
-
-fn de(to: &str) -> Call {
-    call(BERLIN, to)
-}
-
-fn from(account: &str, to: &str) -> Call {
-    call("", to).account(account)
-}
 
 fn called(rows: Vec<(Call, &str)>) {
     let wrong: Vec<_> = rows.into_iter().map(|(call, expected)| (BOOKS.called(&call), expected, call)).collect();
@@ -298,11 +283,13 @@ fn trap_28_late_and_out_of_order() {
 #[test]
 fn trap_30_international_prefixes() {
     called(vec![
-        (de("00441624123456"), "+441624123456 IM Fixed"),
-        (de("+441624123456"), "+441624123456 IM Fixed"),
-        (from("us-a", "011441624123456"), "+441624123456 IM Fixed"),
-        (from("ru", "810441624123456"), "+441624123456 IM Fixed"),
-        (from("br", "0015441624123456"), "+441624123456 IM Fixed"),
+        (de("00441624756789"), "+441624756789 IM Fixed"),
+        (de("+441624756789"), "+441624756789 IM Fixed"),
+        (from("us-a", "011441624756789"), "+441624756789 IM Fixed"),
+        (from("ru", "810441624756789"), "+441624756789 IM Fixed"),
+        (from("br", "0015441624756789"), "+441624756789 IM Fixed"),
+        // No number of Man begins so: one of the main territory then, of which nothing is known.
+        (de("00441624123456"), "+441624123456 GB Unknown"),
         // In Brazil 0 11 is São Paulo.
         (from("br", "011 3876 5432"), "+551138765432 BR Fixed"),
     ]);
@@ -358,6 +345,12 @@ fn trap_35_shared_calling_codes() {
         (de("+44 1534 456789"), "outbound de international R10 60 s (0 in) 0.0900"),
         (de("+44 20 7946 0018"), "outbound de international R10 60 s (0 in) 0.0120"),
     ]);
+    called(vec![
+        (from("gb", "07924 123456"), "+447924123456 IM Mobile"),
+        (from("gb", "07925 123456"), "+447925123456 GB Mobile"),
+        (from("gb", "07781 123456"), "+447781123456 GG Mobile"),
+        (de("+47 79 123456"), "+4779123456 SJ Fixed"),
+    ]);
 }
 
 #[test]
@@ -377,6 +370,10 @@ fn trap_37_toll_free() {
         (from("us-a", "+1 833 234 5678"), "outbound us-a toll_free_outbound R10 60 s (0 in) 0.0000"),
         // Reserved, not toll-free: not known as valid, so no cheap default.
         (from("us-a", "+1 822 234 5678"), "outbound us-a suspense no_rate RowTooShort"),
+        (from("us-a", "+1 880 234 5678"), "outbound us-a suspense no_rate RowTooShort"),
+        (from("us-a", "+1 887 234 5678"), "outbound us-a suspense no_rate RowTooShort"),
+        (from("us-a", "+1 889 234 5678"), "outbound us-a suspense no_rate RowTooShort"),
+        (from("us-a", "+1 911 555 1212"), "outbound us-a suspense no_rate RowTooShort"),
         (call("+551138765432", "+18005550199"), "inbound us-b toll_free R11 60 s (0 in) 0.0200"),
         (de("+1 800 234 5678"), "outbound de international R10 60 s (0 in) 0.0500"),
     ]);
@@ -401,6 +398,15 @@ fn trap_39_tech_prefixes() {
         (us("99914155551212"), "+14155551212 US FixedOrMobile"),
         (us("*6714155551212"), "+14155551212 US FixedOrMobile"),
         (us("14155551212"), "+14155551212 US FixedOrMobile"),
+    ]);
+}
+
+/// The routing number of a ported number says who carries it, not what it is: the number itself decides and is shown.
+#[test]
+fn trap_40_ported_numbers() {
+    called(vec![
+        (de("sip:+493023125000;npdi;rn=+49151000@host"), "+493023125000 DE Fixed"),
+        (from("us-a", "tel:+12125550100;npdi;rn=+15125550000"), "+12125550100 US FixedOrMobile"),
     ]);
 }
 
@@ -518,7 +524,7 @@ fn trap_54_rates_that_do_not_divide() {
 fn trap_56_the_largest_price_fits() {
     // 1,000,000 a minute for 24 hours and a fee of 1,000,000, the most that a deck may hold.
     check(vec![(
-        from("de-fine", "+421 2 12345678").lasts("86400"),
+        from("de-fine", "+421 2 22345678").lasts("86400"),
         "outbound de-fine international R10 86400 s (0 in) 1441000000.00000000",
     )]);
 }

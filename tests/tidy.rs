@@ -31,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("wire", &["piece", "record", "time"]),
     ("ingest", &["batch", "entry", "number", "os", "record", "time", "wire"]),
     // Durable order.
-    ("journal", &["batch", "os", "time"]),
+    ("journal", &["batch", "entry", "os", "time"]),
     ("identity", &["batch", "os", "record"]),
     // The road.
     ("road", &["batch", "call", "ingest", "record", "sequencer", "time"]),
@@ -80,11 +80,34 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("store", &["batch", "call", "entry", "money", "number", "record", "time"]),
+    // The whole way a second time, from the journal and the store.
+    (
+        "audit",
+        &[
+            "assembly",
+            "batch",
+            "books",
+            "call",
+            "directory",
+            "entry",
+            "images",
+            "journal",
+            "names",
+            "number",
+            "piece",
+            "rating",
+            "record",
+            "store",
+            "tariff",
+            "time",
+        ],
+    ),
     // Answers out. They change an amount only by putting an entry on the road.
     (
         "http",
         &[
             "assembly",
+            "audit",
             "batch",
             "books",
             "call",

@@ -9,7 +9,7 @@
 
 use super::Arrived;
 use crate::batch::Position;
-use crate::piece::{Piece, PieceKind};
+use crate::piece::{Piece, PieceKind, Step};
 use crate::time::Timestamp;
 
 /// Where a call stands.
@@ -63,6 +63,8 @@ impl Kept {
     pub(super) fn says_the_same(&self, other: &Piece<'_>) -> bool {
         let Some(own) = self.piece() else { return false };
         own.step == other.step
+            // Branches of a fork end and are answered each for itself.
+            && (own.kind != PieceKind::Sip || own.record.id == other.record.id)
             && (own.kind != PieceKind::Segments
                 || (own.at, own.record.seq, own.record.content())
                     == (other.at, other.record.seq, other.record.content()))
@@ -70,7 +72,12 @@ impl Kept {
 
     /// Which of two that say the same stays: the earlier; then any rule will do that does not ask who came first.
     pub(super) fn order(&self) -> impl Ord + '_ {
-        (self.piece().and_then(|piece| piece.at), &self.bytes)
+        let piece = self.piece();
+        let beginning =
+            |piece: &Piece<'_>| piece.kind == PieceKind::Sip && matches!(piece.step, Step::Begin | Step::Fail);
+        // Of a SIP message on its way the sight nearest to the caller: numbers are rewritten further on.
+        let hops = piece.filter(beginning).and_then(|piece| piece.record.seq);
+        (hops, piece.and_then(|piece| piece.at), &self.bytes)
     }
 }
 

@@ -45,6 +45,9 @@ pub fn fold<'a>(pieces: &[Piece<'a>]) -> Fold<'a> {
     if pieces.iter().any(|piece| piece.kind == PieceKind::Segments) {
         return segments(pieces);
     }
+    if pieces.iter().any(|piece| piece.kind == PieceKind::Sip) {
+        return sip(pieces);
+    }
     let first = |step: Step| pieces.iter().filter(|piece| piece.step == step).min_by_key(|piece| piece.at);
     let (begin, answer, update) = (first(Step::Begin), first(Step::Answer), first(Step::Update));
     let (end, fail) = (first(Step::End), first(Step::Fail));
@@ -60,6 +63,35 @@ pub fn fold<'a>(pieces: &[Piece<'a>]) -> Fold<'a> {
     match fail {
         Some(_) if answer.is_none() => Fold::Unanswered(Record { answer: None, duration: None, ..together }),
         _ => Fold::Open(Missing::End, together),
+    }
+}
+
+/// SIP messages. A call may be forked: its answer is the first of any branch, and only an end of that very dialog, which
+/// both name by their `id`, ends it. Where a message was seen more than once on its way, the one nearest to the caller
+/// (least `seq`, the hops) says who called whom; a failure further on is a branch's own and the caller may still be answered.
+fn sip<'a>(pieces: &[Piece<'a>]) -> Fold<'a> {
+    let of = |step: Step| pieces.iter().filter(move |piece| piece.step == step);
+    // By content where times are equal, so that the order of arrival does not count.
+    let nearest = |step: Step| of(step).min_by_key(|piece| (piece.record.seq, piece.at, piece.record.raw));
+    let begin = nearest(Step::Begin);
+    let answer = of(Step::Answer).min_by_key(|piece| (piece.at, piece.record.id));
+    let known = |record: Record<'a>| Record { seq: None, ..record };
+    if let Some(answer) = answer {
+        let ends = of(Step::End).filter(|end| end.record.id == answer.record.id && end.at >= answer.at);
+        let Some(end) = ends.min_by_key(|piece| (piece.at, piece.record.raw)) else {
+            return Fold::Open(Missing::End, known(merged(&[begin, Some(answer)], Some(answer), None)));
+        };
+        let together = known(merged(&[begin, Some(answer), Some(end)], Some(answer), Some(end)));
+        return if is_whole(&together) { Fold::Whole(together) } else { Fold::Open(Missing::Beginning, together) };
+    }
+    let fail = nearest(Step::Fail);
+    let together = known(merged(&[begin, fail], None, None));
+    match (begin, fail) {
+        (Some(begin), Some(fail)) if fail.record.seq <= begin.record.seq => {
+            Fold::Unanswered(Record { answer: None, duration: None, ..together })
+        }
+        (Some(_), _) => Fold::Open(Missing::End, together),
+        (None, _) => Fold::Open(Missing::Beginning, together),
     }
 }
 
@@ -97,6 +129,8 @@ fn merged<'a>(pieces: &[Option<&Piece<'a>>], answer: Option<&Piece<'a>>, end: Op
         end: ended,
         duration,
         seq: end.and_then(|end| end.record.seq),
+        // Of the piece that says when it was answered.
+        fold: records().find(|record| record.answer.is_some()).and_then(|record| record.fold),
         raw: b"",
     }
 }

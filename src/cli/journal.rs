@@ -1,4 +1,4 @@
-//! `callrated journal inspect`: what lies in the journal's files, for people.
+//! `callrated journal inspect` and `repair`: what lies in the journal's files, and the way on where they are damaged.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,9 @@ use crate::config::Config;
 use crate::daemon::recover::journal_exit;
 use crate::exit::Exit;
 use crate::journal::{self, Found, Inspection};
+use crate::os::clock::Clock;
 use crate::os::disk::RealDisk;
+use crate::os::lock::FolderLock;
 use crate::time::Timestamp;
 
 /// Look into the journal.
@@ -40,10 +42,26 @@ enum What {
         #[arg(long)]
         json: bool,
     },
+    /// Show what is damaged, and give up damaged bytes that are named.
+    ///
+    /// Without --accept-loss it only looks, and ends with code 4 if anything is damaged. With it, the damaged bytes at
+    /// exactly that place are copied to a file beside the journal and an entry that says so takes their place; the daemon
+    /// then starts again. What they held is not rated until its senders send it again. A backup is better, if there is one.
+    #[command(
+        after_help = "Examples:\n  callrated journal repair\n  callrated journal repair --accept-loss data/journal/00000000000000000000.seg@4160"
+    )]
+    Repair {
+        /// The damaged place, as the daemon or `callrated journal repair` names it.
+        #[arg(long, value_name = "FILE@OFFSET")]
+        accept_loss: Option<String>,
+    },
 }
 
 pub(super) fn run(config: impl FnOnce() -> Result<Config, Exit>, arguments: JournalArguments) -> Result<(), Exit> {
-    let What::Inspect { path, from, json } = arguments.what;
+    let (path, from, json) = match arguments.what {
+        What::Inspect { path, from, json } => (path, from, json),
+        What::Repair { accept_loss } => return repair(&config()?, accept_loss.as_deref()),
+    };
     let path = match path {
         Some(path) => path,
         None => config()?.data_dir.join("journal"),
@@ -57,6 +75,46 @@ pub(super) fn run(config: impl FnOnce() -> Result<Config, Exit>, arguments: Jour
         return Err(Exit::damaged(format!("{damaged} places that are no frames")));
     }
     Ok(())
+}
+
+/// Looks for damage; gives up what is named.
+fn repair(config: &Config, accepted: Option<&str>) -> Result<(), Exit> {
+    let dir = config.data_dir.join("journal");
+    // A running daemon writes the last segment: it would look torn.
+    let _lock = FolderLock::take(&config.data_dir.join("lock")).map_err(Exit::environment)?;
+    let damages = journal::look(&RealDisk, &dir).map_err(journal_exit)?;
+    let Some(accepted) = accepted else {
+        for damage in &damages {
+            let (file, offset) = (damage.file.display(), damage.offset);
+            let why = damage.why.what();
+            out::line(&format!(
+                "{file} at offset {offset} (position {}): {} bytes, {why}",
+                damage.position, damage.bytes
+            ))?;
+            out::line(&format!("  give them up: callrated journal repair --accept-loss {file}@{offset}"))?;
+        }
+        return match damages.len() {
+            0 => out::line("nothing is damaged"),
+            count => {
+                Err(Exit::damaged(format!("{count} damaged places; restore a backup, or give them up one by one")))
+            }
+        };
+    };
+    let wrong =
+        || Exit::usage(format!("{accepted:?} is not FILE@OFFSET, such as data/journal/00000000000000000000.seg@4160"));
+    let (file, offset) = accepted.rsplit_once('@').ok_or_else(wrong)?;
+    let offset: u64 = offset.parse().map_err(|_| wrong())?;
+    // The same file may be named in several ways; its name says which segment it is.
+    let named = Path::new(file).file_name();
+    let damage = damages.iter().find(|d| d.offset == offset && d.file.file_name() == named).ok_or_else(|| {
+        Exit::usage(format!("nothing is damaged at {accepted}: `callrated journal repair` names the damaged places"))
+    })?;
+    let kept = journal::accept_loss(&RealDisk, &dir, damage, Clock::wall().now()).map_err(journal_exit)?;
+    out::line(&format!("{} bytes at {accepted} were given up; they are kept in {}", damage.bytes, kept.display()))?;
+    match damages.len() - 1 {
+        0 => out::line("nothing else is damaged"),
+        left => Err(Exit::damaged(format!("{left} more places are damaged: `callrated journal repair` names them"))),
+    }
 }
 
 /// The segments of a folder in order, or the one file.

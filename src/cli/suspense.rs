@@ -35,6 +35,16 @@ enum What {
         #[arg(long)]
         json: bool,
     },
+    /// Show records that came again with other content: the first stays rated, both are kept.
+    #[command(after_help = "Example:\n  callrated suspense conflicts --limit 20")]
+    Conflicts {
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: u64,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Try again what waits, by the tariff and the directory in force now.
     #[command(after_help = "Example:\n  callrated suspense retry")]
     Retry {
@@ -51,6 +61,7 @@ pub(super) async fn run(config: &Config, arguments: SuspenseArguments) -> Result
     let client = Client::open(config).await?;
     let done = match &arguments.what {
         What::List { reason, limit, json } => list(&client, reason.as_deref(), *limit, *json).await,
+        What::Conflicts { limit, json } => conflicts(&client, *limit, *json).await,
         What::Retry { reason, json } => retry(&client, reason.as_deref(), *json).await,
     };
     super::ended(done, client.close().await)
@@ -99,6 +110,35 @@ async fn list(client: &Client, reason: Option<&str>, limit: u64, json: bool) -> 
         out::line(&format!("{reason}: {}", out::grouped(count.as_u64().unwrap_or(0))))?;
     }
     Ok(())
+}
+
+async fn conflicts(client: &Client, limit: u64, json: bool) -> Result<(), Exit> {
+    let (mut items, mut after): (Vec<Value>, Option<String>) = (Vec::new(), None);
+    while (items.len() as u64) < limit {
+        let page = (limit - items.len() as u64).min(PAGE).to_string();
+        let url = path("/v1/conflicts", &[("after", after.as_deref()), ("limit", Some(&page))]);
+        let mut answer = client.get_json(&url).await?;
+        if let Value::Array(more) = answer["items"].take() {
+            items.extend(more);
+        }
+        after = answer["next"].as_u64().map(|next| next.to_string());
+        if after.is_none() {
+            break;
+        }
+    }
+    if json {
+        return out::json(&json!({ "items": items, "next": after }));
+    }
+    if items.is_empty() {
+        return out::line("no record contradicts another");
+    }
+    let mut table =
+        out::table(&["node", "id", "from", "to", "answered", "the other version, kept and not charged"], &[]);
+    for item in &items {
+        let of = |name: &str| text(&item[name]);
+        table.add_row([of("node"), of("id"), of("source"), of("destination"), of("answer"), of("raw")]);
+    }
+    out::line(&table.to_string())
 }
 
 async fn retry(client: &Client, reason: Option<&str>, json: bool) -> Result<(), Exit> {

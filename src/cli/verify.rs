@@ -1,4 +1,4 @@
-//! `callrated verify`: do the totals follow from the calls?
+//! `callrated verify`: do the totals follow from the calls, and the calls from the records?
 
 use clap::Args;
 
@@ -11,9 +11,9 @@ use crate::exit::Exit;
 /// Differences printed.
 const SHOWN: usize = 20;
 
-/// Compute totals, allowances and books anew from the stored calls, and compare.
+/// Compute totals, allowances and books anew from the stored calls, rate again what the journal still keeps, and compare.
 ///
-/// Ends with code 1 if anything differs. A running daemon goes on meanwhile.
+/// Ends with code 1 if anything differs, and with 4 if something is damaged. A running daemon goes on meanwhile.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  callrated verify\n  callrated verify --json")]
 pub struct VerifyArguments {
@@ -44,7 +44,7 @@ pub(super) async fn show(client: &Client, arguments: &VerifyArguments) -> Result
         let differences = answer["differences"].as_array().map_or(&[][..], Vec::as_slice);
         for one in differences.iter().take(SHOWN) {
             out::line(&format!(
-                "{}: stored {}, recomputed {}",
+                "{}: stored {}, expected {}",
                 text(&one["what"]),
                 text(&one["stored"]),
                 text(&one["recomputed"])
@@ -56,6 +56,15 @@ pub(super) async fn show(client: &Client, arguments: &VerifyArguments) -> Result
             sums.push(format!("{currency} {}", text(sum)));
         }
         let sums = if sums.is_empty() { String::new() } else { format!(", {}", sums.join(", ")) };
+        if let Some(journal) = answer["journal"].as_object() {
+            let of = |name: &str| out::grouped(journal.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0));
+            out::line(&format!(
+                "rated again from the journal, positions {} to {}: {} calls",
+                of("from"),
+                of("upto"),
+                of("calls")
+            ))?;
+        }
         out::line(&format!(
             "{}: {} calls of {} accounts in {} lines of totals{sums} (position {})",
             if balanced { "balanced" } else { "NOT balanced" },
@@ -68,6 +77,15 @@ pub(super) async fn show(client: &Client, arguments: &VerifyArguments) -> Result
     if balanced {
         return Ok(());
     }
-    let first = text(&answer["differences"][0]["what"]);
-    Err(Exit::faults(format!("{} differences, the first in {first}", text(&answer["differences_count"]))))
+    if let Some(damaged) = answer["damaged"].as_str() {
+        return Err(Exit::damaged(damaged));
+    }
+    let first = &answer["differences"][0];
+    Err(Exit::faults(format!(
+        "{} differences, the first: {}: stored {}, expected {}",
+        text(&answer["differences_count"]),
+        text(&first["what"]),
+        text(&first["stored"]),
+        text(&first["recomputed"])
+    )))
 }

@@ -14,8 +14,8 @@ use crate::exit::Exit;
 use crate::ingest::allow::Allow;
 use crate::ingest::counters::Counters;
 use crate::ingest::radius::{self, Clients};
-use crate::ingest::settings::{Listen, NODE_DEFAULT, Protocol};
-use crate::ingest::{Door, Stop, tcp, udp};
+use crate::ingest::settings::{Listen, NODE_DEFAULT, Protocol, Transport};
+use crate::ingest::{Cut, Door, Hints, Stop, tcp, udp};
 use crate::road::Road;
 use crate::time::Zone;
 use crate::wire::Format;
@@ -52,6 +52,8 @@ pub(super) async fn open(
             columns: listen.columns.clone(),
             node: listen.node.clone(),
             zone: listen.zone.clone(),
+            cut: listen.cut,
+            hints: listen.hints.clone(),
             allow: listen.allow.clone(),
             outbox: engine.outbox.clone(),
             counters: Arc::new(Counters::new(&listen.profile.listener)),
@@ -78,6 +80,8 @@ pub(super) async fn posts(engine: &mut Engine) -> Result<Posts, Exit> {
             columns: None,
             node: NODE_DEFAULT.to_owned(),
             zone: Zone::UTC,
+            cut: Cut::Lines,
+            hints: Hints::default(),
             allow: Allow::default(),
             outbox: engine.outbox.clone(),
             counters: Arc::new(Counters::new(name)),
@@ -93,12 +97,10 @@ async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut Joi
             listen.profile.listener
         ))
     };
-    match listen.protocol {
-        Protocol::Tcp => {
-            let socket = TcpListener::bind(listen.address).await.map_err(taken)?;
-            tasks.spawn(tcp::serve(socket, door, stop.clone()));
-        }
-        Protocol::Radius => {
+    let (datagrams, streams) = match (listen.protocol, listen.transport) {
+        (Protocol::Udp, _) => (true, false),
+        (Protocol::Tcp, _) => (false, true),
+        (Protocol::Radius, _) => {
             let bound = udp::bind(listen).map_err(taken)?;
             let clients = match &listen.radius {
                 Some(radius) => Clients::open(&door.name, radius, &listen.allow).map_err(Exit::environment)?,
@@ -106,11 +108,17 @@ async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut Joi
                 None => return Err(Exit::environment("a RADIUS listener without its settings")),
             };
             tasks.spawn(radius::serve(bound, door, Arc::new(clients), stop.clone()));
+            return Ok(());
         }
-        Protocol::Udp => {
-            let bound = udp::bind(listen).map_err(taken)?;
-            tasks.spawn(udp::serve(bound, door, stop.clone()));
-        }
+        (Protocol::Syslog | Protocol::Hep, transport) => (transport != Transport::Tcp, transport != Transport::Udp),
+    };
+    if datagrams {
+        let bound = udp::bind(listen).map_err(taken)?;
+        tasks.spawn(udp::serve(bound, door.clone(), stop.clone()));
+    }
+    if streams {
+        let socket = TcpListener::bind(listen.address).await.map_err(taken)?;
+        tasks.spawn(tcp::serve(socket, door, stop.clone()));
     }
     Ok(())
 }

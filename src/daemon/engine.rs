@@ -18,7 +18,7 @@ use crate::ingest::Outbox;
 use crate::journal::JournalReader;
 use crate::os::clock::Clock;
 use crate::os::lock::{FolderLock, LockError};
-use crate::road::{Road, Step};
+use crate::road::{Depth, Road, Step};
 use crate::sequencer::{Control, SequencerSettings};
 use crate::store::Store;
 
@@ -42,6 +42,8 @@ pub struct Engine {
     pub report: Vec<String>,
     /// The latest activations, sources: what a reload compares with.
     pub known: recover::Known,
+    /// How full the queues between the parts are, by name.
+    pub depths: Vec<(String, Depth)>,
     lock: FolderLock,
     threads: Vec<JoinHandle<()>>,
 }
@@ -58,8 +60,12 @@ impl Engine {
         let (store, images) = (recovered.store.clone(), recovered.images.clone());
         let mut report = std::mem::take(&mut recovered.report);
         let stored = recovered.flush.position;
-        let settings = SequencerSettings { flush_calls: config.flush_calls, keep_micros: config.journal.keep.0 };
-        let Parts { road, outbox, mut replay, sequencer, resolver, shards, flush, journal, mut known } =
+        let settings = SequencerSettings {
+            flush_calls: config.flush_calls,
+            keep_micros: config.journal.keep.0,
+            max_delay_micros: config.journal.max_delay.0,
+        };
+        let Parts { road, outbox, mut replay, sequencer, resolver, shards, flush, journal, mut known, depths } =
             Parts::join(recovered, settings, &clock, ROAD_MAX);
 
         let (fatal_sender, mut fatal) = mpsc::channel::<Exit>(8);
@@ -98,7 +104,7 @@ impl Engine {
             0,
             spawn("sequencer", &fatal_sender, move || sequencer.run(&runtime).map_err(recover::journal_exit))?,
         );
-        Ok(Engine { road, outbox, store, images, journal, clock, fatal, report, known, lock, threads })
+        Ok(Engine { road, outbox, store, images, journal, clock, fatal, report, known, depths, lock, threads })
     }
 
     /// Says in the lock file where the daemon answers.

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crossbeam::channel::{Sender, bounded};
+use crossbeam::channel::Sender;
 use tokio::sync::mpsc;
 
 use super::recover::{self, Recovered};
@@ -18,8 +18,8 @@ use crate::ingest::{OUTBOX_MAX, Outbox};
 use crate::journal::{Frames, JournalReader};
 use crate::os::clock::Clock;
 use crate::resolver::Resolver;
-use crate::road::{Marker, Road, Step, Travel};
-use crate::sequencer::{Progress, Sequencer, SequencerMetrics, SequencerSettings};
+use crate::road::{Depth, Marker, Road, Step, Travel, queue};
+use crate::sequencer::{Progress, Sequencer, SequencerMetrics, SequencerSettings, Space};
 use crate::shard::Shard;
 
 /// Questions and changes that may wait.
@@ -49,6 +49,8 @@ pub struct Parts {
     pub journal: JournalReader,
     /// The latest activations and listeners that the store has; the replay completes them.
     pub known: recover::Known,
+    /// How full the queues between the parts are, by name.
+    pub depths: Vec<(String, Depth)>,
 }
 
 impl Parts {
@@ -61,20 +63,24 @@ impl Parts {
         let (outbox, deliveries) = Outbox::new(OUTBOX_MAX);
         let road = Road::new(controls, progress.clone());
 
-        let (parts, parts_inbox) = bounded(depth);
+        let (parts, parts_inbox) = queue(depth);
+        let mut depths = vec![("parts".to_owned(), parts_inbox.depth())];
         let (mut inboxes, mut running) = (Vec::new(), Vec::new());
         for state in shards {
-            let (sender, inbox) = bounded(depth);
+            let (sender, inbox) = queue(depth);
+            depths.push((format!("shard-{}", inboxes.len()), inbox.depth()));
             inboxes.push(sender);
             running.push(Shard::new(inbox, parts.clone(), clock.clone(), state));
         }
         let stored = flush.position;
         let flush = Flush::new(parts_inbox, inboxes.len(), store, images.clone(), road.clone(), clock.clone(), flush);
-        let (onward, road_inbox) = bounded(depth);
+        let (onward, road_inbox) = queue(depth);
+        depths.push(("road".to_owned(), road_inbox.depth()));
         let resolver = Resolver::new(road_inbox, inboxes, parts, identity, images, resolver);
 
         progress.durable.store(journal.durable().0, Ordering::Release);
         progress.stored.store(stored.0, Ordering::Release);
+        progress.may_go.store(stored.0, Ordering::Release);
         let reader = journal.reader();
         let replay = Replay {
             frames: reader.frames_from(stored),
@@ -95,8 +101,9 @@ impl Parts {
             settings,
             unflushed: 0,
             metrics: SequencerMetrics::default(),
+            space: Space::default(),
         };
-        Parts { road, outbox, replay, sequencer, resolver, shards: running, flush, journal: reader, known }
+        Parts { road, outbox, replay, sequencer, resolver, shards: running, flush, journal: reader, known, depths }
     }
 }
 
@@ -118,7 +125,7 @@ impl Replay {
     /// The journal is damaged, or cannot be read.
     pub fn step(&mut self, known: &mut recover::Known) -> Result<Step, Exit> {
         let sent = self.progress.markers_sent.load(Ordering::Relaxed);
-        if sent - self.progress.markers_stored.load(Ordering::Acquire) > FLUSHES_UNDER_WAY {
+        if sent - self.progress.markers_taken.load(Ordering::Acquire) > FLUSHES_UNDER_WAY {
             return Ok(Step::Idle);
         }
         let Some(frame) = self.frames.next() else { return Ok(Step::Ended) };

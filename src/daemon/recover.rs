@@ -1,15 +1,16 @@
 //! Recovery: store, images, journal and identity index of a data folder, opened and checked against each other.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::assembly::{self, Assembly, CallKey};
 use crate::batch::{EntryKind, Frame, Position};
-use crate::books::Books;
+use crate::books::{Books, Unbalanced};
 use crate::config::Config;
 use crate::entry::{Activation, SourceProfile};
 use crate::exit::Exit;
-use crate::flush::{FlushError, FlushState};
+use crate::flush::{FlushError, FlushState, Spill};
 use crate::identity::{self, IdentityError, IdentityIndex, Key};
 use crate::images::{ImageMissing, Images};
 use crate::journal::{self, Journal, JournalError, JournalReader};
@@ -83,22 +84,26 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store).map_err(store_exit)?);
     let images = Images::open(&config.data_dir.join("images"))
         .map_err(|e| Exit::environment(format!("the folder of images cannot be made: {e}")))?;
-    recover_from(Ground {
+    let recovered = recover_from(Ground {
         disk: Arc::new(RealDisk),
         folder: config.data_dir.clone(),
         store,
         images: Arc::new(images),
-        journal: journal::Settings::default(),
+        journal: journal::Settings { min_free: config.journal.min_free.0, ..journal::Settings::default() },
         identity: identity::Settings::default(),
         shards: config.shards,
         set_aside: poison::set_aside(&config.data_dir),
-    })
+    })?;
+    poison::forget_before(&config.data_dir, recovered.flush.position)
+        .map_err(|e| Exit::environment(format!("{} cannot be written: {e}", config.data_dir.display())))?;
+    Ok(recovered)
 }
 
 /// Opens it all, in the order in which one depends on the other.
 pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
     let Ground { disk, folder, store, images, journal, identity, shards, set_aside } = ground;
     let mut report = Vec::new();
+    let spill_disk = disk.clone();
     let state = store.load().map_err(store_exit)?;
 
     let settings = journal::Settings { verify_from: state.position, at_least: state.position, ..journal };
@@ -120,12 +125,19 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
 
     let known = known(&state);
     let mut resolver = resolver_state(&state, &images, &known)?;
-    resolver.set_aside = set_aside;
+    // What is stored is never rated again, and a restored folder goes on at positions that may have been others' before.
+    resolver.set_aside = set_aside.into_iter().filter(|position| *position >= state.position).collect();
     let shards = shard_states(&state, shards);
+    let books = Books::from_stored(state.books.iter().cloned());
+    report.extend(unbalanced(&state, &books).iter().map(|fault| {
+        format!("the stored books do not balance: {fault}; `callrated verify` names the first difference")
+    }));
     let flush = FlushState {
         position: state.position,
-        books: Books::from_stored(state.books.iter().cloned()),
+        books,
         tariffs: state.tariffs.iter().map(|t| t.digest.clone()).collect(),
+        // What lies there was made from the journal and is made again from it.
+        spill: Spill::open(spill_disk, &folder.join("spill")).map_err(|e| Exit::environment(e))?,
     };
     Ok(Recovered { store, images, journal, identity, resolver, shards, flush, known, report })
 }
@@ -200,6 +212,17 @@ pub fn put_together(journal: &JournalReader, places: &[Position]) -> Result<Opti
     let pieces: Option<Vec<_>> =
         found.iter().map(|(at, entry)| Some((*at, Piece::decode(&entry.payload).ok()?))).collect();
     Ok(pieces.and_then(|pieces| assembly::rebuild(&pieces)))
+}
+
+/// What does not balance in what was stored: the equations of the books, and the totals beside their book.
+fn unbalanced(state: &StoredState, books: &Books) -> Vec<Unbalanced> {
+    let mut totals: BTreeMap<String, i128> = BTreeMap::new();
+    for line in &state.usage {
+        *totals.entry(String::from_utf8_lossy(&line.currency).into_owned()).or_default() += line.usage.cost;
+    }
+    let mut faults = books.check();
+    faults.extend(books.check_totals(&totals));
+    faults
 }
 
 fn known(state: &StoredState) -> Known {
@@ -317,8 +340,10 @@ pub fn store_exit(error: StoreError) -> Exit {
 
 /// Which exit code a flush's failure has.
 pub fn flush_exit(error: FlushError) -> Exit {
-    let FlushError::Store(error) = error;
-    store_exit(error)
+    match error {
+        FlushError::Store(error) => store_exit(error),
+        FlushError::Spill(_) | FlushError::Unreadable(_) => Exit::environment(error),
+    }
 }
 
 /// Which exit code a missing image has.
@@ -340,7 +365,14 @@ pub fn resolver_exit(error: ResolverError) -> Exit {
 
 /// Which exit code a journal's failure has.
 pub fn journal_exit(error: JournalError) -> Exit {
-    match error {
+    match &error {
+        JournalError::Damaged { file, offset, .. } if *offset > 0 => {
+            let file = file.display();
+            Exit::damaged(format!(
+                "{error}; look at it with `callrated journal inspect {file}`, then restore a backup, or give up what lies \
+                 there (it is kept beside the journal) with `callrated journal repair --accept-loss {file}@{offset}`"
+            ))
+        }
         JournalError::Damaged { .. }
         | JournalError::EndLost { .. }
         | JournalError::NewerVersion { .. }

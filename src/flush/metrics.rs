@@ -25,7 +25,7 @@ pub fn describe() {
     describe_gauge!(
         "callrated_flush_pending_calls",
         Unit::Count,
-        "Calls handed to the store that are not yet stored; more than 0 for long: the store is away"
+        "Rated calls that the store does not have yet, in memory or put aside; more than 0 for long: the store is away"
     );
     describe_gauge!("callrated_store_up", "1 if the store took the latest flush, else 0");
     describe_gauge!("callrated_books_unbalanced", "Equations of the books that do not hold; must be 0");
@@ -52,11 +52,10 @@ impl FlushMetrics {
     pub(super) fn done(&self, took: Duration) {
         self.seconds.record(took.as_secs_f64());
         self.up.set(1.0);
-        self.pending.set(0.0);
     }
 
-    /// So many calls are handed to the store.
-    pub(super) fn pending(&self, calls: usize) {
+    /// So many calls wait for the store.
+    pub(super) fn pending(&self, calls: u64) {
         self.pending.set(calls as f64);
     }
 

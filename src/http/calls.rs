@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::conflicts::Contradiction;
 use super::details::{self, Columns, Language, Leg};
 use super::{App, Problem, accounts, manners, stream};
 use crate::batch::{EntryKind, Position};
@@ -271,6 +272,8 @@ pub(super) struct RecordFate {
     suspense: Vec<Held>,
     /// What was received; null once the journal no longer keeps it.
     received: Option<Received>,
+    /// Other versions of it that came later: kept, never charged.
+    conflicts: Vec<Contradiction>,
 }
 
 /// Something that waits.
@@ -294,7 +297,8 @@ pub(super) struct Received {
 
 /// What became of a record.
 ///
-/// Its disposition, its rated legs, what of it is in suspense, and its bytes as long as the journal keeps them.
+/// Its disposition, its rated legs, what of it is in suspense, its bytes as long as the journal keeps them, and every
+/// version of it that contradicts the first.
 #[utoipa::path(
     get, path = "/v1/records/{node}/{id}", tag = "records", operation_id = "record",
     params(("node" = String, Path, description = "The record's node"), ("id" = String, Path, description = "Its id")),
@@ -329,7 +333,9 @@ pub(super) async fn record(
         let journal = app.journal.clone();
         let received =
             tokio::task::spawn_blocking(move || received(&journal, position, &pieces)).await.unwrap_or_default();
-        records.push(RecordFate { position: position.0, disposition, legs, suspense, received });
+        let conflicts = app.stored(move |store| store.conflicts_of(position)).await?;
+        let conflicts = conflicts.iter().map(Contradiction::of).collect();
+        records.push(RecordFate { position: position.0, disposition, legs, suspense, received, conflicts });
     }
     Ok(Json(Records { node, id, records }))
 }

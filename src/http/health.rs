@@ -12,7 +12,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{App, Problem};
-use crate::sequencer::PENDING_RECORDS_MAX;
 
 /// Alive.
 ///
@@ -55,13 +54,19 @@ fn reasons(app: &App) -> Vec<String> {
         reasons.push("no tariff is in force".to_owned());
     }
     if progress.journal_full.load(Relaxed) {
-        reasons.push("the journal has no room: records are refused until stored segments are freed".to_owned());
+        let free = progress.free_bytes.load(Relaxed);
+        reasons.push(format!(
+            "the journal has no room ({free} bytes free, see journal.min_free): records are refused until there is space"
+        ));
     }
     if progress.store_away.load(Relaxed) {
         reasons.push(format!("the store is away: {waiting} records are safe in the journal and wait for it"));
     }
-    if waiting >= PENDING_RECORDS_MAX {
-        reasons.push(format!("{waiting} records wait for the store: no more are taken until it has some of them"));
+    if progress.road_full.load(Relaxed) {
+        reasons.push(format!("{waiting} records wait for the store: no more are read until it has some of them"));
+    }
+    if progress.index_behind.load(Relaxed) {
+        reasons.push("the identity index has no room on its disk: the journal keeps the records meanwhile".to_owned());
     }
     reasons
 }

@@ -102,6 +102,8 @@ async fn counted(app: &App, node: String, headers: HeaderMap, body: Body) -> Res
         columns: app.import.columns.clone(),
         node,
         zone: app.import.zone.clone(),
+        cut: app.import.cut,
+        hints: app.import.hints.clone(),
         allow: app.import.allow.clone(),
         outbox: app.import.outbox.clone(),
         counters: Arc::<Counters>::clone(&app.import.counters),

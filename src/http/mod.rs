@@ -48,6 +48,7 @@ mod accounts;
 pub mod auth;
 mod backup;
 mod calls;
+mod conflicts;
 mod details;
 mod health;
 mod import;
@@ -214,6 +215,7 @@ fn api() -> Routes {
         .scoped(Method::GET, "/v1/directory", Read, accounts::directory)
         .scoped(Method::GET, "/v1/suspense", Operate, suspense::list)
         .scoped(Method::POST, "/v1/suspense/retry", Operate, suspense::retry)
+        .scoped(Method::GET, "/v1/conflicts", Operate, conflicts::list)
         .scoped(Method::POST, "/v1/tariff/reload", Operate, tariff::reload)
         .scoped(Method::POST, "/v1/import", Operate, import::post)
         .scoped(Method::GET, "/v1/verify", Operate, verify::verify)

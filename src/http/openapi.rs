@@ -9,7 +9,9 @@ use axum::response::IntoResponse;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToResponse};
 
-use super::{Problem, accounts, backup, calls, health, import, page, periods, quote, suspense, tariff, usage, verify};
+use super::{
+    Problem, accounts, backup, calls, conflicts, health, import, page, periods, quote, suspense, tariff, usage, verify,
+};
 
 /// Why the request was not answered as asked. Every error looks like this, whatever its status.
 #[derive(ToResponse)]
@@ -31,7 +33,7 @@ pub(super) struct AnyProblem(#[allow(dead_code)] Problem);
         calls::post, calls::of_account, calls::one, calls::record,
         usage::of_account, periods::usage, quote::quote,
         accounts::one, accounts::directory, tariff::show, tariff::reload,
-        suspense::list, suspense::retry, import::post, verify::verify, backup::backup,
+        suspense::list, suspense::retry, conflicts::list, import::post, verify::verify, backup::backup,
         health::alive, health::ready, health::metrics, health::status,
         page::index, page::file, document,
     ),

@@ -1,9 +1,6 @@
-//! `GET /v1/verify`: totals, allowances and books computed anew from the stored calls, and compared with what is stored.
+//! `GET /v1/verify`: what an audit found, beside the totals, allowances and books that are stored.
 //!
-//! Rows are only ever appended, so the rows up to a flush are what the totals of that flush were made of: the check holds
-//! no lock, and flushes go on meanwhile.
-//!
-//! Does not know how a call was priced: it adds up.
+//! Does not know how a call was priced, nor how the audit goes about it.
 
 use std::collections::BTreeMap;
 
@@ -14,36 +11,12 @@ use utoipa::ToSchema;
 
 use super::{App, Problem};
 use crate::assembly;
+use crate::audit::{self, AuditError, LISTED_MAX, LineKey, Sources, Sums};
 use crate::books::{Books, name};
-use crate::call::{AccountKey, CallType, GroupKey, SuspenseReason, Usage};
+use crate::call::{GroupKey, SuspenseReason, Usage};
 use crate::money::Sum;
-use crate::store::{ScanOrder, Store, StoreError, StoredState, Visit};
+use crate::store::StoredState;
 use crate::time::{Micros, Period};
-
-/// Differences listed; those beyond are counted.
-const LISTED_MAX: usize = 100;
-/// Flushes asked for at a time.
-const FLUSHES: usize = 10_000;
-
-/// A line of totals.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Key {
-    period: Period,
-    account: AccountKey,
-    group: GroupKey,
-    call_type: CallType,
-    currency: [u8; 3],
-}
-
-/// What the stored calls add up to.
-#[derive(Default)]
-struct Recomputed {
-    calls: u64,
-    lines: BTreeMap<Key, Usage>,
-    drawn: BTreeMap<(Period, GroupKey), u64>,
-    rated: BTreeMap<Period, i128>,
-    money: BTreeMap<[u8; 3], i128>,
-}
 
 /// What is not as it should be.
 #[derive(Default)]
@@ -60,13 +33,30 @@ impl Differences {
         }
         self.count += 1;
         if self.listed.len() < LISTED_MAX {
-            self.listed.push(Difference { what: what(), stored, recomputed });
+            self.listed.push(Difference { what: what(), account: None, call: None, field: None, stored, recomputed });
         }
+    }
+
+    /// Those of the audit come first: a wrong call makes wrong totals.
+    fn audited(&mut self, found: Vec<audit::Difference>, count: u64) {
+        self.count += count;
+        self.listed.extend(found.into_iter().map(|one| {
+            let account = one.account.as_ref().map(|account| format!("account {account}, "));
+            let call = one.call.as_ref().map(|call| format!("call {call}, "));
+            Difference {
+                what: format!("{}{}{}", account.unwrap_or_default(), call.unwrap_or_default(), one.field),
+                account: one.account,
+                call: one.call,
+                field: Some(one.field),
+                stored: one.found,
+                recomputed: one.expected,
+            }
+        }));
     }
 }
 
 /// What was found.
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 pub(super) struct Verified {
     /// Nothing differs.
     balanced: bool,
@@ -83,6 +73,10 @@ pub(super) struct Verified {
     /// Their cost by currency: decimals.
     #[schema(example = json!({ "EUR": "4417.952" }))]
     money: BTreeMap<String, String>,
+    /// From where to where the journal is still kept and was rated again.
+    journal: Option<VerifiedJournal>,
+    /// What is damaged, so that the rest could not be checked: a sentence.
+    damaged: Option<String>,
     /// The first hundred differences.
     differences: Vec<Difference>,
     /// How many there are.
@@ -97,16 +91,36 @@ pub(super) struct VerifiedPeriod {
     calls: u64,
 }
 
-/// What is stored, and what the calls give.
+/// The part of the journal that was rated again.
+#[derive(Serialize, ToSchema)]
+pub(super) struct VerifiedJournal {
+    from: u64,
+    upto: u64,
+    /// Stored calls that were compared, field by field.
+    calls: u64,
+}
+
+/// What is stored, and what it should be.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Difference {
-    /// A line of totals, an allowance, or a book.
+    /// A field of a call, a line of totals, an allowance, or a book.
     what: String,
+    /// The call's account, where it is about a call.
+    account: Option<String>,
+    /// Node, id and leg, where it is about a call.
+    #[schema(example = "sbc-fra/c1 outbound (position 4711)")]
+    call: Option<String>,
+    /// Which field of the call.
+    #[schema(example = "cost")]
+    field: Option<String>,
     stored: String,
     recomputed: String,
 }
 
-/// Totals, allowances and books, computed anew from every stored call and compared.
+/// Is everything stored as the records say?
+///
+/// Totals, allowances and books are computed anew from every stored call; and every record that the journal still keeps
+/// is rated again and compared with the stored calls.
 #[utoipa::path(
     get, path = "/v1/verify", tag = "operating", operation_id = "verify",
     responses((status = 200, body = Verified), (status = "default", response = super::openapi::AnyProblem)),
@@ -114,78 +128,63 @@ pub(super) struct Difference {
 )]
 pub(super) async fn verify(State(app): State<App>) -> Result<Json<Verified>, Problem> {
     app.settle().await?;
-    app.stored(|store| checked(store)).await.map(Json)
+    let (shared, runtime) = (app.clone(), tokio::runtime::Handle::current());
+    match tokio::task::spawn_blocking(move || checked(&shared, &runtime)).await {
+        Ok(Ok(verified)) => Ok(Json(verified)),
+        Ok(Err(AuditError::Stopping)) | Err(_) => Err(Problem::stopping()),
+        Ok(Err(error)) => Err(Problem::unavailable(error.to_string())),
+    }
 }
 
-fn checked(store: &dyn Store) -> Result<Verified, StoreError> {
-    let state = store.load()?;
+fn checked(app: &App, runtime: &tokio::runtime::Handle) -> Result<Verified, AuditError> {
+    let mut verified = Verified::default();
+    match compared(app, runtime, &mut verified) {
+        Err(error) if error.is_damage() => {
+            verified.balanced = false;
+            verified.damaged = Some(error.to_string());
+            Ok(verified)
+        }
+        done => done.map(|()| verified),
+    }
+}
+
+fn compared(app: &App, runtime: &tokio::runtime::Handle, verified: &mut Verified) -> Result<(), AuditError> {
+    let state = app.store.load()?;
+    verified.position = state.position.0;
+    let find = |identities| runtime.block_on(app.road.find(identities)).ok();
+    let sources =
+        Sources { store: app.store.as_ref(), journal: &app.journal, images: app.images.as_ref(), find: &find };
+    let audited = audit::audit(&sources, &state)?;
     let mut differences = Differences::default();
-    let rows = rows_of(store, state.flush)?;
-    let recomputed = recompute(store, rows)?;
-    differences.compare(|| "stored calls, and the calls of all flushes".to_owned(), rows, recomputed.calls);
-    lines(&state, &recomputed, &mut differences);
-    allowances(&state, &recomputed, &mut differences);
-    books(&state, &recomputed, &mut differences);
+    differences.audited(audited.differences, audited.count);
+    let sums = &audited.sums;
+    lines(&state, sums, &mut differences);
+    allowances(&state, sums, &mut differences);
+    books(&state, sums, audited.books.as_ref(), &mut differences);
     let period =
         |(period, calls): (&Period, &i128)| VerifiedPeriod { period: period.to_string(), calls: *calls as u64 };
-    Ok(Verified {
+    let journal =
+        audited.from.map(|from| VerifiedJournal { from: from.0, upto: state.position.0, calls: audited.compared });
+    *verified = Verified {
         balanced: differences.count == 0,
         position: state.position.0,
-        calls: recomputed.calls,
-        lines: recomputed.lines.len() as u64,
+        calls: sums.calls,
+        lines: sums.lines.len() as u64,
         accounts: state.accounts.len() as u64,
-        periods: recomputed.rated.iter().map(period).collect(),
-        money: recomputed.money.iter().map(|(currency, sum)| (text(currency), Sum(*sum).fixed(0))).collect(),
+        periods: sums.rated.iter().map(period).collect(),
+        money: sums.money.iter().map(|(currency, sum)| (text(currency), Sum(*sum).fixed(0))).collect(),
+        journal,
+        damaged: None,
         differences: differences.listed,
         differences_count: differences.count,
-    })
+    };
+    Ok(())
 }
 
-/// Calls written up to a flush.
-fn rows_of(store: &dyn Store, last: u64) -> Result<u64, StoreError> {
-    let (mut rows, mut after) = (0, None);
-    loop {
-        let flushes = store.flushes(after, FLUSHES)?;
-        rows += flushes.iter().filter(|f| f.number <= last).map(|f| f.calls).sum::<u64>();
-        match flushes.last() {
-            Some(flush) if flushes.len() == FLUSHES && flush.number < last => after = Some(flush.number),
-            _ => return Ok(rows),
-        }
-    }
-}
-
-fn recompute(store: &dyn Store, rows: u64) -> Result<Recomputed, StoreError> {
-    let mut sums = Recomputed::default();
-    if rows == 0 {
-        return Ok(sums);
-    }
-    store.scan(None, ScanOrder::Stored, &mut |stored| {
-        let call = &stored.call;
-        sums.calls += 1;
-        for (call_type, usage) in call.usage_lines() {
-            let key = Key {
-                period: call.period,
-                account: call.account,
-                group: call.group,
-                call_type,
-                currency: call.basis.currency,
-            };
-            sums.lines.entry(key).or_default().add(&usage);
-        }
-        if call.included_seconds > 0 {
-            *sums.drawn.entry((call.period, call.group)).or_default() += u64::from(call.included_seconds);
-        }
-        *sums.rated.entry(call.period).or_default() += 1;
-        *sums.money.entry(call.basis.currency).or_default() += i128::from(call.cost.0);
-        if sums.calls == rows { Visit::Break(()) } else { Visit::Continue(()) }
-    })?;
-    Ok(sums)
-}
-
-fn lines(state: &StoredState, recomputed: &Recomputed, differences: &mut Differences) {
-    let mut stored: BTreeMap<Key, Usage> = BTreeMap::new();
+fn lines(state: &StoredState, recomputed: &Sums, differences: &mut Differences) {
+    let mut stored: BTreeMap<LineKey, Usage> = BTreeMap::new();
     for line in &state.usage {
-        let key = Key {
+        let key = LineKey {
             period: line.period,
             account: line.account,
             group: line.group,
@@ -194,11 +193,11 @@ fn lines(state: &StoredState, recomputed: &Recomputed, differences: &mut Differe
         };
         stored.entry(key).or_default().add(&line.usage);
     }
-    let mut keys: Vec<&Key> = stored.keys().chain(recomputed.lines.keys()).collect();
+    let mut keys: Vec<&LineKey> = stored.keys().chain(recomputed.lines.keys()).collect();
     keys.sort_unstable();
     keys.dedup();
     for key in keys {
-        let of = |lines: &BTreeMap<Key, Usage>| shown(&lines.get(key).copied().unwrap_or_default());
+        let of = |lines: &BTreeMap<LineKey, Usage>| shown(&lines.get(key).copied().unwrap_or_default());
         differences.compare(
             || {
                 let account = state.accounts.iter().find(|a| a.key == key.account).map_or("?", |a| a.name.as_str());
@@ -221,7 +220,7 @@ fn shown(usage: &Usage) -> String {
     )
 }
 
-fn allowances(state: &StoredState, recomputed: &Recomputed, differences: &mut Differences) {
+fn allowances(state: &StoredState, recomputed: &Sums, differences: &mut Differences) {
     let stored: BTreeMap<(Period, GroupKey), u64> =
         state.allowances.iter().map(|line| ((line.period, line.group), line.used_seconds)).collect();
     let mut keys: Vec<_> = stored.keys().chain(recomputed.drawn.keys()).copied().collect();
@@ -240,7 +239,12 @@ fn allowances(state: &StoredState, recomputed: &Recomputed, differences: &mut Di
     }
 }
 
-fn books(state: &StoredState, recomputed: &Recomputed, differences: &mut Differences) {
+fn books(
+    state: &StoredState,
+    recomputed: &Sums,
+    journal: Option<&BTreeMap<String, i128>>,
+    differences: &mut Differences,
+) {
     let books = Books::from_stored(state.books.iter().cloned());
     for fault in books.check() {
         let what = format!("books, {}: {} = {}", fault.what, fault.left_side, fault.right_side);
@@ -257,6 +261,13 @@ fn books(state: &StoredState, recomputed: &Recomputed, differences: &mut Differe
     for (book, _) in books.iter() {
         // What the books count and no call accounts for.
         if book.starts_with("money/") || (book.starts_with("period/") && book.ends_with("/rated")) {
+            known.entry(book.to_owned()).or_default();
+        }
+    }
+    if let Some(journal) = journal {
+        // The journal is kept from its beginning, so it says what every listener brought and every month holds.
+        known.extend(journal.iter().map(|(book, count)| (book.clone(), *count)));
+        for (book, _) in books.iter().filter(|(book, _)| book.starts_with("listener/")) {
             known.entry(book.to_owned()).or_default();
         }
     }

@@ -72,6 +72,7 @@ pub(super) fn scan(
     let cut = length - offset_of(at);
     if cut > 0 {
         file.truncate(offset_of(at)).map_err(IdentityError::io("cut", path))?;
+        reader.end_at(at);
     }
     // What was read may so far live in the system's memory only (the process was killed, not the machine), even after a
     // failed sync; so what is not known to be durable is written once more. The index syncs it before it is used.
@@ -176,6 +177,12 @@ impl Blocks<'_> {
             self.first = slot;
         }
         Ok(&self.block[(slot - self.first) as usize * SLOT..])
+    }
+
+    /// The file ends before this slot now: what is held of later ones is gone.
+    fn end_at(&mut self, slot: u64) {
+        self.slots = slot;
+        self.block.truncate((slot.saturating_sub(self.first) as usize).saturating_mul(SLOT));
     }
 
     /// Whether a seal behind slot `from` says that the slot was durable when the seal was written.

@@ -211,6 +211,35 @@ fn a_log_cut_at_any_byte_falls_back_to_its_last_whole_stretch() {
     }
 }
 
+/// A process that was killed leaves whole stretches that were never synced, in a file that the system still has, and
+/// half a stretch behind them. The rest is cut and the others are made durable, however many blocks they fill.
+#[test]
+fn more_than_a_block_that_was_never_synced_is_kept_and_its_tail_cut() {
+    let big = Settings { start_entries: 1 << 17, generation_entries: 1 << 17, ..settings() };
+    // A block is 32,768 slots: less than one, a little more, and several.
+    for count in [1_000u64, 33_000, 70_000, 100_000] {
+        let disk = SimDisk::new(1);
+        let open = || IdentityIndex::open(Arc::new(disk.clone()), Path::new(DIR), &big, END).unwrap();
+        let keys: Vec<Key> = (1..=count).map(|n| key(n, n, n)).collect();
+        let (mut index, _) = open();
+        keys.chunks(1000).for_each(|batch| drop(check(&mut index, batch)));
+        drop(index);
+        let mut bytes = disk.contents(Path::new(LOG)).unwrap();
+        bytes.extend([7; SLOT + 5]);
+        disk.put(Path::new(LOG), &bytes);
+
+        let (mut index, rebuilt) = open();
+        assert!(rebuilt.cut > SLOT as u64 && rebuilt.entries <= count, "{count}: {rebuilt:?}");
+        assert!(count - rebuilt.entries < 2 * u64::from(STRETCH), "{count}: {rebuilt:?}");
+        let known = rebuilt.entries as usize;
+        assert!(check(&mut index, &keys[..known]).iter().all(|verdict| *verdict == Verdict::Itself), "{count}");
+        // What was kept is durable now.
+        drop(index);
+        disk.crash();
+        assert_eq!(open().1.entries, rebuilt.entries, "{count}");
+    }
+}
+
 #[test]
 fn what_is_not_ours_is_refused() {
     let (disk, bytes) = stretches();

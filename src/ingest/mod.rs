@@ -17,6 +17,7 @@ pub mod lines;
 pub mod radius;
 pub mod sequence;
 pub mod settings;
+pub mod stream;
 pub mod tcp;
 pub mod udp;
 
@@ -26,8 +27,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::batch::{Batch, Position, SourceId};
 use crate::time::Zone;
-use crate::wire::{Decoder, Format, Origin, csv::Columns};
+use crate::wire::{Carrier, Decoder, Format, Origin, csv::Columns};
 
+use crate::wire::Key;
 use allow::Allow;
 use counters::Counters;
 
@@ -47,6 +49,9 @@ pub struct Delivery {
     pub batch: Batch,
     /// Who waits for it to be durable.
     pub reply: Option<oneshot::Sender<Durable>>,
+    /// Its sender cannot be told that it was not taken, but can be kept waiting: where the journal has no room the batch
+    /// is kept until it has, instead of being refused.
+    pub patient: bool,
 }
 
 /// The end of the batch's frame, once it is synced; or why it was not taken.
@@ -86,8 +91,17 @@ impl Outbox {
 
     /// Hands a batch on, waiting for room; gives what will tell that it is durable.
     pub async fn send(&self, batch: Batch) -> Result<Pending, NotTaken> {
+        self.deliver(batch, false).await
+    }
+
+    /// The same for a sender that waits rather than being refused; see [`Delivery::patient`].
+    pub async fn send_patiently(&self, batch: Batch) -> Result<Pending, NotTaken> {
+        self.deliver(batch, true).await
+    }
+
+    async fn deliver(&self, batch: Batch, patient: bool) -> Result<Pending, NotTaken> {
         let (reply, pending) = oneshot::channel();
-        let delivery = Delivery { batch, reply: Some(reply) };
+        let delivery = Delivery { batch, reply: Some(reply), patient };
         self.0.send(delivery).await.map_err(|_| NotTaken::ShuttingDown)?;
         Ok(Pending(pending))
     }
@@ -101,6 +115,13 @@ impl Pending {
     /// Waits until it is durable. A sequencer that ended without an answer was shutting down.
     pub async fn durable(self) -> Durable {
         self.0.await.unwrap_or(Err(NotTaken::ShuttingDown))
+    }
+
+    /// The same as a poll, for those who look without waiting.
+    #[cfg(test)]
+    pub(crate) fn poll_durable(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Durable> {
+        let answer = std::future::Future::poll(std::pin::Pin::new(&mut self.0), context);
+        answer.map(|durable| durable.unwrap_or(Err(NotTaken::ShuttingDown)))
     }
 }
 
@@ -119,12 +140,41 @@ pub struct Door {
     pub node: String,
     /// The zone of times that bring no offset.
     pub zone: Zone,
+    /// How its bytes fall into messages.
+    pub cut: Cut,
+    /// What else of the settings its decoders need.
+    pub hints: Hints,
     /// Who may send.
     pub allow: Allow,
     /// Where batches go.
     pub outbox: Outbox,
     /// Its counters.
     pub counters: Arc<Counters>,
+}
+
+/// How a door's bytes fall into messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Cut {
+    /// A line each.
+    #[default]
+    Lines,
+    /// JSON values back to back, each perhaps a request that wants an answer.
+    Values,
+    /// Syslog: a datagram each; in a stream counted octets or an end mark.
+    Syslog,
+    /// Packets of capture agents.
+    Hep,
+}
+
+/// Settings that only some formats ask for.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Hints {
+    /// Whether durations include the ringing, where records do not tell.
+    pub talk_includes_ringing: Option<bool>,
+    /// Titles of columns, where rows come without them.
+    pub titles: Option<Box<str>>,
+    /// What capture agents show to be let in.
+    pub key: Option<Key>,
 }
 
 impl Door {
@@ -135,8 +185,18 @@ impl Door {
 
     /// The same where the sender said what it writes.
     pub fn decoder_of(&self, format: &Format) -> Decoder {
-        let origin = Origin { node: self.node.as_bytes().into(), zone: self.zone.clone() };
-        let decoder = Decoder::of(format, &origin);
+        let origin = Origin {
+            zone: self.zone.clone(),
+            talk_includes_ringing: self.hints.talk_includes_ringing,
+            titles: self.hints.titles.clone(),
+            ..Origin::new(&self.node)
+        };
+        let carrier = match self.cut {
+            Cut::Lines | Cut::Values => Carrier::None,
+            Cut::Syslog => Carrier::Syslog { host_is_node: self.node == settings::NODE_DEFAULT },
+            Cut::Hep => Carrier::Hep { key: self.hints.key.clone() },
+        };
+        let decoder = Decoder::carried(format, &origin, carrier);
         match &self.columns {
             Some(columns) if *format != Format::Json => decoder.with_columns(columns.clone()),
             _ => decoder,

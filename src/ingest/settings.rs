@@ -6,14 +6,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::Deserialize;
 
-use crate::entry::{LegsPolicy, MAX_AGE_DAYS, SourceProfile, Talk};
+use crate::entry::{Ambiguous, LegsPolicy, MAX_AGE_DAYS, SourceProfile, Talk};
 use crate::number::Country;
 use crate::time::{UnknownZone, Zone};
-use crate::wire::Format;
 use crate::wire::csv::Columns;
+use crate::wire::formats::audiocodes::are_titles;
+use crate::wire::formats::carried::AUDIOCODES;
+use crate::wire::{Format, Framing, Key};
 
 use super::allow::{Allow, BadNetwork};
 use super::radius::settings::{BadRadius, ClientSettings, RadiusListen, RadiusSettings, SecretSettings};
+use super::{Cut, Hints};
 
 /// The node of records from a listener that is given none and that name none themselves.
 pub const NODE_DEFAULT: &str = "default";
@@ -26,8 +29,25 @@ pub enum Protocol {
     Udp,
     /// Lines in a stream, with a dialogue for those who ask.
     Tcp,
+    /// Syslog messages, in datagrams and streams.
+    Syslog,
+    /// Packets of SIP capture agents (HEPv3), in datagrams and streams.
+    Hep,
     /// Accounting packets (RFC 2866) in datagrams, answered once they are safe.
     Radius,
+}
+
+/// Over what syslog and HEP arrive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// Streams.
+    Tcp,
+    /// Either, on the same port: a sender cannot choose wrongly.
+    #[default]
+    Both,
 }
 
 impl Protocol {
@@ -36,7 +56,19 @@ impl Protocol {
         match self {
             Protocol::Udp => "udp",
             Protocol::Tcp => "tcp",
+            Protocol::Syslog => "syslog",
+            Protocol::Hep => "hep",
             Protocol::Radius => "radius",
+        }
+    }
+
+    /// The port where none is given.
+    const fn port(self) -> u16 {
+        match self {
+            Protocol::Udp | Protocol::Tcp => 7070,
+            Protocol::Syslog => 514,
+            Protocol::Hep => 9060,
+            Protocol::Radius => 1813,
         }
     }
 }
@@ -45,11 +77,20 @@ impl Protocol {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListenSettings {
-    /// `udp`, `tcp` or `radius`.
+    /// `udp`, `tcp`, `syslog`, `hep` or `radius`.
     pub protocol: Protocol,
-    /// Address and port; 127.0.0.1:7070.
-    #[serde(default = "default_address")]
-    pub address: SocketAddr,
+    /// Address and port; 127.0.0.1, and 7070, for syslog 514, for HEP 9060, for RADIUS 1813.
+    #[serde(default)]
+    pub address: Option<SocketAddr>,
+    /// `udp`, `tcp` or `both` for syslog and HEP; both.
+    #[serde(default)]
+    pub transport: Option<Transport>,
+    /// Whether the durations of Kamailio's CDRs include the ringing; without it they are refused.
+    #[serde(default)]
+    pub talk_includes_ringing: Option<bool>,
+    /// What HEP agents must show as their authentication key.
+    #[serde(default)]
+    pub key: Option<String>,
     /// `radius`: the secret of clients in `allow`.
     #[serde(default)]
     pub secret: Option<SecretSettings>,
@@ -83,6 +124,9 @@ pub struct ListenSettings {
     /// What talk time is.
     #[serde(default)]
     pub talk: Talk,
+    /// What a local time means that came twice, when the clocks went back: `earlier`, `later`, or suspense.
+    #[serde(default)]
+    pub ambiguous: Ambiguous,
     /// Tech prefixes and service codes taken off the front of dialled numbers.
     #[serde(default)]
     pub strip: Vec<String>,
@@ -100,10 +144,6 @@ pub struct ListenSettings {
     pub receive_buffer: Option<u32>,
 }
 
-fn default_address() -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, 7070))
-}
-
 /// What is wrong with a `[[listen]]`.
 #[derive(Debug, thiserror::Error)]
 pub enum BadListen {
@@ -116,6 +156,14 @@ pub enum BadListen {
     /// Columns without rows.
     #[error("columns are for format = \"csv\"")]
     ColumnsWithoutCsv,
+    /// Titles that lack a column.
+    #[error(
+        "columns: write the device's title row, such as \"SBCReportType|SIPCallId|Orig|SrcURI|DstURI|…\", with SetupTime, ConnectTime and ReleaseTime"
+    )]
+    Titles,
+    /// A key that means nothing there.
+    #[error("{0} is for protocol = {1}")]
+    Misplaced(&'static str, &'static str),
     /// RADIUS.
     #[error(transparent)]
     Radius(#[from] BadRadius),
@@ -146,8 +194,14 @@ pub struct Listen {
     pub protocol: Protocol,
     /// Where.
     pub address: SocketAddr,
+    /// Over what, for syslog and HEP.
+    pub transport: Transport,
     /// What senders write.
     pub format: Format,
+    /// How its bytes fall into messages.
+    pub cut: Cut,
+    /// What only some formats ask for.
+    pub hints: Hints,
     /// Columns of rows without a header.
     pub columns: Option<Columns>,
     /// Node of records that name none.
@@ -171,7 +225,10 @@ impl ListenSettings {
     pub fn new(protocol: Protocol) -> ListenSettings {
         ListenSettings {
             protocol,
-            address: default_address(),
+            address: None,
+            transport: None,
+            talk_includes_ringing: None,
+            key: None,
             secret: None,
             clients: Vec::new(),
             radius: None,
@@ -183,6 +240,7 @@ impl ListenSettings {
             account: None,
             legs: LegsPolicy::default(),
             talk: Talk::default(),
+            ambiguous: Ambiguous::default(),
             strip: Vec::new(),
             allow: None,
             max_open_hours: None,
@@ -191,14 +249,55 @@ impl ListenSettings {
         }
     }
 
+    /// Address and port.
+    pub fn at(&self) -> SocketAddr {
+        self.address.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, self.protocol.port())))
+    }
+
+    /// How its bytes fall into messages, and what only some formats ask for.
+    fn framed(&self, format: &Format) -> Result<(Cut, Hints), BadListen> {
+        let cut = match self.protocol {
+            Protocol::Syslog => Cut::Syslog,
+            Protocol::Hep => Cut::Hep,
+            Protocol::Tcp if format.framing() == Framing::Json => Cut::Values,
+            Protocol::Udp | Protocol::Tcp | Protocol::Radius => Cut::Lines,
+        };
+        let lines = matches!(cut, Cut::Lines | Cut::Values);
+        for (key, given, wrong, right) in [
+            ("transport", self.transport.is_some(), lines, "\"syslog\" and \"hep\""),
+            ("key", self.key.is_some(), cut != Cut::Hep, "\"hep\""),
+            ("format", self.format.is_some(), cut == Cut::Hep, "others: what HEP carries is SIP"),
+        ] {
+            if given && wrong {
+                return Err(BadListen::Misplaced(key, right));
+            }
+        }
+        let titles = match &self.columns {
+            Some(titles) if format.name() == AUDIOCODES => {
+                if !are_titles(titles) {
+                    return Err(BadListen::Titles);
+                }
+                Some(titles.as_str().into())
+            }
+            _ => None,
+        };
+        let key = match &self.key {
+            Some(key) if key.is_empty() || key.len() > 255 => return Err(BadListen::Name("key", key.clone())),
+            key => key.as_ref().map(|key| Key(key.as_bytes().into())),
+        };
+        Ok((cut, Hints { talk_includes_ringing: self.talk_includes_ringing, titles, key }))
+    }
+
     /// Checks them.
     pub fn check(&self) -> Result<Listen, BadListen> {
         let format = match &self.format {
             None => Format::Auto,
             Some(name) => Format::named(name).ok_or_else(|| BadListen::Format(name.clone()))?,
         };
+        let (cut, hints) = self.framed(&format)?;
         let columns = match &self.columns {
             None => None,
+            Some(_) if hints.titles.is_some() => None,
             Some(_) if format != Format::Csv => return Err(BadListen::ColumnsWithoutCsv),
             Some(header) => Some(Columns::from_header(header.as_bytes()).map_err(BadListen::Columns)?),
         };
@@ -237,8 +336,11 @@ impl ListenSettings {
         }
         Ok(Listen {
             protocol: self.protocol,
-            address: self.address,
+            address: self.at(),
+            transport: self.transport.unwrap_or_default(),
             format,
+            cut,
+            hints,
             columns,
             node: self.node.clone().unwrap_or_else(|| NODE_DEFAULT.to_owned()),
             zone,
@@ -248,11 +350,12 @@ impl ListenSettings {
             receive_buffer,
             profile: SourceProfile {
                 index: 0,
-                listener: format!("{}:{}", self.protocol.name(), self.address),
+                listener: format!("{}:{}", self.protocol.name(), self.at()),
                 country: self.country.clone().unwrap_or_default(),
                 account: self.account.clone().unwrap_or_default(),
                 legs: self.legs,
                 talk: self.talk,
+                ambiguous: self.ambiguous,
                 strip: self.strip.clone(),
                 max_age_days: MAX_AGE_DAYS,
                 max_open_seconds: self.max_open_hours.unwrap_or(0) * 3600,
@@ -286,6 +389,7 @@ mod tests {
             account: "acme".to_owned(),
             legs: LegsPolicy::Inbound,
             talk: Talk::EndAnswer,
+            ambiguous: Ambiguous::Suspense,
             strip: vec!["*67".to_owned()],
             max_age_days: 90,
             max_open_seconds: 0,

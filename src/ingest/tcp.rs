@@ -4,6 +4,11 @@
 //! connection are synced, `{"refused":LINE,"error":"…"}` for each that was not taken, counted from the line behind the
 //! hello. All others are never answered.
 //!
+//! **When the journal has no room** a client of the dialogue is told so by `{"error":"…"}` behind its last `durable`, and
+//! the connection is closed. Plain senders cannot be told: what they sent is kept waiting, nothing more is read, and so
+//! they wait too, until there is room again. Only where more waits than memory allows are plain connections closed, and
+//! what had been read of them is counted as refused.
+//!
 //! One task per connection does two things at once: it reads, decodes and hands on; and it waits for the answers in the
 //! order of the batches. Up to [`IN_FLIGHT_MAX`] batches are under way, then reading stops.
 //!
@@ -23,21 +28,21 @@ use tokio::time::timeout;
 use super::collect::{Collector, Gathered, RefusedLine};
 use super::counters::TurnedAway;
 use super::lines::{Framed, Lines};
-use super::{Door, LINE_MAX, Pending, Stop};
+use super::{Cut, Door, LINE_MAX, Pending, Stop, stream};
 
 /// Bytes asked of the socket at once: some 300 records, and a batch well under [`super::BATCH_BYTES`].
-const READ_BYTES: usize = 64 << 10;
+pub(super) const READ_BYTES: usize = 64 << 10;
 /// Batches of one connection that wait for their sync: enough to read on during a sync of some milliseconds.
 pub const IN_FLIGHT_MAX: usize = 16;
 /// Connections at once: each may hold some 200 KiB.
 pub const CONNECTIONS_MAX: usize = 1024;
 /// A connection that brings nothing for this long is closed. Long, since a plain sender cannot tell that its next record
 /// went into a closed connection; peers that are gone are found by keep-alive probes long before.
-const IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// A client that takes none of its answers for this long is dropped.
-const WRITE_MAX: Duration = Duration::from_secs(30);
+pub(super) const WRITE_MAX: Duration = Duration::from_secs(30);
 /// What is read of a connection after the stop, at most: what had arrived by then.
-const LAST_READS: usize = 16;
+pub(super) const LAST_READS: usize = 16;
 
 /// Accepts connections until the stop, then waits for those that are open.
 pub async fn serve(listener: TcpListener, door: Arc<Door>, mut stop: Stop) {
@@ -75,7 +80,10 @@ pub async fn serve(listener: TcpListener, door: Arc<Door>, mut stop: Stop) {
         let _ = stream.set_nodelay(true);
         let (door, stop) = (door.clone(), stop.clone());
         connections.spawn(async move {
-            connection(stream, peer, &door, stop).await;
+            match door.cut {
+                Cut::Lines => connection(stream, peer, &door, stop).await,
+                _ => stream::connection(stream, peer, &door, stop).await,
+            }
             drop(place);
         });
     }
@@ -112,7 +120,7 @@ async fn read(
 ) -> std::io::Result<()> {
     let mut lines = Lines::new(LINE_MAX);
     let mut collector = Collector::new(door, door.decoder());
-    let mut opened = false;
+    let (mut opened, mut dialogue) = (false, false);
     let mut reads_left = None;
     loop {
         // The place for the answer comes first: without one nothing is read.
@@ -149,6 +157,7 @@ async fn read(
                 opened = true;
                 if line.is_ok_and(is_hello) {
                     lines.restart_numbers();
+                    dialogue = true;
                     if let Some(place) = place.take() {
                         place.send(Answer::Hello);
                     }
@@ -168,7 +177,8 @@ async fn read(
                     Err(_) => return Ok(()),
                 },
             };
-            match door.outbox.send(batch).await {
+            let sent = if dialogue { door.outbox.send(batch).await } else { door.outbox.send_patiently(batch).await };
+            match sent {
                 Ok(pending) => place.send(Answer::Batch { pending, records, refused }),
                 Err(why) => {
                     door.counters.not_taken(why, records);

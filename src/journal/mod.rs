@@ -27,7 +27,9 @@ mod frame;
 mod inspect;
 mod reader;
 mod recover;
+mod repair;
 mod segment;
+mod space;
 mod writer;
 
 #[cfg(test)]
@@ -37,6 +39,7 @@ pub use error::JournalError;
 pub use frame::{BadFrame, FRAME_LIMIT, check, seal};
 pub use inspect::{Found, Inspection, inspect};
 pub use reader::{Frames, JournalReader, OwnedEntry};
+pub use repair::{Damage, accept_loss, look};
 pub use segment::{FolderId, SEGMENT_HEAD, SegmentHead};
 pub use writer::{Journal, Removed};
 
@@ -51,6 +54,9 @@ pub struct Settings {
     /// Bytes of a segment's file. 64 MiB: a minute at 3000 records a second, so that old ones go in small steps, and a
     /// tenth of a second to read at start.
     pub segment_bytes: u64,
+    /// Bytes of the disk that are to stay free: for what the store and the index write, and for whoever mends it. The
+    /// journal makes its segments smaller before it comes to that; its owner asks [`Journal::has_room`] first.
+    pub min_free: u64,
     /// The data folder's id, written into new segments and demanded of old ones; none: whatever the old ones say.
     pub folder: Option<FolderId>,
     /// Every frame from this position on is checked when the journal is opened; what lies before is checked when read.
@@ -67,6 +73,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             segment_bytes: 64 << 20,
+            min_free: 0,
             folder: None,
             verify_from: Position(0),
             at_least: Position(0),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::frame::{check, head};
 use super::reader::Known;
 use super::segment::{SEGMENT_HEAD, SegmentHead, is_draft, path_of, position_of};
+use super::space::room_of_new;
 use super::writer::{OpenSegment, draft, name_draft};
 use super::{Cut, FolderId, JournalError, Recovery, Settings};
 use crate::batch::{FRAME_HEAD, FRAME_MAGIC, Position, entry_at};
@@ -79,9 +80,11 @@ pub(super) fn recover(disk: &dyn Disk, dir: &Path, settings: &Settings) -> Resul
     file.sync_data().map_err(JournalError::io("sync", &path))?;
     disk.sync_dir(dir).map_err(JournalError::io("sync folder", dir))?;
     let mut room = file.len().map_err(JournalError::io("ask for the length of", &path))?;
-    if room < settings.segment_bytes {
-        match file.allocate(settings.segment_bytes) {
-            Ok(()) => room = settings.segment_bytes,
+    let free = disk.free_space(dir).unwrap_or(u64::MAX);
+    let wanted = settings.segment_bytes.min(room.saturating_add(free.saturating_sub(settings.min_free) / 4));
+    if room < wanted {
+        match file.allocate(wanted) {
+            Ok(()) => room = wanted,
             // On a full disk the daemon must still start, to write its store and drop old segments.
             Err(error) if is_no_space(&error) => {}
             Err(error) => return Err(JournalError::io("allocate", &path)(error)),
@@ -101,7 +104,8 @@ fn create(disk: &dyn Disk, dir: &Path, settings: &Settings) -> Result<Found, Jou
         return Err(JournalError::EndLost { end: start, needed: settings.at_least });
     }
     let folder = settings.folder.unwrap_or_else(|| FolderId::of(dir, Timestamp(0)));
-    let room = settings.segment_bytes.max(SEGMENT_HEAD);
+    let free = disk.free_space(dir).unwrap_or(u64::MAX);
+    let room = room_of_new(settings.segment_bytes, free, settings.min_free, 0);
     let file = draft(disk, dir, start, room)?;
     name_draft(disk, dir, file.as_ref(), SegmentHead { start, folder, received_before: None }, &[])?;
     if let Some(parent) = dir.parent() {

@@ -362,6 +362,24 @@ fn after_a_failed_write_or_sync_nothing_more_is_taken() {
 }
 
 #[test]
+fn a_frame_fits_to_the_last_byte_and_not_beyond() {
+    let frame_bytes = batch(1, 300).len() as u64;
+    // Room for two frames, less one byte, exactly, and one byte more: (room, frames in the first segment).
+    for (room, expected) in [(2 * frame_bytes - 1, 1), (2 * frame_bytes, 2), (2 * frame_bytes + 1, 2)] {
+        let disk = SimDisk::new(1);
+        let (mut journal, _) = open(&disk, &settings(SEGMENT_HEAD + room)).unwrap();
+        for n in 1..=3 {
+            journal.append(batch(n, 300), Timestamp(1)).unwrap();
+        }
+        journal.sync().unwrap();
+        let segments = journal.segments().unwrap();
+        assert_eq!(segments[1].start.0, expected * frame_bytes, "room of {room} bytes");
+        assert!(segments.iter().all(|segment| segment.bytes <= SEGMENT_HEAD + room), "{segments:?}");
+        assert_eq!(read_from(&journal, Position(0)).len(), 3);
+    }
+}
+
+#[test]
 fn a_full_disk_shows_before_anything_is_written() {
     let disk = SimDisk::new(1);
     disk.set_capacity(2048);
@@ -680,3 +698,6 @@ fn the_real_disk_keeps_it_too() {
     assert_eq!(read_from(&journal, Position(0)), kept);
     assert!(journal.segments().unwrap().len() > 5);
 }
+
+mod repair;
+mod space;

@@ -11,6 +11,7 @@ use zerocopy::FromZeros;
 use super::frame::{FRAME_LIMIT, seal};
 use super::reader::{Known, Shared};
 use super::segment::{SEGMENT_HEAD, SegmentHead, draft_of, path_of};
+use super::space::room_of_new;
 use super::{FolderId, JournalError, JournalReader, Recovery, SegmentInfo, Settings, recover};
 use crate::batch::{Batch, Frame, FrameHead, Position};
 use crate::os::disk::{Disk, DiskFile, is_no_space};
@@ -21,6 +22,7 @@ pub struct Journal {
     shared: Arc<Shared>,
     folder: FolderId,
     segment_bytes: u64,
+    min_free: u64,
     /// The segment being written, and those made for frames that no longer fit, in order; never empty.
     open: Vec<OpenSegment>,
     position: Position,
@@ -61,6 +63,7 @@ impl Journal {
             shared: Arc::new(shared),
             folder: found.recovery.folder,
             segment_bytes: settings.segment_bytes,
+            min_free: settings.min_free,
             open: vec![found.last],
             position: end,
             last_received_at: found.recovery.last_received_at,
@@ -152,6 +155,20 @@ impl Journal {
             .map_err(JournalError::io("ask for the free space of", &self.shared.dir))
     }
 
+    /// The free space that is to be left; see [`Settings::min_free`].
+    pub fn min_free(&self) -> u64 {
+        self.min_free
+    }
+
+    pub(super) fn segment_bytes(&self) -> u64 {
+        self.segment_bytes
+    }
+
+    /// Whether a frame of so many bytes fits into the room that is taken already.
+    pub fn fits(&self, bytes: u64) -> bool {
+        self.open.last().is_some_and(|last| SEGMENT_HEAD + (self.position.0 - last.start.0) + bytes <= last.room)
+    }
+
     /// Drops, oldest first, whole segments that end at or before a position and whose last frame was received before
     /// `keep_newer_than` (none: whatever their age). The segment being written stays.
     pub fn remove_before(
@@ -182,17 +199,18 @@ impl Journal {
 
     /// Sees to it that a frame of `bytes` fits into the last open segment.
     fn make_room(&mut self, bytes: u64) -> Result<(), JournalError> {
-        let Some(last) = self.open.last_mut() else { return Ok(()) };
-        let needed = SEGMENT_HEAD + (self.position.0 - last.start.0) + bytes;
-        if needed <= last.room {
+        if self.fits(bytes) {
             return Ok(());
         }
+        let free = self.free_space().unwrap_or(u64::MAX);
+        let Some(last) = self.open.last_mut() else { return Ok(()) };
+        let needed = SEGMENT_HEAD + (self.position.0 - last.start.0) + bytes;
         let (disk, dir) = (self.shared.disk.as_ref(), &self.shared.dir);
         let made = if last.start == self.position {
             // Empty and yet too small: two segments cannot begin at one position, so this one grows.
             grow(last, dir, needed)
         } else {
-            let room = self.segment_bytes.max(SEGMENT_HEAD + bytes);
+            let room = room_of_new(self.segment_bytes, free, self.min_free, bytes);
             let (start, received_before) = (self.position, self.last_received_at);
             draft(disk, dir, start, room).map(|file| {
                 self.open.push(OpenSegment { file, start, room, draft: true, received_before, pending: Vec::new() });

@@ -107,16 +107,16 @@ pub fn parse(csv: &str) -> Result<Vec<NumberingRow>, String> {
         None => return Err(format!("line 1: the file is empty; it begins with `{HEADER}`")),
     }
     let mut rows: Vec<NumberingRow> = Vec::new();
-    let mut places = Vec::new();
+    let mut order = Vec::new();
     for (i, line) in lines {
         rows.push(row(line).map_err(|what| format!("line {i}: {what}"))?);
-        places.push((rows.len() - 1, i));
+        order.push((rows.len() - 1, i));
     }
     // Two rows for one prefix and one length would leave the answer to chance.
-    places.sort_by_key(|(row, line)| (lexicographic(rows[*row].prefix), *line));
+    order.sort_by_key(|(row, line)| (lexicographic(rows[*row].prefix), *line));
     let overlaps = |a: &NumberingRow, b: &NumberingRow| a.lengths == b.lengths || a.lengths & b.lengths != 0;
-    for (at, (row, line)) in places.iter().enumerate() {
-        let same = places[..at].iter().rev().take_while(|(other, _)| rows[*other].prefix == rows[*row].prefix);
+    for (at, (row, line)) in order.iter().enumerate() {
+        let same = order[..at].iter().rev().take_while(|(other, _)| rows[*other].prefix == rows[*row].prefix);
         if let Some((_, first)) = same.into_iter().find(|(other, _)| overlaps(&rows[*other], &rows[*row])) {
             let prefix = rows[*row].prefix;
             return Err(format!("line {line}: prefix {prefix} has a row for the same length in line {first}"));
@@ -161,7 +161,7 @@ pub fn build(rows: &[NumberingRow]) -> Vec<u8> {
     // A prefix comes before its extensions, rows for any length behind those that ask for one.
     sorted.sort_by_key(|row| (lexicographic(row.prefix), row.lengths == 0));
     let (mut prefixes, mut cells, mut lists) = (Vec::new(), Vec::new(), Vec::new());
-    let mut places: HashMap<Answers, u32> = HashMap::new();
+    let mut known: HashMap<Answers, u32> = HashMap::new();
     // The prefixes of which the one at hand may be an extension, and what they answer.
     let mut above: Vec<(Number, Answers)> = Vec::new();
     for same in sorted.chunk_by(|a, b| a.prefix == b.prefix) {
@@ -177,7 +177,7 @@ pub fn build(rows: &[NumberingRow]) -> Vec<u8> {
         }
         above.push((prefix, answers));
         prefixes.push(prefix);
-        let place = *places.entry(answers).or_insert_with(|| {
+        let place = *known.entry(answers).or_insert_with(|| {
             lists.push(answers);
             lists.len() as u32 - 1
         });

@@ -11,6 +11,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 pub mod classify;
 pub mod countries;
 pub mod dialling;
@@ -23,7 +25,7 @@ mod tests;
 ///
 /// The filler makes every number comparable digit by digit and lets a look-up index with the end of the number as an
 /// eleventh digit; numeric order of the packed form is lexicographic order with a prefix after its extensions.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Number(pub u64);
 
 /// Most digits a [`Number`] holds: E.164's 15 and one to spare for keys that are not numbers.

@@ -9,6 +9,7 @@ const mark = (id, bad) => byId(id).classList.toggle("bad", bad);
 
 const WORDS = {
   no_answer_time: "No answer time",
+  ambiguous_time: "Time came twice",
   implausible: "Implausible duration or time",
   unknown_account: "Payer unknown",
   bad_number: "Unreadable number",

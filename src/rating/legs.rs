@@ -15,7 +15,7 @@
 
 use super::{Answered, Called, Leg, PayerBy, Resolution, Why, World, numbers};
 use crate::directory::Account;
-use crate::entry::{LegsPolicy, SourceProfile, Talk};
+use crate::entry::{Ambiguous, LegsPolicy, SourceProfile, Talk};
 use crate::number::Country;
 use crate::record::{Direction, Record};
 use crate::time::{Micros, Timestamp};
@@ -139,7 +139,11 @@ fn plausible(record: &Record<'_>, received_at: Timestamp, profile: &SourceProfil
             Why::NoAnswerTime
         });
     };
-    let duration = talk_time(record, profile.talk).ok_or(Why::NoTalkTime)?;
+    let (answer, duration) = match (record.fold, profile.ambiguous) {
+        (None, _) => (answer, talk_time(record, profile.talk).ok_or(Why::NoTalkTime)?),
+        (Some(_), Ambiguous::Suspense) => return Err(Why::AmbiguousTime),
+        (Some(fold), chosen) => folded(record, answer, fold, chosen)?,
+    };
     if duration < Micros(0) {
         return Err(Why::NegativeTalkTime);
     }
@@ -154,6 +158,25 @@ fn plausible(record: &Record<'_>, received_at: Timestamp, profile: &SourceProfil
         return Err(Why::TooOld);
     }
     Ok((answer, duration))
+}
+
+/// R2: the instant that the source chose of two, and the talk time, for which a stated one is the better witness here.
+fn folded(
+    record: &Record<'_>,
+    earlier: Timestamp,
+    fold: Micros,
+    chosen: Ambiguous,
+) -> Result<(Timestamp, Micros), Why> {
+    let answer = match chosen {
+        Ambiguous::Later => Timestamp(earlier.0.saturating_add(fold.0)),
+        Ambiguous::Earlier | Ambiguous::Suspense => earlier,
+    };
+    let measured = || {
+        let talk = record.end?.0.saturating_sub(answer.0);
+        // An end that is doubtful too stands for its earlier instant.
+        Some(Micros(if talk < 0 { talk.saturating_add(fold.0) } else { talk }))
+    };
+    Ok((answer, record.duration.or_else(measured).ok_or(Why::NoTalkTime)?))
 }
 
 /// The accounts and countries that record and listener name.

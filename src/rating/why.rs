@@ -14,6 +14,8 @@ use crate::number::dialling::BadNumber;
 pub enum Why {
     /// R1: talk time, but no answer time.
     NoAnswerTime,
+    /// R1: the answer lies in an hour that the node's clock shows twice, and the listener does not say which counts.
+    AmbiguousTime,
     /// R2: neither duration nor end; doors refuse such records.
     NoTalkTime,
     /// R2: talk time below zero.
@@ -53,6 +55,7 @@ impl Why {
     pub const fn reason(self) -> SuspenseReason {
         match self {
             Why::NoAnswerTime => SuspenseReason::NoAnswerTime,
+            Why::AmbiguousTime => SuspenseReason::AmbiguousTime,
             Why::NoTalkTime | Why::NegativeTalkTime | Why::TooLong | Why::FromTheFuture | Why::TooOld => {
                 SuspenseReason::Implausible
             }
@@ -70,6 +73,9 @@ impl Why {
     pub const fn detail(self) -> &'static str {
         match self {
             Why::NoAnswerTime => "a duration, but no answer time",
+            Why::AmbiguousTime => {
+                "the local time of the answer came twice that night: set the listener's ambiguous to earlier or later, and retry"
+            }
             Why::NoTalkTime => "neither duration nor end",
             Why::NegativeTalkTime => "the talk time is negative",
             Why::TooLong => "the talk time is over 24 hours",

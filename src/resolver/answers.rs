@@ -3,17 +3,26 @@
 use super::{Resolver, ResolverError};
 use crate::call::{AccountKey, GroupKey};
 use crate::flush::Part;
+use crate::identity::IdentityError;
 use crate::road::{Marker, Question};
 use crate::shard::ToShard;
 use crate::time::{Period, Timestamp, Zone};
 
 impl Resolver {
     pub(super) fn marker(&mut self, marker: Marker) -> Result<(), ResolverError> {
-        // Identities up to the marker are durable before the store may say that it has this position.
-        self.index.sync(marker.upto)?;
+        // Identities up to the marker are made durable before the store may say that it has this position. Where the disk
+        // has no room for them they stay in memory and the journal keeps the records; the next marker tries again.
+        match self.index.sync(marker.upto) {
+            Ok(()) => self.covered = self.covered.max(marker.upto),
+            Err(error @ IdentityError::NoSpace { .. }) => {
+                tracing::warn!("{error}: the journal keeps the records from position {} on meanwhile", self.covered);
+            }
+            Err(error) => return Err(error.into()),
+        }
         let (mut gathered, share) = self.tally.take(&self.state.sources);
+        gathered.covered = self.covered;
         gathered.open_calls = self.state.assembly.changes();
-        self.metrics.identity(self.index.len());
+        self.metrics.identity(self.index.len(), self.index.memory_bytes());
         self.metrics.open_calls(self.state.assembly.len());
         let (number, upto) = (marker.number, marker.upto);
         let _ = self.flush.send(Part::Resolver(marker, Box::new(gathered), share));

@@ -5,7 +5,7 @@ use super::pieces::still_unfinished;
 use super::{Job, KnownTariff, Resolver, ResolverError, offset};
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::call::{SuspenseReason, TariffSlot};
-use crate::entry::{Activation, Retry, SourceProfile};
+use crate::entry::{Activation, Lost, Retry, SourceProfile};
 use crate::record::Direction;
 use crate::shard::ToShard;
 use crate::time::{Period, Timestamp};
@@ -53,6 +53,16 @@ impl Resolver {
                     Retry::decode(entry.payload).ok_or_else(|| unreadable("not a retry".to_owned()))?;
                 self.retry(frame, entry, &retry, record)?;
             }
+            Some(EntryKind::Lost) => {
+                // Too short a gap has no room for words; the journal's folder then still has the file.
+                let lost: Option<Lost> = serde_json::from_slice(entry.payload).ok();
+                let (bytes, file) = lost.map_or((0, String::new()), |lost| (lost.bytes, lost.kept_in));
+                tracing::error!(
+                    "at position {} the journal lost {bytes} bytes, which were given up by an operator's word; they are \
+                     kept in {file}",
+                    entry.position
+                );
+            }
             Some(EntryKind::Tick) => self.tick(frame, entry)?,
             // Refused at the door, counted there, and kept for people only.
             Some(EntryKind::Refused) => {}
@@ -72,7 +82,10 @@ impl Resolver {
             None => None,
         };
         let Some(reason) = SuspenseReason::named(&retry.reason) else { return Ok(()) };
-        let latest = self.state.attempts.get(&(position, leg)).copied().unwrap_or(position);
+        // A leg that has not been tried by itself came about when its record was tried last, if it ever was.
+        let attempts = &self.state.attempts;
+        let latest = attempts.get(&(position, leg)).or_else(|| attempts.get(&(position, None)));
+        let latest = latest.copied().unwrap_or(position);
         if latest != Position(retry.attempt) {
             return Ok(());
         }

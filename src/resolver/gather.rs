@@ -104,6 +104,8 @@ pub struct TariffActivated {
 /// Everything the resolver has for one flush.
 #[derive(Debug, Default)]
 pub struct Gathered {
+    /// Everything before this is durable in the identity index.
+    pub covered: Position,
     /// Accounts seen for the first time.
     pub accounts: Vec<(AccountKey, String)>,
     /// Billing groups seen for the first time.

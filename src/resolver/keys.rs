@@ -1,6 +1,6 @@
-//! Stable numbers of accounts and billing groups, by their places in the directory in force.
+//! Stable numbers of the accounts and billing groups of the directory in force.
 //!
-//! Does not know which record asks.
+//! Does not know whose call it was: it is told.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! The resolver's counters, published once per frame from plain integers.
 
-use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 
 use super::gather::Tally;
 use crate::call::SuspenseReason;
@@ -17,6 +17,7 @@ pub(super) struct ResolverMetrics {
     differ: Counter,
     suspended: Vec<Counter>,
     identities: Gauge,
+    identity_bytes: Gauge,
 }
 
 /// Says what the metrics of this part mean; once, after the recorder is installed.
@@ -43,6 +44,11 @@ pub fn describe() {
     );
     describe_counter!("callrated_calls_suspense_total", "Records and legs that went into suspense, by reason");
     describe_gauge!("callrated_identity_entries", "Nodes and ids known: what repeats are told by");
+    describe_gauge!(
+        "callrated_identity_bytes",
+        Unit::Bytes,
+        "Memory that the known nodes and ids take, a table being built not counted"
+    );
 }
 
 impl Default for ResolverMetrics {
@@ -61,6 +67,7 @@ impl Default for ResolverMetrics {
                 .map(|r| counter!("callrated_calls_suspense_total", "reason" => r.name()))
                 .collect(),
             identities: gauge!("callrated_identity_entries"),
+            identity_bytes: gauge!("callrated_identity_bytes"),
         }
     }
 }
@@ -96,8 +103,9 @@ impl ResolverMetrics {
         self.open_calls.set(remembered as f64);
     }
 
-    /// How many identities are known.
-    pub(super) fn identity(&self, known: u64) {
+    /// How many identities are known, and in how many bytes of memory.
+    pub(super) fn identity(&self, known: u64, bytes: usize) {
         self.identities.set(known as f64);
+        self.identity_bytes.set(bytes as f64);
     }
 }

@@ -171,6 +171,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.scan(period, order, visit)
     }
 
+    fn calls_of_flush(&self, flush: u64, visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit) -> Result<(), StoreError> {
+        self.present()?.calls_of_flush(flush, visit)
+    }
+
     fn usage(&self, account: AccountKey, period: Period) -> Result<Vec<UsageLine>, StoreError> {
         self.present()?.usage(account, period)
     }

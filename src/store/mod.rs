@@ -63,6 +63,9 @@ impl StoreError {
     }
 }
 
+/// Conflicts read at a time.
+const CONFLICTS_PAGE: usize = 1000;
+
 /// Tells a scan to go on or to stop.
 pub type Visit = ControlFlow<()>;
 
@@ -107,6 +110,9 @@ pub trait Store: Send + Sync {
         visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
     ) -> Result<(), StoreError>;
 
+    /// The rated calls that a flush wrote, in the order of their rows.
+    fn calls_of_flush(&self, flush: u64, visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit) -> Result<(), StoreError>;
+
     /// The totals of an account in a period, by call type and currency.
     fn usage(&self, account: AccountKey, period: Period) -> Result<Vec<UsageLine>, StoreError>;
 
@@ -145,6 +151,22 @@ pub trait Store: Send + Sync {
 
     /// Conflicts by position, after a position, at most `limit`.
     fn conflicts(&self, after: Option<Position>, limit: usize) -> Result<Vec<Conflict>, StoreError>;
+
+    /// Conflicts with one record, by position.
+    ///
+    /// Reads all conflicts behind it: they are few, and an index over them would be paid for by every flush.
+    fn conflicts_of(&self, first: Position) -> Result<Vec<Conflict>, StoreError> {
+        let (mut found, mut after) = (Vec::new(), first);
+        loop {
+            let page = self.conflicts(Some(after), CONFLICTS_PAGE)?;
+            let whole = page.len() == CONFLICTS_PAGE;
+            after = page.last().map_or(after, |last| last.position);
+            found.extend(page.into_iter().filter(|conflict| conflict.first == first));
+            if !whole {
+                return Ok(found);
+            }
+        }
+    }
 
     /// Flushes in order, after a number, at most `limit`.
     fn flushes(&self, after: Option<u64>, limit: usize) -> Result<Vec<FlushInfo>, StoreError>;

@@ -4,7 +4,7 @@
 
 use super::{Refusal, Scratch};
 use crate::record::{Direction, ID_MAX, Record};
-use crate::time::{Micros, Timestamp, parse_rfc3339};
+use crate::time::{Micros, Reading, Timestamp, parse_rfc3339};
 
 /// Longest text in any field but `id`, in bytes: a SIP URI with parameters is a few hundred.
 pub const TEXT_MAX: usize = 1024;
@@ -111,7 +111,7 @@ impl Field {
 }
 
 /// Where a text lies: in the line, or in the scratch.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Place {
     pub start: u32,
     pub end: u32,
@@ -119,6 +119,14 @@ pub(super) struct Place {
 }
 
 impl Place {
+    pub fn len(self) -> usize {
+        self.end.saturating_sub(self.start) as usize
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.end <= self.start
+    }
+
     pub fn of<'a>(self, line: &'a [u8], scratch: &'a [u8]) -> &'a [u8] {
         let text = if self.in_scratch { scratch } else { line };
         text.get(self.start as usize..self.end as usize).unwrap_or_default()
@@ -139,6 +147,7 @@ pub(super) struct Draft {
     end: Option<Timestamp>,
     duration: Option<Micros>,
     seq: Option<u64>,
+    fold: Option<Micros>,
 }
 
 impl Draft {
@@ -202,6 +211,33 @@ impl Draft {
         }
     }
 
+    /// Notes that a required text is there, be it empty.
+    pub fn see(&mut self, field: Field) {
+        self.present |= 1 << field as u8;
+    }
+
+    /// Takes an instant that was read already.
+    pub fn set_instant(&mut self, field: Field, at: Timestamp) {
+        let slot = match field {
+            Field::Start => &mut self.start,
+            Field::Answer => &mut self.answer,
+            _ => &mut self.end,
+        };
+        *slot = Some(at).filter(|at| at.0.abs() <= MICROS_MAX);
+    }
+
+    /// Notes that the answer may be later, where its clock shows it twice.
+    pub fn set_fold(&mut self, answer: Option<Reading>) {
+        if let Some(Reading::Twice(_, more)) = answer {
+            self.fold = Some(more);
+        }
+    }
+
+    /// Takes a talk time that was read already.
+    pub fn set_duration(&mut self, duration: Micros) {
+        self.duration = Some(duration);
+    }
+
     #[inline]
     fn text(&mut self, field: Field, text: &[u8], place: Place) -> Result<(), Refusal> {
         if text.len() > TEXT_MAX {
@@ -249,6 +285,7 @@ impl Draft {
             end: self.end,
             duration: self.duration,
             seq: self.seq,
+            fold: self.fold,
             raw: line,
         })
     }

@@ -5,14 +5,17 @@
 //! Does not know how bytes are made up.
 
 use super::elements::{Element, Elements};
-use super::formats::{BUILT_IN, BuiltIn};
-use super::{Decoder, Format, Line, Scratch};
+use super::formats::BUILT_IN;
+use super::octets::{Frame, Frames};
+use super::{Carrier, Decoder, Format, Line, Origin, Scratch, hep, sip, syslog};
 use crate::piece::Piece;
 use crate::record::Record;
 
 /// The house's own formats and all that are built in.
 pub fn every_format() -> impl Iterator<Item = Format> {
-    [Format::Auto, Format::Json, Format::Csv].into_iter().chain(BUILT_IN.iter().map(BuiltIn::format))
+    [Format::Auto, Format::Json, Format::Csv]
+        .into_iter()
+        .chain(BUILT_IN.iter().filter_map(|built_in| built_in.format().ok()))
 }
 
 /// Every line of the bytes, by every format.
@@ -21,12 +24,64 @@ pub fn lines(bytes: &[u8]) {
         let mut decoder = Decoder::new(format, "fuzz");
         let mut scratch = Scratch::default();
         for line in bytes.split(|b| *b == b'\n') {
-            if let Ok(Line::Record(record)) = decoder.decode(line, &mut scratch) {
-                let mut canonical = Vec::new();
-                record.encode(&mut canonical);
-                assert_eq!(Record::decode(&canonical), Ok(record));
-            }
+            message(&mut decoder, &mut scratch, line);
         }
+    }
+}
+
+fn message(decoder: &mut Decoder, scratch: &mut Scratch, message: &[u8]) {
+    let mut canonical = Vec::new();
+    match decoder.decode(message, scratch) {
+        Ok(Line::Record(record)) => {
+            record.encode(&mut canonical);
+            assert_eq!(Record::decode(&canonical), Ok(record));
+        }
+        Ok(Line::Piece(piece)) => {
+            piece.encode(&mut canonical);
+            assert_eq!(Piece::decode(&canonical), Ok(piece));
+        }
+        _ => {}
+    }
+}
+
+/// The bytes as syslog messages in every format, as packets of capture agents, and as the SIP within.
+pub fn carried(bytes: &[u8]) {
+    let origin = Origin { talk_includes_ringing: Some(false), ..Origin::new("fuzz") };
+    let mut scratch = Scratch::default();
+    let _ = (syslog::read(bytes), sip::read(bytes));
+    for format in every_format() {
+        let mut decoder = Decoder::carried(&format, &origin, Carrier::Syslog { host_is_node: true });
+        for line in [bytes].into_iter().chain(bytes.split(|b| *b == b'\n')) {
+            message(&mut decoder, &mut scratch, line);
+        }
+    }
+    let mut decoder = Decoder::carried(&Format::Auto, &origin, Carrier::Hep { key: None });
+    message(&mut decoder, &mut scratch, bytes);
+    // The same as the message within a packet.
+    if let Ok(length) = u16::try_from(bytes.len() + 6 + 10 + 6) {
+        let chunk = length.wrapping_sub(16).to_be_bytes();
+        let head =
+            [b"HEP3".as_slice(), &length.to_be_bytes(), &[0, 0, 0, 9, 0, 10, 0x6b, 2, 0x11, 0x36, 0, 0, 0, 15], &chunk];
+        message(&mut decoder, &mut scratch, &[&head.concat(), bytes].concat());
+    }
+}
+
+/// The bytes as a stream of syslog messages, and as one of packets, that arrives in two pieces.
+pub fn stream(bytes: &[u8]) {
+    let mut frames = Frames::new(1000);
+    let mut at = 0;
+    for end in [bytes.len() / 2, bytes.len()] {
+        while let Some(frame) = frames.next(bytes.get(at..end).unwrap_or_default(), end == bytes.len()) {
+            if let Frame::Whole { from, to, consumed } = frame {
+                assert!(from <= to && to <= consumed && to - from <= 1000);
+            }
+            assert!(frame.consumed() > 0 && at + frame.consumed() <= end);
+            at += frame.consumed();
+        }
+    }
+    assert_eq!(at, bytes.len());
+    if let hep::Length::Of(length) = hep::length(bytes) {
+        assert!(length >= 6);
     }
 }
 

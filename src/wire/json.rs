@@ -7,6 +7,10 @@
 //!
 //! Does not know which listener the line came from, nor how lines are told apart.
 
+mod members;
+
+pub(super) use members::{Value, members};
+
 use super::field::{Draft, Field, Place};
 use super::{Refusal, Scratch, column, utf8};
 use crate::record::Record;
@@ -24,12 +28,33 @@ pub fn decode<'a>(line: &'a [u8], node: &'a [u8], scratch: &'a mut Scratch) -> R
     draft.finish(line, scratch, node)
 }
 
-struct Scanner<'a> {
+/// A place in a JSON text.
+pub(super) struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
 }
 
 impl<'a> Scanner<'a> {
+    /// At the beginning of a text.
+    pub fn new(text: &'a [u8]) -> Scanner<'a> {
+        Scanner { text, at: 0 }
+    }
+
+    /// The value at which it stands.
+    pub fn rest(&mut self) -> Result<&'a [u8], Refusal> {
+        self.next();
+        let start = self.at;
+        self.skip(0)?;
+        Ok(self.text.get(start..self.at).unwrap_or_default())
+    }
+
+    /// `true` or `false`.
+    pub fn constant(&mut self) -> Result<Place, Refusal> {
+        let start = self.at;
+        self.skip(0)?;
+        Ok(Place { start: start as u32, end: self.at as u32, in_scratch: false })
+    }
+
     fn object(&mut self, draft: &mut Draft, scratch: &mut Scratch) -> Result<(), Refusal> {
         self.expect(b'{', "a record is a JSON object and begins with {")?;
         if self.next() == Some(b'}') {
@@ -80,7 +105,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn slice<'b>(&self, place: Place, scratch: &'b Scratch) -> &'b [u8]
+    pub fn slice<'b>(&self, place: Place, scratch: &'b Scratch) -> &'b [u8]
     where
         'a: 'b,
     {
@@ -89,7 +114,7 @@ impl<'a> Scanner<'a> {
 
     /// The next byte that is not white space, which is not taken.
     #[inline]
-    fn next(&mut self) -> Option<u8> {
+    pub fn next(&mut self) -> Option<u8> {
         loop {
             let byte = *self.text.get(self.at)?;
             if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
@@ -100,7 +125,7 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), Refusal> {
+    pub fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), Refusal> {
         if self.next() != Some(byte) {
             return Err(self.wrong(expected));
         }
@@ -118,7 +143,7 @@ impl<'a> Scanner<'a> {
 
     /// A text, standing at its opening quote: where it lies, with escapes resolved.
     #[inline]
-    fn string(&mut self, scratch: &mut Scratch) -> Result<Place, Refusal> {
+    pub fn string(&mut self, scratch: &mut Scratch) -> Result<Place, Refusal> {
         let start = self.at + 1;
         let end = plain_end(self.text, start);
         match self.text.get(end) {
@@ -206,7 +231,7 @@ impl<'a> Scanner<'a> {
 
     /// A number, by JSON's grammar.
     #[inline]
-    fn number(&mut self) -> Result<Place, Refusal> {
+    pub fn number(&mut self) -> Result<Place, Refusal> {
         let start = self.at;
         if self.text.get(self.at) == Some(&b'-') {
             self.at += 1;
@@ -240,7 +265,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Any value, checked and passed over.
-    fn skip(&mut self, depth: u32) -> Result<(), Refusal> {
+    pub fn skip(&mut self, depth: u32) -> Result<(), Refusal> {
         if depth == DEPTH_MAX {
             return Err(self.wrong("values nest too deeply"));
         }
@@ -312,7 +337,7 @@ impl<'a> Scanner<'a> {
     }
 
     #[cold]
-    fn wrong(&self, expected: &'static str) -> Refusal {
+    pub fn wrong(&self, expected: &'static str) -> Refusal {
         Refusal::Json { column: column(self.at.min(self.text.len())), expected }
     }
 }

@@ -82,6 +82,7 @@ fn times() {
     check("\"2026-10-05T11:00:00.5+02:00\"", Some(ANSWER + 500_000));
     check("\"2026-10-05T09:00:00\"", None);
     check("\"05.10.2026 09:00\"", None);
+    check("\"12/11/26 09:00\"", None);
     check("\"soon\"", None);
     check("\"-\"", None);
     check("\".\"", None);
@@ -332,6 +333,8 @@ proptest! {
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         fuzz::lines(&bytes);
         fuzz::document(&bytes);
+        fuzz::carried(&bytes);
+        fuzz::stream(&bytes);
     }
 
     #[test]
@@ -343,5 +346,7 @@ proptest! {
         bytes.truncate(cut.max(1));
         fuzz::lines(&bytes);
         fuzz::document(&bytes);
+        fuzz::carried(&bytes);
+        fuzz::stream(&bytes);
     }
 }

@@ -6,7 +6,7 @@ pub mod world;
 use bytes::Bytes;
 use callrated::call::TariffSlot;
 use callrated::directory::{self, Directory};
-use callrated::entry::{LegsPolicy, SourceProfile, Talk};
+use callrated::entry::{Ambiguous, LegsPolicy, SourceProfile, Talk};
 use callrated::rating::{self, Answered, Called, Leg, Resolution, Suspended, World};
 use callrated::record::{Direction, Record};
 use callrated::tariff::{self, RatesText, Tariff};
@@ -165,6 +165,8 @@ pub struct Call {
     pub end: Option<Timestamp>,
     pub duration: Option<Micros>,
     pub received: Option<Timestamp>,
+    /// The answer may be so much later.
+    pub fold: Option<Micros>,
     pub profile: SourceProfile,
     /// Allowance seconds drawn before.
     pub used: u64,
@@ -189,6 +191,7 @@ pub fn call(from: &str, to: &str) -> Call {
         end: None,
         duration: Some(Micros::seconds(60)),
         received: None,
+        fold: None,
         profile,
         used: 0,
     }
@@ -249,6 +252,12 @@ impl Call {
         self.profile.talk = talk;
         self
     }
+    /// The answer stands for two instants an hour apart, of which the source chooses.
+    pub fn twice(mut self, ambiguous: Ambiguous) -> Call {
+        self.fold = Some(Micros::seconds(3600));
+        self.profile.ambiguous = ambiguous;
+        self
+    }
     pub fn strip(mut self, prefixes: &[&str]) -> Call {
         self.profile.strip = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
         self
@@ -267,6 +276,7 @@ impl Call {
             answer: self.answer,
             end: self.end,
             duration: self.duration,
+            fold: self.fold,
             ..Record::default()
         }
     }

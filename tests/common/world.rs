@@ -2,23 +2,41 @@
 
 use std::sync::LazyLock;
 
-use super::Books;
+use super::{Books, Call, call};
 
-pub static BOOKS: LazyLock<Books> = LazyLock::new(|| {
-    let decks = [
-        ("de", DE),
-        ("de-codes", DE_CODES),
-        ("de-deck", DE_DECK),
-        ("us", US),
-        ("world", WORLD),
-        ("world2", WORLD2),
-        ("steps", STEPS),
-        ("tollfree", TOLLFREE),
-    ];
-    Books::of(PLANS, &decks, ACCOUNTS, NUMBERS)
-});
+/// A number of the German account, and a German mobile as dialled there.
+pub const BERLIN: &str = "+4930123456";
+pub const MOBILE: &str = "015123456789";
 
-const PLANS: &str = r#"
+/// Each call must come out as said.
+pub fn check(rows: Vec<(Call, &str)>) {
+    BOOKS.check_all(rows);
+}
+
+/// From the German account to a number, 60 s.
+pub fn de(to: &str) -> Call {
+    call(BERLIN, to)
+}
+
+/// From an account that the record names, 60 s.
+pub fn from(account: &str, to: &str) -> Call {
+    call("", to).account(account)
+}
+
+pub static BOOKS: LazyLock<Books> = LazyLock::new(|| Books::of(PLANS, &DECKS, ACCOUNTS, NUMBERS));
+
+pub const DECKS: [(&str, &str); 8] = [
+    ("de", DE),
+    ("de-codes", DE_CODES),
+    ("de-deck", DE_DECK),
+    ("us", US),
+    ("world", WORLD),
+    ("world2", WORLD2),
+    ("steps", STEPS),
+    ("tollfree", TOLLFREE),
+];
+
+pub const PLANS: &str = r#"
 [plan.de]
 country = "DE"
 currency = "EUR"
@@ -129,7 +147,7 @@ decks = ["world"]
 "#;
 
 /// German services: by prefix, by named type, blocked, free, with a fee.
-const DE: &str = "\
+pub const DE: &str = "\
 prefix,rate,destination,call_type,connect_fee,minimum_cost,maximum_cost,blocked
 49900,0.79,Premium,,,,,
 499001,1.99,Premium 1,,0.10,,,
@@ -146,14 +164,14 @@ prefix,rate,destination,call_type,connect_fee,minimum_cost,maximum_cost,blocked
 4930999,1,Blocked but in the plan,,,,,true
 ";
 
-const DE_CODES: &str = "\
+pub const DE_CODES: &str = "\
 prefix,rate,destination,call_type
 DE:118,1.99,Enquiries,
 DE:11880,2.49,Enquiries of one provider,international
 ";
 
 /// Charges in-plan calls, with steps of its own.
-const DE_DECK: &str = "\
+pub const DE_DECK: &str = "\
 prefix,rate,connect_fee,initial,increment,maximum_cost,valid_from,valid_to,blocked
 49,0.03,0.05,60,60,,,,
 4930,0.06,0.10,1,1,,,,
@@ -165,7 +183,7 @@ prefix,rate,connect_fee,initial,increment,maximum_cost,valid_from,valid_to,block
 43,0.10,0,,,,,,
 ";
 
-const US: &str = "\
+pub const US: &str = "\
 prefix,rate,call_type,destination
 1,0.05,,NANP
 1787555,0.99,domestic_premium,Puerto Rico premium
@@ -173,7 +191,7 @@ prefix,rate,call_type,destination
 1900976,2.50,domestic_premium,Premium 976
 ";
 
-const WORLD: &str = "\
+pub const WORLD: &str = "\
 prefix,rate,destination,blocked
 1,0.05,NANP,
 1876,0.30,Jamaica,
@@ -208,7 +226,7 @@ BR:90,1.00,Collect call,
 ";
 
 /// Same prefixes as `world` at other prices: the deck listed first wins; a longer prefix wins wherever it is.
-const WORLD2: &str = "\
+pub const WORLD2: &str = "\
 prefix,rate,valid_from,valid_to
 34,0.99,,
 347,0.44,,
@@ -218,7 +236,7 @@ prefix,rate,valid_from,valid_to
 331,0.05,2026-10-05T09:00:00Z,2026-10-05T10:00:00Z
 ";
 
-const STEPS: &str = "\
+pub const STEPS: &str = "\
 prefix,rate,connect_fee,initial,increment,minimum,mode,free_below,minimum_cost,maximum_cost
 43,0.60,0.11,,60,,nearest,,0.2,
 41,0.60,0,30,6,36,up,5,,
@@ -233,14 +251,14 @@ prefix,rate,connect_fee,initial,increment,minimum,mode,free_below,minimum_cost,m
 33,0.60,0.50,,,,,,,0.7
 ";
 
-const TOLLFREE: &str = "\
+pub const TOLLFREE: &str = "\
 prefix,rate,destination,blocked
 1800,0.02,Toll-free,
 1888,0.02,Toll-free,true
 49800,0.03,Freephone,
 ";
 
-const ACCOUNTS: &str = "\
+pub const ACCOUNTS: &str = "\
 account,plan,country,billing_start,billing_end,timezone,language,extensions,group,valid_from,valid_to
 de,de,DE,2026-01-01,,Europe/Berlin,de,100-199;2001;118,,,
 de2,de,DE,2026-01-01,,Europe/Berlin,de,,,,
@@ -271,7 +289,7 @@ moved,de,DE,2026-01-01,,Europe/Berlin,de,,,,2026-10-05
 moved,us,US,2026-01-01,,Europe/Berlin,en,,,2026-10-05,
 ";
 
-const NUMBERS: &str = "\
+pub const NUMBERS: &str = "\
 number,account,valid_from,valid_to
 +4930600,de,,
 +4930123456,de,,

@@ -1,6 +1,7 @@
 //! Numbers from the outside: the shipped country rules and numbering plan against checked facts, example numbers of
 //! every territory, and another implementation.
 
+mod plan;
 mod random;
 mod traps;
 

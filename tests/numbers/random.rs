@@ -14,7 +14,7 @@ fn world() -> &'static (World, Vec<classify::NumberingRow>) {
     WORLD.get_or_init(|| (World::shipped(), classify::parse(NUMBERING).unwrap()))
 }
 
-fn kind_name(kind: PhoneNumberType) -> &'static str {
+pub fn kind_name(kind: PhoneNumberType) -> &'static str {
     match kind {
         PhoneNumberType::FixedLine => "fixed",
         PhoneNumberType::Mobile => "mobile",
@@ -34,22 +34,22 @@ fn kind_name(kind: PhoneNumberType) -> &'static str {
 /// Where the two differ, and why it is right that they do.
 fn may_differ(country: &str, ours: &str, theirs: &str) -> bool {
     match country {
-        // Their metadata is newer (9.0.42): it takes +91 7998 from the numbers that may be fixed lines.
-        "IN" => ours == "IN fixed_or_mobile" && theirs == "IN mobile",
         // Canada's 310-XXXX numbers exist only as dialled inside Canada; R3 gives +1 eleven digits.
         "CA" if ours == "WrongLength" => theirs.starts_with("+1310"),
+        // Bulgaria's 00 800 1234567 is a number of its own plan; they read an international prefix and +800, one digit short.
+        "BG" => ours.starts_with("+35900800") && theirs.starts_with("+800"),
         // They write pager and voice mailbox numbers without a trunk prefix, and read any bare digits as national ones.
         _ => ours == "Local" && LOCAL_LOOKALIKES.contains(&country),
     }
 }
 
-/// Valid numbers from the rows of the numbering plan: the same country and kind, the same number from the way in which
-/// their own country writes them.
+/// Valid numbers from the rows of the numbering plan: the same number from the way in which their own country writes them.
+/// Their metadata is newer than ours here, so only what both hold to be valid is compared; `plan` compares classes.
 #[test]
 fn agrees_with_libphonenumber() {
     let (world, rows) = world();
     let valid = Cell::new(0);
-    let config = Config { cases: 2_500, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 4_000, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let numbers = (0..rows.len(), "[0-9]{15}", 9usize..=15);
     let outcome = runner.run(&numbers, |(row, more, length)| {
@@ -65,16 +65,13 @@ fn agrees_with_libphonenumber() {
         let e164 = format!("+{}", &digits[..length]);
         let e164_of = |number: &PhoneNumber| number.format_as(PhoneNumberFormat::E164).to_string();
         let Ok(number) = PHONE_NUMBER_UTIL.parse(&e164, None) else { return Ok(()) };
-        if !number.is_valid() || e164_of(&number) != e164 {
+        if !number.is_valid() || e164_of(&number) != e164 || world.class_of(&e164).ends_with("unknown") {
             return Ok(());
         }
         valid.set(valid.get() + 1);
         let region = PHONE_NUMBER_UTIL.get_region_for_number(&number);
         let name = region.map_or("?".to_owned(), |r| format!("{r:?}").replace("World", "001"));
-        let mut pairs = vec![
-            (world.read("", &e164), e164.clone()),
-            (world.class_of(&e164), format!("{name} {}", kind_name(number.get_type()))),
-        ];
+        let mut pairs = vec![(world.read("", &e164), e164.clone())];
         if let Some(region) = region.filter(|_| name != "001") {
             let written = number.format_as(PhoneNumberFormat::National).to_string();
             let read = PHONE_NUMBER_UTIL.parse(&written, Some(region)).map(|n| e164_of(&n));

@@ -28,7 +28,9 @@ fn prefixes_of_the_world() {
         ("DE", "00 1 555 123", "WrongLength"),
         // 31: no prefix at all means what it means at home.
         ("US", "2065551234", "+12065551234"),
-        ("EG", "2065551234", "+2065551234"),
+        // No valid number of Egypt either way: then it is a national one, as anything without a prefix is.
+        ("EG", "2065551234", "+202065551234"),
+        ("EG", "20625551234", "+20625551234"),
         ("BD", "8801712345678", "+8801712345678"),
         ("US", "8801712345678", "WrongLength"),
         ("DE", "30123456", "Local"),
@@ -123,6 +125,8 @@ fn countries_and_kinds() {
         ("+447911123456", "GG mobile"),
         ("+441624756789", "IM fixed"),
         ("+447524123456", "IM mobile"),
+        ("+447924123456", "IM mobile"),
+        ("+447925123456", "GB mobile"),
         ("+447624123456", "IM mobile"),
         ("+4779123456", "SJ fixed"),
         ("+358181234567", "AX fixed"),
@@ -141,6 +145,14 @@ fn countries_and_kinds() {
         ("+18882345678", "US toll_free"),
         ("+19002345678", "US premium"),
         ("+12002345678", "US unknown"),
+        // Reserved: 822 and 880 to 887, 889; and what looks like an area code.
+        ("+18222345678", "US unknown"),
+        ("+18802345678", "US unknown"),
+        ("+18812345678", "US unknown"),
+        ("+18872345678", "US unknown"),
+        ("+18892345678", "US unknown"),
+        ("+19115551212", "US unknown"),
+        ("+18001234567", "US unknown"),
     ] {
         assert_eq!(world.class_of(number), expected, "{number}");
     }

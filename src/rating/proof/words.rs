@@ -111,7 +111,7 @@ pub(super) fn rule_words(rule: u8, decided: &Decided<'_>, account: &Account<'_>)
 /// The rule behind a suspense.
 pub(super) const fn why_rule(why: Why) -> &'static str {
     match why {
-        Why::NoAnswerTime | Why::NoTalkTime => "R1",
+        Why::NoAnswerTime | Why::NoTalkTime | Why::AmbiguousTime => "R1",
         Why::NegativeTalkTime | Why::TooLong | Why::FromTheFuture | Why::TooOld => "R2",
         Why::BadNumber(_) => "R3",
         Why::NoSuchAccount | Why::NoSuchNodeAccount | Why::NobodyPays => "R4",

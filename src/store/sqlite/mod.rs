@@ -127,6 +127,10 @@ impl Store for SqliteStore {
         })
     }
 
+    fn calls_of_flush(&self, flush: u64, visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit) -> Result<(), StoreError> {
+        self.read(|reader| reader.of_flush(flush, visit))
+    }
+
     fn usage(&self, account: AccountKey, period: Period) -> Result<Vec<UsageLine>, StoreError> {
         self.read(|reader| usage::of_account(&reader.connection, account, period))
     }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::cell::{DialForm, bytes_of};
 use super::memory::{RATING_COLUMNS, RATING_WIDTH, Rating, TEXT_COLUMNS, forms, nodes, rating_of, text_of};
@@ -151,22 +151,51 @@ impl Reader {
         period: Option<Period>,
         visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
     ) -> Result<(), StoreError> {
-        let mut page = Page::default();
         for (first, last) in segments::stretches(&self.connection, period)? {
-            let mut from = first;
-            while from <= last {
-                let to = last.min(from + WINDOW_ROWS - 1);
-                page.clear();
-                self.rows([(from, to)], &mut page)?;
-                for call in page.calls() {
-                    if period.is_none_or(|period| call.call.period == period) && visit(&call).is_break() {
-                        return Ok(());
-                    }
-                }
-                from = to + 1;
+            let wanted = |call: &StoredCall<'_>| period.is_none_or(|period| call.call.period == period);
+            if self.stretch(first, last, &mut |call| if wanted(call) { visit(call) } else { Visit::Continue(()) })? {
+                break;
             }
         }
         Ok(())
+    }
+
+    /// The calls of a flush: its rows lie before those of the next one that has any, and nothing else does.
+    pub fn of_flush(&mut self, flush: u64, visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit) -> Result<(), StoreError> {
+        let flush = whole(flush)?;
+        let rows = self
+            .connection
+            .prepare_cached(
+                "SELECT first_row, coalesce((SELECT n.first_row - 1 FROM flushes n WHERE n.number > f.number AND \
+                 n.calls > 0 ORDER BY n.number LIMIT 1), (SELECT max(row) FROM calls), 0) \
+                 FROM flushes f WHERE number = ?1 AND calls > 0",
+            )
+            .and_then(|mut statement| statement.query_row([flush], |row| Ok((row.get(0)?, row.get(1)?))).optional())
+            .map_err(failed)?;
+        match rows {
+            Some((first, last)) => self.stretch(first, last, visit).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// Some rows, a window at a time; whether the visitor ended it.
+    fn stretch(
+        &mut self,
+        first: i64,
+        last: i64,
+        visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
+    ) -> Result<bool, StoreError> {
+        let (mut page, mut from) = (Page::default(), first);
+        while from <= last {
+            let to = last.min(from + WINDOW_ROWS - 1);
+            page.clear();
+            self.rows([(from, to)], &mut page)?;
+            if page.calls().any(|call| visit(&call).is_break()) {
+                return Ok(true);
+            }
+            from = to + 1;
+        }
+        Ok(false)
     }
 }
 

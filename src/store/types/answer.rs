@@ -2,6 +2,8 @@
 //!
 //! Does not know SQL or files, nor who asks.
 
+use serde::{Deserialize, Serialize};
+
 use super::flush::BasisText;
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, LegKey, RatedCall, SuspenseReason};
@@ -109,7 +111,7 @@ pub enum ScanOrder {
 }
 
 /// What waits: a leg of a record, or the whole record.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct SuspenseKey {
     /// Position of the record's entry.
     pub position: Position,

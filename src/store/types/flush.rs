@@ -2,6 +2,8 @@
 //!
 //! Does not know SQL or files, nor how anything is asked for.
 
+use serde::{Deserialize, Serialize};
+
 use super::answer::SuspenseKey;
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::{Position, SourceId};
@@ -89,7 +91,7 @@ pub struct FlushReport {
 }
 
 /// A tariff or directory that came into force.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ActivationRow {
     /// Running number of its kind, from 0, in the journal's order.
     pub slot: TariffSlot,
@@ -106,7 +108,7 @@ pub struct ActivationRow {
 }
 
 /// A source profile as it stood from a position on.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SourceRow {
     /// Index by which frames name it.
     pub source: SourceId,
@@ -132,7 +134,7 @@ pub struct BasisText {
 }
 
 /// A rated call on its way into the store.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct CallRow<'a> {
     /// The call.
     pub call: RatedCall,
@@ -149,7 +151,7 @@ pub struct CallRow<'a> {
 }
 
 /// Something on its way into suspense.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct SuspendedRow<'a> {
     /// What waits.
     pub key: SuspenseKey,
@@ -182,7 +184,7 @@ pub struct SuspendedRow<'a> {
 }
 
 /// A record that contradicts an earlier one of its identity, on its way into the store.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ConflictRow<'a> {
     /// Its position.
     pub position: Position,
@@ -193,7 +195,7 @@ pub struct ConflictRow<'a> {
 }
 
 /// A call that was put together from pieces.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AssembledRow {
     /// Its place: that of the piece that completed it.
     pub position: Position,
@@ -202,10 +204,11 @@ pub struct AssembledRow {
 }
 
 /// A call told in parts that is not whole yet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OpenCallRow<'a> {
     /// Names it.
     pub key: u128,
     /// Its state, in the bytes of [`crate::assembly`]; none: it is forgotten.
+    #[serde(borrow)]
     pub state: Option<&'a [u8]>,
 }

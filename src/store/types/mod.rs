@@ -4,8 +4,10 @@
 
 mod answer;
 mod flush;
+mod packed;
 mod state;
 
 pub use answer::*;
 pub use flush::*;
+pub use packed::*;
 pub use state::*;

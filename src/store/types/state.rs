@@ -2,6 +2,8 @@
 //!
 //! Does not know SQL or files.
 
+use serde::{Deserialize, Serialize};
+
 use super::answer::SuspenseKey;
 use super::flush::{ActivationRow, SourceRow};
 use crate::batch::Position;
@@ -9,7 +11,7 @@ use crate::call::{AccountKey, CallType, GroupKey, SuspenseReason, Usage};
 use crate::time::Period;
 
 /// An account and its name.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Account {
     /// Its number in this data folder.
     pub key: AccountKey,
@@ -18,7 +20,7 @@ pub struct Account {
 }
 
 /// A billing group and its name.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Group {
     /// Its number in this data folder.
     pub key: GroupKey,
@@ -27,7 +29,7 @@ pub struct Group {
 }
 
 /// One line of the totals.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct UsageLine {
     /// Whose.
     pub account: AccountKey,
@@ -46,7 +48,7 @@ pub struct UsageLine {
 }
 
 /// Allowance drawn by a group in a month.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AllowanceLine {
     /// Whose.
     pub group: GroupKey,
@@ -58,7 +60,7 @@ pub struct AllowanceLine {
 
 /// The latest attempt at something that was tried again; kept after it was resolved, so that a retry journalled
 /// before the answer was known is void.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Retried {
     /// What was tried.
     pub key: SuspenseKey,

@@ -102,6 +102,7 @@ pub fn decode<'a>(
         end: times.end,
         duration: times.talk,
         seq: None,
+        fold: None,
         raw: packet.bytes(),
     };
     let delay = Micros::seconds(i64::from(said.delay));

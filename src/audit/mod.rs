@@ -1,0 +1,264 @@
+//! The audit: every stored call is added up again, and as far as the journal is still kept, every record is rated again
+//! and compared with what is stored, field by field.
+//!
+//! ```text
+//! rows of a flush ───────────────────────────────▶ added up ─▶ what totals and books must say
+//!        │
+//!        └──────── compared, leg by leg ◀── rated again ◀── frames of the same flush, as long as they are kept
+//! ```
+//! Totals that follow from the stored calls prove nothing if the calls are wrong. So this goes the whole way a second
+//! time, by a slower and simpler road than the one that made the rows: one flush after the other, one thread, no shards.
+//!
+//! Rows are only ever appended, so the rows up to a flush are what the totals of that flush were made of: the audit holds
+//! no lock, and flushes go on meanwhile. Memory: one flush.
+//!
+//! **Not audited**: a retry that was journalled before the kept part begins and named an attempt older than its last one
+//! is told from a valid one only by later attempts; such a retry changes nothing. When a call told in parts was whole is
+//! taken from the store; the call itself is put together and rated again. Stretches that an operator gave up, and calls
+//! whose parts are partly gone, are taken as stored.
+//!
+//! Does not know HTTP, nor how a difference is shown.
+
+use std::collections::BTreeMap;
+
+use crate::batch::Position;
+use crate::call::{AccountKey, CallType, GroupKey, Usage};
+use crate::images::{ImageMissing, Images};
+use crate::journal::{Frames, JournalError, JournalReader};
+use crate::record::{Content, Identity};
+use crate::store::{FlushInfo, Store, StoreError, StoredState, Visit};
+use crate::time::Period;
+
+mod compare;
+mod fold;
+
+use fold::Fold;
+
+/// Flushes asked for at a time.
+const FLUSHES: usize = 10_000;
+/// Differences listed; those beyond are counted.
+pub const LISTED_MAX: usize = 100;
+
+/// Where each of some identities was first seen, and with which content; none while the daemon stops.
+pub type Find<'a> = dyn Fn(Vec<Identity>) -> Option<Vec<Option<(Content, Position)>>> + 'a;
+
+/// What an audit reads.
+pub struct Sources<'a> {
+    /// Invoice storage.
+    pub store: &'a dyn Store,
+    /// The journal.
+    pub journal: &'a JournalReader,
+    /// The images that the journal and the store name.
+    pub images: &'a Images,
+    /// The identity index, asked over the road.
+    pub find: &'a Find<'a>,
+}
+
+/// A line of totals.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct LineKey {
+    /// Which month.
+    pub period: Period,
+    /// Who pays.
+    pub account: AccountKey,
+    /// Whose allowance was drawn.
+    pub group: GroupKey,
+    /// Type of the calls.
+    pub call_type: CallType,
+    /// ISO 4217.
+    pub currency: [u8; 3],
+}
+
+/// What the stored calls add up to.
+#[derive(Default, Debug)]
+pub struct Sums {
+    /// Stored calls.
+    pub calls: u64,
+    /// Totals.
+    pub lines: BTreeMap<LineKey, Usage>,
+    /// Allowance seconds drawn.
+    pub drawn: BTreeMap<(Period, GroupKey), u64>,
+    /// Rated legs by month.
+    pub rated: BTreeMap<Period, i128>,
+    /// Cost by currency, nano-units.
+    pub money: BTreeMap<[u8; 3], i128>,
+}
+
+/// One thing that is not as it should be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Difference {
+    /// Account of the call, where it is about one.
+    pub account: Option<String>,
+    /// Node and id of the call, and the leg, where it is about one.
+    pub call: Option<String>,
+    /// Which field of the call, or what else.
+    pub field: String,
+    /// What the records give.
+    pub expected: String,
+    /// What is stored.
+    pub found: String,
+}
+
+/// What an audit found.
+#[derive(Default, Debug)]
+pub struct Audited {
+    /// What the stored calls add up to.
+    pub sums: Sums,
+    /// Position from which on the journal is still kept, hence rated again; none if nothing of it is.
+    pub from: Option<Position>,
+    /// Calls that were rated again and compared.
+    pub compared: u64,
+    /// Counts of the books that the journal gives; only if it is kept from its beginning and no record was set
+    /// aside.
+    pub books: Option<BTreeMap<String, i128>>,
+    /// A record was met on which the daemon died twice: the journal gives other counts than the road did.
+    set_aside: bool,
+    /// The first [`LISTED_MAX`].
+    pub differences: Vec<Difference>,
+    /// How many there are.
+    pub count: u64,
+}
+
+impl Audited {
+    fn differ(&mut self, difference: Difference) {
+        self.count += 1;
+        if self.differences.len() < LISTED_MAX {
+            self.differences.push(difference);
+        }
+    }
+}
+
+/// Why an audit could not be ended.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// An image by which calls were rated.
+    #[error(transparent)]
+    Image(#[from] ImageMissing),
+    /// A journal entry that this version cannot read.
+    #[error("journal entry at position {0} cannot be read: {1}")]
+    Entry(Position, String),
+    /// The identity index is not asked any more.
+    #[error("the daemon is stopping")]
+    Stopping,
+}
+
+impl AuditError {
+    /// Whether stored data is damaged, rather than out of reach for a while.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            AuditError::Store(error) => !error.is_retryable(),
+            AuditError::Journal(error) => matches!(
+                error,
+                JournalError::Damaged { .. } | JournalError::NewerVersion { .. } | JournalError::OtherFolder { .. }
+            ),
+            AuditError::Image(error) => !matches!(error, ImageMissing::Unwritable { .. }),
+            AuditError::Entry(..) => true,
+            AuditError::Stopping => false,
+        }
+    }
+}
+
+/// Audits everything up to the flush of a state that was loaded from the same store.
+///
+/// # Errors
+/// The first part that cannot be read.
+pub fn audit(sources: &Sources<'_>, state: &StoredState) -> Result<Audited, AuditError> {
+    let mut audited = Audited::default();
+    let mut again: Option<(Fold<'_>, Frames)> = None;
+    let mut after = None;
+    loop {
+        let flushes = sources.store.flushes(after, FLUSHES)?;
+        for flush in flushes.iter().filter(|flush| flush.number <= state.flush) {
+            // Segments are dropped meanwhile, oldest first: then it goes on where the journal begins now.
+            if again.is_none() && flush.from >= sources.journal.first() {
+                let fold = Fold::at(sources, state, flush.from, &audited.sums.drawn)?;
+                again = Some((fold, sources.journal.frames_from(flush.from)));
+                audited.from.get_or_insert(flush.from);
+            }
+            match one_flush(sources, state, flush, &mut again, &mut audited) {
+                Err(AuditError::Journal(JournalError::Gone { .. })) => again = None,
+                done => done?,
+            }
+        }
+        match flushes.last() {
+            Some(last) if flushes.len() == FLUSHES && last.number < state.flush => after = Some(last.number),
+            _ => break,
+        }
+    }
+    if let (Some((fold, _)), Some(Position(0)), false) = (again, audited.from, audited.set_aside) {
+        let mut books = fold.books;
+        if fold.parts {
+            books.retain(|name, _| !name.starts_with("records/"));
+        }
+        // What was given up is in the books all the same.
+        audited.books = fold.lost.is_empty().then_some(books);
+    }
+    Ok(audited)
+}
+
+fn one_flush(
+    sources: &Sources<'_>,
+    state: &StoredState,
+    flush: &FlushInfo,
+    again: &mut Option<(Fold<'_>, Frames)>,
+    audited: &mut Audited,
+) -> Result<(), AuditError> {
+    // The sums hold whatever becomes of the journal's part.
+    let mut stored = Vec::new();
+    let keep = again.is_some();
+    let (before, sums) = (audited.sums.calls, &mut audited.sums);
+    sources.store.calls_of_flush(flush.number, &mut |call| {
+        sums.add(&call.call);
+        if keep {
+            stored.push(call.to_owned_call());
+        }
+        Visit::Continue(())
+    })?;
+    let rows = audited.sums.calls - before;
+    if rows != flush.calls && again.is_none() {
+        audited.differ(Difference {
+            account: None,
+            call: None,
+            field: format!("calls of flush {} (positions {} to {})", flush.number, flush.from, flush.upto),
+            expected: flush.calls.to_string(),
+            found: rows.to_string(),
+        });
+    }
+    let Some((fold, frames)) = again else { return Ok(()) };
+    fold.begin();
+    while fold.position < flush.upto {
+        let Some(frame) = frames.next() else { break };
+        fold.frame(&frame?)?;
+    }
+    fold.end();
+    audited.compared += stored.len() as u64;
+    compare::calls(sources, state, fold, stored, audited)?;
+    Ok(())
+}
+
+impl Sums {
+    fn add(&mut self, call: &crate::call::RatedCall) {
+        self.calls += 1;
+        for (call_type, usage) in call.usage_lines() {
+            let key = LineKey {
+                period: call.period,
+                account: call.account,
+                group: call.group,
+                call_type,
+                currency: call.basis.currency,
+            };
+            self.lines.entry(key).or_default().add(&usage);
+        }
+        if call.included_seconds > 0 {
+            *self.drawn.entry((call.period, call.group)).or_default() += u64::from(call.included_seconds);
+        }
+        *self.rated.entry(call.period).or_default() += 1;
+        *self.money.entry(call.basis.currency).or_default() += i128::from(call.cost.0);
+    }
+}

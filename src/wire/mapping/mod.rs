@@ -1,0 +1,273 @@
+//! Formats by configuration: where in a message each field of a record is found, and how it is written there.
+//!
+//! A message is first read into *values*: the cells, keys or pointers that the mapping names, each with a number. What they
+//! mean is then the same for every kind: conditions skip a record or say that it was not answered, and each field takes the
+//! first of its candidates that is not empty. Values are places in the message wherever they were written plainly, so that
+//! nothing is allocated and the journal stores them as places.
+//!
+//! What is not UTF-8 in a value is replaced, never refused: a caller's name in another encoding must not lose a call.
+//!
+//! Does not know where messages come from, nor what a call costs.
+
+mod cells;
+mod compile;
+mod fields;
+mod json;
+mod pairs;
+pub mod settings;
+mod xml;
+
+use std::sync::Arc;
+
+use super::field::Place;
+use super::formats::{Decode, Framing};
+use super::{Line, Origin, Refusal, Scratch, Skip, trim};
+use crate::time::TimeFormat;
+use settings::{Quotes, Round, Unit};
+
+pub use compile::BadMapping;
+pub(super) use json::at as json_at;
+
+/// A mapping, checked.
+#[derive(Debug)]
+pub struct Mapping {
+    /// One sentence.
+    pub about: String,
+    reader: Reader,
+    /// What the values are called in the message, in the order of their numbers.
+    values: Box<[Box<str>]>,
+    prefix: Box<[u8]>,
+    percent: bool,
+    absent: Box<[Box<[u8]>]>,
+    fields: [Box<[Candidate]>; FIELDS],
+    clock: Box<[Candidate]>,
+    answered: Box<[Test]>,
+    skips: Box<[(Test, Skip)]>,
+}
+
+/// Fields of a record.
+const FIELDS: usize = super::Field::ALL.len();
+
+/// How a message falls into values.
+#[derive(Debug)]
+enum Reader {
+    Cells { separator: u8, quotes: Quotes, layouts: Box<[cells::Layout]>, header: bool },
+    Json { tree: Tree, root: Box<[u8]> },
+    Xml { tree: Tree, root: Box<[u8]> },
+    Pairs { separator: Box<[u8]>, assign: u8, keys: Box<[(Box<[u8]>, u16)]> },
+    Fixed { columns: Box<[(usize, usize, u16)]> },
+}
+
+/// Pointers as a tree of their steps.
+#[derive(Debug, Default)]
+struct Tree {
+    name: Box<[u8]>,
+    value: Option<u16>,
+    below: Vec<Tree>,
+}
+
+impl Tree {
+    /// The branch of that name.
+    #[inline]
+    fn step(&self, name: &[u8]) -> Option<&Tree> {
+        self.below.iter().find(|branch| *branch.name == *name)
+    }
+}
+
+/// One way to find a field.
+#[derive(Debug)]
+struct Candidate {
+    parts: Box<[u16]>,
+    with: Box<[u8]>,
+    /// A text that is always the same, where there are no parts.
+    constant: Box<[u8]>,
+    uri: bool,
+    strip: Box<[u8]>,
+    map: Box<[(Box<[u8]>, Box<[u8]>)]>,
+    time: TimeFormat,
+    unit: Unit,
+    round: Round,
+}
+
+/// A condition on one value; an absent one counts as empty.
+#[derive(Debug)]
+struct Test {
+    value: u16,
+    is: Is,
+}
+
+#[derive(Debug)]
+enum Is {
+    In(Box<[Box<[u8]>]>),
+    NotIn(Box<[Box<[u8]>]>),
+    Prefix(Box<[u8]>),
+    Empty(bool),
+}
+
+impl Test {
+    fn holds(&self, values: &Values<'_>) -> bool {
+        let text = values.text(self.value);
+        match &self.is {
+            Is::In(words) => words.iter().any(|word| **word == *text),
+            Is::NotIn(words) => !words.iter().any(|word| **word == *text),
+            Is::Prefix(prefix) => text.starts_with(prefix),
+            Is::Empty(empty) => text.is_empty() == *empty,
+        }
+    }
+}
+
+/// The values of a message while they are read and used.
+struct Values<'a> {
+    message: &'a [u8],
+    scratch: &'a mut Scratch,
+}
+
+impl Values<'_> {
+    fn place(&self, value: u16) -> Option<Place> {
+        self.scratch.places.get(usize::from(value)).copied().flatten()
+    }
+
+    fn text(&self, value: u16) -> &[u8] {
+        self.place(value).map_or(&[], |place| place.of(self.message, &self.scratch.text))
+    }
+
+    fn set(&mut self, value: u16, place: Place) {
+        if let Some(slot) = self.scratch.places.get_mut(usize::from(value)) {
+            *slot = Some(place);
+        }
+    }
+
+    /// The place of `start..end` of the message.
+    fn at(start: usize, end: usize) -> Place {
+        Place { start: start as u32, end: end as u32, in_scratch: false }
+    }
+
+    /// Appends to the scratch.
+    fn write(&mut self, bytes: &[u8]) {
+        self.scratch.text.extend_from_slice(bytes);
+    }
+
+    /// The place in the scratch from there to its end.
+    fn written(&self, from: usize) -> Place {
+        Place { start: from as u32, end: self.scratch.text.len() as u32, in_scratch: true }
+    }
+}
+
+/// What reading a message into values came to.
+enum Read {
+    Values,
+    Header,
+}
+
+impl Mapping {
+    /// How its messages are told apart.
+    pub fn framing(&self) -> Framing {
+        match self.reader {
+            Reader::Json { .. } => Framing::Json,
+            Reader::Xml { .. } => Framing::Xml,
+            Reader::Cells { .. } | Reader::Pairs { .. } | Reader::Fixed { .. } => Framing::Lines,
+        }
+    }
+
+    /// Where in a document its records are.
+    pub fn root(&self) -> &[u8] {
+        match &self.reader {
+            Reader::Json { root, .. } | Reader::Xml { root, .. } => root,
+            _ => &[],
+        }
+    }
+
+    /// Whether the first line names the columns.
+    pub fn has_header(&self) -> bool {
+        matches!(self.reader, Reader::Cells { header: true, .. })
+    }
+
+    /// A decoder of what comes from there.
+    pub fn decoder(self: &Arc<Mapping>, origin: &Origin) -> Box<dyn Decode> {
+        Box::new(Mapped { mapping: self.clone(), origin: origin.clone(), header: None })
+    }
+
+    /// Makes the values' own peculiarities undone: percent signs, words for nothing, other encodings.
+    fn tidy(&self, values: &mut Values<'_>) {
+        for value in 0..self.values.len() as u16 {
+            let Some(place) = values.place(value) else { continue };
+            let text = place.of(values.message, &values.scratch.text);
+            if self.absent.iter().any(|word| **word == *text) {
+                values.set(value, Place::default());
+                continue;
+            }
+            let percent = self.percent && text.contains(&b'%');
+            if !percent && text.is_ascii() {
+                continue;
+            }
+            let from = values.scratch.text.len();
+            if percent {
+                fields::percent_decode(place, values);
+                let written = values.written(from);
+                values.set(value, written);
+            }
+            fields::make_utf8(value, values);
+        }
+    }
+}
+
+/// Decodes by a mapping.
+#[derive(Debug)]
+struct Mapped {
+    mapping: Arc<Mapping>,
+    origin: Origin,
+    /// What a header line said, and the line.
+    header: Option<(cells::Layout, Box<[u8]>)>,
+}
+
+impl Decode for Mapped {
+    fn decode<'a>(&'a mut self, message: &'a [u8], scratch: &'a mut Scratch) -> Result<Line<'a>, Refusal> {
+        let mut message = trim(message);
+        let mapping = &*self.mapping;
+        if !mapping.prefix.is_empty() {
+            message = message.strip_prefix(&*mapping.prefix).unwrap_or(message);
+        }
+        if message.is_empty() {
+            return Ok(Line::Blank);
+        }
+        // Places are 32 bits; doors take far less.
+        if u32::try_from(message.len()).is_err() {
+            return Err(Refusal::Line(u32::MAX));
+        }
+        scratch.text.clear();
+        scratch.places.clear();
+        scratch.places.resize(mapping.values.len(), None);
+        let mut values = Values { message, scratch };
+        let read = match &mapping.reader {
+            Reader::Cells { separator, quotes, layouts, header } => {
+                let cut = cells::Cut { separator: *separator, quotes: *quotes };
+                if *header {
+                    cells::read_under_header(cut, &mapping.values, &mut self.header, &mut values)?
+                } else {
+                    cells::read(cut, layouts, &mut values)?
+                }
+            }
+            Reader::Json { tree, .. } => json::read(tree, &mut values)?,
+            Reader::Xml { tree, root } => xml::read(tree, root, &mut values)?,
+            Reader::Pairs { separator, assign, keys } => pairs::read(separator, *assign, keys, &mut values),
+            Reader::Fixed { columns } => pairs::read_fixed(columns, &mut values),
+        };
+        if let Read::Header = read {
+            return Ok(Line::Header);
+        }
+        mapping.tidy(&mut values);
+        if let Some((_, skip)) = mapping.skips.iter().find(|(test, _)| test.holds(&values)) {
+            return Ok(Line::Skipped(*skip));
+        }
+        let answered = mapping.answered.iter().all(|test| test.holds(&values));
+        let draft = fields::draft(mapping, answered, &self.origin.zone, &mut values)?;
+        draft.finish(message, scratch, &self.origin.node).map(Line::Record)
+    }
+
+    fn restart(&mut self) {
+        self.header = None;
+    }
+}
+
+#[cfg(test)]
+mod tests;

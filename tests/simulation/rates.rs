@@ -1,0 +1,119 @@
+//! What is in force in the simulated world: three tariffs and three directories, compiled once for all seeds, and the
+//! same facts as plain tables for the model.
+
+use std::sync::{Arc, LazyLock};
+
+use callrated::images::Images;
+use callrated::tariff::{self, RatesText};
+
+/// The dialling plans that the project ships.
+const COUNTRIES: &str = include_str!("../../rates/countries.toml");
+
+const NUMBERING: &str = "prefix,country,type,total_lengths
+4930,DE,fixed,
+4915,DE,mobile,
+49900,DE,premium,
+4420,GB,fixed,
+331,FR,fixed,
+1800,US,toll_free,
+43660,AT,mobile,
+";
+
+/// Minutes that the German plan includes, few enough that calls straddle the end every day.
+pub const INCLUDED_SECONDS: u64 = 7 * 60;
+
+/// What differs from tariff to tariff: overage per minute, a minute to the United Kingdom, a minute to France.
+pub const TARIFFS: [(&str, &str, Option<&str>); 3] =
+    [("0.015", "0.031", None), ("0.0333", "0.045", Some("0.04")), ("0.00125", "0.031", Some("0.07"))];
+
+/// Accounts of the world: `de0` to `de4`, then `us5` and `us6`.
+pub const ACCOUNTS: usize = 7;
+
+/// An account as a directory has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Account {
+    pub group: &'static str,
+    /// Billing starts in 2027: nothing is charged yet.
+    pub starts_late: bool,
+}
+
+/// Whether it pays by the German plan.
+pub fn is_german(account: usize) -> bool {
+    account < 5
+}
+
+pub fn name(account: usize) -> &'static str {
+    ["de0", "de1", "de2", "de3", "de4", "us5", "us6"][account]
+}
+
+/// In E.164 with its `+`.
+pub fn number(account: usize) -> String {
+    if is_german(account) { format!("+4930231250{account:02}") } else { format!("+180055501{account:02}") }
+}
+
+/// An account in one of the directories. From one to the next accounts come and go, change their billing group, and begin
+/// to be billed.
+pub fn account(directory: usize, account: usize) -> Option<Account> {
+    let there = |group| Some(Account { group, starts_late: false });
+    match (directory, account) {
+        (0 | 1, 0) | (0 | 2, 1) => there("pool"),
+        (2, 0) | (0, 3) | (2, 2) => None,
+        (0, 4) => Some(Account { group: "de4", starts_late: true }),
+        (_, other) => there(name(other)),
+    }
+}
+
+/// The images, under the digests by which the journal names them.
+pub struct Shelf {
+    pub images: Arc<Images>,
+    pub tariffs: Vec<String>,
+    pub directories: Vec<String>,
+    _folder: tempfile::TempDir,
+}
+
+pub static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let images = Images::open(folder.path()).unwrap();
+    let tariffs = TARIFFS.iter().map(|t| images.keep_tariff(&tariff_image(t)).unwrap().digest().to_owned()).collect();
+    let directories = (0..3).map(|d| images.keep_directory(&directory_image(d)).unwrap().digest().to_owned()).collect();
+    Shelf { images: Arc::new(images), tariffs, directories, _folder: folder }
+});
+
+fn tariff_image((overage, uk, france): &(&str, &str, Option<&str>)) -> Vec<u8> {
+    let plans = format!(
+        "[plan.de]\ncountry = \"DE\"\ncurrency = \"EUR\"\nincluded_minutes = {}\noverage_rate = \"{overage}\"\n\
+         decks = [\"premium\", \"world\"]\n[plan.us]\ncountry = \"US\"\ncurrency = \"USD\"\nincluded_minutes = 0\n\
+         overage_rate = \"0.02\"\ndecks = [\"world\"]\ninbound_decks = [\"tollfree\"]\n",
+        INCLUDED_SECONDS / 60
+    );
+    let mut world =
+        format!("prefix,destination,rate,connect_fee\n44,United Kingdom,{uk},0.05\n1800,US toll-free,0.01,0\n");
+    if let Some(rate) = france {
+        world += &format!("33,France,{rate},0\n");
+    }
+    let premium = "prefix,destination,rate,call_type\n499005,0900-5,0.79,domestic_premium\n";
+    let tollfree = "prefix,destination,rate\n1800,Toll-free,0.02\n";
+    let decks = [("world", world.as_str()), ("premium", premium), ("tollfree", tollfree)];
+    let text = RatesText {
+        countries: COUNTRIES.into(),
+        numbering: NUMBERING.into(),
+        plans: plans.into(),
+        decks: decks.iter().map(|(name, text)| ((*name).to_owned(), (*text).into())).collect(),
+    };
+    tariff::compile(&text).unwrap_or_else(|findings| panic!("{findings:#?}")).image
+}
+
+fn directory_image(directory: usize) -> Vec<u8> {
+    let mut accounts = "account,plan,country,billing_start,timezone,language,group\n".to_owned();
+    let mut numbers = "number,account\n".to_owned();
+    for index in 0..ACCOUNTS {
+        let Some(there) = account(directory, index) else { continue };
+        let (plan, country) = if is_german(index) { ("de", "DE") } else { ("us", "US") };
+        let start = if there.starts_late { "2027-01-01" } else { "2020-01-01" };
+        accounts += &format!("{},{plan},{country},{start},UTC,en,{}\n", name(index), there.group);
+        numbers += &format!("{},{}\n", number(index), name(index));
+    }
+    callrated::directory::compile(accounts.as_bytes(), numbers.as_bytes())
+        .unwrap_or_else(|findings| panic!("{findings:#?}"))
+        .0
+}

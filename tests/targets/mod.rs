@@ -1,0 +1,408 @@
+//! What a fuzzer may throw any bytes at: one function a target. None may panic, and what is accepted must hold.
+//!
+//! The fuzzer's crate in `tests/fuzz` calls them, and so does `tests/any_bytes.rs` with proptest, so that they are built
+//! and run by every test run.
+#![allow(dead_code, reason = "each program of the fuzzer uses one of them")]
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use bytes::Bytes;
+use callrated::batch::{EntryKind, FRAME_HEAD, Frame, Position, entries, entry_at};
+use callrated::directory::{self, Directory};
+use callrated::entry::{Activation, Lost, Retry, SourceProfile};
+use callrated::identity::{self, IdentityIndex};
+use callrated::journal::{self, Journal, check, inspect, seal};
+use callrated::number::{Country, Number};
+use callrated::os::disk::Disk;
+use callrated::os::sim::SimDisk;
+use callrated::piece::Piece;
+use callrated::record::Record;
+use callrated::tariff::{self, PlanId, RatesText, RowId, Side, Tariff};
+use callrated::time::Timestamp;
+
+/// A target: its name and what it does with bytes.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target. The crate of the fuzzer has a program for each.
+pub const TARGETS: &[Target] = &[
+    ("wire_lines", callrated::wire::fuzz::lines),
+    ("wire_document", callrated::wire::fuzz::document),
+    ("journal", journal),
+    ("identity_log", identity_log),
+    ("entries", any_entries),
+    ("deck", deck),
+    ("plans", plans),
+    ("countries", countries),
+    ("directory", directory_text),
+    ("tariff_image", tariff_image),
+    ("directory_image", directory_image),
+];
+
+/// Runs one target by its name.
+pub fn run(name: &str, bytes: &[u8]) {
+    TARGETS.iter().find(|target| target.0 == name).unwrap_or_else(|| panic!("no target {name}")).1(bytes);
+}
+
+/// A segment that the program wrote.
+pub const SEGMENT: &[u8] = include_bytes!("../data/journal-v1.seg");
+/// A log of identities that the program wrote.
+pub const IDENTITIES: &[u8] = include_bytes!("../data/identities-v1.log");
+
+/// Good bytes with some changed: two bytes of place, one of value, and so on.
+fn patched(good: &[u8], patches: &[u8]) -> Vec<u8> {
+    let mut bytes = good.to_vec();
+    for patch in patches.chunks_exact(3) {
+        let at = usize::from(u16::from_le_bytes([patch[0], patch[1]]));
+        let length = bytes.len();
+        if let Some(byte) = bytes.get_mut(at % length.max(1)) {
+            *byte = patch[2];
+        }
+    }
+    bytes
+}
+
+/// By the first byte: the rest as it is, or good bytes with the rest as patches, cut at that place or not.
+fn from_good(good: &[u8], bytes: &[u8]) -> Option<(u8, Vec<u8>)> {
+    let (mode, rest) = bytes.split_first()?;
+    let made = match mode % 4 {
+        0 => rest.to_vec(),
+        1 | 2 => patched(good, rest),
+        _ => {
+            let (cut, rest) = rest.split_first_chunk::<2>()?;
+            let mut bytes = patched(good, rest);
+            bytes.truncate(usize::from(u16::from_le_bytes(*cut)) % (good.len() + 1));
+            bytes
+        }
+    };
+    Some((*mode, made))
+}
+
+/// Any bytes as a segment: opened or refused; what is read from it proves right, and it can be opened again.
+pub fn journal(bytes: &[u8]) {
+    let Some((mode, mut segment)) = from_good(SEGMENT, bytes) else { return };
+    if mode % 4 == 2 {
+        reseal(&mut segment);
+    }
+    let (disk, dir) = (SimDisk::new(1), Path::new("/journal"));
+    // Once as the only segment, once as one before another.
+    let names: &[&str] = match mode & 64 {
+        0 => &["00000000000000000000.seg"],
+        _ => &["00000000000000000000.seg", "00000000000000000512.seg"],
+    };
+    for name in names {
+        disk.put(&dir.join(name), &segment);
+    }
+    for name in names {
+        let _ = inspect(&disk, &dir.join(name));
+    }
+    let settings = journal::Settings { segment_bytes: 1 << 16, ..journal::Settings::default() };
+    let disk: Arc<dyn Disk> = Arc::new(disk);
+    let Ok((journal, recovery)) = Journal::open(disk.clone(), dir, &settings) else { return };
+    let (mut at, reader) = (recovery.first, journal.reader());
+    for frame in reader.frames_from(recovery.first) {
+        let frame = frame.expect("what recovery checked can be read");
+        assert_eq!(frame.position, at);
+        assert!(check(&frame.bytes, frame.position).is_ok());
+        for entry in frame.entries() {
+            read_entry(entry.kind, entry.payload);
+            let (_, found) = reader.entry(entry.position).expect("an entry of a frame").expect("is there");
+            assert_eq!(&found.payload[..], entry.payload);
+        }
+        at = frame.end();
+    }
+    assert_eq!(at, recovery.end);
+    let _ = reader.entry(Position(u64::from(mode) * 7));
+    drop(journal);
+    let (_, again) = Journal::open(disk, dir, &settings).expect("what was mended opens");
+    assert_eq!((again.end, again.cut), (recovery.end, None));
+}
+
+/// Makes the checksum of the first frame fit again, so that what stands in it is believed.
+fn reseal(segment: &mut [u8]) {
+    let Some(frame) = segment.get_mut(journal::SEGMENT_HEAD as usize..) else { return };
+    let Some(length) = frame.get(4..8).map(|l| u32::from_le_bytes([l[0], l[1], l[2], l[3]]) as usize) else { return };
+    let Some(frame) = frame.get_mut(..length).filter(|frame| frame.len() >= FRAME_HEAD) else { return };
+    let head = Frame { position: Position(0), bytes: Bytes::copy_from_slice(frame) }.head();
+    seal(frame, head);
+}
+
+/// Any bytes as a log of identities: opened, mended or refused.
+pub fn identity_log(bytes: &[u8]) {
+    let Some((mode, log)) = from_good(IDENTITIES, bytes) else { return };
+    let (disk, dir) = (SimDisk::new(1), Path::new("/identity"));
+    disk.put(&dir.join("identities.log"), &log);
+    let disk: Arc<dyn Disk> = Arc::new(disk);
+    let settings = identity::Settings { start_entries: 1 << 8, ..identity::Settings::default() };
+    let end = Position(u64::from(mode) << 8);
+    if let Ok((mut index, _)) = IdentityIndex::open(disk, dir, &settings, end) {
+        let _ = index.sync(end);
+    }
+}
+
+/// Any bytes as records, as entries, as frames.
+pub fn any_entries(bytes: &[u8]) {
+    for kind in 0..8 {
+        read_entry(kind, bytes);
+    }
+    let _ = check(bytes, Position(0));
+    for entry in entries(bytes, Position(0)) {
+        read_entry(entry.kind, entry.payload);
+    }
+    for at in 0..=bytes.len() {
+        if let Some((entry, next)) = entry_at(bytes, Position(7), at) {
+            assert!(next > at && next <= bytes.len() && entry.position == Position(7 + at as u64));
+        }
+    }
+    // As what stands behind a frame's head, with the sums in order.
+    let mut frame = vec![0; FRAME_HEAD];
+    frame.extend_from_slice(bytes);
+    let head = Frame { position: Position(0), bytes: Bytes::copy_from_slice(&frame) }.head();
+    seal(&mut frame, head);
+    assert_eq!(check(&frame, Position(0)).map(|head| head.length.get() as usize), Ok(frame.len()));
+    for entry in entries(&frame, Position(0)) {
+        read_entry(entry.kind, entry.payload);
+    }
+}
+
+fn read_entry(kind: u8, payload: &[u8]) {
+    match EntryKind::from_byte(kind) {
+        Some(EntryKind::Record) => {
+            if let Ok(record) = Record::decode(payload) {
+                let mut canonical = Vec::new();
+                record.encode(&mut canonical);
+                assert_eq!(Record::decode(&canonical), Ok(record));
+                let _ = (record.identity(), record.content());
+            }
+        }
+        Some(EntryKind::Retry) => {
+            if let Some((_, record)) = Retry::decode(payload) {
+                let _ = Record::decode(record);
+            }
+        }
+        Some(EntryKind::Source) => drop(serde_json::from_slice::<SourceProfile>(payload)),
+        Some(EntryKind::Tariff | EntryKind::Directory) => drop(serde_json::from_slice::<Activation>(payload)),
+        Some(EntryKind::Piece) => {
+            if let Ok(piece) = Piece::decode(payload) {
+                let mut canonical = Vec::new();
+                piece.encode(&mut canonical);
+                assert_eq!(Piece::decode(&canonical), Ok(piece));
+            }
+        }
+        Some(EntryKind::Lost) => drop(serde_json::from_slice::<Lost>(payload)),
+        // A time, and text for people.
+        Some(EntryKind::Tick | EntryKind::Refused) | None => {}
+    }
+}
+
+/// Two countries are enough: the shipped file takes too long to read for each try.
+const COUNTRIES: &str = "\
+[[territory]]
+country = \"DE\"
+calling_code = 49
+main = true
+international = [\"00\"]
+trunk = [\"0\"]
+emergency = [\"11[02]\"]
+short = [\"118\"]
+lengths = { fixed = \"5-11\", mobile = \"10-11\" }
+
+[[territory]]
+country = \"BR\"
+calling_code = 55
+main = true
+lengths = { mobile = \"11\" }
+
+[[steps]]
+increment = 60
+source = \"test\"
+";
+const NUMBERING: &str = "prefix,country,type,total_lengths\n4930,DE,fixed,\n4915,DE,mobile,\n55119,BR,mobile,\n";
+const PLANS: &str = "\
+[plan.p]
+country = \"DE\"
+currency = \"EUR\"
+included_minutes = 1000
+overage_rate = \"0.015\"
+included = [\"BR:mobile\"]
+decks = [\"d\", \"e\"]
+inbound_decks = [\"d\"]
+
+[plan.q]
+country = \"BR\"
+currency = \"EUR\"
+included_minutes = \"unlimited\"
+overage = \"deck\"
+decks = [\"e\"]
+steps = { increment = 6 }
+";
+const DECK: &str =
+    "prefix,rate,destination,call_type\n1,0.5,,\n15,0.25,Nowhere,international\n4930,0.01,,\nDE:118,2,,\n";
+
+fn text(countries: &[u8], plans: &[u8], deck: &[u8]) -> RatesText {
+    RatesText {
+        countries: countries.into(),
+        numbering: NUMBERING.into(),
+        plans: plans.into(),
+        decks: vec![("d".to_owned(), deck.to_vec()), ("e".to_owned(), DECK.into())],
+    }
+}
+
+/// Compiles; what compiles opens, and answers every question. What does not says why, with places in files.
+fn compile(text: &RatesText) {
+    match tariff::compile(text) {
+        Ok(compiled) => ask_tariff(&Tariff::open(Bytes::from(compiled.image)).expect("what was compiled opens")),
+        Err(findings) => assert!(findings.iter().any(|f| !f.message.is_empty() && !f.file.is_empty())),
+    }
+}
+
+/// Any text as a deck.
+pub fn deck(bytes: &[u8]) {
+    compile(&text(COUNTRIES.as_bytes(), PLANS.as_bytes(), bytes));
+}
+
+/// Any text as the plans.
+pub fn plans(bytes: &[u8]) {
+    compile(&text(COUNTRIES.as_bytes(), bytes, DECK.as_bytes()));
+}
+
+/// Any text as the countries.
+pub fn countries(bytes: &[u8]) {
+    compile(&text(bytes, PLANS.as_bytes(), DECK.as_bytes()));
+}
+
+const ACCOUNTS: &str = "\
+account,plan,country,billing_start,billing_end,timezone,language,extensions,group,valid_from,valid_to
+a,p,DE,2026-01-01,,Europe/Berlin,de,100-199;2001,,,2026-10-05
+a,q,DE,2026-01-01,,Europe/Berlin,de,100-199,g,2026-10-05,
+b,q,BR,2026-01-01,2027-01-01,America/Sao_Paulo,en,,g,,
+";
+const NUMBERS: &str = "number,account,valid_from,valid_to\n+4930123,a,,2026-10-05\n+4930123,b,2026-10-05,\n+5511,b,,\n";
+
+/// Any two texts, divided by the first zero byte, as accounts and numbers.
+pub fn directory_text(bytes: &[u8]) {
+    let at = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    let (accounts, numbers) = (&bytes[..at], bytes.get(at + 1..).unwrap_or_default());
+    let pairs = [
+        (accounts, numbers),
+        (accounts, NUMBERS.as_bytes()),
+        (ACCOUNTS.as_bytes(), accounts),
+        (accounts, b"number,account\n"),
+    ];
+    for (accounts, numbers) in pairs {
+        match directory::compile(accounts, numbers) {
+            Ok((image, _)) => {
+                ask_directory(&Directory::open(Bytes::from(image)).expect("what was compiled opens"));
+            }
+            Err(findings) => assert!(findings.iter().any(|f| !f.message.is_empty() && !f.file.is_empty())),
+        }
+        let _ = (directory::uses(accounts), directory::owned(accounts, numbers));
+    }
+}
+
+/// Bytes of an image's digest, at its end.
+const DIGEST: usize = 32;
+
+/// A good image with bytes changed, and with a digest that fits again so that they are believed.
+fn forged(good: &[u8], bytes: &[u8]) -> Option<Bytes> {
+    let (mode, mut image) = from_good(good, bytes)?;
+    if let (false, Some(content)) = (mode & 128 == 128, image.len().checked_sub(DIGEST)) {
+        let digest = blake3::hash(&image[..content]);
+        image[content..].copy_from_slice(digest.as_bytes());
+    }
+    Some(Bytes::from(image))
+}
+
+/// Any bytes as a tariff image: refused, or every question is answered.
+pub fn tariff_image(bytes: &[u8]) {
+    static GOOD: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let text = text(COUNTRIES.as_bytes(), PLANS.as_bytes(), b"prefix,rate\n49,1\n4930,2\n491,3\n");
+        tariff::compile(&text).unwrap_or_else(|findings| panic!("{findings:#?}")).image
+    });
+    if let Some(Ok(tariff)) = forged(&GOOD, bytes).map(Tariff::open) {
+        ask_tariff(&tariff);
+    }
+}
+
+/// Any bytes as an image of a directory: refused, or every question is answered.
+pub fn directory_image(bytes: &[u8]) {
+    static GOOD: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        directory::compile(ACCOUNTS.as_bytes(), NUMBERS.as_bytes()).unwrap_or_else(|findings| panic!("{findings:#?}")).0
+    });
+    if let Some(Ok(directory)) = forged(&GOOD, bytes).map(Directory::open) {
+        ask_directory(&directory);
+    }
+}
+
+const INSTANTS: [Timestamp; 4] =
+    [Timestamp(i64::MIN), Timestamp(0), Timestamp(1_791_200_000_000_000), Timestamp(i64::MAX)];
+
+/// Real numbers and bit patterns that are none.
+fn numbers() -> impl Iterator<Item = Number> {
+    let real = ["4930123", "4915123456789", "5511987654321", "118", "1", "150"];
+    let real = real.into_iter().filter_map(|digits| Number::from_digits(digits.as_bytes()));
+    real.chain((0..8).map(|i| Number(0x1234_5678_9AAA_AAAA_u64.rotate_left(i * 7) ^ u64::from(i))))
+}
+
+fn ask_tariff(tariff: &Tariff) {
+    for plan in (0..tariff.plans().len().min(4) as u16 + 1).map(PlanId) {
+        for number in numbers() {
+            for answer in INSTANTS {
+                for side in [Side::Outbound, Side::Inbound] {
+                    tariff.lookup(plan, side, number, answer);
+                }
+                tariff.lookup_typed(plan, number, answer);
+            }
+            let class = tariff.classify(number);
+            tariff.plan_includes(plan, class);
+            tariff.steps(plan, class.country, Some(class), None);
+        }
+    }
+    for row in (0..tariff.row_count().min(64) + 2).map(RowId) {
+        tariff.row(row);
+    }
+    for country in ["DE", "BR", "US"] {
+        tariff.short_code(Country::parse(country).expect("two letters"), b"118");
+    }
+}
+
+fn ask_directory(directory: &Directory) {
+    for at in INSTANTS {
+        for name in [&b"a"[..], b"b", b"", b"\xff"] {
+            if let Some(account) = directory.account_at(name, at) {
+                let _ = (account.name().len(), account.group().len(), account.display_name().len());
+            }
+            directory.account_named(name);
+        }
+        for number in numbers() {
+            directory.owner_at(number, at);
+        }
+    }
+    for row in 0..directory.rows().min(64) + 2 {
+        if row < directory.rows() {
+            let _ = directory.row(row).name().len();
+        }
+        directory.is_extension(row, b"101");
+    }
+    directory.accounts_after("", 10);
+    let _ = (directory.plan_names().len(), directory.numbers(), directory.zones(), directory.groups());
+}
+
+/// Where a fuzzer may begin, by target.
+pub fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let record = br#"{"id":"1","node":"n","source":"+4930","destination":"0151","answer":"2026-10-05T09:00:00Z","duration":61.2}"#;
+    match target {
+        "wire_lines" => vec![
+            record.to_vec(),
+            b"id;node;source;destination;answer;duration\n1;n;+4930;0151;2026-10-05T09:00:00+02:00;61\n".to_vec(),
+        ],
+        "wire_document" => vec![[&b"["[..], record, b", ", record, b"]"].concat()],
+        "entries" => vec![SEGMENT[(journal::SEGMENT_HEAD as usize + FRAME_HEAD).min(SEGMENT.len())..].to_vec()],
+        "deck" => vec![DECK.into(), b"\xef\xbb\xbfprefix;rate;valid_from\n\"49\";0,1;2026-01-01\n".to_vec()],
+        "plans" => vec![PLANS.into()],
+        "countries" => vec![COUNTRIES.into()],
+        "directory" => vec![[ACCOUNTS.as_bytes(), b"\0", NUMBERS.as_bytes()].concat()],
+        // Good bytes unchanged, in each way of making them.
+        _ => vec![vec![1], vec![2], vec![3, 200, 0], vec![65], vec![66, 100, 0, 1]],
+    }
+}
