@@ -40,6 +40,8 @@ enum What {
         #[arg(long)]
         json: bool,
     },
+    #[allow(missing_docs)]
+    Import(super::deck_import::DeckImportArguments),
     /// Show plans, decks, and which row prices a number.
     #[command(
         after_help = "Examples:\n  callrated tariff show\n  callrated tariff show de-business --number +551198765432 --at 2026-10-05T09:00:00Z"
@@ -65,6 +67,7 @@ enum What {
 pub(super) fn run(config: &Config, arguments: TariffArguments) -> Result<(), Exit> {
     match arguments.what {
         What::Compile { out, json } => compile(&config.rates_dir, out.as_deref(), json),
+        What::Import(arguments) => super::deck_import::run(&config.rates_dir, arguments),
         What::Show { plan, number, at, image, json } => {
             let tariff = match image {
                 Some(file) => opened(&file)?,
