@@ -1,6 +1,6 @@
 //! `callrated tariff import`: a supplier's deck, understood, judged, shown, and written as a deck of ours.
 
-mod report;
+pub(super) mod report;
 mod workbook;
 
 use std::io::{BufRead, IsTerminal, Write};
@@ -94,11 +94,8 @@ pub(super) fn run(rates: &Path, arguments: DeckImportArguments) -> Result<(), Ex
     }
     let kept = rates.join("suppliers").join(format!("{name}.toml"));
     let mapping = mapping(&arguments, &kept)?;
-    let mut accepted = Vec::new();
-    for kind in arguments.accept.iter().chain(&mapping.accept) {
-        accepted
-            .push(Kind::named(kind).map_err(|hint| Exit::usage(format!("--accept {kind}: no such kind ({hint})")))?);
-    }
+    let mut accepted = kinds(&arguments.accept)?;
+    accepted.extend(kinds(&mapping.accept)?);
     let place = rates.join("decks").join(format!("{name}.csv"));
     let mut outcome = understood(rates, &arguments, &mapping, &place)?;
     judge::accept(&mut outcome.remarks, &accepted);
@@ -127,6 +124,14 @@ pub(super) fn run(rates: &Path, arguments: DeckImportArguments) -> Result<(), Ex
         report::end(&outcome, &written, &place)?;
     }
     if sound { Ok(()) } else { Err(Exit { code: 1, message: String::new() }) }
+}
+
+/// Kinds of remarks by their names.
+pub(super) fn kinds(names: &[String]) -> Result<Vec<Kind>, Exit> {
+    let named = |name: &String| {
+        Kind::named(name).map_err(|hint| Exit::usage(format!("--accept {name}: no such kind ({hint})")))
+    };
+    names.iter().map(named).collect()
 }
 
 /// The mapping that is named or kept, and over it what the command line says.
@@ -224,7 +229,7 @@ fn judged(rates: &Path, place: &Path, outcome: &mut Outcome) -> Result<(), Exit>
     let world = World::new(&countries, &plan);
     let before = std::fs::read(place).ok().map(|bytes| read_deck(&bytes, &mut Findings::new("")));
     let mut remarks = judge::deck(&deck, &world, before.as_ref());
-    remarks.extend(judge::coverage(&[&deck], &world));
+    remarks.extend(judge::coverage(&[&deck], &world, &[]));
     let judged_already = |f: &Finding| {
         f.severity == Severity::Warning && remarks.iter().any(|r| r.line == f.line && r.severity == Severity::Error)
     };

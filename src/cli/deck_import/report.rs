@@ -220,8 +220,3 @@ fn named(lines: &[u32], all: bool) -> String {
     let shown: Vec<String> = lines.iter().take(most).map(u32::to_string).collect();
     format!("{}{}", shown.join(", "), if lines.len() > most { ", …" } else { "" })
 }
-
-/// How many remarks of a list refuse.
-pub(in crate::cli) fn errors(remarks: &[Remark]) -> usize {
-    remarks.iter().filter(|r| r.severity == Severity::Error).count()
-}

@@ -44,14 +44,14 @@ struct Found {
     premium: Vec<Number>,
 }
 
-pub(super) fn judge(decks: &[&Deck], world: &World<'_>, remarks: &mut Remarks) {
+pub(super) fn judge(decks: &[&Deck], world: &World<'_>, elsewhere: &[Country], remarks: &mut Remarks) {
     let mut rows: Vec<_> = decks.iter().flat_map(|d| d.rows.iter().map(move |row| (row.prefix, *d, row))).collect();
     rows.sort_by_key(|(prefix, ..)| lexicographic(*prefix));
     let rows = Rows(rows);
     let mut countries: BTreeMap<Country, Found> = BTreeMap::new();
     // Whether a row prices ordinary numbers, by its prefix.
     let mut prices_ordinary: BTreeMap<Number, bool> = BTreeMap::new();
-    for row in &world.plan {
+    for row in world.plan.iter().filter(|row| !elsewhere.contains(&row.country)) {
         let found = countries.entry(row.country).or_default();
         let over = rows.over(row.prefix);
         let covered = over.is_some() || rows.within(row.prefix);

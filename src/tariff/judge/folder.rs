@@ -3,6 +3,7 @@
 //! Does not know where the text comes from.
 
 use super::{Kind, Remark, World, accept};
+use crate::number::Country;
 use crate::number::classify;
 use crate::number::countries::Countries;
 use crate::tariff::deck::{self, Deck};
@@ -19,8 +20,9 @@ pub struct DeckRemarks {
     pub remarks: Vec<Remark>,
 }
 
-/// Judges a folder that compiles; a file that cannot be read is left to `compile`, which says why.
-pub fn folder(text: &RatesText, accepted: &[Kind]) -> Vec<DeckRemarks> {
+/// Judges a folder that compiles; a file that cannot be read is left to `compile`, which says why. `accepted` gives the
+/// kinds that are known to be right in a deck.
+pub fn folder(text: &RatesText, accepted: &dyn Fn(&str) -> Vec<Kind>) -> Vec<DeckRemarks> {
     let utf8 =
         |bytes: &[u8]| std::str::from_utf8(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)).map(str::to_owned);
     let countries = utf8(&text.countries).ok().and_then(|t| Countries::parse(&t).ok());
@@ -34,7 +36,9 @@ pub fn folder(text: &RatesText, accepted: &[Kind]) -> Vec<DeckRemarks> {
     for (name, bytes) in &text.decks {
         let zone = plans.decks.iter().find(|d| d.name == *name).map_or(Zone::UTC, |d| d.zone.clone());
         let read = deck::read(bytes, &zone, &keys, &mut Findings::new(name.as_str()));
-        all.push(DeckRemarks { file: format!("decks/{name}.csv"), remarks: super::deck(&read, &world, None) });
+        let mut remarks = super::deck(&read, &world, None);
+        accept(&mut remarks, &accepted(name));
+        all.push(DeckRemarks { file: format!("decks/{name}.csv"), remarks });
         decks.push((name, read));
     }
     // Plans with the same decks leave out the same.
@@ -47,7 +51,9 @@ pub fn folder(text: &RatesText, accepted: &[Kind]) -> Vec<DeckRemarks> {
             continue;
         }
         let used: Vec<&Deck> = decks.iter().filter(|(name, _)| names.contains(name)).map(|(_, deck)| deck).collect();
-        let remarks = super::coverage(&used, &world).into_iter();
+        // Included calls need no row.
+        let included: Vec<Country> = plan.included.iter().map(|entry| entry.country).collect();
+        let remarks = super::coverage(&used, &world, &included).into_iter();
         missing.remarks.extend(remarks.map(|r| Remark {
             message: format!("plan {:?}: {}", plan.name, r.message),
             line: 0,
@@ -56,7 +62,6 @@ pub fn folder(text: &RatesText, accepted: &[Kind]) -> Vec<DeckRemarks> {
         seen.push(names);
     }
     all.push(missing);
-    all.iter_mut().for_each(|file| accept(&mut file.remarks, accepted));
     all.retain(|file| !file.remarks.is_empty());
     all
 }

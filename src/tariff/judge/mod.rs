@@ -22,7 +22,7 @@ use crate::nearest::did_you_mean;
 use crate::number::classify::NumberingRow;
 use crate::number::countries::Countries;
 use crate::number::prefix::lexicographic;
-use crate::number::{Number, NumberKind};
+use crate::number::{Country, Number, NumberKind};
 
 pub use folder::{DeckRemarks, folder};
 
@@ -211,10 +211,11 @@ pub fn deck(deck: &Deck, world: &World<'_>, before: Option<&Deck>) -> Vec<Remark
     sorted(remarks.0)
 }
 
-/// Judges what decks that are asked together leave out: what one lacks another may have.
-pub fn coverage(decks: &[&Deck], world: &World<'_>) -> Vec<Remark> {
+/// Judges what decks that are asked together leave out: what one lacks another may have. Nothing is said of `elsewhere`,
+/// the countries that are priced by other means.
+pub fn coverage(decks: &[&Deck], world: &World<'_>, elsewhere: &[Country]) -> Vec<Remark> {
     let mut remarks = Remarks::default();
-    coverage::judge(decks, world, &mut remarks);
+    coverage::judge(decks, world, elsewhere, &mut remarks);
     sorted(remarks.0)
 }
 

@@ -99,7 +99,7 @@ fn what_decks_leave_out() {
     let world = World::new(countries, plan);
     let missing = |texts: &[&str]| {
         let decks: Vec<Deck> = texts.iter().map(|t| read(&format!("prefix,rate\n{t}"))).collect();
-        shown(&super::coverage(&decks.iter().collect::<Vec<_>>(), &world))
+        shown(&super::coverage(&decks.iter().collect::<Vec<_>>(), &world, &[]))
     };
     assert_eq!(missing(&["4930,0.01\n"]), ["no_mobile 0"]);
     assert_eq!(missing(&["49,0.01\n"]), ["premium_inherits 2 49"]);
