@@ -21,8 +21,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam::channel::{RecvTimeoutError, TryRecvError};
-use tokio::sync::oneshot;
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::batch::Position;
 use crate::books::{Books, Share};
@@ -31,12 +29,11 @@ use crate::images::Images;
 use crate::os::clock::Clock;
 use crate::resolver::Gathered;
 use crate::road::{Inbox, Marker, Road, Step};
-use crate::sequencer::Control;
 use crate::shard::ShardPart;
 use crate::store::{self, Store, StoreError, Unreadable};
 use crate::tariff::{PlanId, RowId};
-use crate::time::Micros;
 
+mod asking;
 mod held;
 mod metrics;
 mod rows;
@@ -47,6 +44,7 @@ mod tests;
 pub use metrics::describe;
 pub use spill::{Spill, SpillError};
 
+use asking::Retry;
 use held::{Body, Gathering, Held};
 use metrics::FlushMetrics;
 
@@ -67,17 +65,9 @@ pub enum Part {
     },
 }
 
-/// First pause after a refusal, and the longest: a store that is back is found within seconds, and one that is away is
-/// not worn down by questions.
-const PAUSE_FIRST: Duration = Duration::from_millis(50);
-const PAUSE_LONGEST: Duration = Duration::from_secs(5);
 /// Bytes of flushes that wait for the store in memory; beyond them they are put aside. Some 100,000 calls: enough that a
 /// store that is busy for a moment costs no detour over the disk.
 pub const HELD_BYTES_MAX: u64 = 64 << 20;
-/// How long the last flushes are tried when the daemon ends: a graceful stop is to take less than five seconds, and what
-/// is not stored is in the journal.
-const LAST_TRIES: Duration = Duration::from_secs(3);
-
 /// Why flushing ended before its time.
 #[derive(Debug, thiserror::Error)]
 pub enum FlushError {
@@ -122,13 +112,6 @@ pub struct Flush {
     metrics: FlushMetrics,
 }
 
-/// When the store is asked again.
-struct Retry {
-    pause: Duration,
-    /// By [`Clock::running`]; none: at once.
-    at: Option<Micros>,
-}
-
 #[derive(Default)]
 struct Open {
     resolver: Option<(Marker, Box<Gathered>, Share)>,
@@ -162,7 +145,7 @@ impl Flush {
             open: BTreeMap::new(),
             held: VecDeque::new(),
             spill: state.spill,
-            retry: Retry { pause: PAUSE_FIRST, at: None },
+            retry: Retry::default(),
             latest: (0, 0),
             spill_refuses: false,
             metrics,
@@ -215,9 +198,7 @@ impl Flush {
 
     /// How long to wait for the next part before the store is asked again; none: nothing waits for the store.
     fn wait(&self) -> Option<Duration> {
-        self.held.front()?;
-        let left = self.retry.at.map_or(0, |at| at.0 - self.clock.running().0);
-        Some(Duration::from_micros(u64::try_from(left).unwrap_or(0)))
+        self.held.front().map(|_| self.retry.left(&self.clock))
     }
 
     /// Puts a part to the others of its flush; the last one completes it.
@@ -277,117 +258,6 @@ impl Flush {
         self.show();
     }
 
-    /// Asks the store to take the oldest flush that waits.
-    fn store_next(&mut self) -> Result<(), FlushError> {
-        let Some(held) = self.held.front() else { return Ok(()) };
-        let begun = self.clock.running();
-        let answer = held.with_batch(&self.spill, &|basis| self.describe(basis), |batch| self.store.flush(batch))?;
-        match answer {
-            Ok(_) => {
-                self.metrics.done(self.clock.since(begun));
-                if self.road.progress().store_away.swap(false, Ordering::Relaxed) {
-                    tracing::info!("the store is back; {} calls are on their way to it", self.calls_held());
-                }
-                self.retry = Retry { pause: PAUSE_FIRST, at: None };
-                let Some(held) = self.held.pop_front() else { return Ok(()) };
-                if let Body::Aside(aside) = held.body {
-                    self.spill.drop_one(aside);
-                }
-                self.settled(held.number, held.upto, held.records, held.covered, held.replies);
-                self.show();
-                Ok(())
-            }
-            Err(error) if error.is_retryable() => {
-                self.metrics.failed();
-                self.road.progress().store_away.store(true, Ordering::Relaxed);
-                tracing::warn!("the store is away, {} calls wait: {error}", self.calls_held());
-                let now = self.clock.running();
-                self.retry.at = Some(Micros(now.0 + jittered(self.retry.pause, now)));
-                self.retry.pause = (self.retry.pause * 2).min(PAUSE_LONGEST);
-                Ok(())
-            }
-            Err(error) => Err(FlushError::Store(error)),
-        }
-    }
-
-    /// The store has everything up to a flush.
-    fn settled(
-        &mut self,
-        number: u64,
-        upto: Position,
-        records: u64,
-        covered: Position,
-        replies: Vec<oneshot::Sender<Position>>,
-    ) {
-        self.stored = upto;
-        let progress = self.road.progress();
-        progress.stored.store(upto.0, Ordering::Release);
-        progress.records_stored.fetch_max(records, Ordering::Relaxed);
-        progress.markers_stored.store(number, Ordering::Release);
-        progress.index_behind.store(covered < upto, Ordering::Relaxed);
-        for reply in replies {
-            let _ = reply.send(upto);
-        }
-        // What the identity index lost is made again from the journal, so the journal keeps what the index has not synced.
-        let may_go = upto.min(covered);
-        if progress.may_go.fetch_max(may_go.0, Ordering::Relaxed) < may_go.0 {
-            // The sequencer may be waiting for room, or gone at the end: either way trimming can wait.
-            let _ = self.road.try_send(Control::Trim(may_go));
-        }
-    }
-
-    /// Keeps memory flat: what does not fit is put aside, newest first, since the oldest is the next to be stored. Where
-    /// the spill refuses too, the flush is not taken, and the sequencer stops reading before memory runs out.
-    fn relieve(&mut self) -> Result<(), FlushError> {
-        let mut bytes: u64 = self.held.iter().map(Held::bytes).sum();
-        for held in self.held.iter_mut().rev() {
-            if bytes <= HELD_BYTES_MAX {
-                break;
-            }
-            let before = held.bytes();
-            match held.put_aside(&mut self.spill) {
-                Ok(()) => {
-                    bytes -= before;
-                    self.spill_refuses = false;
-                }
-                Err(FlushError::Spill(error)) => {
-                    if !std::mem::replace(&mut self.spill_refuses, true) {
-                        tracing::warn!("flushes cannot be put aside while the store is away: {error}");
-                    }
-                    break;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        self.show();
-        if bytes > HELD_BYTES_MAX {
-            return Ok(());
-        }
-        let progress = self.road.progress();
-        progress.markers_taken.store(self.latest.0, Ordering::Release);
-        progress.records_taken.fetch_max(self.latest.1, Ordering::Release);
-        if progress.road_full.load(Ordering::Relaxed) {
-            // Wakes the sequencer, which waits for nothing but controls now.
-            let _ = self.road.try_send(Control::Trim(Position(progress.may_go.load(Ordering::Relaxed))));
-        }
-        Ok(())
-    }
-
-    /// After the last part: what waits is stored as far as the store takes it in a few seconds. The rest is in the journal.
-    fn finish(mut self) -> Result<(), FlushError> {
-        let begun = self.clock.running();
-        self.retry = Retry { pause: PAUSE_FIRST, at: None };
-        while let Some(pause) = self.wait() {
-            if self.clock.since(begun) > LAST_TRIES {
-                tracing::warn!("{} calls wait for the store: the next start brings them there", self.calls_held());
-                break;
-            }
-            std::thread::sleep(pause);
-            self.store_next()?;
-        }
-        Ok(())
-    }
-
     fn calls_held(&self) -> u64 {
         self.held.iter().map(|held| held.calls).sum()
     }
@@ -431,11 +301,4 @@ pub struct FlushState {
     pub tariffs: Vec<String>,
     /// Where flushes go that do not fit into memory.
     pub spill: Spill,
-}
-
-/// Half of a pause to all of it, in microseconds, so that several daemons do not ask in step.
-fn jittered(pause: Duration, now: Micros) -> i64 {
-    let whole = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
-    let chance = xxh3_64(&now.0.to_le_bytes()) % 1024;
-    whole / 2 + whole / 2 / 1024 * chance as i64
 }

@@ -3,7 +3,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::*;
 use crate::os::sim::SimDisk;
 use crate::road::queue;
-use crate::sequencer::Progress;
+use crate::sequencer::{Control, Progress};
 use crate::store::faulty::{Faults, FaultyStore};
 use crate::store::sqlite::SqliteStore;
 use crate::time::Timestamp;
