@@ -7,6 +7,7 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::received::readable;
 use super::{App, Problem};
 use crate::batch::Position;
 use crate::record::Record;
@@ -52,7 +53,7 @@ pub(super) struct Contradiction {
     destination: String,
     /// RFC 3339.
     answer: Option<String>,
-    /// Its bytes as they came; kept for ever.
+    /// Its bytes as they came, kept for ever: text, or `hex:` and hexadecimal digits.
     raw: String,
 }
 
@@ -70,7 +71,7 @@ impl Contradiction {
             source: text(record.source),
             destination: text(record.destination),
             answer: record.answer.map(|t| t.to_string()),
-            raw: text(record.raw),
+            raw: readable(record.raw),
         }
     }
 }
