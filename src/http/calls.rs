@@ -12,15 +12,15 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::conflicts::Contradiction;
 use super::details::{self, Columns, Language, Leg};
+use super::received::{Received, received};
 use super::{App, Problem, accounts, manners, stream};
-use crate::batch::{EntryKind, Position};
+use crate::batch::Position;
 use crate::call::AccountKey;
-use crate::daemon::recover::put_together;
 use crate::ingest::http as ingest;
 use crate::money::Money;
-use crate::record::{Direction, Record, identity};
+use crate::record::{Direction, identity};
 use crate::store::{CallPage, Store, StoredCall, Visit};
-use crate::time::{Period, Timestamp, Zone};
+use crate::time::{Period, Zone};
 
 const CSV: &str = "text/csv; charset=utf-8";
 const NDJSON: &str = "application/x-ndjson";
@@ -286,15 +286,6 @@ pub(super) struct Held {
     detail: String,
 }
 
-/// A record as it came.
-#[derive(Serialize, ToSchema)]
-pub(super) struct Received {
-    /// RFC 3339.
-    at: String,
-    /// Its bytes: text, or `hex:` and hexadecimal digits. Of a call told in parts all parts, a line end between two.
-    raw: String,
-}
-
 /// What became of a record.
 ///
 /// Its disposition, its rated legs, what of it is in suspense, its bytes as long as the journal keeps them, and every
@@ -338,38 +329,6 @@ pub(super) async fn record(
         records.push(RecordFate { position: position.0, disposition, legs, suspense, received, conflicts });
     }
     Ok(Json(Records { node, id, records }))
-}
-
-/// What was received, and when, as long as the journal keeps it. A call told in parts shows all of them.
-fn received(journal: &crate::journal::JournalReader, position: Position, pieces: &[Position]) -> Option<Received> {
-    let (head, entry) = journal.entry(position).ok()??;
-    let whole;
-    let bytes: &[u8] = match EntryKind::from_byte(entry.kind) {
-        Some(EntryKind::Piece) => {
-            whole = put_together(journal, pieces).ok()??;
-            &whole
-        }
-        _ => &entry.payload,
-    };
-    let record = Record::decode(bytes).ok()?;
-    Some(Received { at: Timestamp(head.received_at.get()).to_string(), raw: readable(record.raw) })
-}
-
-/// Text as it is; what is no text (RADIUS packets) as hexadecimal digits behind `hex:`.
-fn readable(raw: &[u8]) -> String {
-    match std::str::from_utf8(raw) {
-        Ok(text) if !text.contains('\0') => text.to_owned(),
-        _ => {
-            let mut digits = String::with_capacity(raw.len() * 2 + 4);
-            digits.push_str("hex:");
-            for byte in raw {
-                use std::fmt::Write;
-                // Writing to a String cannot fail.
-                let _ = write!(digits, "{byte:02x}");
-            }
-            digits
-        }
-    }
 }
 
 /// Positions of the records of a node and id: one without direction, or one each way.

@@ -58,6 +58,7 @@ mod page;
 mod periods;
 mod problem;
 mod quote;
+mod received;
 mod server;
 mod settle;
 mod stream;

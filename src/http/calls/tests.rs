@@ -7,7 +7,7 @@ use crate::call::{Basis, CallType, GroupKey, LegKey, RatedCall, StepMode, StepRu
 use crate::money::Price;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Account, BasisText, CallRow, FlushBatch, Group};
-use crate::time::Micros;
+use crate::time::{Micros, Timestamp};
 
 const CALLS: u64 = 200_000;
 const IN_A_FLUSH: u64 = 50_000;
