@@ -8,7 +8,8 @@ use std::hint::black_box;
 
 use callrated::batch::{Batch, SourceId};
 use callrated::record::Record;
-use callrated::wire::{Decoder, Format, Line, Scratch};
+use callrated::wire::radius;
+use callrated::wire::{Carrier, Decoder, Format, Line, Origin, Scratch};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use serde::Deserialize;
@@ -69,6 +70,64 @@ fn measure<T>(bencher: Bencher<'_, '_>, lines: &[String], work: impl FnMut() -> 
     bencher.counter(ItemsCount::new(lines.len())).counter(bytes).bench_local(work);
 }
 
+/// Kamailio's accounting within syslog.
+fn acc(count: usize) -> Vec<String> {
+    let line = |i: usize| {
+        format!(
+            "<181>Nov 21 22:01:47 kam1 kamailio[812]: ACC: transaction answered: timestamp={};method=INVITE;from_tag=f{i};to_tag=t{i};call_id={i:08x}-7d1c@10.0.0.1;code=200;reason=OK;src_user=+49301234{:05};dst_user=+4411329{:06};src_ip=10.0.0.1",
+            1_795_297_591 + i,
+            i % 100_000,
+            i * 7 % 1_000_000,
+        )
+    };
+    (0..count).map(line).collect()
+}
+
+/// Captured INVITEs in their packets.
+fn hep(count: usize) -> Vec<Vec<u8>> {
+    let packet = |i: usize| {
+        let message = format!(
+            "INVITE sip:+4411329{:06}@h SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK324a.{i}\r\nVia: SIP/2.0/UDP 127.0.0.1:5080;branch=z9hG4bK-4264-1-0\r\nFrom: \"Alice A\" <sip:+49301234{:05}@h>;tag=f{i}\r\nTo: <sip:b@h>\r\nCall-ID: {i:08x}@h\r\nCSeq: 1 INVITE\r\nContact: <sip:a@h>\r\nMax-Forwards: 69\r\nContent-Type: application/sdp\r\nContent-Length: 129\r\n\r\nv=0\r\n",
+            i * 7 % 1_000_000,
+            i % 100_000,
+        );
+        let mut packet = b"HEP3\0\0\0\0\0\x09\0\x0a\x6b\x02\x11\x36\0\0\0\x0f".to_vec();
+        packet.extend((message.len() as u16 + 6).to_be_bytes());
+        packet.extend(message.bytes());
+        let length = packet.len() as u16;
+        packet[4..6].copy_from_slice(&length.to_be_bytes());
+        packet
+    };
+    (0..count).map(packet).collect()
+}
+
+#[divan::bench]
+fn syslog_acc(bencher: Bencher<'_, '_>) {
+    let lines: Vec<Vec<u8>> = acc(count()).into_iter().map(String::into_bytes).collect();
+    carried(bencher, lines, Carrier::Syslog { host_is_node: true });
+}
+
+#[divan::bench]
+fn hep_invite(bencher: Bencher<'_, '_>) {
+    carried(bencher, hep(count()), Carrier::Hep { key: None });
+}
+
+fn carried(bencher: Bencher<'_, '_>, messages: Vec<Vec<u8>>, carrier: Carrier) {
+    let mut scratch = Scratch::default();
+    let size = BytesCount::new(messages.iter().map(Vec::len).sum::<usize>());
+    bencher.counter(ItemsCount::new(messages.len())).counter(size).bench_local(|| {
+        let mut decoder = Decoder::carried(&Format::Auto, &Origin::new("bench"), carrier.clone());
+        let mut sum = 0;
+        for message in &messages {
+            match decoder.decode(message, &mut scratch) {
+                Ok(Line::Piece(piece)) => sum += piece.record.destination.len(),
+                other => panic!("{other:?}"),
+            }
+        }
+        black_box(sum)
+    });
+}
+
 fn hash(lines: &[String], format: Format) -> u64 {
     let mut hasher = Xxh3::new();
     let mut canonical = Vec::new();
@@ -97,6 +156,65 @@ fn json_decode(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn csv_decode(bencher: Bencher<'_, '_>) {
     decode(bencher, csv(count()), Format::Csv);
+}
+
+/// Stops of a Cisco gateway, the longest packets there are in the trade: some 590 bytes, three times as text.
+#[divan::bench]
+fn radius_decode(bencher: Bencher<'_, '_>) {
+    let packets: Vec<Vec<u8>> = (0..count()).map(cisco_stop).collect();
+    let bytes = BytesCount::new(packets.iter().map(Vec::len).sum::<usize>());
+    let (reading, mut scratch) = (radius::Reading::default(), Scratch::default());
+    bencher.counter(ItemsCount::new(packets.len())).counter(bytes).bench_local(|| {
+        let mut sum = 0;
+        for packet in packets.iter().filter_map(|bytes| radius::Packet::read(bytes)) {
+            if let Ok(Line::Piece(piece)) = radius::decode(&packet, &reading, None, &mut scratch) {
+                sum += black_box(piece).record.duration.map_or(0, |d| d.0);
+            }
+        }
+        sum
+    });
+}
+
+/// The same with the signature, as the door asks for it.
+#[divan::bench]
+fn radius_verify(bencher: Bencher<'_, '_>) {
+    let packets: Vec<Vec<u8>> = (0..count()).map(cisco_stop).collect();
+    bencher.counter(ItemsCount::new(packets.len())).bench_local(|| {
+        let read = packets.iter().filter_map(|bytes| radius::Packet::read(bytes));
+        read.filter(|packet| radius::sign::is_genuine(packet, b"secret")).count()
+    });
+}
+
+fn cisco_stop(i: usize) -> Vec<u8> {
+    let mut packet = vec![radius::ACCOUNTING_REQUEST, i as u8, 0, 0];
+    packet.resize(20, 0);
+    let mut put = |kind: u8, value: &[u8]| {
+        packet.extend_from_slice(&[kind, value.len() as u8 + 2]);
+        packet.extend_from_slice(value);
+    };
+    put(40, &2u32.to_be_bytes());
+    put(44, format!("{i:08X}").as_bytes());
+    put(4, &[192, 0, 2, 7]);
+    put(31, format!("+49301234{:05}", i % 100_000).as_bytes());
+    put(30, format!("00441132{:06}", i * 7 % 1_000_000).as_bytes());
+    put(46, &61u32.to_be_bytes());
+    put(55, &1_795_297_061u32.to_be_bytes());
+    for (kind, value) in [
+        (24, format!("h323-conf-id={i:08X} 00112233 44556677 8899AABB")),
+        (26, "h323-call-origin=answer".to_owned()),
+        (27, "h323-call-type=VoIP".to_owned()),
+        (25, format!("h323-setup-time=*21:36:36.{:03} UTC Sat Nov 21 2026", i % 1000)),
+        (28, format!("h323-connect-time=*21:36:40.{:03} UTC Sat Nov 21 2026", i % 1000)),
+        (29, format!("h323-disconnect-time=*21:37:{:02}.456 UTC Sat Nov 21 2026", i % 60)),
+        (30, "h323-disconnect-cause=10".to_owned()),
+        (1, "h323-ivr-out=accountcode:acct-42".to_owned()),
+    ] {
+        let mut inside = vec![0, 0, 0, 9, kind, value.len() as u8 + 2];
+        inside.extend_from_slice(value.as_bytes());
+        put(26, &inside);
+    }
+    radius::sign::sign_request(&mut packet, b"secret");
+    packet
 }
 
 #[divan::bench]

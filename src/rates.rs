@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use crate::directory;
 use crate::nearest::did_you_mean;
 use crate::tariff::findings::FINDINGS_MAX;
+use crate::tariff::judge::{self, DeckRemarks, Kind};
+use crate::tariff::supplier::mapping::Mapping;
 use crate::tariff::{self, Compiled, Finding, RatesText, Severity, Tariff};
 
 /// Both images of a folder, and what was noticed on the way.
@@ -109,6 +111,18 @@ impl RatesFolder {
 }
 
 impl RatesFolder {
+    /// What is likely to be wrong in decks that can be read. `accepted` kinds only warn, and those that a supplier's
+    /// mapping, `suppliers/NAME.toml`, accepts for its deck.
+    pub fn judge(&self, accepted: &[Kind]) -> Vec<DeckRemarks> {
+        let kinds = |deck: &str| {
+            let kept = std::fs::read_to_string(self.folder.join("suppliers").join(format!("{deck}.toml")));
+            let mapping = kept.ok().and_then(|text| Mapping::parse(&text).ok()).unwrap_or_default();
+            let named = mapping.accept.iter().filter_map(|name| Kind::named(name).ok());
+            named.chain(accepted.iter().copied()).collect()
+        };
+        judge::folder(&self.text, &kinds)
+    }
+
     /// The numbers of accounts as E.164, each with the country of its first owner, in the order of numbers.
     pub fn numbers(&self) -> Vec<(String, String)> {
         let owned = directory::owned(&self.accounts, &self.numbers).into_iter();

@@ -323,8 +323,7 @@ fn what_is_imported_is_what_usage_and_calls_add_up_to() {
     lines.push("no record".to_owned());
     place.write("old.json", lines.join("\n"));
     let imported = place.run(&["import", "old.json", "--json"]).code(1);
-    let expected =
-        r#"{"received":204,"refused":1,"unanswered":29,"duplicate":1,"conflict":1,"suspended":1,"resolved":171}"#;
+    let expected = r#"{"received":204,"refused":1,"unanswered":29,"duplicate":1,"conflict":1,"suspended":1,"resolved":171,"parts":0}"#;
     assert_eq!(imported.out().lines().last(), Some(expected));
     assert!(imported.err().contains("old.json:204: refused: "), "{}", imported.err());
 
@@ -395,7 +394,7 @@ fn an_interrupted_import_goes_on_where_it_stopped() {
     assert!(second.err().contains("going on behind line"), "{}", second.err());
     // Both runs together, each record once: nothing was sent twice, nothing was left out.
     let expected = format!(
-        r#"{{"received":{count},"refused":0,"unanswered":0,"duplicate":0,"conflict":0,"suspended":0,"resolved":{count}}}"#
+        r#"{{"received":{count},"refused":0,"unanswered":0,"duplicate":0,"conflict":0,"suspended":0,"resolved":{count},"parts":0}}"#
     );
     assert_eq!(second.out().lines().last(), Some(expected.as_str()));
     assert!(!place.path("data/imports.json").exists());
@@ -455,7 +454,7 @@ fn with_a_daemon_at_work_the_same_commands_give_the_same() {
     let imported = place.json(&["import", "old.json", "--json"]);
     assert_eq!(
         imported,
-        json!({ "received": 700, "refused": 0, "unanswered": 100, "duplicate": 0, "conflict": 0, "suspended": 0, "resolved": 600 })
+        json!({ "received": 700, "refused": 0, "unanswered": 100, "duplicate": 0, "conflict": 0, "suspended": 0, "resolved": 600, "parts": 0 })
     );
     let sent = Ended::of(&["send"], sending.wait_with_output().unwrap()).code(0).last_json();
     assert_eq!(sent["durable"], 3000);

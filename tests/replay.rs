@@ -308,7 +308,7 @@ fn the_longest_delay_of_a_sync_is_a_bound() {
 fn durations_that_differ_are_counted() {
     let place = Place::new("0.01");
     let daemon = place.start(NEVER, &[]);
-    let answer = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() - 3600).unwrap();
+    let answer: jiff::Timestamp = from_now(-3600).parse().unwrap();
     let after = |millis: i64| (answer + jiff::SignedDuration::from_millis(millis)).to_string();
     let lines: Vec<String> = [Some(60_000), Some(62_000), Some(62_001), Some(57_999), None]
         .into_iter()

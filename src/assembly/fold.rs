@@ -129,6 +129,7 @@ fn merged<'a>(pieces: &[Option<&Piece<'a>>], answer: Option<&Piece<'a>>, end: Op
         end: ended,
         duration,
         seq: end.and_then(|end| end.record.seq),
+        // Of the piece that says when it was answered.
         fold: records().find(|record| record.answer.is_some()).and_then(|record| record.fold),
         raw: b"",
     }

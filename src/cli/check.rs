@@ -6,11 +6,13 @@ use bytes::Bytes;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::deck_import::report;
 use super::out::{self, Paint};
 use crate::config::{Config, ConfigError};
 use crate::directory::Directory;
 use crate::exit::Exit;
 use crate::rates::{self, RatesError, RatesFolder};
+use crate::tariff::judge::{DeckRemarks, Kind, Remark};
 use crate::tariff::{Finding, Severity, Tariff};
 
 /// Validate configuration, plans, decks, accounts and numbers.
@@ -23,6 +25,12 @@ pub struct CheckArguments {
     /// A rates folder other than the configured one.
     #[arg(long, value_name = "DIR")]
     rates: Option<PathBuf>,
+    /// Kind of error in decks that is known to be right, such as lost_point. May be repeated.
+    #[arg(long, value_name = "KIND")]
+    accept: Vec<String>,
+    /// Name every doubtful row of a deck, not only the first of each kind.
+    #[arg(long)]
+    all: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -42,34 +50,49 @@ struct Summary {
 }
 
 pub(super) fn run(config: Option<&Path>, arguments: CheckArguments) -> Result<(), Exit> {
-    let (findings, summary) = match Config::load(config) {
+    let accepted = super::deck_import::kinds(&arguments.accept)?;
+    let (mut findings, summary, judged) = match Config::load(config) {
         Ok(config) => {
             let folder = arguments.rates.unwrap_or(config.rates_dir);
-            folder_checked(&folder)
+            folder_checked(&folder, &accepted)
         }
-        Err(error) => (vec![config_finding(&error)], None),
+        Err(error) => (vec![config_finding(&error)], None, Vec::new()),
     };
-    let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
-    let warnings = findings.len() - errors;
+    findings.retain(|f| !said_twice(f, &judged));
+    let remarks = || judged.iter().flat_map(|file| &file.remarks);
+    let severities = || findings.iter().map(|f| f.severity).chain(remarks().map(|r| r.severity));
+    let errors = severities().filter(|s| *s == Severity::Error).count();
+    let warnings = severities().count() - errors;
     if arguments.json {
-        out::json(&as_json(&findings, summary.as_ref(), errors, warnings))?;
+        out::json(&as_json(&findings, &judged, summary.as_ref(), errors, warnings))?;
     } else {
         for finding in &findings {
             out::line(&coloured(finding))?;
+        }
+        for file in &judged {
+            report::lines(&file.file, &file.remarks, arguments.all).iter().try_for_each(|line| out::line(line))?;
         }
         out::line(&sentence(summary.as_ref(), errors, warnings))?;
     }
     if errors > 0 { Err(Exit { code: 1, message: String::new() }) } else { Ok(()) }
 }
 
-fn folder_checked(folder: &Path) -> (Vec<Finding>, Option<Summary>) {
-    let compiled = match RatesFolder::read(folder).and_then(|folder| folder.compile()) {
-        Ok(compiled) => compiled,
-        Err(RatesError::Wrong { findings, .. }) => return (findings, None),
+/// The judge says what the reader warned of, and more exactly.
+pub(super) fn said_twice(finding: &Finding, judged: &[DeckRemarks]) -> bool {
+    let doubt = |r: &Remark| matches!(r.kind, Kind::LostPoint | Kind::RuinedCode) && r.line == finding.line;
+    let file = || judged.iter().filter(|d| d.file == finding.file);
+    finding.severity == Severity::Warning && file().any(|d| d.remarks.iter().any(doubt))
+}
+
+fn folder_checked(folder: &Path, accepted: &[Kind]) -> (Vec<Finding>, Option<Summary>, Vec<DeckRemarks>) {
+    let read = RatesFolder::read(folder).and_then(|folder| Ok((folder.compile()?, folder.judge(accepted))));
+    let (compiled, judged) = match read {
+        Ok(both) => both,
+        Err(RatesError::Wrong { findings, .. }) => return (findings, None, Vec::new()),
         Err(RatesError::Unreadable { folder, file, source }) => {
             let message = format!("cannot be read: {source}");
             let hint = format!("the rates folder is {}", folder.display());
-            return (vec![whole_file(file, message, hint)], None);
+            return (vec![whole_file(file, message, hint)], None, Vec::new());
         }
     };
     let mut summary = Summary { rows: compiled.tariff.rows, prefixes: compiled.tariff.prefixes, ..Summary::default() };
@@ -83,7 +106,7 @@ fn folder_checked(folder: &Path) -> (Vec<Finding>, Option<Summary>) {
         summary.numbers = directory.numbers();
         summary.directory = format!("blake3:{}", directory.digest());
     }
-    (compiled.findings, Some(summary))
+    (compiled.findings, Some(summary), judged)
 }
 
 /// The configuration's message with the place that it names taken out of it.
@@ -140,8 +163,16 @@ fn sentence(summary: Option<&Summary>, errors: usize, warnings: usize) -> String
     )
 }
 
-fn as_json(findings: &[Finding], summary: Option<&Summary>, errors: usize, warnings: usize) -> Value {
+fn as_json(
+    findings: &[Finding],
+    judged: &[DeckRemarks],
+    summary: Option<&Summary>,
+    errors: usize,
+    warnings: usize,
+) -> Value {
+    let decks: Vec<Value> = judged.iter().map(|file| json!({ "file": file.file, "remarks": file.remarks })).collect();
     json!({
+        "decks": decks,
         "errors": errors,
         "warnings": warnings,
         "findings": findings,

@@ -16,6 +16,7 @@ mod backup;
 mod calls;
 mod check;
 mod client;
+mod deck_import;
 mod explain;
 mod import;
 mod journal;

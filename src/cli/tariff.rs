@@ -6,6 +6,8 @@ use bytes::Bytes;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::check::said_twice;
+use super::deck_import::report;
 use super::out;
 use super::usage::this_moment;
 use crate::config::Config;
@@ -15,7 +17,8 @@ use crate::money::Money;
 use crate::number::Number;
 use crate::os::clock::Clock;
 use crate::rates::{self, RatesError, RatesFolder};
-use crate::tariff::{Allowance, Overage, Plan, PlanId, Row, Side, Tariff};
+use crate::tariff::judge::{DeckRemarks, Kind};
+use crate::tariff::{Allowance, Overage, Plan, PlanId, Row, Severity, Side, Tariff};
 use crate::time::{Timestamp, parse_rfc3339};
 
 /// Compile the rates folder, or look into it. Puts nothing in force.
@@ -36,10 +39,18 @@ enum What {
         /// Write the tariff's image to this file.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Kind of error in decks that is known to be right, such as lost_point. May be repeated.
+        #[arg(long, value_name = "KIND")]
+        accept: Vec<String>,
+        /// Name every doubtful row of a deck, not only the first of each kind.
+        #[arg(long)]
+        all: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
+    #[allow(missing_docs)]
+    Import(super::deck_import::DeckImportArguments),
     /// Show plans, decks, and which row prices a number.
     #[command(
         after_help = "Examples:\n  callrated tariff show\n  callrated tariff show de-business --number +551198765432 --at 2026-10-05T09:00:00Z"
@@ -64,7 +75,11 @@ enum What {
 
 pub(super) fn run(config: &Config, arguments: TariffArguments) -> Result<(), Exit> {
     match arguments.what {
-        What::Compile { out, json } => compile(&config.rates_dir, out.as_deref(), json),
+        What::Compile { out, accept, all, json } => {
+            let judged = judged(&config.rates_dir, &super::deck_import::kinds(&accept)?, all)?;
+            compile(&config.rates_dir, out.as_deref(), &judged, json)
+        }
+        What::Import(arguments) => super::deck_import::run(&config.rates_dir, arguments),
         What::Show { plan, number, at, image, json } => {
             let tariff = match image {
                 Some(file) => opened(&file)?,
@@ -97,7 +112,24 @@ pub(super) fn compiled(folder: &Path) -> Result<rates::CompiledRates, Exit> {
     })
 }
 
-fn compile(folder: &Path, file: Option<&Path>, json: bool) -> Result<(), Exit> {
+/// What the judge says of the folder's decks, on standard error; errors end here. A folder that does not compile is left
+/// to the compiler, which says why.
+fn judged(folder: &Path, accepted: &[Kind], all: bool) -> Result<Vec<DeckRemarks>, Exit> {
+    let Ok(read) = RatesFolder::read(folder) else { return Ok(Vec::new()) };
+    let judged = read.judge(accepted);
+    for file in &judged {
+        report::lines(&file.file, &file.remarks, all).iter().for_each(|line| eprintln!("{line}"));
+    }
+    let errors = judged.iter().flat_map(|f| &f.remarks).filter(|r| r.severity == Severity::Error).count();
+    if errors > 0 {
+        return Err(Exit::faults(format!(
+            "{errors} error(s) in decks; --accept KIND takes a kind that is known to be right"
+        )));
+    }
+    Ok(judged)
+}
+
+fn compile(folder: &Path, file: Option<&Path>, judged: &[DeckRemarks], json: bool) -> Result<(), Exit> {
     let clock = Clock::wall();
     let begun = clock.running();
     let compiled = compiled(folder)?;
@@ -121,11 +153,11 @@ fn compile(folder: &Path, file: Option<&Path>, json: bool) -> Result<(), Exit> {
             "directory_bytes": compiled.directory.len(),
             "accounts": directory.accounts(),
             "numbers": directory.numbers(),
-            "warnings": compiled.findings.len(),
+            "warnings": compiled.findings.len() + judged.iter().map(|f| f.remarks.len()).sum::<usize>(),
             "milliseconds": milliseconds,
         }));
     }
-    for finding in &compiled.findings {
+    for finding in compiled.findings.iter().filter(|f| !said_twice(f, judged)) {
         eprintln!("{}", rates::describe(finding));
     }
     let n = out::grouped;

@@ -103,7 +103,7 @@ async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut Joi
         (Protocol::Radius, _) => {
             let bound = udp::bind(listen).map_err(taken)?;
             let clients = match &listen.radius {
-                Some(radius) => Clients::open(radius, &listen.allow).map_err(Exit::environment)?,
+                Some(radius) => Clients::open(&door.name, radius, &listen.allow).map_err(Exit::environment)?,
                 // A listener of this protocol has been checked to have it.
                 None => return Err(Exit::environment("a RADIUS listener without its settings")),
             };

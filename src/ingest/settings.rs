@@ -29,12 +29,12 @@ pub enum Protocol {
     Udp,
     /// Lines in a stream, with a dialogue for those who ask.
     Tcp,
-    /// Accounting packets (RFC 2866) in datagrams, answered once they are safe.
-    Radius,
     /// Syslog messages, in datagrams and streams.
     Syslog,
     /// Packets of SIP capture agents (HEPv3), in datagrams and streams.
     Hep,
+    /// Accounting packets (RFC 2866) in datagrams, answered once they are safe.
+    Radius,
 }
 
 /// Over what syslog and HEP arrive.
@@ -56,9 +56,9 @@ impl Protocol {
         match self {
             Protocol::Udp => "udp",
             Protocol::Tcp => "tcp",
-            Protocol::Radius => "radius",
             Protocol::Syslog => "syslog",
             Protocol::Hep => "hep",
+            Protocol::Radius => "radius",
         }
     }
 
@@ -66,9 +66,9 @@ impl Protocol {
     const fn port(self) -> u16 {
         match self {
             Protocol::Udp | Protocol::Tcp => 7070,
-            Protocol::Radius => 1813,
             Protocol::Syslog => 514,
             Protocol::Hep => 9060,
+            Protocol::Radius => 1813,
         }
     }
 }
@@ -77,9 +77,9 @@ impl Protocol {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListenSettings {
-    /// `udp`, `tcp`, `radius`, `syslog` or `hep`.
+    /// `udp`, `tcp`, `syslog`, `hep` or `radius`.
     pub protocol: Protocol,
-    /// Address and port; 127.0.0.1, and 7070, for RADIUS 1813, for syslog 514, for HEP 9060.
+    /// Address and port; 127.0.0.1, and 7070, for syslog 514, for HEP 9060, for RADIUS 1813.
     #[serde(default)]
     pub address: Option<SocketAddr>,
     /// `udp`, `tcp` or `both` for syslog and HEP; both.
@@ -156,9 +156,6 @@ pub enum BadListen {
     /// Columns without rows.
     #[error("columns are for format = \"csv\"")]
     ColumnsWithoutCsv,
-    /// RADIUS.
-    #[error(transparent)]
-    Radius(#[from] BadRadius),
     /// Titles that lack a column.
     #[error(
         "columns: write the device's title row, such as \"SBCReportType|SIPCallId|Orig|SrcURI|DstURI|…\", with SetupTime, ConnectTime and ReleaseTime"
@@ -167,6 +164,9 @@ pub enum BadListen {
     /// A key that means nothing there.
     #[error("{0} is for protocol = {1}")]
     Misplaced(&'static str, &'static str),
+    /// RADIUS.
+    #[error(transparent)]
+    Radius(#[from] BadRadius),
     /// Not a country.
     #[error("country {0:?} is not an ISO 3166 code such as \"DE\"")]
     Country(String),
@@ -226,12 +226,12 @@ impl ListenSettings {
         ListenSettings {
             protocol,
             address: None,
-            secret: None,
-            clients: Vec::new(),
-            radius: None,
             transport: None,
             talk_includes_ringing: None,
             key: None,
+            secret: None,
+            clients: Vec::new(),
+            radius: None,
             format: None,
             columns: None,
             node: None,
@@ -260,7 +260,6 @@ impl ListenSettings {
             Protocol::Syslog => Cut::Syslog,
             Protocol::Hep => Cut::Hep,
             Protocol::Tcp if format.framing() == Framing::Json => Cut::Values,
-            // Packets have a door of their own, which does not cut.
             Protocol::Udp | Protocol::Tcp | Protocol::Radius => Cut::Lines,
         };
         let lines = matches!(cut, Cut::Lines | Cut::Values);

@@ -5,10 +5,12 @@ use std::sync::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
-use crate::batch::{FRAME_HEAD, entries};
+use crate::batch::{EntryKind, FRAME_HEAD, entries};
+use crate::piece::Piece;
 use crate::record::Record;
 
 mod http;
+mod radius;
 mod tcp;
 mod udp;
 
@@ -52,6 +54,17 @@ pub(super) async fn sequencer(
                 taken.received += u64::from(received);
                 taken.refused += u64::from(refused);
                 for entry in entries(&bytes, Position(0)) {
+                    if entry.kind != EntryKind::Record as u8 {
+                        let kind = EntryKind::from_byte(entry.kind).unwrap();
+                        taken.ids.push(match (kind, Piece::decode(entry.payload)) {
+                            (EntryKind::Piece, Ok(piece)) => {
+                                let text = |t: &[u8]| String::from_utf8_lossy(t).into_owned();
+                                format!("{:?} {}/{}", piece.step, text(piece.record.node), text(piece.record.id))
+                            }
+                            _ => format!("{kind:?}"),
+                        });
+                        continue;
+                    }
                     let record = Record::decode(entry.payload).unwrap();
                     let text = |t: &[u8]| String::from_utf8(t.to_vec()).unwrap();
                     taken.ids.push(format!("{}/{}", text(record.node), text(record.id)));

@@ -16,6 +16,7 @@ use crate::call::SuspenseReason;
 use crate::entry::SourceProfile;
 use crate::identity::Key;
 use crate::piece::{Piece, Step};
+use crate::rating;
 use crate::record::Record;
 use crate::time::Timestamp;
 
@@ -108,6 +109,7 @@ impl Resolver {
         }
         let bytes = wholes.bytes.get(at..).unwrap_or_default();
         let record = Record::decode(bytes).map_err(|e| ResolverError::Entry(position, e.to_string()))?;
+        self.tally.differ += u64::from(rating::durations_differ(&record));
         self.keys.push(Key { identity: record.identity(), content: record.content(), position });
         wholes.claims.push(Claim { at, length: bytes.len() });
         self.tally.gathered.assembled.push(AssembledCall { position, pieces: over.pieces });
@@ -124,6 +126,8 @@ impl Resolver {
         if wholes.claims.is_empty() {
             return Ok(());
         }
+        // What was resolved from the journal's frame goes with that frame.
+        self.hand_over(frame);
         let bytes = Bytes::from(std::mem::take(&mut wholes.bytes));
         let frame = Frame { position: frame.position, bytes };
         self.settle(&frame, head, &mut wholes.claims)?;

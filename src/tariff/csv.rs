@@ -91,6 +91,15 @@ impl<'a> Rows<'a> {
         rows
     }
 
+    /// With a separator that is known; a line `sep=…` is passed over.
+    pub fn separated(text: &'a str, separator: u8) -> Rows<'a> {
+        let mut rows = Rows { text, at: 0, line: 1, line_start: 0, separator };
+        if text.starts_with("sep=") && text.lines().next().is_some_and(|l| l.trim_end().len() == 5) {
+            rows.skip_line();
+        }
+        rows
+    }
+
     /// What stands between fields.
     pub fn separator(&self) -> u8 {
         self.separator

@@ -11,11 +11,13 @@ mod csv;
 pub mod deck;
 pub mod findings;
 mod image;
+pub mod judge;
 mod lookup;
 mod open;
 pub mod plans;
 mod prefixes;
 pub mod steps;
+pub mod supplier;
 #[cfg(test)]
 mod tests;
 mod toml_cells;

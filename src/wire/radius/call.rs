@@ -37,6 +37,10 @@ const ON: u32 = 7;
 const OFF: u32 = 8;
 const FAILED: u32 = 15;
 
+/// Sip-Method as Kamailio and OpenSIPS number it.
+const INVITE: u32 = 1;
+const BYE: u32 = 8;
+
 /// Says what a packet means; `client` sent it. Text that stands in it plainly is handed out as slices of it.
 pub fn decode<'a>(
     packet: &Packet<'a>,
@@ -48,6 +52,10 @@ pub fn decode<'a>(
     let status = said.status.ok_or(Refusal::Radius("it has no Acct-Status-Type"))?;
     if !matches!(status, START | STOP | INTERIM | ON | OFF | FAILED) {
         // Tunnels and links of tunnels: no calls.
+        return Ok(Line::Skipped(Skip::NotACall));
+    }
+    if is_sip(&said) && said.sip_method.is_some_and(|method| !matches!(method, INVITE | BYE)) {
+        // A CANCEL is told as a Stop; the 487 to its INVITE is told too, and is the call's.
         return Ok(Line::Skipped(Skip::NotACall));
     }
     let text = &mut scratch.text;

@@ -1,0 +1,105 @@
+//! Judges what decks leave out of the numbering plan: countries, mobile numbers, and premium numbers that a row for
+//! ordinary ones would price.
+//!
+//! Does not know single rows' faults.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Kind, Remarks, World, rate};
+use crate::money::Money;
+use crate::number::prefix::lexicographic;
+use crate::number::{Country, Number, NumberKind};
+use crate::tariff::deck::{Deck, DeckRow};
+
+/// Decks of so many countries are meant for the whole world.
+const WORLD_COUNTRIES: usize = 30;
+/// Prefixes named in one remark.
+const NAMED: usize = 5;
+
+/// All rows of several decks in the order of prefixes.
+struct Rows<'a>(Vec<(Number, &'a Deck, &'a DeckRow)>);
+
+impl<'a> Rows<'a> {
+    /// The longest row for numbers that begin so.
+    fn over(&self, prefix: Number) -> Option<(Number, &'a Deck, &'a DeckRow)> {
+        (1..=prefix.len()).rev().find_map(|n| {
+            let front = lexicographic(prefix.prefix(n));
+            self.0.binary_search_by_key(&front, |(p, ..)| lexicographic(*p)).ok().and_then(|i| self.0.get(i).copied())
+        })
+    }
+
+    /// Whether there is a row for some of the numbers that begin so.
+    fn within(&self, prefix: Number) -> bool {
+        let from = self.0.partition_point(|(p, ..)| lexicographic(*p) < lexicographic(prefix));
+        self.0.get(from).is_some_and(|(p, ..)| p.starts_with(prefix))
+    }
+}
+
+/// What was found for a country.
+#[derive(Default)]
+struct Found {
+    covered: bool,
+    ordinary: bool,
+    mobile: Vec<Number>,
+    premium: Vec<Number>,
+}
+
+pub(super) fn judge(decks: &[&Deck], world: &World<'_>, elsewhere: &[Country], remarks: &mut Remarks) {
+    let mut rows: Vec<_> = decks.iter().flat_map(|d| d.rows.iter().map(move |row| (row.prefix, *d, row))).collect();
+    rows.sort_by_key(|(prefix, ..)| lexicographic(*prefix));
+    let rows = Rows(rows);
+    let mut countries: BTreeMap<Country, Found> = BTreeMap::new();
+    // Whether a row prices ordinary numbers, by its prefix.
+    let mut prices_ordinary: BTreeMap<Number, bool> = BTreeMap::new();
+    for row in world.plan.iter().filter(|row| !elsewhere.contains(&row.country)) {
+        let found = countries.entry(row.country).or_default();
+        let over = rows.over(row.prefix);
+        let covered = over.is_some() || rows.within(row.prefix);
+        found.covered |= covered;
+        let ordinary = |kind| matches!(kind, NumberKind::Fixed | NumberKind::Mobile | NumberKind::FixedOrMobile);
+        found.ordinary |= covered && ordinary(row.kind);
+        match row.kind {
+            NumberKind::Mobile | NumberKind::FixedOrMobile if !covered => found.mobile.push(row.prefix),
+            NumberKind::Premium if !rows.within(row.prefix) => {
+                let Some((prefix, ..)) = over else { continue };
+                let inherits = *prices_ordinary.entry(prefix).or_insert_with(|| {
+                    prefix.len() < row.prefix.len() && world.below(prefix).any(|r| ordinary(r.kind))
+                });
+                if inherits {
+                    found.premium.push(row.prefix);
+                }
+            }
+            _ => {}
+        }
+    }
+    let named = |prefixes: &[Number]| {
+        let first: Vec<String> = prefixes.iter().take(NAMED).map(Number::to_string).collect();
+        let more = prefixes.len().saturating_sub(NAMED);
+        if more > 0 { format!("{} and {more} more", first.join(", ")) } else { first.join(", ") }
+    };
+    let none: Vec<String> = countries.iter().filter(|(_, f)| !f.covered).map(|(c, _)| c.to_string()).collect();
+    if countries.len() - none.len() >= WORLD_COUNTRIES && !none.is_empty() {
+        let message = format!("no row for {} countries and networks: {}", none.len(), none.join(", "));
+        remarks.push(Kind::NoCountry, None, message, "calls there will wait in suspense as no_rate");
+    }
+    for (country, found) in &countries {
+        // A deck of special services alone leaves ordinary numbers to others.
+        if found.ordinary && !found.mobile.is_empty() {
+            let message = format!("{country}: mobile numbers without a row: {}", named(&found.mobile));
+            remarks.push(Kind::NoMobile, None, message, "calls there will wait in suspense as no_rate");
+        }
+        let distinct: Vec<Number> = found.premium.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        if let Some(first) = distinct.first()
+            && let Some((prefix, deck, row)) = rows.over(*first)
+        {
+            let price = rate(deck, row).unwrap_or(Money::ZERO);
+            let message = format!(
+                "{country}: premium numbers priced as ordinary ones by {prefix} at {price}: {}",
+                named(&distinct)
+            );
+            // With several decks a line would not say in which one.
+            let place = (decks.len() == 1).then_some(row);
+            remarks.push(Kind::PremiumInherits, place, message, "add rows for them, or block them");
+        }
+    }
+}

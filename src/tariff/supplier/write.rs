@@ -1,0 +1,85 @@
+//! Rows of a supplier as a deck of ours: one line for each prefix, in the order of prefixes, so that two weeks' decks
+//! can be laid side by side.
+//!
+//! Does not know where the deck goes.
+
+use super::SupplierRow;
+use crate::money::Money;
+use crate::number::prefix::lexicographic;
+
+/// A deck of ours, and where its lines come from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Written {
+    /// The text of `decks/NAME.csv`.
+    pub text: String,
+    /// Line n + 2 of the text was made from this line of the supplier's file.
+    pub lines: Vec<u32>,
+}
+
+impl Written {
+    /// The supplier's line behind a line of the deck; 0 for the heading and the whole.
+    pub fn source(&self, line: u32) -> u32 {
+        let at = (line as usize).checked_sub(2);
+        at.and_then(|at| self.lines.get(at)).copied().unwrap_or(0)
+    }
+}
+
+type Cell = (&'static str, fn(&SupplierRow) -> String);
+
+fn money(amount: Option<Money>) -> String {
+    amount.map_or_else(String::new, |m| m.to_string())
+}
+
+fn text<T: ToString>(value: Option<T>) -> String {
+    value.map_or_else(String::new, |v| v.to_string())
+}
+
+/// Columns that only decks which need them have.
+const OPTIONAL: [Cell; 10] = [
+    ("connect_fee", |r| money(Some(r.connect_fee).filter(|f| *f != Money::ZERO))),
+    ("initial", |r| text(r.initial)),
+    ("increment", |r| text(r.increment)),
+    ("minimum", |r| text(r.minimum)),
+    ("free_below", |r| text(r.free_below)),
+    ("minimum_cost", |r| money(r.minimum_cost)),
+    ("maximum_cost", |r| money(r.maximum_cost)),
+    ("valid_from", |r| text(r.from)),
+    ("valid_to", |r| text(r.to)),
+    ("blocked", |r| if r.blocked { "true".to_owned() } else { String::new() }),
+];
+
+/// Writes the rows.
+pub fn deck(rows: &[SupplierRow]) -> Written {
+    let columns: Vec<Cell> =
+        OPTIONAL.into_iter().filter(|(_, cell)| rows.iter().any(|r| !cell(r).is_empty())).collect();
+    let mut places: Vec<(u64, Option<super::Day>, usize, usize)> = Vec::with_capacity(rows.len());
+    for (i, row) in rows.iter().enumerate() {
+        places.extend(row.prefixes.iter().enumerate().map(|(p, prefix)| (lexicographic(*prefix), row.from, i, p)));
+    }
+    places.sort_unstable();
+    let mut out = String::from("prefix,destination,rate");
+    columns.iter().for_each(|(name, _)| {
+        out.push(',');
+        out.push_str(name);
+    });
+    out.push('\n');
+    let mut lines = Vec::with_capacity(places.len());
+    for (_, _, i, p) in places {
+        let Some((row, prefix)) = rows.get(i).and_then(|row| Some((row, row.prefixes.get(p)?))) else { continue };
+        lines.push(row.line);
+        out.push_str(&format!("{prefix},{},{}", quoted(&row.destination), row.rate));
+        for (_, cell) in &columns {
+            out.push(',');
+            out.push_str(&cell(row));
+        }
+        out.push('\n');
+    }
+    Written { text: out, lines }
+}
+
+/// A destination as a cell: without line ends, in quotes where it needs them.
+fn quoted(name: &str) -> String {
+    let flat: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let flat = flat.trim();
+    if flat.contains([',', '"', ';', '\t']) { format!("\"{}\"", flat.replace('"', "\"\"")) } else { flat.to_owned() }
+}

@@ -1,0 +1,196 @@
+//! Suppliers' decks through the built program, and every real deck at the desk.
+//!
+//! `CALLRATED_DECKS` names a folder of decks, each a `.csv` or `.csv.gz`. Each is understood, written as a deck of ours and
+//! judged; how many findings of each kind there are is compared with the snapshot, and with `--nocapture` the time is
+//! printed. Without the variable it says that it was skipped: real decks have owners, so none is in this repository.
+
+// A test from outside measures the world, so it asks the world for the time.
+#![allow(clippy::disallowed_methods)]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Instant;
+
+use callrated::number::classify;
+use callrated::number::countries::Countries;
+use callrated::tariff::findings::Findings;
+use callrated::tariff::judge::{self, World};
+use callrated::tariff::supplier::mapping::Mapping;
+use callrated::tariff::supplier::{table, understand, write};
+use callrated::tariff::{Severity, deck};
+use callrated::time::Zone;
+use serde_json::Value;
+
+fn shipped(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("rates").join(file)
+}
+
+fn data(file: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/decks").join(file).display().to_string()
+}
+
+/// A folder with the numbering plan and no deck.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Place {
+        let place = Place(tempfile::tempdir().unwrap());
+        fs::create_dir_all(place.0.path().join("rates/decks")).unwrap();
+        for file in ["countries.toml", "numbering.csv"] {
+            fs::copy(shipped(file), place.0.path().join("rates").join(file)).unwrap();
+        }
+        place
+    }
+
+    fn import(&self, code: i32, arguments: &[&str]) -> Output {
+        let program = env!("CARGO_BIN_EXE_callrated");
+        let mut command = Command::new(program);
+        command.current_dir(self.0.path()).args(["tariff", "import"]).args(arguments);
+        let output = command.output().unwrap();
+        let shown = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{shown}");
+        output
+    }
+
+    fn json(&self, code: i32, arguments: &[&str]) -> Value {
+        let output = self.import(code, &[arguments, &["--json"]].concat());
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.0.path().join(file)).unwrap()
+    }
+
+    fn exists(&self, file: &str) -> bool {
+        self.0.path().join(file).exists()
+    }
+}
+
+#[test]
+fn a_deck_is_shown_first_and_written_when_asked() {
+    let place = Place::new();
+    let file = data("commas.csv");
+    let shown = place.json(0, &[&file, "--as", "example"]);
+    assert!(!place.exists("rates/decks/example.csv"), "nothing is written without being asked");
+    assert_eq!(shown["rows"], 5);
+    assert_eq!(shown["prefixes"], 7);
+    assert_eq!(shown["not_taken"][0]["line"], 9);
+    assert_eq!(shown["text_lines"], serde_json::json!([1, 10]));
+    assert_eq!(shown["prices"]["least"], "0.01");
+    assert_eq!(shown["columns"][1]["taken_for"], "prefix");
+    place.import(0, &[&file, "--as", "example", "--write", "--save-mapping"]);
+    let expected = "prefix,destination,rate,valid_from\n39,Italy,0.0125,2026-06-25\n393,Italy Mobile,0.025,2026-06-05\n\
+                    43,Austria,0.02,2026-06-25\n431,Austria,0.02,2026-06-25\n44,United Kingdom,0.01,2026-06-25\n\
+                    4474,United Kingdom Mobile,0.03,2026-06-25\n4475,United Kingdom Mobile,0.03,2026-06-25\n";
+    assert_eq!(place.read("rates/decks/example.csv"), expected);
+    // The mapping is kept and found again, though the next deck's dates alone would not tell.
+    let mapping = place.read("rates/suppliers/example.toml");
+    assert!(mapping.contains("dates = \"dmy\"") && mapping.contains("decimal = \",\""), "{mapping}");
+    let next = "Destinations;Code;Peak;Off peak;Effective;Comment\nItaly;39;0,0125;0,0125;05/06/2026;\n";
+    fs::write(place.0.path().join("next.csv"), next).unwrap();
+    place.import(1, &["next.csv", "--as", "other"]);
+    place.import(0, &["next.csv", "--as", "example", "--write"]);
+    assert!(place.read("rates/decks/example.csv").contains("39,Italy,0.0125,2026-06-05"));
+}
+
+#[test]
+fn a_workbook_is_read() {
+    let place = Place::new();
+    place.import(0, &[&data("workbook.xlsx"), "--as", "book", "--write"]);
+    let expected = "prefix,destination,rate,initial,increment,valid_from\n1829,Dominican Republic,0.05,60,1,2026-07-01\n\
+                    44,United Kingdom,0.01,60,60,2026-07-01\n447400,United Kingdom Mobile,0.3,30,6,2026-07-01\n\
+                    447401,United Kingdom Mobile,0.3,30,6,2026-07-01\n447402,United Kingdom Mobile,0.3,30,6,2026-07-01\n";
+    assert_eq!(place.read("rates/decks/book.csv"), expected);
+    place.import(1, &[&data("workbook.xlsx"), "--as", "book", "--sheet", "B"]);
+}
+
+#[test]
+fn a_deck_with_an_error_is_refused_whole() {
+    let place = Place::new();
+    let file = data("spoiled.csv");
+    let refused = place.json(1, &[&file, "--as", "bad", "--write", "--save-mapping"]);
+    assert!(!place.exists("rates/decks/bad.csv") && !place.exists("rates/suppliers/bad.toml"));
+    let found: Vec<String> = refused["remarks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|r| r["severity"] == "error")
+        .map(|r| format!("{} {}", r["kind"].as_str().unwrap(), r["line"]))
+        .collect();
+    assert_eq!(found, ["ruined_code 3", "short_code 9", "lost_point 8"]);
+    assert_eq!(refused["findings"], serde_json::json!([]), "what is an error is not warned of as well");
+    let accept = ["ruined-code", "short_code", "lost_point"].map(|kind| ["--accept", kind]).concat();
+    place.import(0, &[&[&*file, "--as", "bad", "--write"], &accept[..]].concat());
+    assert!(place.exists("rates/decks/bad.csv"));
+    place.import(2, &[&file, "--as", "bad", "--accept", "lost_pont"]);
+
+    let unreadable = place.json(1, &[&data("unreadable.csv"), "--as", "worse"]);
+    let lines: Vec<u64> =
+        unreadable["findings"].as_array().unwrap().iter().map(|f| f["line"].as_u64().unwrap()).collect();
+    assert_eq!(lines, [3, 4, 5]);
+}
+
+#[test]
+fn every_real_deck_is_read_and_its_oddities_found() {
+    let Some(folder) = std::env::var_os("CALLRATED_DECKS") else {
+        println!("skipped: CALLRATED_DECKS names no folder of decks");
+        return;
+    };
+    let countries = Countries::parse(&fs::read_to_string(shipped("countries.toml")).unwrap()).unwrap();
+    let plan = classify::parse(&fs::read_to_string(shipped("numbering.csv")).unwrap()).unwrap();
+    let world = World::new(&countries, &plan);
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut report = String::new();
+    for path in files {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let mut bytes = fs::read(&path).unwrap();
+        if name.ends_with(".gz") {
+            let packed = std::mem::take(&mut bytes);
+            flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut bytes).unwrap();
+        } else if !name.ends_with(".csv") {
+            continue;
+        }
+        let begun = Instant::now();
+        // Their collector wrote `USD?` where the source does not state a currency.
+        let mapping = Mapping::parse("ignore = [\"currency\"]\ncurrency = \"USD\"").unwrap();
+        let mut findings = Findings::new(name.clone());
+        let table = table::read(&bytes, None, &mut findings);
+        let supplied = understand(&table, &mapping, &mut findings);
+        writeln!(
+            report,
+            "{name}: {} rows, {} text lines, {} held",
+            supplied.rows.len(),
+            supplied.texts.len(),
+            supplied.held.len()
+        )
+        .unwrap();
+        let understood = begun.elapsed();
+        if !findings.refused() {
+            let written = write::deck(&supplied.rows);
+            let read = deck::read(written.text.as_bytes(), &Zone::UTC, &|_, _| None, &mut findings);
+            let mut remarks = judge::deck(&read, &world, None);
+            remarks.extend(judge::coverage(&[&read], &world, &[]));
+            let (first, counts) = judge::bounded(&remarks, 1);
+            for (kind, severity, count) in counts {
+                let first = first.iter().find(|r| r.kind == kind).unwrap();
+                let message: String = first.message.chars().take(120).collect();
+                writeln!(report, "  {severity:?} {} {count}, first: {message}", kind.name()).unwrap();
+            }
+        }
+        let findings = findings.finish();
+        for severity in [Severity::Error, Severity::Warning] {
+            let mut of: Vec<_> = findings.iter().filter(|f| f.severity == severity).collect();
+            of.sort_by_key(|f| f.line == 0);
+            if let Some(first) = of.first() {
+                writeln!(report, "  reader: {severity:?} {}, first: {}", of.len(), first.message).unwrap();
+            }
+        }
+        println!("{name}: understood in {understood:.2?}, in all {:.2?}", begun.elapsed());
+    }
+    println!("{report}");
+    insta::assert_snapshot!("real_decks", report);
+}
