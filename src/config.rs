@@ -3,13 +3,17 @@
 //!
 //! Does not know what the values are for; and no part knows this module.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::ingest::settings::{Listen, ListenSettings, Protocol};
+use crate::wire::formats::Formats;
+use crate::wire::mapping::settings::MappingSettings;
 
+mod formats;
 mod nearest;
 mod units;
 
@@ -29,6 +33,8 @@ pub struct Config {
     pub shards: usize,
     /// Doors for records.
     pub listeners: Vec<Listen>,
+    /// Formats beside those built in.
+    pub formats: Formats,
     /// Where the API answers.
     pub http_address: SocketAddr,
     /// Tokens of the API; none: only loopback may call.
@@ -79,6 +85,7 @@ struct Raw {
     rates_dir: PathBuf,
     shards: usize,
     listen: Option<Vec<ListenSettings>>,
+    format: BTreeMap<String, MappingSettings>,
     http: RawHttp,
     journal: RawJournal,
     periods: RawPeriods,
@@ -94,6 +101,7 @@ impl Default for Raw {
             rates_dir: "rates".into(),
             shards: 0,
             listen: None,
+            format: BTreeMap::new(),
             http: RawHttp::default(),
             journal: RawJournal::default(),
             periods: RawPeriods::default(),
@@ -184,7 +192,7 @@ impl Config {
             None => default.exists().then_some(default),
         };
         match file {
-            None => Config::check(Raw::default(), None),
+            None => Config::check(Raw::default(), Formats::default(), None),
             Some(file) => {
                 let text = std::fs::read_to_string(file).map_err(|e| ConfigError::Unreadable(file.to_owned(), e))?;
                 Config::parse(&text, Some(file))
@@ -198,10 +206,12 @@ impl Config {
             file: file.unwrap_or(Path::new("(text)")).to_owned(),
             message: with_hint(&e.to_string()),
         })?;
-        Config::check(raw, file)
+        let formats = formats::checked(&raw.format, text)
+            .map_err(|message| ConfigError::Wrong { file: file.unwrap_or(Path::new("(text)")).to_owned(), message })?;
+        Config::check(raw, formats, file)
     }
 
-    fn check(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigError> {
+    fn check(raw: Raw, formats: Formats, file: Option<&Path>) -> Result<Config, ConfigError> {
         let wrong = |message: String| ConfigError::Wrong {
             file: file.unwrap_or(Path::new("built-in defaults")).to_owned(),
             message,
@@ -234,7 +244,10 @@ impl Config {
         let listeners = listen
             .iter()
             .map(|one| {
-                one.check().map_err(|e| wrong(format!("[[listen]] {} {}: {e}", one.protocol.name(), one.address)))
+                one.check(&formats).map_err(|e| {
+                    let hint = formats::hint(&e, &formats);
+                    wrong(format!("[[listen]] {} {}: {e}{hint}", one.protocol.name(), one.address))
+                })
             })
             .collect::<Result<Vec<_>, _>>()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -244,6 +257,7 @@ impl Config {
             rates_dir: base.join(&raw.rates_dir),
             shards: if raw.shards == 0 { cores } else { raw.shards.min(256) },
             listeners,
+            formats,
             http_address,
             tokens: raw.http.tokens.map(|p| base.join(p)),
             metrics_address,

@@ -102,6 +102,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "store",
             "tariff",
             "time",
+            "wire",
         ],
     ),
     ("metrics", &[]),
@@ -112,7 +113,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rates", &["directory", "number", "tariff"]),
     ("traffic", &["ingest", "number", "os", "record", "time", "wire"]),
     // The program: knows everybody; nobody knows it.
-    ("config", &["ingest", "entry", "number", "time"]),
+    ("config", &["ingest", "entry", "number", "time", "wire"]),
     ("os", &["time"]),
 ];
 

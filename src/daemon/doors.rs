@@ -11,6 +11,7 @@ use crate::batch::{Batch, EntryKind, SourceId};
 use crate::config::Config;
 use crate::entry::{MAX_AGE_DAYS, SourceProfile};
 use crate::exit::Exit;
+use crate::http::node;
 use crate::ingest::allow::Allow;
 use crate::ingest::counters::Counters;
 use crate::ingest::settings::{Listen, NODE_DEFAULT, Protocol};
@@ -96,6 +97,10 @@ async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut Joi
         Protocol::Tcp => {
             let socket = TcpListener::bind(listen.address).await.map_err(taken)?;
             tasks.spawn(tcp::serve(socket, door, stop.clone()));
+        }
+        Protocol::Http => {
+            let socket = TcpListener::bind(listen.address).await.map_err(taken)?;
+            tasks.spawn(node::serve(socket, door, stop.clone()));
         }
         Protocol::Udp => {
             let bound = udp::bind(listen).map_err(taken)?;

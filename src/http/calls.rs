@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::details::{self, Columns, Language, Leg};
-use super::{App, Problem, accounts, manners, stream};
+use super::{App, Problem, accounts, import, manners, stream};
 use crate::batch::Position;
 use crate::call::AccountKey;
 use crate::ingest::http as ingest;
@@ -51,17 +51,23 @@ pub(super) struct PostedRefusal {
 /// Send records.
 ///
 /// Answered once they are synced to disk. 503 with `Retry-After` when no more can be taken; records synced before it
-/// stay, and sending the whole body again is safe.
+/// stay, and sending the whole body again is safe. With `format` the body may be of any content type, as nodes write it.
 #[utoipa::path(
-    post, path = "/v1/calls", tag = "records", operation_id = "post_calls",
+    post, path = "/v1/calls", tag = "records", operation_id = "post_calls", params(import::Asked),
     request_body(content(
         (serde_json::Value = "application/x-ndjson"), (serde_json::Value = "application/json"), (String = "text/csv"),
     )),
     responses((status = 200, body = Posted), (status = "default", response = super::openapi::AnyProblem)),
     security(("token" = ["ingest"])),
 )]
-pub(super) async fn post(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
-    ingest::post_calls(&app.post, &headers, body, ingest::BODY_MAX).await
+pub(super) async fn post(
+    State(app): State<App>,
+    Query(asked): Query<import::Asked>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let door = asked.door(&app, &app.post)?;
+    Ok(ingest::post_calls(&door, &headers, body, ingest::BODY_MAX).await)
 }
 
 /// Which calls, and how they are shown.

@@ -42,6 +42,7 @@ use crate::road::Road;
 use crate::store::Store;
 use crate::tariff::Tariff;
 use crate::time::Timestamp;
+use crate::wire::formats::Formats;
 
 mod accounts;
 pub mod auth;
@@ -51,6 +52,7 @@ mod details;
 mod health;
 mod import;
 mod manners;
+pub mod node;
 mod openapi;
 mod page;
 mod periods;
@@ -95,6 +97,8 @@ pub struct Shared {
     pub post: Arc<Door>,
     /// Where imported records go.
     pub import: Arc<Door>,
+    /// Formats that a sender may name.
+    pub formats: Arc<Formats>,
     /// One import at a time, so that what became of its records can be told apart.
     pub importing: Arc<tokio::sync::Mutex<()>>,
     /// The folder that a backup copies.
@@ -134,6 +138,7 @@ impl App {
             clock: engine.clock.clone(),
             post: posts.calls,
             import: posts.import,
+            formats: Arc::new(config.formats.clone()),
             importing: Arc::default(),
             data_dir: config.data_dir.clone(),
             metrics,

@@ -11,6 +11,7 @@ use crate::number::Country;
 use crate::time::{UnknownZone, Zone};
 use crate::wire::Format;
 use crate::wire::csv::Columns;
+use crate::wire::formats::Formats;
 
 use super::allow::{Allow, BadNetwork};
 
@@ -25,6 +26,8 @@ pub enum Protocol {
     Udp,
     /// Lines in a stream, with a dialogue for those who ask.
     Tcp,
+    /// Bodies posted to any path.
+    Http,
 }
 
 impl Protocol {
@@ -33,6 +36,7 @@ impl Protocol {
         match self {
             Protocol::Udp => "udp",
             Protocol::Tcp => "tcp",
+            Protocol::Http => "http",
         }
     }
 }
@@ -41,12 +45,12 @@ impl Protocol {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListenSettings {
-    /// `udp` or `tcp`.
+    /// `udp`, `tcp` or `http`.
     pub protocol: Protocol,
     /// Address and port; 127.0.0.1:7070.
     #[serde(default = "default_address")]
     pub address: SocketAddr,
-    /// `auto`, `json` or `csv`; auto.
+    /// `auto`, `json`, `csv`, a built-in format or one of configuration; auto.
     #[serde(default)]
     pub format: Option<String>,
     /// Columns of rows that come without a header line, as the header would name them.
@@ -95,7 +99,7 @@ fn default_address() -> SocketAddr {
 #[derive(Debug, thiserror::Error)]
 pub enum BadListen {
     /// No such format.
-    #[error("format {0:?} is not known: write \"auto\", \"json\" or \"csv\"")]
+    #[error("format {0:?} is not known: `callrated formats list` shows every one")]
     Format(String),
     /// The columns are no header.
     #[error("columns: {0}")]
@@ -171,10 +175,10 @@ impl ListenSettings {
     }
 
     /// Checks them.
-    pub fn check(&self) -> Result<Listen, BadListen> {
+    pub fn check(&self, formats: &Formats) -> Result<Listen, BadListen> {
         let format = match &self.format {
             None => Format::Auto,
-            Some(name) => Format::named(name).ok_or_else(|| BadListen::Format(name.clone()))?,
+            Some(name) => formats.named(name).ok_or_else(|| BadListen::Format(name.clone()))?,
         };
         let columns = match &self.columns {
             None => None,
@@ -241,7 +245,7 @@ mod tests {
 
     fn check(text: &str) -> Result<Listen, String> {
         let settings: ListenSettings = toml::from_str(text).map_err(|e| e.message().to_owned())?;
-        settings.check().map_err(|e| e.to_string())
+        settings.check(&Formats::default()).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -280,7 +284,7 @@ mod tests {
         for (text, expected) in [
             (
                 "protocol = \"udp\"\nformat = \"xml\"",
-                "format \"xml\" is not known: write \"auto\", \"json\" or \"csv\"",
+                "format \"xml\" is not known: `callrated formats list` shows every one",
             ),
             ("protocol = \"udp\"\ncolumns = \"id\"", "columns are for format = \"csv\""),
             ("protocol = \"udp\"\ncountry = \"Germany\"", "country \"Germany\" is not an ISO 3166 code such as \"DE\""),
