@@ -245,7 +245,6 @@ pub enum Made {
 #[rustfmt::skip]
 pub const BUILT_IN: &[BuiltIn] = &[
     BuiltIn { name: "3cx", made: Made::Mapping(include_str!("3cx.toml")) },
-    BuiltIn { name: "acme-csv", made: Made::Mapping(include_str!("acme-csv.toml")) },
     BuiltIn { name: "asterisk-csv", made: Made::Mapping(include_str!("asterisk-csv.toml")) },
     BuiltIn { name: "asterisk-custom", made: Made::Mapping(include_str!("asterisk-custom.toml")) },
     BuiltIn { name: "asterisk-json", made: Made::Mapping(include_str!("asterisk-json.toml")) },
