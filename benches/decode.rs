@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::hint::black_box;
 
 use callrated::batch::{Batch, SourceId};
-use callrated::wire::{Decoder, Format, Line, Scratch};
+use callrated::wire::{Carrier, Decoder, Format, Line, Origin, Scratch};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use serde::Deserialize;
@@ -50,6 +50,64 @@ fn csv(count: usize) -> Vec<String> {
     };
     let header = "id,node,source,destination,start,answer,duration,cause,seq,codec".to_owned();
     std::iter::once(header).chain((0..count).map(line)).collect()
+}
+
+/// Kamailio's accounting within syslog.
+fn acc(count: usize) -> Vec<String> {
+    let line = |i: usize| {
+        format!(
+            "<181>Nov 21 22:01:47 kam1 kamailio[812]: ACC: transaction answered: timestamp={};method=INVITE;from_tag=f{i};to_tag=t{i};call_id={i:08x}-7d1c@10.0.0.1;code=200;reason=OK;src_user=+49301234{:05};dst_user=+4411329{:06};src_ip=10.0.0.1",
+            1_795_297_591 + i,
+            i % 100_000,
+            i * 7 % 1_000_000,
+        )
+    };
+    (0..count).map(line).collect()
+}
+
+/// Captured INVITEs in their packets.
+fn hep(count: usize) -> Vec<Vec<u8>> {
+    let packet = |i: usize| {
+        let message = format!(
+            "INVITE sip:+4411329{:06}@h SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK324a.{i}\r\nVia: SIP/2.0/UDP 127.0.0.1:5080;branch=z9hG4bK-4264-1-0\r\nFrom: \"Alice A\" <sip:+49301234{:05}@h>;tag=f{i}\r\nTo: <sip:b@h>\r\nCall-ID: {i:08x}@h\r\nCSeq: 1 INVITE\r\nContact: <sip:a@h>\r\nMax-Forwards: 69\r\nContent-Type: application/sdp\r\nContent-Length: 129\r\n\r\nv=0\r\n",
+            i * 7 % 1_000_000,
+            i % 100_000,
+        );
+        let mut packet = b"HEP3\0\0\0\0\0\x09\0\x0a\x6b\x02\x11\x36\0\0\0\x0f".to_vec();
+        packet.extend((message.len() as u16 + 6).to_be_bytes());
+        packet.extend(message.bytes());
+        let length = packet.len() as u16;
+        packet[4..6].copy_from_slice(&length.to_be_bytes());
+        packet
+    };
+    (0..count).map(packet).collect()
+}
+
+#[divan::bench]
+fn syslog_acc(bencher: Bencher<'_, '_>) {
+    let lines: Vec<Vec<u8>> = acc(count()).into_iter().map(String::into_bytes).collect();
+    carried(bencher, lines, Carrier::Syslog { host_is_node: true });
+}
+
+#[divan::bench]
+fn hep_invite(bencher: Bencher<'_, '_>) {
+    carried(bencher, hep(count()), Carrier::Hep { key: None });
+}
+
+fn carried(bencher: Bencher<'_, '_>, messages: Vec<Vec<u8>>, carrier: Carrier) {
+    let mut scratch = Scratch::default();
+    let size = BytesCount::new(messages.iter().map(Vec::len).sum::<usize>());
+    bencher.counter(ItemsCount::new(messages.len())).counter(size).bench_local(|| {
+        let mut decoder = Decoder::carried(&Format::Auto, &Origin::new("bench"), carrier.clone());
+        let mut sum = 0;
+        for message in &messages {
+            match decoder.decode(message, &mut scratch) {
+                Ok(Line::Piece(piece)) => sum += piece.record.destination.len(),
+                other => panic!("{other:?}"),
+            }
+        }
+        black_box(sum)
+    });
 }
 
 fn bytes(lines: &[String]) -> BytesCount {

@@ -534,12 +534,32 @@ DOMESTIC_DE = {"Germany": "0.012", "Germany Mobile": "0.049"}
 
 
 def read_numbering():
-    """numbering.csv as prefix → [(country, kind)]; more than one only where the total length tells them apart."""
-    kinds = defaultdict(list)
+    """numbering.csv as prefix → [(country, kind)], unfolded: no prefix lies below another, and prefixes without valid
+    numbers are left out. More than one pair stands only where the total length tells them apart."""
+    # prefix → total length → (country, kind); the children of a prefix are those of its extensions that have rows.
+    said, extended = defaultdict(dict), set()
     with open(HERE / "numbering.csv", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            kinds[row["prefix"]].append((row["country"], row["type"]))
-    return kinds
+            prefix = row["prefix"]
+            for lengths in row["total_lengths"].split() or ["1-20"]:
+                low, _, high = lengths.partition("-")
+                for length in range(int(low), int(high or low) + 1):
+                    said[prefix][length] = (row["country"], row["type"])
+            extended.update(prefix[:n] for n in range(len(prefix)))
+    unfolded = {}
+
+    def unfold(prefix, inherited):
+        by_length = {**inherited, **said.get(prefix, {})}
+        if prefix in extended:
+            for digit in "0123456789":
+                unfold(prefix + digit, by_length)
+            return
+        kinds = {pair for length, pair in by_length.items() if length >= len(prefix) and pair[1] != "unknown"}
+        if kinds:
+            unfolded[prefix] = sorted(kinds)
+
+    unfold("", {})
+    return unfolded
 
 
 def country_prices():

@@ -17,7 +17,9 @@ use bytes::Bytes;
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::piece::Piece;
 use crate::record::Record;
+use crate::time::Timestamp;
 
 /// A place in the journal: bytes since its beginning. Grows for ever; an entry's position is its identity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -47,6 +49,13 @@ pub enum EntryKind {
     Directory = 4,
     /// Something in suspense is tried again: [`crate::entry::Retry`].
     Retry = 5,
+    /// A part of a call in canonical form: [`crate::piece::Piece`].
+    Piece = 6,
+    /// A time, for what waits for its end: microseconds since 1970, i64. Counts as no record.
+    Tick = 7,
+    /// A record that was refused and yet acknowledged, kept for people: [`Batch::push_kept_refused`]. It was counted as
+    /// refused; nothing behind the journal acts on it.
+    Refused = 8,
 }
 
 impl EntryKind {
@@ -58,6 +67,9 @@ impl EntryKind {
             3 => EntryKind::Tariff,
             4 => EntryKind::Directory,
             5 => EntryKind::Retry,
+            6 => EntryKind::Piece,
+            7 => EntryKind::Tick,
+            8 => EntryKind::Refused,
             _ => return None,
         })
     }
@@ -130,6 +142,27 @@ impl Batch {
     pub fn push_record(&mut self, record: &Record<'_>) {
         self.received += 1;
         self.push_with(EntryKind::Record, |out| record.encode(out));
+    }
+
+    /// Appends a part of a call; it counts as received.
+    pub fn push_piece(&mut self, piece: &Piece<'_>) {
+        self.received += 1;
+        self.push_with(EntryKind::Piece, |out| piece.encode(out));
+    }
+
+    /// Counts a record that was refused, and keeps it for people: a sentence that says why, a line end, and the bytes.
+    pub fn push_kept_refused(&mut self, why: &str, raw: &[u8]) {
+        self.push_refused();
+        self.push_with(EntryKind::Refused, |out| {
+            out.extend_from_slice(why.as_bytes());
+            out.push(b'\n');
+            out.extend_from_slice(raw);
+        });
+    }
+
+    /// Appends a time at which waitings may end.
+    pub fn push_tick(&mut self, at: Timestamp) {
+        self.push_entry(EntryKind::Tick, &at.0.to_le_bytes());
     }
 
     /// Counts a record that was refused.

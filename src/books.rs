@@ -2,10 +2,13 @@
 //!
 //! ```text
 //! per listener   received = refused + durable
-//! records        durable = unanswered + duplicate + conflict + suspended now + resolved
+//! records        durable = unanswered + duplicate + conflict + suspended now + resolved + merged + open now
 //! per period     legs = before_billing_start + suspended now + rated
 //! money          Σ cost of rated calls = Σ cost of totals, per currency
 //! ```
+//! A call told in parts is as many durable records as it has parts: one counts as the call, the others as `merged`; as
+//! long as the call waits, all of them are `open`.
+//!
 //! Each part of the road hands its share to every flush as a [`Share`] of differences; the flush adds them to the
 //! [`Books`] it holds, checks them and stores them in the same transaction as the rows they speak of.
 //!
@@ -55,7 +58,8 @@ pub mod name {
     pub fn durable(listener: &str) -> String {
         format!("listener/{listener}/durable")
     }
-    /// Records by what became of them: `unanswered`, `duplicate`, `conflict`, `resolved`.
+    /// Records by what became of them: `unanswered`, `duplicate`, `conflict`, `resolved`, `merged`,
+    /// `open`.
     pub fn records(what: &str) -> String {
         format!("records/{what}")
     }
@@ -121,7 +125,7 @@ impl Books {
             &mut faults,
             "records".to_owned(),
             ("durable", durable_of_listeners),
-            ("unanswered + duplicate + conflict + suspended + resolved", became),
+            ("unanswered + duplicate + conflict + suspended + resolved + merged + open", became),
         );
         for period in self.groups("period/") {
             let all = self.sum(&format!("period/{period}/"));

@@ -81,6 +81,8 @@ named! {
         BeforeBillingStart = "before_billing_start",
         /// The program died on it twice.
         InternalError = "internal_error",
+        /// Told in parts, and a part never came: not charged. It leaves by itself should the part still come.
+        Unfinished = "unfinished",
         /// A local answer time that came twice when the clocks went back (R1).
         AmbiguousTime = "ambiguous_time",
     }
@@ -96,6 +98,7 @@ impl SuspenseReason {
                 | SuspenseReason::Implausible
                 | SuspenseReason::UnknownAccount
                 | SuspenseReason::InternalError
+                | SuspenseReason::Unfinished
         )
     }
 }

@@ -9,15 +9,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::ingest::folder::settings::{Watch, WatchSettings};
 use crate::ingest::settings::{Listen, ListenSettings, Protocol};
+use crate::nearest::nearest;
 use crate::wire::formats::Formats;
 use crate::wire::mapping::settings::MappingSettings;
 
 mod formats;
-mod nearest;
 mod units;
 
-pub use nearest::nearest;
 pub use units::{ByteSize, Length};
 
 /// What the daemon runs by: every value checked, every path resolved.
@@ -33,6 +33,8 @@ pub struct Config {
     pub shards: usize,
     /// Doors for records.
     pub listeners: Vec<Listen>,
+    /// Folders in which nodes leave files.
+    pub watches: Vec<Watch>,
     /// Formats beside those built in.
     pub formats: Formats,
     /// Where the API answers.
@@ -85,6 +87,7 @@ struct Raw {
     rates_dir: PathBuf,
     shards: usize,
     listen: Option<Vec<ListenSettings>>,
+    watch: Vec<WatchSettings>,
     format: BTreeMap<String, MappingSettings>,
     http: RawHttp,
     journal: RawJournal,
@@ -101,6 +104,7 @@ impl Default for Raw {
             rates_dir: "rates".into(),
             shards: 0,
             listen: None,
+            watch: Vec::new(),
             format: BTreeMap::new(),
             http: RawHttp::default(),
             journal: RawJournal::default(),
@@ -244,9 +248,17 @@ impl Config {
         let listeners = listen
             .iter()
             .map(|one| {
-                one.check(&formats).map_err(|e| {
+                one.relative_to(base).check(&formats).map_err(|e| {
                     let hint = formats::hint(&e, &formats);
-                    wrong(format!("[[listen]] {} {}: {e}{hint}", one.protocol.name(), one.address))
+                    wrong(format!("[[listen]] {} {}: {e}{hint}", one.protocol.name(), one.at()))
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let watches = (raw.watch.iter())
+            .map(|one| {
+                one.check(base, &formats).map_err(|e| {
+                    let hint = formats::hint(&e, &formats);
+                    wrong(format!("[[watch]] {}: {e}{hint}", one.folder.display()))
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -257,6 +269,7 @@ impl Config {
             rates_dir: base.join(&raw.rates_dir),
             shards: if raw.shards == 0 { cores } else { raw.shards.min(256) },
             listeners,
+            watches,
             formats,
             http_address,
             tokens: raw.http.tokens.map(|p| base.join(p)),

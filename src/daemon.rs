@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::batch::{Batch, SourceId};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::flush;
@@ -26,6 +27,7 @@ pub mod backup;
 mod doors;
 pub mod engine;
 pub mod inside;
+pub mod parts;
 pub mod recover;
 pub mod reload;
 mod watch_rates;
@@ -36,6 +38,9 @@ use reload::{ReloadError, Reloader};
 
 /// How often the gauges of queues and lag are set.
 const GAUGES_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the time is journalled while calls wait. The shortest waiting is a minute.
+const TICK_EVERY: Duration = Duration::from_secs(5);
 
 /// Who asks for the first load of a daemon.
 const BY_START: &str = "start";
@@ -83,6 +88,7 @@ pub async fn run(
 
     let mut helpers = JoinSet::new();
     helpers.spawn(flush_timer(engine.road.clone(), Duration::from_micros(config.flush_every.0.max(1_000) as u64)));
+    helpers.spawn(ticks(engine.road.clone(), clock.clone()));
     helpers.spawn(gauges(engine.road.clone()));
     helpers.spawn(metrics.upkeep());
     helpers.spawn(watch_rates::watch(reloader.clone()));
@@ -116,6 +122,7 @@ fn make_folder(config: &Config) -> Result<(), Exit> {
 /// Says what each part's metrics mean.
 fn describe_metrics() {
     ingest::counters::describe();
+    ingest::radius::describe();
     sequencer::describe();
     resolver::describe();
     shard::describe();
@@ -188,6 +195,26 @@ async fn flush_timer(road: Road, every: Duration) {
         timer.tick().await;
         if road.send(Control::Flush(None)).await.is_err() {
             return;
+        }
+    }
+}
+
+/// Journals the time while calls told in parts wait for their other parts, so that their waiting can end; a replay ends
+/// it at the same places.
+async fn ticks(road: Road, clock: Clock) {
+    let mut timer = tokio::time::interval(TICK_EVERY);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        match road.open_calls().await {
+            Ok(0) => {}
+            Ok(_) => {
+                let mut batch = Batch::new(SourceId(0));
+                batch.push_tick(clock.now());
+                // A full journal takes none; the next tick says the same and more.
+                let _ = road.enter(batch).await;
+            }
+            Err(_) => return,
         }
     }
 }

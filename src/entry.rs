@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::Timestamp;
+use crate::time::{Micros, Timestamp};
 
 /// Which legs a record without `direction` yields (R4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -75,10 +75,23 @@ pub struct SourceProfile {
     /// Oldest answer accepted, in days before receipt (R2: 90; an import may widen it).
     #[serde(default = "default_max_age_days")]
     pub max_age_days: u32,
+    /// Longest time for which a call told in parts may be open, seconds; 0: [`MAX_OPEN_SECONDS`].
+    #[serde(default)]
+    pub max_open_seconds: u32,
+}
+
+impl SourceProfile {
+    /// Longest time for which a call told in parts may be open.
+    pub fn max_open(&self) -> Micros {
+        Micros::seconds(i64::from(if self.max_open_seconds == 0 { MAX_OPEN_SECONDS } else { self.max_open_seconds }))
+    }
 }
 
 /// R2: an answer more than this many days before receipt is implausible.
 pub const MAX_AGE_DAYS: u32 = 90;
+
+/// R2's longest call is 24 hours; its end may come an hour later.
+pub const MAX_OPEN_SECONDS: u32 = 25 * 3600;
 
 fn default_max_age_days() -> u32 {
     MAX_AGE_DAYS

@@ -11,15 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crossbeam::channel::Receiver;
+use crossbeam::channel::{Receiver, TryRecvError};
 
 use crate::batch::Position;
-use crate::books::{Books, Share};
+use crate::books::{Books, Share, Unbalanced};
 use crate::call::Basis;
 use crate::images::Images;
 use crate::os::clock::Clock;
 use crate::resolver::Gathered;
-use crate::road::{Marker, Road};
+use crate::road::{Marker, Road, Step};
 use crate::sequencer::Control;
 use crate::shard::ShardPart;
 use crate::store::{self, FlushBatch, Store, StoreError};
@@ -78,6 +78,8 @@ pub struct Flush {
     tariffs: Vec<String>,
     /// Flushes whose parts are not all there.
     open: BTreeMap<u64, Open>,
+    /// The flush that is the store's next, complete and counted.
+    due: Option<Due>,
     metrics: FlushMetrics,
 }
 
@@ -85,6 +87,16 @@ pub struct Flush {
 struct Open {
     resolver: Option<(Marker, Box<Gathered>, Share)>,
     shards: Vec<(Box<ShardPart>, Share)>,
+}
+
+/// A flush whose parts are all there and stand in the books.
+struct Due {
+    marker: Marker,
+    gathered: Box<Gathered>,
+    shards: Vec<(Box<ShardPart>, Share)>,
+    faults: Vec<Unbalanced>,
+    /// How long to wait after the next refusal.
+    pause: Duration,
 }
 
 impl Flush {
@@ -109,6 +121,7 @@ impl Flush {
             stored: state.position,
             tariffs: state.tariffs,
             open: BTreeMap::new(),
+            due: None,
             metrics: FlushMetrics::default(),
         }
     }
@@ -117,33 +130,48 @@ impl Flush {
     pub fn run(mut self) -> Result<(), FlushError> {
         self.metrics.books(&self.books, &[]);
         while let Ok(part) = self.inbox.recv() {
-            let number = match &part {
-                Part::Resolver(marker, ..) => marker.number,
-                Part::Shard { number, .. } => *number,
-            };
-            let open = self.open.entry(number).or_default();
-            match part {
-                Part::Resolver(marker, gathered, share) => open.resolver = Some((marker, gathered, share)),
-                Part::Shard { part, share, .. } => open.shards.push((part, share)),
-            }
-            if open.resolver.is_some() && open.shards.len() == self.shards {
-                // Markers walk in order, so the one completed is the oldest.
-                let Some(Open { resolver: Some((marker, gathered, share)), shards }) = self.open.remove(&number) else {
-                    continue;
-                };
-                self.flush(marker, *gathered, share, shards)?;
+            self.take(part);
+            while let Some(pause) = self.store_due()? {
+                std::thread::sleep(pause);
             }
         }
         Ok(())
     }
 
-    fn flush(
-        &mut self,
-        marker: Marker,
-        gathered: Gathered,
-        share: Share,
-        shards: Vec<(Box<ShardPart>, Share)>,
-    ) -> Result<(), FlushError> {
+    /// Asks the store once more if a flush waits for it, else takes one part, if there is one; never waits.
+    ///
+    /// # Errors
+    /// As [`Flush::run`]: after one it must not be asked again.
+    pub fn step(&mut self) -> Result<Step, FlushError> {
+        if self.due.is_none() {
+            match self.inbox.try_recv() {
+                Ok(part) => self.take(part),
+                Err(TryRecvError::Empty) => return Ok(Step::Idle),
+                Err(TryRecvError::Disconnected) => return Ok(Step::Ended),
+            }
+        }
+        self.store_due()?;
+        Ok(Step::Moved)
+    }
+
+    /// Puts a part to the others of its flush; the last one makes the flush due.
+    fn take(&mut self, part: Part) {
+        let number = match &part {
+            Part::Resolver(marker, ..) => marker.number,
+            Part::Shard { number, .. } => *number,
+        };
+        let open = self.open.entry(number).or_default();
+        match part {
+            Part::Resolver(marker, gathered, share) => open.resolver = Some((marker, gathered, share)),
+            Part::Shard { part, share, .. } => open.shards.push((part, share)),
+        }
+        if open.resolver.is_none() || open.shards.len() < self.shards {
+            return;
+        }
+        // Markers walk in order, so the one completed is the oldest.
+        let Some(Open { resolver: Some((marker, gathered, share)), shards }) = self.open.remove(&number) else {
+            return;
+        };
         self.books.add(&share);
         for (_, share) in &shards {
             self.books.add(share);
@@ -153,30 +181,21 @@ impl Flush {
             tracing::error!("the books do not balance at position {}: {fault}", marker.upto);
         }
         self.tariffs.extend(gathered.tariffs.iter().map(|t| t.activation.digest.clone()));
-        let moved = marker.upto != self.stored;
-        if moved {
-            let rows = Rows::new(&gathered, &shards);
-            let books: Vec<(&str, i128)> = self.books.iter().collect();
-            self.insist(&FlushBatch {
-                from: self.stored,
-                upto: marker.upto,
-                at: marker.at,
-                accounts: &rows.accounts,
-                groups: &rows.groups,
-                tariffs: &rows.tariffs,
-                directories: &rows.directories,
-                sources: &rows.sources,
-                calls: &rows.calls,
-                describe: &|basis| self.describe(basis),
-                usage: &rows.usage,
-                allowances: &rows.allowances,
-                suspended: &rows.suspended,
-                released: &rows.released,
-                retried: &rows.retried,
-                conflicts: &rows.conflicts,
-                books: &books,
-            })?;
+        self.due = Some(Due { marker, gathered, shards, faults, pause: PAUSE_FIRST });
+    }
+
+    /// Writes the flush that is due, if there is one. Where the store is away it stays due, and the answer is how long
+    /// to wait.
+    fn store_due(&mut self) -> Result<Option<Duration>, FlushError> {
+        let Some(mut due) = self.due.take() else { return Ok(None) };
+        let moved = due.marker.upto != self.stored;
+        if moved && !self.write(&due)? {
+            let pause = due.pause;
+            due.pause = (pause * 2).min(PAUSE_LONGEST);
+            self.due = Some(due);
+            return Ok(Some(pause));
         }
+        let Due { marker, faults, .. } = due;
         self.stored = marker.upto;
         self.metrics.books(&self.books, &faults);
         let progress = self.road.progress();
@@ -190,30 +209,49 @@ impl Flush {
             // The sequencer may be waiting for room, or gone at the end: either way trimming can wait.
             let _ = self.road.try_send(Control::Trim(marker.upto));
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// Writes the batch, again and again while the store is away.
-    fn insist(&self, batch: &FlushBatch<'_>) -> Result<(), FlushError> {
-        let mut pause = PAUSE_FIRST;
+    /// One transaction; false if the store is away.
+    fn write(&self, due: &Due) -> Result<bool, FlushError> {
+        let rows = Rows::new(&due.gathered, &due.shards);
+        let books: Vec<(&str, i128)> = self.books.iter().collect();
+        let batch = FlushBatch {
+            from: self.stored,
+            upto: due.marker.upto,
+            at: due.marker.at,
+            accounts: &rows.accounts,
+            groups: &rows.groups,
+            tariffs: &rows.tariffs,
+            directories: &rows.directories,
+            sources: &rows.sources,
+            calls: &rows.calls,
+            describe: &|basis| self.describe(basis),
+            usage: &rows.usage,
+            allowances: &rows.allowances,
+            suspended: &rows.suspended,
+            released: &rows.released,
+            retried: &rows.retried,
+            conflicts: &rows.conflicts,
+            assembled: &rows.assembled,
+            open_calls: &rows.open_calls,
+            books: &books,
+        };
         self.metrics.pending(batch.calls.len());
-        loop {
-            let begun = self.clock.running();
-            match self.store.flush(batch) {
-                Ok(_) => {
-                    self.road.progress().store_away.store(false, Ordering::Relaxed);
-                    self.metrics.done(self.clock.since(begun));
-                    return Ok(());
-                }
-                Err(error) if error.is_retryable() => {
-                    self.road.progress().store_away.store(true, Ordering::Relaxed);
-                    self.metrics.failed();
-                    tracing::warn!("the store is away, {} calls wait: {error}", batch.calls.len());
-                    std::thread::sleep(pause);
-                    pause = (pause * 2).min(PAUSE_LONGEST);
-                }
-                Err(error) => return Err(FlushError::Store(error)),
+        let begun = self.clock.running();
+        match self.store.flush(&batch) {
+            Ok(_) => {
+                self.road.progress().store_away.store(false, Ordering::Relaxed);
+                self.metrics.done(self.clock.since(begun));
+                Ok(true)
             }
+            Err(error) if error.is_retryable() => {
+                self.road.progress().store_away.store(true, Ordering::Relaxed);
+                self.metrics.failed();
+                tracing::warn!("the store is away, {} calls wait: {error}", batch.calls.len());
+                Ok(false)
+            }
+            Err(error) => Err(FlushError::Store(error)),
         }
     }
 

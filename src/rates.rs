@@ -7,7 +7,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::directory;
-use crate::tariff::findings::{FINDINGS_MAX, did_you_mean};
+use crate::nearest::did_you_mean;
+use crate::tariff::findings::FINDINGS_MAX;
 use crate::tariff::{self, Compiled, Finding, RatesText, Severity, Tariff};
 
 /// Both images of a folder, and what was noticed on the way.

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crossbeam::channel::{Receiver, Sender};
+use crossbeam::channel::{Receiver, Sender, TryRecvError};
 
 use crate::batch::{Entry, EntryKind, Frame, FrameHead, Position, SourceId};
 use crate::call::{AccountKey, GroupKey, LegKey, SuspenseReason, TariffSlot};
@@ -17,7 +17,7 @@ use crate::identity::{IdentityError, IdentityIndex, Key, Verdict};
 use crate::images::{ImageMissing, Images};
 use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::{Direction, Record};
-use crate::road::{Became, Travel};
+use crate::road::{Became, Step, Travel};
 use crate::shard::{LegBatch, LegJob, ToShard};
 use crate::time::{Period, Timestamp};
 
@@ -25,14 +25,16 @@ mod answers;
 mod changes;
 mod gather;
 mod metrics;
+mod pieces;
 mod state;
 
+pub use gather::{AssembledCall, ConflictFound, Gathered, SuspendedRecord, TariffActivated};
 use gather::{BecameOf, Tally};
-pub use gather::{ConflictFound, Gathered, SuspendedRecord, TariffActivated};
 pub use metrics::describe;
 pub use state::{KnownTariff, ResolverState};
 
 use metrics::ResolverMetrics;
+use pieces::{PieceFate, Wholes};
 use state::in_force;
 
 /// Why the resolver cannot go on: the environment gave out, or its data is damaged.
@@ -115,44 +117,80 @@ impl Resolver {
     /// Runs until the sequencer hangs up.
     pub fn run(mut self) -> Result<(), ResolverError> {
         while let Ok(travel) = self.inbox.recv() {
-            match travel {
-                Travel::Frame(frame) => self.frame(&frame)?,
-                Travel::Marker(marker) => self.marker(marker)?,
-                Travel::Ask(question) => self.question(question),
-            }
+            self.take(travel)?;
         }
         Ok(())
+    }
+
+    /// Takes one thing, if there is one; never waits.
+    ///
+    /// # Errors
+    /// As [`Resolver::run`]: after one it must not be asked again.
+    pub fn step(&mut self) -> Result<Step, ResolverError> {
+        match self.inbox.try_recv() {
+            Ok(travel) => self.take(travel).map(|()| Step::Moved),
+            Err(TryRecvError::Empty) => Ok(Step::Idle),
+            Err(TryRecvError::Disconnected) => Ok(Step::Ended),
+        }
+    }
+
+    fn take(&mut self, travel: Travel) -> Result<(), ResolverError> {
+        match travel {
+            Travel::Frame(frame) => self.frame(&frame),
+            Travel::Marker(marker) => self.marker(marker),
+            Travel::Ask(question) => {
+                self.question(question);
+                Ok(())
+            }
+        }
     }
 
     fn frame(&mut self, frame: &Frame) -> Result<(), ResolverError> {
         let head = frame.head();
         let source = SourceId(head.source.get());
         let mut claims = Vec::with_capacity(head.entries.get() as usize);
-        let (mut records, mut unanswered, before) = (0u64, 0u64, self.tally.settled());
+        let (mut records, mut unanswered, mut parts, before) = (0u64, 0u64, 0u64, self.tally.settled());
+        let mut wholes = Wholes::default();
         self.keys.clear();
         for entry in frame.entries() {
             if entry.kind != EntryKind::Record as u8 {
-                // A change applies to what stands behind it, so what stands before it is settled first.
-                self.settle(frame, &head, &mut claims)?;
+                // What stands before it is settled first: a change applies only to what stands behind it.
+                if !claims.is_empty() {
+                    self.settle(frame, &head, &mut claims)?;
+                    self.hand_over(frame);
+                }
+                if entry.kind == EntryKind::Piece as u8 {
+                    records += 1;
+                    match self.piece(frame, &entry, &mut wholes)? {
+                        PieceFate::Part => parts += 1,
+                        PieceFate::Unanswered => unanswered += 1,
+                        PieceFate::Repeat | PieceFate::Call => {}
+                    }
+                    continue;
+                }
+                self.settle_wholes(frame, &head, &mut wholes)?;
                 self.change(frame, &entry)?;
                 continue;
             }
             records += 1;
+            self.settle_wholes(frame, &head, &mut wholes)?;
             let record = read(&entry)?;
             if rating::answered(&record) == Answered::No {
                 unanswered += 1;
                 continue;
             }
+            self.tally.differ += u64::from(rating::durations_differ(&record));
             self.keys.push(Key { identity: record.identity(), content: record.content(), position: entry.position });
             claims.push(Claim { at: offset(frame, entry.payload), length: entry.payload.len() });
         }
         self.settle(frame, &head, &mut claims)?;
+        self.settle_wholes(frame, &head, &mut wholes)?;
         let (received, refused) = (u64::from(head.received.get()), u64::from(head.refused.get()));
         self.tally.frame(source, received, refused, records, unanswered);
         self.became.frame(
             source,
             records,
-            Became { received, refused, unanswered, ..self.tally.settled().since(before) },
+            Became { received, refused, unanswered, parts, ..self.tally.settled().since(before) },
         );
         self.metrics.publish(&mut self.tally);
         self.hand_over(frame);
@@ -266,7 +304,7 @@ impl Resolver {
         match job.only {
             // A leg that is retried and whose record no longer yields legs stays what it was.
             Some((leg, held)) => {
-                self.tally.leg_stays(leg, held);
+                self.tally.leg_stays(held.0, held.1);
                 self.tally.gathered.suspended.push(SuspendedRecord::of(
                     frame,
                     job,

@@ -25,6 +25,18 @@ pub enum Travel {
     Ask(Question),
 }
 
+/// What a part of the road did when it was told to go on without waiting. Each part runs as a loop in a thread of its
+/// own; one that plays the world moves all of them in one thread, step by step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// It did something.
+    Moved,
+    /// There was nothing to do.
+    Idle,
+    /// Nothing more will come.
+    Ended,
+}
+
 /// The flush marker: walks the records' road, and each part answers with what it gathered up to it.
 #[derive(Debug)]
 pub struct Marker {
@@ -59,6 +71,11 @@ pub enum Question {
         /// Content and position of each that is known.
         reply: oneshot::Sender<Vec<Option<(Content, Position)>>>,
     },
+    /// How many calls told in parts are remembered: as long as there are any, ticks are needed.
+    OpenCalls {
+        /// The number.
+        reply: oneshot::Sender<usize>,
+    },
     /// What became of the records of one source since this process began.
     Became {
         /// Which source.
@@ -70,7 +87,9 @@ pub enum Question {
 
 /// What became of records, each counted once when it passed the resolver; a later retry changes nothing here.
 ///
-/// `received = refused + unanswered + duplicate + conflict + suspended + resolved`
+/// `received = refused + unanswered + duplicate + conflict + suspended + resolved + parts`
+///
+/// A piece that completes a call counts as what becomes of the call, any other piece of it under `parts`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 #[allow(missing_docs)]
 pub struct Became {
@@ -81,6 +100,7 @@ pub struct Became {
     pub conflict: u64,
     pub suspended: u64,
     pub resolved: u64,
+    pub parts: u64,
 }
 
 impl Became {
@@ -94,6 +114,7 @@ impl Became {
             conflict: self.conflict - before.conflict,
             suspended: self.suspended - before.suspended,
             resolved: self.resolved - before.resolved,
+            parts: self.parts - before.parts,
         }
     }
 
@@ -106,6 +127,7 @@ impl Became {
         self.conflict += other.conflict;
         self.suspended += other.suspended;
         self.resolved += other.resolved;
+        self.parts += other.parts;
     }
 }
 
@@ -122,10 +144,24 @@ pub struct UsageLine {
     pub usage: Usage,
 }
 
+impl UsageLine {
+    /// Adds a line to those gathered so far, of which there is one for each type and currency, in their order. An account
+    /// has several in one month if it changed its billing group.
+    pub fn gather(lines: &mut Vec<UsageLine>, line: &UsageLine) {
+        match lines.binary_search_by_key(&(line.call_type, line.currency), |l| (l.call_type, l.currency)) {
+            Ok(at) => {
+                lines[at].usage.add(&line.usage);
+                lines[at].decimals = lines[at].decimals.max(line.decimals);
+            }
+            Err(at) => lines.insert(at, *line),
+        }
+    }
+}
+
 /// An account's usage as its shard holds it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct LiveUsage {
-    /// Lines by call type.
+    /// Lines in the order of call type and currency.
     pub lines: Vec<UsageLine>,
     /// Allowance seconds drawn by the account's group in the period.
     pub used_seconds: u64,
@@ -134,16 +170,7 @@ pub struct LiveUsage {
 impl LiveUsage {
     /// Adds what another shard holds.
     fn merge(&mut self, other: LiveUsage) {
-        for line in other.lines {
-            match self.lines.iter_mut().find(|l| l.call_type == line.call_type && l.currency == line.currency) {
-                Some(sum) => {
-                    sum.usage.add(&line.usage);
-                    sum.decimals = sum.decimals.max(line.decimals);
-                }
-                None => self.lines.push(line),
-            }
-        }
-        self.lines.sort_by_key(|l| (l.call_type, l.currency));
+        other.lines.iter().for_each(|line| UsageLine::gather(&mut self.lines, line));
         // Only the shard of the group has drawn anything.
         self.used_seconds += other.used_seconds;
     }
@@ -197,6 +224,13 @@ impl Road {
         answer.await.map_err(|_| RoadClosed)
     }
 
+    /// How many calls told in parts are remembered.
+    pub async fn open_calls(&self) -> Result<usize, RoadClosed> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Control::Ask(Question::OpenCalls { reply })).await?;
+        answer.await.map_err(|_| RoadClosed)
+    }
+
     /// Puts everything acknowledged so far into the store; the position it then has.
     pub async fn flush(&self) -> Result<Position, RoadClosed> {
         let (reply, answer) = oneshot::channel();
@@ -219,5 +253,45 @@ impl Road {
     /// The same without waiting: for what can be left out when the queue is full.
     pub fn try_send(&self, control: Control) -> Result<(), RoadClosed> {
         self.controls.try_send(control).map_err(|_| RoadClosed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_one_type_and_currency_become_one() {
+        let line = |call_type, currency: &[u8; 3], decimals, cost| UsageLine {
+            call_type,
+            currency: *currency,
+            decimals,
+            usage: Usage { calls: 1, cost, ..Usage::default() },
+        };
+        use CallType::{Included, International, Overage};
+        let mut lines = Vec::new();
+        for one in [
+            line(International, b"USD", 4, 1),
+            line(Included, b"EUR", 2, 2),
+            line(International, b"EUR", 4, 4),
+            line(Included, b"EUR", 4, 8),
+            line(Overage, b"EUR", 4, 16),
+            line(International, b"EUR", 2, 32),
+        ] {
+            UsageLine::gather(&mut lines, &one);
+        }
+        let shown: Vec<_> = lines
+            .iter()
+            .map(|l| (l.call_type, str::from_utf8(&l.currency).unwrap(), l.decimals, l.usage.calls, l.usage.cost))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                (Included, "EUR", 4, 2, 10),
+                (Overage, "EUR", 4, 1, 16),
+                (International, "EUR", 4, 2, 36),
+                (International, "USD", 4, 1, 1),
+            ]
+        );
     }
 }

@@ -17,7 +17,7 @@ use crate::batch::{Batch, Frame, Position};
 use crate::ingest::{Delivery, Durable, NotTaken};
 use crate::journal::{Journal, JournalError};
 use crate::os::clock::Clock;
-use crate::road::{Marker, Question, Travel};
+use crate::road::{Marker, Question, Step, Travel};
 use crate::time::{Micros, Timestamp};
 
 mod metrics;
@@ -103,6 +103,13 @@ pub struct Sequencer {
     pub metrics: SequencerMetrics,
 }
 
+/// What was taken from both queues for one group.
+#[derive(Default)]
+struct Taken {
+    batches: Vec<Delivery>,
+    controls: Vec<Control>,
+}
+
 /// One batch between append and acknowledgement.
 struct Waiting {
     frame: Frame,
@@ -132,62 +139,82 @@ impl Sequencer {
     /// # Errors
     /// The journal's failure: nothing more is promised after it, and the process ends.
     pub fn run(mut self, runtime: &tokio::runtime::Handle) -> Result<(), JournalError> {
-        let mut controls = Vec::new();
-        let mut batches = Vec::new();
-        let mut stopping = false;
-        while !stopping {
-            let open = self.wait(runtime, &mut batches, &mut controls);
-            stopping = !open;
-            let mut waiting = Vec::with_capacity(batches.len());
-            for delivery in batches.drain(..) {
-                let reply = delivery.reply.map_or(Reply::None, Reply::Door);
-                self.append(delivery.batch, reply, &mut waiting)?;
-            }
-            let (mut questions, mut flush_asked, mut flush_replies) = (Vec::new(), false, Vec::new());
-            for control in controls.drain(..) {
-                match control {
-                    Control::Enter(batch, reply) => self.append(batch, Reply::Change(reply), &mut waiting)?,
-                    Control::Ask(question) => questions.push(question),
-                    Control::Flush(reply) => {
-                        flush_asked = true;
-                        flush_replies.extend(reply);
-                    }
-                    Control::Trim(position) => self.trim(position)?,
-                    Control::Stop => stopping = true,
-                }
-            }
-            self.commit(waiting)?;
-            for question in questions {
-                self.hand_on(Travel::Ask(question));
-            }
-            let under_way = self.progress.markers_sent.load(Ordering::Relaxed)
-                - self.progress.markers_stored.load(Ordering::Relaxed);
-            let due = flush_asked || self.unflushed >= self.settings.flush_calls;
-            // Somebody who waits for a flush gets one marker of his own; the timer and the count can wait.
-            if !flush_replies.is_empty() || due && under_way < FLUSHES_UNDER_WAY {
-                self.mark(flush_replies);
+        let mut taken = Taken::default();
+        loop {
+            let open = self.wait(runtime, &mut taken);
+            if !self.turn(&mut taken)? || !open {
+                return self.finish();
             }
         }
-        self.drain()?;
-        self.mark(Vec::new());
-        Ok(())
+    }
+
+    /// Takes what is there and treats it as one group; never waits.
+    ///
+    /// # Errors
+    /// As [`Sequencer::run`]: after one it must not be asked again.
+    pub fn step(&mut self) -> Result<Step, JournalError> {
+        let mut taken = Taken::default();
+        let room = self.room();
+        self.take_more(room, &mut taken);
+        if taken.batches.is_empty() && taken.controls.is_empty() {
+            return Ok(if self.controls.is_closed() { Step::Ended } else { Step::Idle });
+        }
+        Ok(if self.turn(&mut taken)? { Step::Moved } else { Step::Ended })
+    }
+
+    /// One group: journalled, synced, handed on, acknowledged; then questions, then a marker if one is due. False once
+    /// told to stop.
+    fn turn(&mut self, taken: &mut Taken) -> Result<bool, JournalError> {
+        let mut go_on = true;
+        let mut waiting = Vec::with_capacity(taken.batches.len());
+        for delivery in taken.batches.drain(..) {
+            let reply = delivery.reply.map_or(Reply::None, Reply::Door);
+            self.append(delivery.batch, reply, &mut waiting)?;
+        }
+        let (mut questions, mut flush_asked, mut flush_replies) = (Vec::new(), false, Vec::new());
+        for control in taken.controls.drain(..) {
+            match control {
+                Control::Enter(batch, reply) => self.append(batch, Reply::Change(reply), &mut waiting)?,
+                Control::Ask(question) => questions.push(question),
+                Control::Flush(reply) => {
+                    flush_asked = true;
+                    flush_replies.extend(reply);
+                }
+                Control::Trim(position) => self.trim(position)?,
+                Control::Stop => go_on = false,
+            }
+        }
+        self.commit(waiting)?;
+        for question in questions {
+            self.hand_on(Travel::Ask(question));
+        }
+        let under_way =
+            self.progress.markers_sent.load(Ordering::Relaxed) - self.progress.markers_stored.load(Ordering::Relaxed);
+        let due = flush_asked || self.unflushed >= self.settings.flush_calls;
+        // Somebody who waits for a flush gets one marker of his own; the timer and the count can wait.
+        if !flush_replies.is_empty() || due && under_way < FLUSHES_UNDER_WAY {
+            self.mark(flush_replies);
+        }
+        Ok(go_on)
+    }
+
+    /// Whether more records may be taken: those the store does not have are held in memory.
+    fn room(&self) -> bool {
+        let pending = self.progress.records_durable.load(Ordering::Relaxed)
+            - self.progress.records_stored.load(Ordering::Relaxed);
+        pending < PENDING_RECORDS_MAX
     }
 
     /// Waits for the first message, then takes what else is there. False once every sender is gone.
-    fn wait(
-        &mut self,
-        runtime: &tokio::runtime::Handle,
-        batches: &mut Vec<Delivery>,
-        controls: &mut Vec<Control>,
-    ) -> bool {
-        let pending = self.progress.records_durable.load(Ordering::Relaxed)
-            - self.progress.records_stored.load(Ordering::Relaxed);
-        let room = pending < PENDING_RECORDS_MAX;
-        let first = self.deliveries.try_recv().ok().filter(|_| room);
+    fn wait(&mut self, runtime: &tokio::runtime::Handle, taken: &mut Taken) -> bool {
+        let room = self.room();
+        // Without room nothing may even be taken out: what is dropped here would be refused for a reason that is not so.
+        let first = if room { self.deliveries.try_recv().ok() } else { None };
         match first {
-            Some(delivery) => batches.push(delivery),
+            Some(delivery) => taken.batches.push(delivery),
             None => {
                 let (deliveries, inbox) = (&mut self.deliveries, &mut self.controls);
+                let Taken { batches, controls } = taken;
                 let open = runtime.block_on(async {
                     tokio::select! {
                         biased;
@@ -206,16 +233,31 @@ impl Sequencer {
                 }
             }
         }
-        let mut bytes: usize = batches.iter().map(|d| d.batch.len()).sum();
-        while room && batches.len() < GROUP_BATCHES_MAX && bytes < GROUP_BYTES_MAX {
+        self.take_more(room, taken);
+        true
+    }
+
+    /// Takes what is there, up to the size of a group.
+    fn take_more(&mut self, room: bool, taken: &mut Taken) {
+        let mut bytes: usize = taken.batches.iter().map(|d| d.batch.len()).sum();
+        while room && taken.batches.len() < GROUP_BATCHES_MAX && bytes < GROUP_BYTES_MAX {
             let Ok(delivery) = self.deliveries.try_recv() else { break };
             bytes += delivery.batch.len();
-            batches.push(delivery);
+            taken.batches.push(delivery);
         }
         while let Ok(control) = self.controls.try_recv() {
-            controls.push(control);
+            taken.controls.push(control);
         }
-        true
+    }
+
+    /// After the last step: journals what the doors had already delivered, and sends the last marker.
+    ///
+    /// # Errors
+    /// As [`Sequencer::run`].
+    pub fn finish(&mut self) -> Result<(), JournalError> {
+        self.drain()?;
+        self.mark(Vec::new());
+        Ok(())
     }
 
     /// After the stop: what the doors had already delivered.

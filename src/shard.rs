@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crossbeam::channel::{Receiver, Sender};
+use crossbeam::channel::{Receiver, Sender, TryRecvError};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use tokio::sync::mpsc;
@@ -18,7 +18,7 @@ use crate::directory::Directory;
 use crate::flush::Part;
 use crate::os::clock::Clock;
 use crate::rating::{self, Leg, World};
-use crate::road::{LiveUsage, UsageLine};
+use crate::road::{LiveUsage, Step, UsageLine};
 use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
 
@@ -220,21 +220,37 @@ impl Shard {
     /// Runs until the resolver hangs up.
     pub fn run(mut self) {
         while let Ok(message) = self.inbox.recv() {
-            match message {
-                ToShard::Legs(batch) => self.legs(batch),
-                ToShard::Tariff(slot, tariff) => {
-                    // Slots come in order; the shard holds all of them.
-                    debug_assert_eq!(self.tariffs.len(), usize::from(slot.0));
-                    self.tariffs.push(tariff);
-                }
-                ToShard::Directory(directory) => {
-                    self.months = Months::default();
-                    self.directory = Some(directory);
-                }
-                ToShard::Marker { number, upto } => self.marker(number, upto),
-                ToShard::Usage { account, group, period, reply } => {
-                    let _ = reply.send(self.usage(account, group, period));
-                }
+            self.take(message);
+        }
+    }
+
+    /// Takes one message, if there is one; never waits.
+    pub fn step(&mut self) -> Step {
+        match self.inbox.try_recv() {
+            Ok(message) => {
+                self.take(message);
+                Step::Moved
+            }
+            Err(TryRecvError::Empty) => Step::Idle,
+            Err(TryRecvError::Disconnected) => Step::Ended,
+        }
+    }
+
+    fn take(&mut self, message: ToShard) {
+        match message {
+            ToShard::Legs(batch) => self.legs(batch),
+            ToShard::Tariff(slot, tariff) => {
+                // Slots come in order; the shard holds all of them.
+                debug_assert_eq!(self.tariffs.len(), usize::from(slot.0));
+                self.tariffs.push(tariff);
+            }
+            ToShard::Directory(directory) => {
+                self.months = Months::default();
+                self.directory = Some(directory);
+            }
+            ToShard::Marker { number, upto } => self.marker(number, upto),
+            ToShard::Usage { account, group, period, reply } => {
+                let _ = reply.send(self.usage(account, group, period));
             }
         }
     }
@@ -329,20 +345,12 @@ impl Shard {
         let mut lines: Vec<UsageLine> = Vec::new();
         for key in keys.iter().filter(|k| k.period == period) {
             let Some(line) = self.state.lines.get(key) else { continue };
-            match lines.iter_mut().find(|l| l.call_type == key.call_type && l.currency == key.currency) {
-                Some(sum) => {
-                    sum.usage.add(&line.usage);
-                    sum.decimals = sum.decimals.max(line.decimals);
-                }
-                None => lines.push(UsageLine {
-                    call_type: key.call_type,
-                    currency: key.currency,
-                    decimals: line.decimals,
-                    usage: line.usage,
-                }),
-            }
+            let LineKey { call_type, currency, .. } = *key;
+            UsageLine::gather(
+                &mut lines,
+                &UsageLine { call_type, currency, decimals: line.decimals, usage: line.usage },
+            );
         }
-        lines.sort_by_key(|l| (l.call_type, l.currency));
         let used_seconds = group.and_then(|g| self.state.drawn.get(&(g, period))).copied().unwrap_or(0);
         LiveUsage { lines, used_seconds }
     }

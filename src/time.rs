@@ -82,6 +82,19 @@ impl Zone {
         self.0.to_datetime(ts).day()
     }
 
+    /// The instants at which clocks of this zone show a civil time, which [`civil`] gives: one, two in the hour that
+    /// autumn repeats (the earlier first), none in the hour that spring leaves out.
+    pub fn instants(&self, civil: i64) -> (Option<Timestamp>, Option<Timestamp>) {
+        let shown = jiff::Timestamp::from_microsecond(civil).map(|at| TimeZone::UTC.to_datetime(at));
+        let Ok(shown) = shown else { return (None, None) };
+        let at = |offset: jiff::tz::Offset| Timestamp(civil - i64::from(offset.seconds()) * MICROS_PER_SECOND);
+        match self.0.to_ambiguous_timestamp(shown).offset() {
+            jiff::tz::AmbiguousOffset::Unambiguous { offset } => (Some(at(offset)), None),
+            jiff::tz::AmbiguousOffset::Gap { .. } => (None, None),
+            jiff::tz::AmbiguousOffset::Fold { before, after } => (Some(at(before)), Some(at(after))),
+        }
+    }
+
     /// The zone behind the name.
     pub fn jiff(&self) -> &TimeZone {
         &self.0
@@ -235,6 +248,15 @@ pub fn parse_rfc3339(text: &[u8]) -> Option<Timestamp> {
     }
     let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset;
     Some(Timestamp(seconds * MICROS_PER_SECOND + micros))
+}
+
+/// Microseconds from 1970-01-01T00:00:00 to a civil time as if it were UTC; none if there is no such time. A leap second
+/// is the second after it.
+pub fn civil(year: i64, month: i64, day: i64, hour: i64, minute: i64, second: i64, micros: i64) -> Option<i64> {
+    let date = (1..=9999).contains(&year) && (1..=12).contains(&month) && day >= 1 && day <= days_in_month(year, month);
+    let time = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..=60).contains(&second);
+    let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+    (date && time && (0..MICROS_PER_SECOND).contains(&micros)).then_some(seconds * MICROS_PER_SECOND + micros)
 }
 
 fn days_in_month(year: i64, month: i64) -> i64 {

@@ -13,19 +13,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("money", &[]),
     ("record", &["time"]),
-    ("batch", &["record"]),
+    ("piece", &["record", "time"]),
+    ("batch", &["piece", "record", "time"]),
     ("entry", &["time"]),
     ("names", &[]),
+    ("nearest", &[]),
     ("exit", &[]),
     ("call", &["batch", "money", "number", "record", "time"]),
     ("books", &["call", "time"]),
     ("number", &["call", "os", "time"]),
     // The heart: pure.
-    ("tariff", &["call", "money", "number", "os", "time"]),
-    ("directory", &["number", "os", "tariff", "time"]),
+    ("tariff", &["call", "money", "nearest", "number", "os", "time"]),
+    ("directory", &["nearest", "number", "os", "tariff", "time"]),
     ("rating", &["batch", "call", "directory", "entry", "money", "number", "record", "tariff", "time"]),
+    ("assembly", &["batch", "piece", "record", "time"]),
     // Doors in: they have an outbox and an answer.
-    ("wire", &["record", "time"]),
+    ("wire", &["piece", "record", "time"]),
     ("ingest", &["batch", "entry", "number", "os", "record", "time", "wire"]),
     // Durable order.
     ("journal", &["batch", "os", "time"]),
@@ -36,6 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "resolver",
         &[
+            "assembly",
             "batch",
             "books",
             "call",
@@ -45,6 +49,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "identity",
             "images",
             "names",
+            "piece",
             "poison",
             "rating",
             "record",
@@ -79,6 +84,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "assembly",
             "batch",
             "books",
             "call",
@@ -92,6 +98,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "journal",
             "metrics",
             "money",
+            "nearest",
             "number",
             "os",
             "rates",
@@ -110,10 +117,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("images", &["directory", "os", "tariff"]),
     ("poison", &["batch"]),
     // Accounts are checked against the countries that the folder has.
-    ("rates", &["directory", "number", "tariff"]),
+    ("rates", &["directory", "nearest", "number", "tariff"]),
     ("traffic", &["ingest", "number", "os", "record", "time", "wire"]),
     // The program: knows everybody; nobody knows it.
-    ("config", &["ingest", "entry", "number", "time", "wire"]),
+    ("config", &["ingest", "entry", "nearest", "number", "time", "wire"]),
     ("os", &["time"]),
 ];
 
@@ -125,9 +132,12 @@ const PURE: &[&str] = &[
     "time",
     "money",
     "record",
+    "piece",
+    "assembly",
     "batch",
     "entry",
     "names",
+    "nearest",
     "call",
     "books",
     "number",

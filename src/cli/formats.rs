@@ -9,8 +9,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::out;
-use crate::config::{Config, nearest};
+use crate::config::Config;
 use crate::exit::Exit;
+use crate::nearest::nearest;
+use crate::piece::Piece;
 use crate::record::Record;
 use crate::time::Zone;
 use crate::wire::formats::{BUILT_IN, Build, Made};
@@ -60,6 +62,12 @@ enum What {
         /// IANA zone of times that bring no offset.
         #[arg(long, default_value = "UTC")]
         timezone: String,
+        /// Whether the durations of Kamailio's CDRs include the ringing.
+        #[arg(long, value_name = "BOOL")]
+        talk_includes_ringing: Option<bool>,
+        /// Titles of columns, where rows come without them (AudioCodes).
+        #[arg(long, value_name = "TITLES")]
+        columns: Option<String>,
         /// One line of JSON per record.
         #[arg(long)]
         json: bool,
@@ -73,11 +81,12 @@ pub(super) fn run(config: &Config, arguments: FormatsArguments) -> Result<(), Ex
     match arguments.what {
         What::List { json } => list(config, json),
         What::Show { name } => show(config, &name),
-        What::Try { format, node, timezone, json, file } => {
+        What::Try { format, node, timezone, talk_includes_ringing, columns, json, file } => {
             let format = named(config, &format)?;
             let zone = Zone::named(&timezone).map_err(|e| Exit::usage(format!("--timezone: {e}")))?;
             let text = read(&file)?;
-            tried(&format, &Origin { node: node.as_bytes().into(), zone }, &text, json)
+            let titles = columns.map(Into::into);
+            tried(&format, &Origin { node: node.as_bytes().into(), zone, talk_includes_ringing, titles }, &text, json)
         }
     }
 }
@@ -159,6 +168,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Exit> {
 #[derive(Default)]
 struct Counts {
     records: u64,
+    pieces: u64,
     skipped: u64,
     refused: u64,
 }
@@ -184,14 +194,16 @@ fn tried(format: &Format, origin: &Origin, text: &[u8], json: bool) -> Result<()
         }
     });
     outcome?;
-    let Counts { records, skipped, refused } = counts;
+    let Counts { records, pieces, skipped, refused } = counts;
     if !json {
         out::line(&table.to_string())?;
+        let n = out::grouped;
         out::line(&format!(
-            "{} records, {} skipped, {} refused",
-            out::grouped(records),
-            out::grouped(skipped),
-            out::grouped(refused)
+            "{} records, {} parts of calls, {} skipped, {} refused",
+            n(records),
+            n(pieces),
+            n(skipped),
+            n(refused)
         ))?;
     }
     if refused > 0 { Err(Exit { code: 1, message: String::new() }) } else { Ok(()) }
@@ -202,6 +214,10 @@ fn shown(number: u64, line: Result<Line<'_>, Refusal>, counts: &mut Counts) -> O
         Ok(Line::Record(record)) => {
             counts.records += 1;
             of_record(number, &record)
+        }
+        Ok(Line::Piece(piece)) => {
+            counts.pieces += 1;
+            of_piece(number, &piece)
         }
         Ok(Line::Skipped(skip)) => {
             counts.skipped += 1;
@@ -237,6 +253,15 @@ fn of_record(number: u64, record: &Record<'_>) -> Value {
     })
 }
 
+/// A part of a call, to be joined with others by its key.
+fn of_piece(number: u64, piece: &Piece<'_>) -> Value {
+    let mut shown = of_record(number, &piece.record);
+    let key = String::from_utf8_lossy(piece.key);
+    shown["part"] =
+        json!({ "of": key, "step": format!("{:?}", piece.step).to_lowercase(), "at": piece.at.map(|t| t.to_string()) });
+    shown
+}
+
 fn row(shown: &Value) -> [String; 10] {
     let cell = |key: &str| match &shown[key] {
         Value::Null => String::new(),
@@ -247,6 +272,8 @@ fn row(shown: &Value) -> [String; 10] {
         format!("skipped: {skip}")
     } else if let Some(error) = shown["error"].as_str() {
         format!("refused: {error}")
+    } else if let Some(step) = shown["part"]["step"].as_str() {
+        format!("{step} of a call told in parts, at {}", shown["part"]["at"].as_str().unwrap_or("its receipt"))
     } else if let Some(later) = shown["answer_or_later_by"].as_str() {
         format!("the clock showed this twice: or {later} s later")
     } else if shown["answered"] == false {

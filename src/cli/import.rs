@@ -20,8 +20,9 @@ use serde_json::Value;
 
 use super::client::{self, Client};
 use super::out;
-use crate::config::{Config, nearest};
+use crate::config::Config;
 use crate::exit::Exit;
+use crate::nearest::nearest;
 use crate::road::Became;
 use crate::wire::{Format, Framing};
 
@@ -158,6 +159,7 @@ fn summary(total: &Became, arguments: &ImportArguments, listed: u64) -> Result<(
         ("conflict", total.conflict),
         ("suspended", total.suspended),
         ("resolved", total.resolved),
+        ("parts", total.parts),
     ] {
         table.add_row([name.to_owned(), out::grouped(count)]);
     }

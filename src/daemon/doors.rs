@@ -14,8 +14,10 @@ use crate::exit::Exit;
 use crate::http::node;
 use crate::ingest::allow::Allow;
 use crate::ingest::counters::Counters;
-use crate::ingest::settings::{Listen, NODE_DEFAULT, Protocol};
-use crate::ingest::{Door, Stop, tcp, udp};
+use crate::ingest::folder::Watcher;
+use crate::ingest::radius::{self, Clients};
+use crate::ingest::settings::{Listen, NODE_DEFAULT, Protocol, Transport};
+use crate::ingest::{Cut, Door, Hints, Stop, tcp, udp};
 use crate::road::Road;
 use crate::time::Zone;
 use crate::wire::Format;
@@ -42,23 +44,33 @@ pub(super) async fn open(
     stop: &Stop,
     tasks: &mut JoinSet<()>,
 ) -> Result<Posts, Exit> {
-    let profiles = config.listeners.iter().map(|l| l.profile.clone()).collect();
-    let ids = register(&engine.road, &mut engine.known, profiles).await?;
-    for (listen, id) in config.listeners.iter().zip(&ids) {
-        let door = Arc::new(Door {
-            source: *id,
-            name: listen.profile.listener.clone(),
-            format: listen.format.clone(),
-            columns: listen.columns.clone(),
-            node: listen.node.clone(),
-            zone: listen.zone.clone(),
-            allow: listen.allow.clone(),
-            outbox: engine.outbox.clone(),
-            counters: Arc::new(Counters::new(&listen.profile.listener)),
-        });
-        listener(listen, door, stop, tasks).await?;
+    let watched = config.watches.iter().map(|watch| &watch.source);
+    let profiles = config.listeners.iter().chain(watched).map(|l| l.profile.clone()).collect();
+    let mut ids = register(&engine.road, &mut engine.known, profiles).await?.into_iter();
+    for (listen, id) in config.listeners.iter().zip(&mut ids) {
+        listener(listen, door(listen, id, engine), stop, tasks).await?;
+    }
+    for (watch, id) in config.watches.iter().zip(&mut ids) {
+        let watcher = Watcher::new(watch.clone(), door(&watch.source, id, engine), &config.data_dir);
+        tasks.spawn(watcher.run(stop.clone()));
     }
     posts(engine).await
+}
+
+fn door(listen: &Listen, source: SourceId, engine: &Engine) -> Arc<Door> {
+    Arc::new(Door {
+        source,
+        name: listen.profile.listener.clone(),
+        format: listen.format.clone(),
+        columns: listen.columns.clone(),
+        node: listen.node.clone(),
+        zone: listen.zone.clone(),
+        cut: listen.cut,
+        hints: listen.hints.clone(),
+        allow: listen.allow.clone(),
+        outbox: engine.outbox.clone(),
+        counters: Arc::new(Counters::new(&listen.profile.listener)),
+    })
 }
 
 /// The doors of the API alone.
@@ -78,6 +90,8 @@ pub(super) async fn posts(engine: &mut Engine) -> Result<Posts, Exit> {
             columns: None,
             node: NODE_DEFAULT.to_owned(),
             zone: Zone::UTC,
+            cut: Cut::Lines,
+            hints: Hints::default(),
             allow: Allow::default(),
             outbox: engine.outbox.clone(),
             counters: Arc::new(Counters::new(name)),
@@ -93,19 +107,32 @@ async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut Joi
             listen.profile.listener
         ))
     };
-    match listen.protocol {
-        Protocol::Tcp => {
-            let socket = TcpListener::bind(listen.address).await.map_err(taken)?;
-            tasks.spawn(tcp::serve(socket, door, stop.clone()));
+    if listen.protocol == Protocol::Http {
+        let socket = TcpListener::bind(listen.address).await.map_err(taken)?;
+        tasks.spawn(node::serve(socket, door.clone(), stop.clone()));
+    }
+    let (datagrams, streams) = match (listen.protocol, listen.transport) {
+        (Protocol::Udp | Protocol::Radius, _) => (true, false),
+        (Protocol::Tcp, _) => (false, true),
+        (Protocol::Http, _) => (false, false),
+        (Protocol::Syslog | Protocol::Hep, transport) => (transport != Transport::Tcp, transport != Transport::Udp),
+    };
+    if datagrams {
+        let bound = udp::bind(listen).map_err(taken)?;
+        if listen.protocol == Protocol::Radius {
+            let clients = match &listen.radius {
+                Some(radius) => Clients::open(radius, &listen.allow).map_err(Exit::environment)?,
+                // A listener of this protocol has been checked to have it.
+                None => return Err(Exit::environment("a RADIUS listener without its settings")),
+            };
+            tasks.spawn(radius::serve(bound, door.clone(), Arc::new(clients), stop.clone()));
+        } else {
+            tasks.spawn(udp::serve(bound, door.clone(), stop.clone()));
         }
-        Protocol::Http => {
-            let socket = TcpListener::bind(listen.address).await.map_err(taken)?;
-            tasks.spawn(node::serve(socket, door, stop.clone()));
-        }
-        Protocol::Udp => {
-            let bound = udp::bind(listen).map_err(taken)?;
-            tasks.spawn(udp::serve(bound, door, stop.clone()));
-        }
+    }
+    if streams {
+        let socket = TcpListener::bind(listen.address).await.map_err(taken)?;
+        tasks.spawn(tcp::serve(socket, door, stop.clone()));
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! Recovery: store, images, journal and identity index of a data folder, opened and checked against each other.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::assembly::{self, Assembly, CallKey};
 use crate::batch::{EntryKind, Frame, Position};
 use crate::books::Books;
 use crate::config::Config;
@@ -10,9 +12,10 @@ use crate::exit::Exit;
 use crate::flush::{FlushError, FlushState};
 use crate::identity::{self, IdentityError, IdentityIndex, Key};
 use crate::images::{ImageMissing, Images};
-use crate::journal::{self, Journal, JournalError};
+use crate::journal::{self, Journal, JournalError, JournalReader};
 use crate::names::Names;
 use crate::os::disk::{Disk, RealDisk};
+use crate::piece::Piece;
 use crate::poison;
 use crate::rating::{self, Answered};
 use crate::record::Record;
@@ -20,6 +23,7 @@ use crate::resolver::{KnownTariff, ResolverError, ResolverState, shard_of};
 use crate::shard::{LineKey, ShardState};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{ActivationRow, Store, StoreError, StoredState};
+use crate::time::Timestamp;
 
 /// What a reload or a new listener compares with: the latest of each kind that the store knows, completed by the replay.
 #[derive(Clone, Debug, Default)]
@@ -54,20 +58,51 @@ pub struct Recovered {
     pub report: Vec<String>,
 }
 
-/// Opens it all, in the order in which one depends on the other.
+/// What a state is recovered from, as far as it is not in the journal and the identity index themselves.
+pub struct Ground {
+    /// Where journal and identity index lie.
+    pub disk: Arc<dyn Disk>,
+    /// The data folder on it.
+    pub folder: PathBuf,
+    /// Invoice storage.
+    pub store: Arc<dyn Store>,
+    /// Compiled tariffs and directories by digest.
+    pub images: Arc<Images>,
+    /// What the journal is like; the positions in it are those of the store, whatever stands here.
+    pub journal: journal::Settings,
+    /// What the identity index is like.
+    pub identity: identity::Settings,
+    /// How many shards there are to be.
+    pub shards: usize,
+    /// Positions on which the process died twice.
+    pub set_aside: Vec<Position>,
+}
+
+/// Opens what a configuration names.
 pub fn recover(config: &Config) -> Result<Recovered, Exit> {
-    let mut report = Vec::new();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store).map_err(store_exit)?);
-    let state = store.load().map_err(store_exit)?;
     let images = Images::open(&config.data_dir.join("images"))
         .map_err(|e| Exit::environment(format!("the folder of images cannot be made: {e}")))?;
-    let images = Arc::new(images);
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    recover_from(Ground {
+        disk: Arc::new(RealDisk),
+        folder: config.data_dir.clone(),
+        store,
+        images: Arc::new(images),
+        journal: journal::Settings::default(),
+        identity: identity::Settings::default(),
+        shards: config.shards,
+        set_aside: poison::set_aside(&config.data_dir),
+    })
+}
 
-    let settings =
-        journal::Settings { verify_from: state.position, at_least: state.position, ..journal::Settings::default() };
-    let (journal, recovery) =
-        Journal::open(disk.clone(), &config.data_dir.join("journal"), &settings).map_err(journal_exit)?;
+/// Opens it all, in the order in which one depends on the other.
+pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
+    let Ground { disk, folder, store, images, journal, identity, shards, set_aside } = ground;
+    let mut report = Vec::new();
+    let state = store.load().map_err(store_exit)?;
+
+    let settings = journal::Settings { verify_from: state.position, at_least: state.position, ..journal };
+    let (journal, recovery) = Journal::open(disk.clone(), &folder.join("journal"), &settings).map_err(journal_exit)?;
     report.extend(recovery.cut.map(|cut| cut.to_string()));
     if state.position < recovery.first {
         return Err(Exit::damaged(format!(
@@ -77,17 +112,16 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
         )));
     }
     let (identity, rebuilt) =
-        IdentityIndex::open(disk, &config.data_dir.join("identity"), &identity::Settings::default(), journal.durable())
-            .map_err(identity_exit)?;
-    let identity = catch_up(identity, &rebuilt, &journal, state.position)?;
+        IdentityIndex::open(disk, &folder.join("identity"), &identity, journal.durable()).map_err(identity_exit)?;
+    let identity = catch_up(identity, &rebuilt, &journal, state.position, store.as_ref())?;
     if rebuilt.cut > 0 {
         report.push(format!("cut {} bytes off the identity index: they were never synced", rebuilt.cut));
     }
 
     let known = known(&state);
     let mut resolver = resolver_state(&state, &images, &known)?;
-    resolver.set_aside = poison::set_aside(&config.data_dir);
-    let shards = shard_states(&state, config.shards);
+    resolver.set_aside = set_aside;
+    let shards = shard_states(&state, shards);
     let flush = FlushState {
         position: state.position,
         books: Books::from_stored(state.books.iter().cloned()),
@@ -103,36 +137,69 @@ fn catch_up(
     rebuilt: &identity::Rebuilt,
     journal: &Journal,
     stored: Position,
+    store: &dyn Store,
 ) -> Result<IdentityIndex, Exit> {
     if rebuilt.covered >= stored {
         return Ok(identity);
     }
+    let gone = |error| match error {
+        JournalError::Gone { .. } => Exit::damaged(format!(
+            "the identity index knows records up to position {} only, and the journal no longer holds those up to \
+             {stored}: restore both from one backup",
+            rebuilt.covered
+        )),
+        error => journal_exit(error),
+    };
+    let reader = journal.reader();
+    // Calls told in parts are put together again from the places of their pieces.
+    let mut assembled = store.assembled(rebuilt.covered, usize::MAX).map_err(store_exit)?.into_iter().peekable();
     let (mut keys, mut verdicts) = (Vec::new(), Vec::new());
-    for frame in journal.reader().frames_from(rebuilt.covered) {
-        let frame = frame.map_err(|error| match error {
-            JournalError::Gone { .. } => Exit::damaged(format!(
-                "the identity index knows records up to position {} only, and the journal no longer holds those up to \
-                 {stored}: restore both from one backup",
-                rebuilt.covered
-            )),
-            error => journal_exit(error),
-        })?;
+    for frame in reader.frames_from(rebuilt.covered) {
+        let frame = frame.map_err(gone)?;
         if frame.position >= stored {
             break;
         }
         keys.clear();
         verdicts.clear();
-        for entry in frame.entries().filter(|e| EntryKind::from_byte(e.kind) == Some(EntryKind::Record)) {
-            let record = Record::decode(entry.payload)
-                .map_err(|e| Exit::damaged(format!("journal entry at position {}: {e}", entry.position)))?;
-            if rating::answered(&record) == Answered::Yes {
-                keys.push(Key { identity: record.identity(), content: record.content(), position: entry.position });
+        for entry in frame.entries() {
+            let damaged = |e: String| Exit::damaged(format!("journal entry at position {}: {e}", entry.position));
+            match EntryKind::from_byte(entry.kind) {
+                Some(EntryKind::Record) => {
+                    let record = Record::decode(entry.payload).map_err(|e| damaged(e.to_string()))?;
+                    if rating::answered(&record) == Answered::Yes {
+                        keys.push(key_of(&record, entry.position));
+                    }
+                }
+                Some(EntryKind::Piece) => {
+                    let Some(call) = assembled.next_if(|call| call.position == entry.position) else { continue };
+                    let whole = put_together(&reader, &call.pieces).map_err(gone)?;
+                    let whole = whole.ok_or_else(|| damaged("its call cannot be put together".to_owned()))?;
+                    let record = Record::decode(&whole).map_err(|e| damaged(e.to_string()))?;
+                    keys.push(key_of(&record, entry.position));
+                }
+                _ => {}
             }
         }
         identity.check(&keys, &mut verdicts).map_err(identity_exit)?;
     }
     identity.sync(stored).map_err(identity_exit)?;
     Ok(identity)
+}
+
+fn key_of(record: &Record<'_>, position: Position) -> Key {
+    Key { identity: record.identity(), content: record.content(), position }
+}
+
+/// The canonical record of a call from the places of its pieces; none if they are no longer what they were.
+pub fn put_together(journal: &JournalReader, places: &[Position]) -> Result<Option<Vec<u8>>, JournalError> {
+    let mut found = Vec::with_capacity(places.len());
+    for place in places {
+        let Some((head, entry)) = journal.entry(*place)? else { return Ok(None) };
+        found.push((Timestamp(head.received_at.get()), entry));
+    }
+    let pieces: Option<Vec<_>> =
+        found.iter().map(|(at, entry)| Some((*at, Piece::decode(&entry.payload).ok()?))).collect();
+    Ok(pieces.and_then(|pieces| assembly::rebuild(&pieces)))
 }
 
 fn known(state: &StoredState) -> Known {
@@ -196,8 +263,18 @@ fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result
         directory,
         directories: state.directories.len() as u16,
         set_aside: Vec::new(),
+        assembly: assembly(state)?,
         attempts: state.retried.iter().map(|r| ((r.key.position, r.key.leg), r.attempt)).collect(),
     })
+}
+
+/// Calls told in parts that are not whole yet.
+fn assembly(state: &StoredState) -> Result<Assembly, Exit> {
+    let mut assembly = Assembly::default();
+    for (key, bytes) in &state.open_calls {
+        assembly.load(CallKey(*key), bytes).map_err(|e| Exit::damaged(format!("the store: {e}")))?;
+    }
+    Ok(assembly)
 }
 
 fn shard_states(state: &StoredState, shards: usize) -> Vec<ShardState> {

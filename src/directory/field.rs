@@ -2,7 +2,8 @@
 //!
 //! Does not know rows, columns or files.
 
-use super::table::{Fault, clip, edits};
+use super::table::{Fault, clip};
+use crate::nearest::nearest_of;
 use crate::number::Number;
 use crate::time::{Timestamp, Zone, day_start, parse_rfc3339};
 
@@ -103,22 +104,11 @@ pub fn zone(text: &str) -> Result<(String, Zone), Fault> {
 
 /// A zone whose name, or whose city alone, is almost this.
 fn nearest_zone(text: &str) -> Option<String> {
-    let word = clip(text).to_lowercase().replace(' ', "_");
-    let distance = |name: &str| {
-        let name = name.to_lowercase();
-        let city = name.rsplit('/').next().unwrap_or(&name);
-        edits(word.as_bytes(), name.as_bytes()).min(edits(word.as_bytes(), city.as_bytes()))
-    };
-    let names = jiff::tz::TimeZoneDatabase::bundled();
-    let mut best: Option<(usize, String)> = None;
-    for name in names.available() {
-        let candidate = (distance(name.as_str()), name.as_str().to_owned());
-        if best.as_ref().is_none_or(|b| candidate < *b) {
-            best = Some(candidate);
-        }
-    }
-    // A third of the letters wrong is no slip of the pen any more.
-    best.filter(|(distance, _)| distance * 3 <= word.len()).map(|(_, name)| name)
+    let zones = jiff::tz::TimeZoneDatabase::bundled();
+    let names: Vec<String> = zones.available().map(|name| name.as_str().to_owned()).collect();
+    let spellings =
+        names.iter().flat_map(|name| [(name.as_str(), name), (name.rsplit('/').next().unwrap_or(name), name)]);
+    nearest_of(&text.replace(' ', "_"), spellings).cloned()
 }
 
 /// Index in [`LANGUAGES`]; `de-AT` and `DE` are `de`. An unknown one is a warning, its calls are listed in English.

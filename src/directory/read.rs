@@ -13,7 +13,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::field::{self, Moment};
-use super::table::{Fault, Findings, Place, Row, Table, clip, edits};
+use super::table::{Fault, Findings, Place, Row, Table, clip};
+use crate::nearest::did_you_mean;
 use crate::number::Number;
 use crate::tariff::Finding;
 use crate::time::{Timestamp, Zone};
@@ -344,11 +345,7 @@ fn unknown_account(name: &str, names: &[Box<str>]) -> Fault {
     // Only neighbours in name order are compared: a file may hold a million accounts and a thousand wrong names.
     let at = names.partition_point(|n| **n < *name);
     let near = names.iter().skip(at.saturating_sub(8)).take(16);
-    let best = near.map(|n| (edits(clip(name).as_bytes(), clip(n).as_bytes()), n)).min();
-    let hint = match best.filter(|(edits, _)| edits * 3 <= name.len()) {
-        Some((_, near)) => format!("did you mean {near:?}?"),
-        None => "add a row for it to accounts.csv".to_owned(),
-    };
+    let hint = did_you_mean(name, near.map(|n| &**n), "add a row for it to accounts.csv");
     Fault::new(format!("account {:?} is not in accounts.csv", clip(name)), hint)
 }
 

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
+use crate::nearest::nearest;
 use crate::tariff::{Finding, Severity};
 
 /// A file is read up to this many errors: nobody reads more at once, and both memory and time stay bounded.
@@ -148,8 +149,9 @@ impl<'t> Table<'t> {
             }
             match known.iter().position(|k| *k == name) {
                 None => {
-                    let near = nearest(&name, known.iter().copied()).unwrap_or("");
-                    let hint = format!("did you mean {near:?}? Known columns: {}", known.join(", "));
+                    let near = nearest(&name, known.iter().copied());
+                    let near = near.map_or(String::new(), |near| format!("did you mean {near:?}? "));
+                    let hint = format!("{near}Known columns: {}", known.join(", "));
                     findings.error(header.place_of(i), Fault::new(format!("unknown column {name:?}"), hint));
                 }
                 Some(k) if places[k].is_some() => {
@@ -366,24 +368,4 @@ fn separator(input: &[u8]) -> u8 {
 /// Text for a message, cut to a length that fits a line.
 pub fn clip(text: &str) -> &str {
     text.char_indices().nth(60).map_or(text, |(end, _)| text.get(..end).unwrap_or(text))
-}
-
-/// The candidate with the fewest edits from `word`, letters' case aside; the first of equals.
-pub fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
-    let word = clip(word).to_lowercase();
-    candidates.min_by_key(|candidate| edits(word.as_bytes(), candidate.to_lowercase().as_bytes()))
-}
-
-/// Insertions, deletions and replacements that make `a` into `b` (Levenshtein).
-pub fn edits(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

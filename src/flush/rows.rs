@@ -26,6 +26,8 @@ pub(super) struct Rows<'a> {
     pub(super) released: Vec<store::SuspenseKey>,
     pub(super) retried: Vec<store::Retried>,
     pub(super) conflicts: Vec<store::ConflictRow<'a>>,
+    pub(super) assembled: Vec<store::AssembledRow>,
+    pub(super) open_calls: Vec<store::OpenCallRow<'a>>,
 }
 
 impl<'a> Rows<'a> {
@@ -146,6 +148,16 @@ impl<'a> Rows<'a> {
                     first: c.first,
                     record: record_of(&c.frame, c.at, c.length).0,
                 })
+                .collect(),
+            assembled: gathered
+                .assembled
+                .iter()
+                .map(|call| store::AssembledRow { position: call.position, pieces: call.pieces.clone() })
+                .collect(),
+            open_calls: gathered
+                .open_calls
+                .iter()
+                .map(|(key, state)| store::OpenCallRow { key: key.0, state: state.as_deref() })
                 .collect(),
             calls,
             suspended,

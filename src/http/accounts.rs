@@ -9,8 +9,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::tariff::Activated;
 use super::{App, Problem};
-use crate::config::nearest;
 use crate::directory::{Account, Directory};
+use crate::nearest::nearest;
 use crate::time::{Timestamp, parse_rfc3339};
 
 /// Neighbours in name order among which a name that was meant is looked for.

@@ -201,13 +201,13 @@ impl Guard {
         self.tokens.is_some()
     }
 
-    /// Reads the tokens file again if it is another one than before. A wrong or missing file changes nothing, so that a
+    /// Reads the tokens file again if it is another one than before, or `anyway`. A wrong or missing file changes nothing, so that a
     /// slip of the pen locks nobody out; it is said once.
-    pub(super) fn look(&self) {
+    pub(super) fn look(&self, anyway: bool) {
         let Some(file) = &self.tokens else { return };
         let now = fs::metadata(&file.path).ok().and_then(|m| Some((m.modified().ok()?, m.len())));
         let mut seen = file.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if now == *seen {
+        if now == *seen && !anyway {
             return;
         }
         *seen = now;

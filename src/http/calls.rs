@@ -1,9 +1,8 @@
-//! `POST /v1/calls`, `GET /v1/accounts/{account}/calls`, `GET /v1/calls/{node}/{id}`, `GET /v1/records/{node}/{id}`.
+//! `GET /v1/accounts/{account}/calls`, `GET /v1/calls/{node}/{id}`, `GET /v1/records/{node}/{id}`.
 //!
 //! Does not know how calls are stored, nor how they are shown: `details` does.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -11,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::details::{self, Columns, Language, Leg};
-use super::{App, Problem, accounts, import, manners, stream};
-use crate::batch::Position;
+use super::{App, Problem, accounts, manners, stream};
+use crate::batch::{EntryKind, Position};
 use crate::call::AccountKey;
-use crate::ingest::http as ingest;
+use crate::daemon::recover::put_together;
 use crate::money::Money;
 use crate::record::{Direction, Record, identity};
 use crate::store::{CallPage, Store, StoredCall, Visit};
@@ -23,52 +22,6 @@ use crate::time::{Period, Timestamp, Zone};
 const CSV: &str = "text/csv; charset=utf-8";
 const NDJSON: &str = "application/x-ndjson";
 const JSON: &str = "application/json";
-
-/// What became of the posted records.
-#[derive(Serialize, ToSchema)]
-#[schema(example = json!({ "durable": 2, "refused": [{ "line": 3, "error": "no answer time" }] }))]
-#[allow(dead_code)]
-pub(super) struct Posted {
-    /// Records that are safe. Repeats are safe too, and counted later.
-    durable: u64,
-    /// Lines that were not taken.
-    refused: Vec<PostedRefusal>,
-    /// Refused lines beyond the first 10000.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refused_more: Option<u64>,
-}
-
-/// A line that was not taken.
-#[derive(Serialize, ToSchema)]
-#[allow(dead_code)]
-pub(super) struct PostedRefusal {
-    /// From 1; in a JSON array the place of the element.
-    line: u64,
-    /// What to mend.
-    error: String,
-}
-
-/// Send records.
-///
-/// Answered once they are synced to disk. 503 with `Retry-After` when no more can be taken; records synced before it
-/// stay, and sending the whole body again is safe. With `format` the body may be of any content type, as nodes write it.
-#[utoipa::path(
-    post, path = "/v1/calls", tag = "records", operation_id = "post_calls", params(import::Asked),
-    request_body(content(
-        (serde_json::Value = "application/x-ndjson"), (serde_json::Value = "application/json"), (String = "text/csv"),
-    )),
-    responses((status = 200, body = Posted), (status = "default", response = super::openapi::AnyProblem)),
-    security(("token" = ["ingest"])),
-)]
-pub(super) async fn post(
-    State(app): State<App>,
-    Query(asked): Query<import::Asked>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let door = asked.door(&app, &app.post)?;
-    Ok(ingest::post_calls(&door, &headers, body, ingest::BODY_MAX).await)
-}
 
 /// Which calls, and how they are shown.
 #[derive(Deserialize, IntoParams)]
@@ -293,7 +246,7 @@ pub(super) struct Held {
 pub(super) struct Received {
     /// RFC 3339.
     at: String,
-    /// Its bytes.
+    /// Its bytes: text, or `hex:` and hexadecimal digits. Of a call told in parts all parts, a line end between two.
     raw: String,
 }
 
@@ -330,21 +283,45 @@ pub(super) async fn record(
                 detail: item.detail,
             })
             .collect();
+        let pieces = app.stored(move |store| store.pieces(position)).await?;
         let journal = app.journal.clone();
-        let received = tokio::task::spawn_blocking(move || received(&journal, position)).await.unwrap_or_default();
+        let received =
+            tokio::task::spawn_blocking(move || received(&journal, position, &pieces)).await.unwrap_or_default();
         records.push(RecordFate { position: position.0, disposition, legs, suspense, received });
     }
     Ok(Json(Records { node, id, records }))
 }
 
-/// What was received, and when, as long as the journal keeps it.
-fn received(journal: &crate::journal::JournalReader, position: Position) -> Option<Received> {
+/// What was received, and when, as long as the journal keeps it. A call told in parts shows all of them.
+fn received(journal: &crate::journal::JournalReader, position: Position, pieces: &[Position]) -> Option<Received> {
     let (head, entry) = journal.entry(position).ok()??;
-    let record = Record::decode(&entry.payload).ok()?;
-    Some(Received {
-        at: Timestamp(head.received_at.get()).to_string(),
-        raw: String::from_utf8_lossy(record.raw).into_owned(),
-    })
+    let whole;
+    let bytes: &[u8] = match EntryKind::from_byte(entry.kind) {
+        Some(EntryKind::Piece) => {
+            whole = put_together(journal, pieces).ok()??;
+            &whole
+        }
+        _ => &entry.payload,
+    };
+    let record = Record::decode(bytes).ok()?;
+    Some(Received { at: Timestamp(head.received_at.get()).to_string(), raw: readable(record.raw) })
+}
+
+/// Text as it is; what is no text (RADIUS packets) as hexadecimal digits behind `hex:`.
+fn readable(raw: &[u8]) -> String {
+    match std::str::from_utf8(raw) {
+        Ok(text) if !text.contains('\0') => text.to_owned(),
+        _ => {
+            let mut digits = String::with_capacity(raw.len() * 2 + 4);
+            digits.push_str("hex:");
+            for byte in raw {
+                use std::fmt::Write;
+                // Writing to a String cannot fail.
+                let _ = write!(digits, "{byte:02x}");
+            }
+            digits
+        }
+    }
 }
 
 /// Positions of the records of a node and id: one without direction, or one each way.

@@ -70,7 +70,8 @@ fn unknown_format(name: &str, app: &App) -> Problem {
     Problem::bad_request(format!("format={name:?} is not known; there are {}", known.join(", ")))
 }
 
-/// What became of the records of a body: `received = refused + unanswered + duplicate + conflict + suspended + resolved`.
+/// What became of the records of a body: `received = refused + unanswered + duplicate + conflict + suspended + resolved
+/// + parts`.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Imported {
     received: u64,
@@ -80,6 +81,8 @@ pub(super) struct Imported {
     conflict: u64,
     suspended: u64,
     resolved: u64,
+    /// Parts of calls that another part completes, or has completed.
+    parts: u64,
     /// Refused lines with the reason.
     refusals: Vec<ImportRefusal>,
     /// Refused lines that are not listed.
@@ -130,11 +133,21 @@ async fn counted(app: &App, door: Door, headers: HeaderMap, body: Body) -> Resul
 }
 
 fn answer(posted: Posted, became: Became, outcome: Result<(), PostError>) -> Response {
-    let Became { received, refused, unanswered, duplicate, conflict, suspended, resolved } = became;
+    let Became { received, refused, unanswered, duplicate, conflict, suspended, resolved, parts } = became;
     let refusals = posted.refused.into_iter().map(|r| ImportRefusal { line: r.line, error: r.error }).collect();
     let refusals_more = posted.refused_more;
-    let shown =
-        Imported { received, refused, unanswered, duplicate, conflict, suspended, resolved, refusals, refusals_more };
+    let shown = Imported {
+        received,
+        refused,
+        unanswered,
+        duplicate,
+        conflict,
+        suspended,
+        resolved,
+        parts,
+        refusals,
+        refusals_more,
+    };
     match outcome {
         Ok(()) => Json(shown).into_response(),
         // What was taken before is safe, and counted: the client goes on behind it.

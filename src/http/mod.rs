@@ -24,6 +24,7 @@ use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -56,6 +57,7 @@ pub mod node;
 mod openapi;
 mod page;
 mod periods;
+mod post;
 mod problem;
 mod quote;
 mod server;
@@ -206,7 +208,7 @@ impl App {
 fn api() -> Routes {
     use Scope::{Ingest, Operate, Read};
     health()
-        .scoped(Method::POST, "/v1/calls", Ingest, calls::post)
+        .scoped(Method::POST, "/v1/calls", Ingest, post::post)
         .scoped(Method::GET, "/v1/accounts/{account}", Read, accounts::one)
         .scoped(Method::GET, "/v1/accounts/{account}/usage", Read, usage::of_account)
         .scoped(Method::GET, "/v1/accounts/{account}/calls", Read, calls::of_account)
@@ -341,12 +343,19 @@ pub async fn serve(app: App, config: &Config, stop: &Stop, tasks: &mut JoinSet<(
     Ok(addresses)
 }
 
-/// Sees changes of the tokens file.
+/// Sees changes of the tokens file by themselves, and reads it at SIGHUP whatever its time and length say.
 async fn look_at_tokens(guard: Arc<Guard>, mut stop: Stop) {
+    // Where signals cannot be received, looking every other second still sees what changes.
+    let mut hangups = signal(SignalKind::hangup()).ok();
+    let mut hangup = async || match &mut hangups {
+        Some(hangups) => drop(hangups.recv().await),
+        None => std::future::pending().await,
+    };
     loop {
         tokio::select! {
             () = stop.stopped() => return,
-            () = tokio::time::sleep(auth::LOOK_EVERY) => guard.look(),
+            () = hangup() => guard.look(true),
+            () = tokio::time::sleep(auth::LOOK_EVERY) => guard.look(false),
         }
     }
 }

@@ -11,10 +11,11 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::usage::{CostIn, Total, minutes, text};
+use super::usage::{CostIn, Costs, Total, minutes, text, total};
 use super::{App, Problem, manners};
 use crate::money::Sum;
-use crate::store::{UsageLine, Visit};
+use crate::road::UsageLine;
+use crate::store::{self, Visit};
 use crate::time::{Micros, Period};
 
 /// Accounts in one page, unless less is asked for.
@@ -124,43 +125,25 @@ pub(super) async fn usage(
     Ok(Json(PeriodUsage { period: period.to_string(), state: "open", accounts, next }).into_response())
 }
 
-/// Lines of one type and currency as one: an account that changed its billing group has several.
-fn merged(lines: &[UsageLine]) -> Vec<UsageLine> {
-    let mut all: Vec<UsageLine> = Vec::with_capacity(lines.len());
-    for line in lines {
-        match all.iter_mut().find(|l| l.call_type == line.call_type && l.currency == line.currency) {
-            Some(sum) => {
-                sum.usage.add(&line.usage);
-                sum.decimals = sum.decimals.max(line.decimals);
-            }
-            None => all.push(*line),
-        }
+/// Lines of one type and currency as one.
+fn merged(stored: &[store::UsageLine]) -> Vec<UsageLine> {
+    let mut all = Vec::with_capacity(stored.len());
+    for &store::UsageLine { call_type, currency, decimals, usage, .. } in stored {
+        UsageLine::gather(&mut all, &UsageLine { call_type, currency, decimals, usage });
     }
-    all.sort_by_key(|l| (l.call_type, l.currency));
     all
 }
 
 fn shown(account: String, lines: &[UsageLine]) -> AccountTotals {
-    let mut costs: Vec<([u8; 3], u8, Sum)> = Vec::new();
-    for line in lines {
-        match costs.iter_mut().find(|(currency, ..)| *currency == line.currency) {
-            Some((_, decimals, cost)) => {
-                cost.0 += line.usage.cost;
-                *decimals = (*decimals).max(line.decimals);
-            }
-            None => costs.push((line.currency, line.decimals, Sum(line.usage.cost))),
-        }
-    }
-    let mut costs = costs
-        .into_iter()
-        .map(|(currency, decimals, cost)| CostIn { currency: text(&currency), cost: cost.fixed(u32::from(decimals)) });
-    let main = costs.next().unwrap_or(CostIn { currency: String::new(), cost: Sum::default().fixed(0) });
+    let mut costs = Costs::default();
+    costs.add(lines);
+    let (main, further_costs) = costs.shown();
     AccountTotals {
         account,
         currency: main.currency,
-        totals: lines.iter().map(Total::stored).collect(),
+        totals: lines.iter().map(total).collect(),
         cost: main.cost,
-        further_costs: costs.collect(),
+        further_costs,
     }
 }
 

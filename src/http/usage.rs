@@ -137,25 +137,14 @@ pub(super) async fn of_account(
 
 fn shown(account: String, period: Period, live: LiveUsage, plan: Option<&Plan>, allowance: Allowance) -> AccountUsage {
     // The plan's currency stands first, even where no call was charged in it yet.
-    let mut costs: Vec<([u8; 3], u8, Sum)> = Vec::new();
-    costs.extend(plan.map(|plan| (plan.currency, plan.cost_decimals, Sum::default())));
-    for line in &live.lines {
-        match costs.iter_mut().find(|(currency, ..)| *currency == line.currency) {
-            Some((_, decimals, cost)) => {
-                cost.0 += line.usage.cost;
-                *decimals = (*decimals).max(line.decimals);
-            }
-            None => costs.push((line.currency, line.decimals, Sum(line.usage.cost))),
-        }
-    }
-    if costs.len() > 1 && live.lines.iter().all(|line| Some(line.currency) != costs.first().map(|c| c.0)) {
+    let mut costs = Costs::default();
+    costs.0.extend(plan.map(|plan| (plan.currency, plan.cost_decimals, Sum::default())));
+    costs.add(&live.lines);
+    if costs.0.len() > 1 && live.lines.iter().all(|line| Some(line.currency) != costs.0.first().map(|c| c.0)) {
         // Nothing was charged in today's plan's currency: then it has no place in this month's answer.
-        costs.remove(0);
+        costs.0.remove(0);
     }
-    let mut costs = costs
-        .into_iter()
-        .map(|(currency, decimals, cost)| CostIn { currency: text(&currency), cost: cost.fixed(u32::from(decimals)) });
-    let main = costs.next().unwrap_or(CostIn { currency: String::new(), cost: Sum::default().fixed(0) });
+    let (main, further_costs) = costs.shown();
     AccountUsage {
         account,
         period: period.to_string(),
@@ -164,7 +153,7 @@ fn shown(account: String, period: Period, live: LiveUsage, plan: Option<&Plan>, 
         allowance: used(allowance, live.used_seconds),
         totals: live.lines.iter().map(total).collect(),
         cost: main.cost,
-        further_costs: costs.collect(),
+        further_costs,
     }
 }
 
@@ -181,7 +170,7 @@ fn used(allowance: Allowance, used_seconds: u64) -> AllowanceUsed {
     }
 }
 
-fn total(line: &UsageLine) -> Total {
+pub(super) fn total(line: &UsageLine) -> Total {
     let usage = &line.usage;
     Total {
         call_type: line.call_type.name(),
@@ -195,15 +184,32 @@ fn total(line: &UsageLine) -> Total {
     }
 }
 
-impl Total {
-    /// The same line of the store.
-    pub(super) fn stored(line: &crate::store::UsageLine) -> Total {
-        total(&UsageLine {
-            call_type: line.call_type,
-            currency: line.currency,
-            decimals: line.decimals,
-            usage: line.usage,
-        })
+/// What lines add up to by currency, with the decimals to show.
+#[derive(Default)]
+pub(super) struct Costs(Vec<([u8; 3], u8, Sum)>);
+
+impl Costs {
+    /// Adds lines; a currency that is new comes last.
+    pub(super) fn add(&mut self, lines: &[UsageLine]) {
+        for line in lines {
+            match self.0.iter_mut().find(|(currency, ..)| *currency == line.currency) {
+                Some((_, decimals, cost)) => {
+                    cost.0 += line.usage.cost;
+                    *decimals = (*decimals).max(line.decimals);
+                }
+                None => self.0.push((line.currency, line.decimals, Sum(line.usage.cost))),
+            }
+        }
+    }
+
+    /// The first currency's sum (an empty one if there is none), and the others'.
+    pub(super) fn shown(self) -> (CostIn, Vec<CostIn>) {
+        let mut all = self
+            .0
+            .into_iter()
+            .map(|(currency, decimals, cost)| CostIn { currency: text(&currency), cost: cost.fixed(decimals.into()) });
+        let main = all.next().unwrap_or(CostIn { currency: String::new(), cost: Sum::default().fixed(0) });
+        (main, all.collect())
     }
 }
 

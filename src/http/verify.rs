@@ -13,6 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{App, Problem};
+use crate::assembly;
 use crate::books::{Books, name};
 use crate::call::{AccountKey, CallType, GroupKey, SuspenseReason, Usage};
 use crate::money::Sum;
@@ -262,6 +263,9 @@ fn books(state: &StoredState, recomputed: &Recomputed, differences: &mut Differe
     for (book, sum) in known {
         differences.compare(|| format!("book {book}"), books.get(&book), sum);
     }
+    let waiting: u64 = state.open_calls.iter().filter_map(|(_, call)| assembly::waiting_pieces(call).ok()).sum();
+    let open = books.get(&name::records("open"));
+    differences.compare(|| "book of parts of calls that wait, and the parts that wait".to_owned(), open, waiting);
     for reason in SuspenseReason::ALL {
         let held = state.suspense.iter().find(|(held, _)| held == reason).map_or(0, |(_, count)| i128::from(*count));
         let records = books.get(&name::suspended_records(*reason));

@@ -59,6 +59,18 @@ impl FromStr for Network {
     }
 }
 
+impl Network {
+    /// Whether the address lies in it.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        mapped(address) & self.mask == self.bits
+    }
+
+    /// Bits that are fixed: of two networks that hold an address the one with more of them is meant.
+    pub fn fixed_bits(&self) -> u32 {
+        self.mask.count_ones()
+    }
+}
+
 fn mapped(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
@@ -78,8 +90,7 @@ impl Allow {
 
     /// Whether that address may send.
     pub fn permits(&self, address: IpAddr) -> bool {
-        let bits = mapped(address);
-        self.0.iter().any(|network| bits & network.mask == network.bits)
+        self.0.iter().any(|network| network.contains(address))
     }
 }
 

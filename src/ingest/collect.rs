@@ -79,6 +79,10 @@ impl<'d> Collector<'d> {
     #[inline]
     pub fn line(&mut self, number: u64, line: &[u8]) {
         match self.decoder.decode(line, &mut self.scratch) {
+            Ok(Line::Piece(piece)) => {
+                self.tally.received += 1;
+                self.batch.push_piece(&piece);
+            }
             Ok(Line::Record(record)) => {
                 self.tally.received += 1;
                 self.batch.push_record(&record);
@@ -89,6 +93,27 @@ impl<'d> Collector<'d> {
             Ok(Line::Skipped(skip)) => self.skip(skip),
             Ok(Line::Header | Line::Blank) => {}
             Err(refusal) => self.refuse(number, refusal),
+        }
+    }
+
+    /// Takes what another decoder made of a message whose sender is told that it was taken even if it was not understood:
+    /// then the message is kept for people.
+    pub fn decoded(&mut self, message: &[u8], decoded: Result<Line<'_>, Refusal>) {
+        match decoded {
+            Ok(Line::Piece(piece)) => {
+                self.tally.received += 1;
+                self.batch.push_piece(&piece);
+            }
+            Ok(Line::Record(record)) => {
+                self.tally.received += 1;
+                self.batch.push_record(&record);
+            }
+            Ok(Line::Skipped(skip)) => self.skip(skip),
+            Ok(Line::Header | Line::Blank) => {}
+            Err(refusal) => {
+                self.batch.push_kept_refused(&refusal.to_string(), message);
+                self.count_refused(1, refusal);
+            }
         }
     }
 
@@ -103,6 +128,10 @@ impl<'d> Collector<'d> {
     #[cold]
     pub fn refuse(&mut self, line: u64, refusal: Refusal) {
         self.batch.push_refused();
+        self.count_refused(line, refusal);
+    }
+
+    fn count_refused(&mut self, line: u64, refusal: Refusal) {
         self.tally.received += 1;
         if let Some(count) = self.tally.refused.get_mut(refusal.index()) {
             *count += 1;

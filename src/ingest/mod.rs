@@ -12,10 +12,13 @@
 pub mod allow;
 pub mod collect;
 pub mod counters;
+pub mod folder;
 pub mod http;
 pub mod lines;
+pub mod radius;
 pub mod sequence;
 pub mod settings;
+pub mod stream;
 pub mod tcp;
 pub mod udp;
 
@@ -25,8 +28,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::batch::{Batch, Position, SourceId};
 use crate::time::Zone;
-use crate::wire::{Decoder, Format, Origin, csv::Columns};
+use crate::wire::{Carrier, Decoder, Format, Origin, csv::Columns};
 
+use crate::wire::Key;
 use allow::Allow;
 use counters::Counters;
 
@@ -118,12 +122,41 @@ pub struct Door {
     pub node: String,
     /// The zone of times that bring no offset.
     pub zone: Zone,
+    /// How its bytes fall into messages.
+    pub cut: Cut,
+    /// What else of the settings its decoders need.
+    pub hints: Hints,
     /// Who may send.
     pub allow: Allow,
     /// Where batches go.
     pub outbox: Outbox,
     /// Its counters.
     pub counters: Arc<Counters>,
+}
+
+/// How a door's bytes fall into messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Cut {
+    /// A line each.
+    #[default]
+    Lines,
+    /// JSON values back to back, each perhaps a request that wants an answer.
+    Values,
+    /// Syslog: a datagram each; in a stream counted octets or an end mark.
+    Syslog,
+    /// Packets of capture agents.
+    Hep,
+}
+
+/// Settings that only some formats ask for.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Hints {
+    /// Whether durations include the ringing, where records do not tell.
+    pub talk_includes_ringing: Option<bool>,
+    /// Titles of columns, where rows come without them.
+    pub titles: Option<Box<str>>,
+    /// What capture agents show to be let in.
+    pub key: Option<Key>,
 }
 
 impl Door {
@@ -147,8 +180,18 @@ impl Door {
 
     /// The same where the sender said what it writes.
     pub fn decoder_of(&self, format: &Format) -> Decoder {
-        let origin = Origin { node: self.node.as_bytes().into(), zone: self.zone.clone() };
-        let decoder = Decoder::of(format, &origin);
+        let origin = Origin {
+            zone: self.zone.clone(),
+            talk_includes_ringing: self.hints.talk_includes_ringing,
+            titles: self.hints.titles.clone(),
+            ..Origin::new(&self.node)
+        };
+        let carrier = match self.cut {
+            Cut::Lines | Cut::Values => Carrier::None,
+            Cut::Syslog => Carrier::Syslog { host_is_node: self.node == settings::NODE_DEFAULT },
+            Cut::Hep => Carrier::Hep { key: self.hints.key.clone() },
+        };
+        let decoder = Decoder::carried(format, &origin, carrier);
         match &self.columns {
             Some(columns) if *format != Format::Json => decoder.with_columns(columns.clone()),
             _ => decoder,

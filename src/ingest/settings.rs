@@ -9,11 +9,15 @@ use serde::Deserialize;
 use crate::entry::{Ambiguous, LegsPolicy, MAX_AGE_DAYS, SourceProfile, Talk};
 use crate::number::Country;
 use crate::time::{UnknownZone, Zone};
-use crate::wire::Format;
 use crate::wire::csv::Columns;
 use crate::wire::formats::Formats;
+use crate::wire::formats::audiocodes::are_titles;
+use crate::wire::formats::carried::AUDIOCODES;
+use crate::wire::{Format, Framing, Key};
 
 use super::allow::{Allow, BadNetwork};
+use super::radius::settings::{BadRadius, ClientSettings, RadiusListen, RadiusSettings, SecretSettings};
+use super::{Cut, Hints};
 
 /// The node of records from a listener that is given none and that name none themselves.
 pub const NODE_DEFAULT: &str = "default";
@@ -28,6 +32,25 @@ pub enum Protocol {
     Tcp,
     /// Bodies posted to any path.
     Http,
+    /// Syslog messages, in datagrams and streams.
+    Syslog,
+    /// Packets of SIP capture agents (HEPv3), in datagrams and streams.
+    Hep,
+    /// Accounting packets (RFC 2866) in datagrams, answered once they are safe.
+    Radius,
+}
+
+/// Over what syslog and HEP arrive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// Streams.
+    Tcp,
+    /// Either, on the same port: a sender cannot choose wrongly.
+    #[default]
+    Both,
 }
 
 impl Protocol {
@@ -37,6 +60,20 @@ impl Protocol {
             Protocol::Udp => "udp",
             Protocol::Tcp => "tcp",
             Protocol::Http => "http",
+            Protocol::Syslog => "syslog",
+            Protocol::Hep => "hep",
+            Protocol::Radius => "radius",
+        }
+    }
+
+    /// The port where none is given.
+    const fn port(self) -> u16 {
+        match self {
+            Protocol::Udp | Protocol::Tcp => 7070,
+            Protocol::Http => 7081,
+            Protocol::Syslog => 514,
+            Protocol::Hep => 9060,
+            Protocol::Radius => 1813,
         }
     }
 }
@@ -45,11 +82,29 @@ impl Protocol {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListenSettings {
-    /// `udp`, `tcp` or `http`.
+    /// `udp`, `tcp`, `http`, `syslog`, `hep` or `radius`.
     pub protocol: Protocol,
-    /// Address and port; 127.0.0.1:7070.
-    #[serde(default = "default_address")]
-    pub address: SocketAddr,
+    /// Address and port; 127.0.0.1, and 7070, for HTTP 7081, for syslog 514, for HEP 9060, for RADIUS 1813.
+    #[serde(default)]
+    pub address: Option<SocketAddr>,
+    /// `udp`, `tcp` or `both` for syslog and HEP; both.
+    #[serde(default)]
+    pub transport: Option<Transport>,
+    /// Whether the durations of Kamailio's CDRs include the ringing; without it they are refused.
+    #[serde(default)]
+    pub talk_includes_ringing: Option<bool>,
+    /// What HEP agents must show as their authentication key.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// `radius`: the secret of clients in `allow`.
+    #[serde(default)]
+    pub secret: Option<SecretSettings>,
+    /// `radius`: clients with a secret or a node of their own.
+    #[serde(default)]
+    pub clients: Vec<ClientSettings>,
+    /// `radius`: how packets are read.
+    #[serde(default)]
+    pub radius: Option<RadiusSettings>,
     /// `auto`, `json`, `csv`, a built-in format or one of configuration; auto.
     #[serde(default)]
     pub format: Option<String>,
@@ -83,16 +138,15 @@ pub struct ListenSettings {
     /// Networks that may send; loopback.
     #[serde(default)]
     pub allow: Option<Vec<String>>,
+    /// Hours for which a call told in parts may be open before it waits in suspense for its end; 25.
+    #[serde(default)]
+    pub max_open_hours: Option<u32>,
     /// UDP sockets that share the port, each read by its own task; one.
     #[serde(default)]
     pub sockets: Option<u16>,
     /// Bytes of the kernel's buffer of each UDP socket; 4 MiB.
     #[serde(default)]
     pub receive_buffer: Option<u32>,
-}
-
-fn default_address() -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, 7070))
 }
 
 /// What is wrong with a `[[listen]]`.
@@ -107,6 +161,17 @@ pub enum BadListen {
     /// Columns without rows.
     #[error("columns are for format = \"csv\"")]
     ColumnsWithoutCsv,
+    /// Titles that lack a column.
+    #[error(
+        "columns: write the device's title row, such as \"SBCReportType|SIPCallId|Orig|SrcURI|DstURI|…\", with SetupTime, ConnectTime and ReleaseTime"
+    )]
+    Titles,
+    /// A key that means nothing there.
+    #[error("{0} is for protocol = {1}")]
+    Misplaced(&'static str, &'static str),
+    /// RADIUS.
+    #[error(transparent)]
+    Radius(#[from] BadRadius),
     /// Not a country.
     #[error("country {0:?} is not an ISO 3166 code such as \"DE\"")]
     Country(String),
@@ -134,8 +199,14 @@ pub struct Listen {
     pub protocol: Protocol,
     /// Where.
     pub address: SocketAddr,
+    /// Over what, for syslog and HEP.
+    pub transport: Transport,
     /// What senders write.
     pub format: Format,
+    /// How its bytes fall into messages.
+    pub cut: Cut,
+    /// What only some formats ask for.
+    pub hints: Hints,
     /// Columns of rows without a header.
     pub columns: Option<Columns>,
     /// Node of records that name none.
@@ -144,6 +215,8 @@ pub struct Listen {
     pub zone: Zone,
     /// Who may send.
     pub allow: Allow,
+    /// RADIUS: who has which secret, and how packets are read.
+    pub radius: Option<RadiusListen>,
     /// UDP sockets on the port.
     pub sockets: u16,
     /// Bytes of each one's buffer.
@@ -157,7 +230,13 @@ impl ListenSettings {
     pub fn new(protocol: Protocol) -> ListenSettings {
         ListenSettings {
             protocol,
-            address: default_address(),
+            address: None,
+            transport: None,
+            talk_includes_ringing: None,
+            key: None,
+            secret: None,
+            clients: Vec::new(),
+            radius: None,
             format: None,
             columns: None,
             node: None,
@@ -169,9 +248,49 @@ impl ListenSettings {
             ambiguous: Ambiguous::default(),
             strip: Vec::new(),
             allow: None,
+            max_open_hours: None,
             sockets: None,
             receive_buffer: None,
         }
+    }
+
+    /// Address and port.
+    pub fn at(&self) -> SocketAddr {
+        self.address.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, self.protocol.port())))
+    }
+
+    /// How its bytes fall into messages, and what only some formats ask for.
+    fn framed(&self, format: &Format) -> Result<(Cut, Hints), BadListen> {
+        let cut = match self.protocol {
+            Protocol::Syslog => Cut::Syslog,
+            Protocol::Hep => Cut::Hep,
+            Protocol::Tcp if format.framing() == Framing::Json => Cut::Values,
+            Protocol::Udp | Protocol::Tcp | Protocol::Http | Protocol::Radius => Cut::Lines,
+        };
+        let lines = matches!(cut, Cut::Lines | Cut::Values);
+        for (key, given, wrong, right) in [
+            ("transport", self.transport.is_some(), lines, "\"syslog\" and \"hep\""),
+            ("key", self.key.is_some(), cut != Cut::Hep, "\"hep\""),
+            ("format", self.format.is_some(), cut == Cut::Hep, "others: what HEP carries is SIP"),
+        ] {
+            if given && wrong {
+                return Err(BadListen::Misplaced(key, right));
+            }
+        }
+        let titles = match &self.columns {
+            Some(titles) if format.name() == AUDIOCODES => {
+                if !are_titles(titles) {
+                    return Err(BadListen::Titles);
+                }
+                Some(titles.as_str().into())
+            }
+            _ => None,
+        };
+        let key = match &self.key {
+            Some(key) if key.is_empty() || key.len() > 255 => return Err(BadListen::Name("key", key.clone())),
+            key => key.as_ref().map(|key| Key(key.as_bytes().into())),
+        };
+        Ok((cut, Hints { talk_includes_ringing: self.talk_includes_ringing, titles, key }))
     }
 
     /// Checks them.
@@ -180,8 +299,10 @@ impl ListenSettings {
             None => Format::Auto,
             Some(name) => formats.named(name).ok_or_else(|| BadListen::Format(name.clone()))?,
         };
+        let (cut, hints) = self.framed(&format)?;
         let columns = match &self.columns {
             None => None,
+            Some(_) if hints.titles.is_some() => None,
             Some(_) if format != Format::Csv => return Err(BadListen::ColumnsWithoutCsv),
             Some(header) => Some(Columns::from_header(header.as_bytes()).map_err(BadListen::Columns)?),
         };
@@ -205,9 +326,13 @@ impl ListenSettings {
             None => Allow::default(),
             Some(networks) => Allow::networks(networks.iter().map(|n| n.parse()).collect::<Result<Vec<_>, _>>()?),
         };
+        let radius = RadiusListen::check(self)?;
         let sockets = self.sockets.unwrap_or(1);
         if !(1..=64).contains(&sockets) {
             return Err(BadListen::Range("sockets", 1, 64));
+        }
+        if self.max_open_hours.is_some_and(|hours| !(1..=24 * 31).contains(&hours)) {
+            return Err(BadListen::Range("max_open_hours", 1, 24 * 31));
         }
         // Linux holds the size in an int and doubles it.
         let receive_buffer = self.receive_buffer.unwrap_or(4 << 20);
@@ -216,17 +341,21 @@ impl ListenSettings {
         }
         Ok(Listen {
             protocol: self.protocol,
-            address: self.address,
+            address: self.at(),
+            transport: self.transport.unwrap_or_default(),
             format,
+            cut,
+            hints,
             columns,
             node: self.node.clone().unwrap_or_else(|| NODE_DEFAULT.to_owned()),
             zone,
             allow,
+            radius,
             sockets,
             receive_buffer,
             profile: SourceProfile {
                 index: 0,
-                listener: format!("{}:{}", self.protocol.name(), self.address),
+                listener: format!("{}:{}", self.protocol.name(), self.at()),
                 country: self.country.clone().unwrap_or_default(),
                 account: self.account.clone().unwrap_or_default(),
                 legs: self.legs,
@@ -234,6 +363,7 @@ impl ListenSettings {
                 ambiguous: self.ambiguous,
                 strip: self.strip.clone(),
                 max_age_days: MAX_AGE_DAYS,
+                max_open_seconds: self.max_open_hours.unwrap_or(0) * 3600,
             },
         })
     }
@@ -267,6 +397,7 @@ mod tests {
             ambiguous: Ambiguous::Suspense,
             strip: vec!["*67".to_owned()],
             max_age_days: 90,
+            max_open_seconds: 0,
         };
         assert_eq!(listen.profile, profile);
     }

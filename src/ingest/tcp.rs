@@ -23,21 +23,21 @@ use tokio::time::timeout;
 use super::collect::{Collector, Gathered, RefusedLine};
 use super::counters::TurnedAway;
 use super::lines::{Framed, Lines};
-use super::{Door, LINE_MAX, Pending, Stop};
+use super::{Cut, Door, LINE_MAX, Pending, Stop, stream};
 
 /// Bytes asked of the socket at once: some 300 records, and a batch well under [`super::BATCH_BYTES`].
-const READ_BYTES: usize = 64 << 10;
+pub(super) const READ_BYTES: usize = 64 << 10;
 /// Batches of one connection that wait for their sync: enough to read on during a sync of some milliseconds.
 pub const IN_FLIGHT_MAX: usize = 16;
 /// Connections at once: each may hold some 200 KiB.
 pub const CONNECTIONS_MAX: usize = 1024;
 /// A connection that brings nothing for this long is closed. Long, since a plain sender cannot tell that its next record
 /// went into a closed connection; peers that are gone are found by keep-alive probes long before.
-const IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// A client that takes none of its answers for this long is dropped.
-const WRITE_MAX: Duration = Duration::from_secs(30);
+pub(super) const WRITE_MAX: Duration = Duration::from_secs(30);
 /// What is read of a connection after the stop, at most: what had arrived by then.
-const LAST_READS: usize = 16;
+pub(super) const LAST_READS: usize = 16;
 
 /// Accepts connections until the stop, then waits for those that are open.
 pub async fn serve(listener: TcpListener, door: Arc<Door>, mut stop: Stop) {
@@ -75,7 +75,10 @@ pub async fn serve(listener: TcpListener, door: Arc<Door>, mut stop: Stop) {
         let _ = stream.set_nodelay(true);
         let (door, stop) = (door.clone(), stop.clone());
         connections.spawn(async move {
-            connection(stream, peer, &door, stop).await;
+            match door.cut {
+                Cut::Lines => connection(stream, peer, &door, stop).await,
+                _ => stream::connection(stream, peer, &door, stop).await,
+            }
             drop(place);
         });
     }

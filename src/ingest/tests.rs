@@ -76,6 +76,8 @@ pub(super) fn door(format: Format, outbox: Outbox) -> Door {
         columns: None,
         node: "listener".to_owned(),
         zone: crate::time::Zone::UTC,
+        cut: crate::ingest::Cut::Lines,
+        hints: crate::ingest::Hints::default(),
         allow: Allow::default(),
         outbox,
         counters: Arc::new(Counters::new("test")),

@@ -24,7 +24,7 @@ use super::collect::{Collector, Gathered};
 use super::counters::TurnedAway;
 use super::sequence::Sequences;
 use super::settings::Listen;
-use super::{Door, LINE_MAX, NotTaken, OUTBOX_MAX, Pending, Stop};
+use super::{Cut, Door, LINE_MAX, NotTaken, OUTBOX_MAX, Pending, Stop};
 
 /// Calls of 64 datagrams that go into one batch at most; 1024 small records are some 400 KB, and take about a millisecond.
 const CALLS_PER_BATCH: usize = 16;
@@ -186,6 +186,11 @@ fn take(datagrams: &Datagrams, door: &Door, collector: &mut Collector<'_>) {
         }
         if datagram.truncated {
             collector.refuse(1, Refusal::Truncated);
+            continue;
+        }
+        if matches!(door.cut, Cut::Syslog | Cut::Hep) {
+            // The datagram is the message; what was learnt from one (a title row) counts for the next.
+            collector.line(1, datagram.bytes);
             continue;
         }
         collector.restart();

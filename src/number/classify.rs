@@ -1,17 +1,23 @@
 //! Country and kind of a number by the numbering plan: prefix and total length.
 //!
-//! Some prefixes are shared by numbers of several kinds that only their total length tells apart (`+49 160`: mobiles
+//! Which numbers are valid, and of what kind, depends on their first digits and on how many they are (`+49 160`: mobiles
 //! of 12 or 13 digits, voice mailboxes of 14 or 15). The longest prefix with a row for the number's length decides;
-//! where it has none, the next shorter prefix is asked.
+//! where it has none, the next shorter prefix is asked. A row of kind `unknown` says that no number that begins so, and
+//! is so long, is valid: shorter rows hold for most of what lies below them and are corrected by longer ones.
+//!
+//! All this is settled when the section is built: each prefix leads to one answer for each length, and as few different
+//! lists of answers exist, many prefixes lead to the same.
 //!
 //! ```text
-//! section  magic u32 │ prefixes u32 │ rules u32 │ bytes of the map u32 │ zeros to 64 │ prefix map │ cells │ rules
-//! cell     kind u8 │ country 3 × u8             one for each prefix: one class whatever the length
-//!          0xFF    │ first rule u24             several
-//! rule     lengths u32 │ kind u8 │ country 3 × u8   bit n of lengths: n digits in all; bit 0: the last of its prefix
+//! section  magic u32 │ prefixes u32 │ answers u32 │ bytes of the map u32 │ zeros to 64 │ answers │ prefix map │ cells
+//! answers  16 × class: that of a number of so many digits in all; one cache line
+//! class    kind u8 │ country 3 × u8; all zeros: no valid number
+//! cell     u32, one for each prefix: which answers
 //! ```
 //!
 //! Does not know dialling plans, accounts or prices, nor how long a number may be where the plan does not ask.
+
+use std::collections::HashMap;
 
 use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -39,58 +45,58 @@ pub struct NumberingRow {
     pub prefix: Number,
     /// Country of numbers that begin so.
     pub country: Country,
-    /// Kind of numbers that begin so and have one of the lengths.
+    /// Kind of numbers that begin so and have one of the lengths; `Unknown`: there is no valid one.
     pub kind: NumberKind,
     /// Bit n set: total length n allowed; 0: any length.
     pub lengths: u32,
 }
 
-/// Most digits a row may ask for; more than E.164 has, for the metadata has such rows.
+/// Most digits a row may ask for; more than E.164 has, for the metadata knows such numbers.
 const LENGTH_MAX: u32 = 20;
 const HEADER: &str = "prefix,country,type,total_lengths";
-const MAGIC: u32 = u32::from_le_bytes(*b"npl1");
-/// Bytes before the prefix map, which wants to begin on a cache line.
+const MAGIC: u32 = u32::from_le_bytes(*b"npl2");
+/// Bytes before the answers, which want to begin on a cache line.
 const HEAD_BYTES: usize = 64;
-/// In place of a kind: the cell leads to rules.
-const RULES: u8 = 0xFF;
-const LAST: u32 = 1;
-/// Every length, in a rule.
-const ANY: u32 = !LAST;
-/// Most rules a cell can lead to: its index has three bytes.
-const RULES_MAX: usize = 1 << 24;
+/// How many answers there are: one for each length of a [`Number`] from 0 to 15.
+const LENGTHS: usize = NUMBER_MAX + 1;
 
-#[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
-struct Cell {
+struct Packed {
     kind: u8,
-    /// Country, or index of the first rule.
-    rest: [u8; 3],
+    country: [u8; 3],
 }
 
-#[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-struct Rule {
-    lengths: U32,
-    cell: Cell,
-}
+/// Class of a number by how many digits it has.
+type Answers = [Packed; LENGTHS];
 
-impl Cell {
-    fn of(row: &NumberingRow) -> Cell {
-        Cell { kind: row.kind as u8, rest: row.country.0 }
+impl Packed {
+    const NONE: Packed = Packed { kind: 0, country: [0; 3] };
+
+    fn of(row: &NumberingRow) -> Packed {
+        match row.kind {
+            NumberKind::Unknown => Packed::NONE,
+            kind => Packed { kind: kind as u8, country: row.country.0 },
+        }
     }
 
+    #[inline]
     fn class(self) -> Option<Class> {
-        Some(Class { kind: *NumberKind::ALL.get(usize::from(self.kind))?, country: Country(self.rest) })
+        if self.country[0] == 0 {
+            return None;
+        }
+        Some(Class { kind: *NumberKind::ALL.get(usize::from(self.kind))?, country: Country(self.country) })
     }
 
-    fn first_rule(self) -> usize {
-        let [a, b, c] = self.rest;
-        u32::from_le_bytes([a, b, c, 0]) as usize
+    /// Whether these are the bytes of [`Packed::of`] some row.
+    fn is_sound(self) -> bool {
+        let Some(class) = self.class() else { return self == Packed::NONE };
+        class.kind != NumberKind::Unknown && Country::parse(class.country.as_str()) == Some(class.country)
     }
 }
 
-/// Reads `numbering.csv`: header `prefix,country,type,total_lengths`, lengths apart by spaces or semicolons; lines that
-/// begin with `#` are skipped. The error begins with the line: `line 12: …`.
+/// Reads `numbering.csv`: header `prefix,country,type,total_lengths`, lengths such as `11` or `7-9 12`, apart by spaces
+/// or semicolons; lines that begin with `#` are skipped. The error begins with the line: `line 12: …`.
 pub fn parse(csv: &str) -> Result<Vec<NumberingRow>, String> {
     let csv = csv.strip_prefix('\u{FEFF}').unwrap_or(csv);
     let lines = csv.lines().enumerate().map(|(i, line)| (i + 1, line.trim()));
@@ -128,11 +134,14 @@ fn row(line: &str) -> Result<NumberingRow, String> {
     };
     let digits = Number::from_digits(prefix.as_bytes()).filter(|p| p.len() <= NUMBER_MAX);
     let mut set = 0;
-    for length in lengths.split([' ', ';']).filter(|l| !l.is_empty()) {
+    for part in lengths.split([' ', ';']).filter(|l| !l.is_empty()) {
         // The metadata knows numbers of up to 17 digits that are only dialled inside Japan; they fit no number of ours.
-        let number = length.parse::<u32>().ok().filter(|n| (1..=LENGTH_MAX).contains(n));
-        set |=
-            1u32 << number.ok_or(format!("`{length}` is no length; write digits in all, such as `11` or `10 11`"))?;
+        let number = |text: &str| text.parse::<u32>().ok().filter(|n| (1..=LENGTH_MAX).contains(n));
+        let (low, high) = part.split_once('-').unwrap_or((part, part));
+        match (number(low), number(high)) {
+            (Some(low), Some(high)) if low <= high => (low..=high).for_each(|n| set |= 1 << n),
+            _ => return Err(format!("`{part}` is no length; write digits in all, such as `11`, `10 11` or `7-9`")),
+        }
     }
     Ok(NumberingRow {
         prefix: digits.ok_or(format!("`{prefix}` is no prefix; write 1 to {NUMBER_MAX} digits without +"))?,
@@ -147,40 +156,42 @@ fn row(line: &str) -> Result<NumberingRow, String> {
 
 /// Section bytes of the numbering plan for the tariff image. The order of the rows does not matter, except that of two
 /// rows for one prefix and length, which [`parse`] refuses, the first counts.
-///
-/// # Panics
-/// With 2²⁴ rows that ask for a length: `parse` is fed a few hundred.
 pub fn build(rows: &[NumberingRow]) -> Vec<u8> {
     let mut sorted: Vec<&NumberingRow> = rows.iter().collect();
-    // Rows for any length come behind those that ask for one.
+    // A prefix comes before its extensions, rows for any length behind those that ask for one.
     sorted.sort_by_key(|row| (lexicographic(row.prefix), row.lengths == 0));
-    let (mut prefixes, mut cells, mut rules) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut prefixes, mut cells, mut lists) = (Vec::new(), Vec::new(), Vec::new());
+    let mut places: HashMap<Answers, u32> = HashMap::new();
+    // The prefixes of which the one at hand may be an extension, and what they answer.
+    let mut above: Vec<(Number, Answers)> = Vec::new();
     for same in sorted.chunk_by(|a, b| a.prefix == b.prefix) {
-        prefixes.push(same[0].prefix);
-        if let [one] = same
-            && one.lengths == 0
-        {
-            cells.push(Cell::of(one));
-            continue;
+        let prefix = same[0].prefix;
+        above.truncate(above.iter().take_while(|(shorter, _)| prefix.starts_with(*shorter)).count());
+        let mut answers = above.last().map_or([Packed::NONE; LENGTHS], |(_, answers)| *answers);
+        for (length, answer) in answers.iter_mut().enumerate() {
+            if length < prefix.len() {
+                *answer = Packed::NONE;
+            } else if let Some(row) = same.iter().find(|row| row.lengths == 0 || row.lengths >> length & 1 == 1) {
+                *answer = Packed::of(row);
+            }
         }
-        let [a, b, c, _] = (rules.len() as u32).to_le_bytes();
-        cells.push(Cell { kind: RULES, rest: [a, b, c] });
-        for (i, row) in same.iter().enumerate() {
-            let lengths = if row.lengths == 0 { ANY } else { row.lengths & ANY };
-            let last = if i + 1 == same.len() { LAST } else { 0 };
-            rules.push(Rule { lengths: U32::new(lengths | last), cell: Cell::of(row) });
-        }
+        above.push((prefix, answers));
+        prefixes.push(prefix);
+        let place = *places.entry(answers).or_insert_with(|| {
+            lists.push(answers);
+            lists.len() as u32 - 1
+        });
+        cells.push(U32::new(place));
     }
-    assert!(rules.len() < RULES_MAX, "more rules than a cell can lead to");
     let map = prefix::build(&prefixes);
-    let mut out = Vec::with_capacity(HEAD_BYTES + map.len() + cells.len() * 4 + rules.len() * 8);
-    for word in [MAGIC, cells.len() as u32, rules.len() as u32, map.len() as u32] {
+    let mut out = Vec::with_capacity(HEAD_BYTES + map.len() + cells.len() * 4 + size_of_val(lists.as_slice()));
+    for word in [MAGIC, cells.len() as u32, lists.len() as u32, map.len() as u32] {
         out.extend_from_slice(&word.to_le_bytes());
     }
     out.resize(HEAD_BYTES, 0);
+    out.extend_from_slice(lists.as_bytes());
     out.extend_from_slice(&map);
     out.extend_from_slice(cells.as_bytes());
-    out.extend_from_slice(rules.as_bytes());
     out
 }
 
@@ -188,29 +199,23 @@ pub fn build(rows: &[NumberingRow]) -> Vec<u8> {
 #[derive(Clone, Copy)]
 pub struct NumberingPlan<'a> {
     map: PrefixMap<'a>,
-    cells: &'a [Cell],
-    rules: &'a [Rule],
+    cells: &'a [U32],
+    lists: &'a [Answers],
 }
 
 impl<'a> NumberingPlan<'a> {
-    /// Checks everything once: sizes, the prefix map, every cell and rule.
+    /// Checks everything once: sizes, the prefix map, every cell and answer.
     pub fn validate(bytes: &'a [u8]) -> Result<NumberingPlan<'a>, &'static str> {
-        let (map, cells, rules) = split(bytes).ok_or("numbering plan: cut short or foreign")?;
-        let plan = NumberingPlan { map: PrefixMap::validate(map)?, cells, rules };
+        let (map, cells, lists) = split(bytes).ok_or("numbering plan: cut short or foreign")?;
+        let plan = NumberingPlan { map: PrefixMap::validate(map)?, cells, lists };
         if plan.map.len() as usize != cells.len() {
             return Err("numbering plan: another number of classes than of prefixes");
         }
-        let sound = |cell: &Cell| {
-            let country = Country(cell.rest);
-            usize::from(cell.kind) < NumberKind::ALL.len() && Country::parse(country.as_str()) == Some(country)
-        };
-        for cell in cells {
-            if !(sound(cell) || cell.kind == RULES && cell.first_rule() < rules.len()) {
-                return Err("numbering plan: a prefix without a class");
-            }
+        if cells.iter().any(|cell| cell.get() as usize >= lists.len()) {
+            return Err("numbering plan: a prefix without answers");
         }
-        if rules.iter().any(|rule| !sound(&rule.cell)) || rules.last().is_some_and(|r| r.lengths.get() & LAST == 0) {
-            return Err("numbering plan: a rule without a class or end");
+        if !lists.as_flattened().iter().all(|answer| answer.is_sound()) {
+            return Err("numbering plan: an answer that is no class");
         }
         Ok(plan)
     }
@@ -218,39 +223,17 @@ impl<'a> NumberingPlan<'a> {
     /// A view over bytes that [`NumberingPlan::validate`] accepted before. On other bytes answers are meaningless,
     /// never a panic.
     pub fn trusted(bytes: &'a [u8]) -> NumberingPlan<'a> {
-        let (map, cells, rules) = split(bytes).unwrap_or((&[], &[], &[]));
-        NumberingPlan { map: PrefixMap::trusted(map), cells, rules }
+        let (map, cells, lists) = split(bytes).unwrap_or((&[], &[], &[]));
+        NumberingPlan { map: PrefixMap::trusted(map), cells, lists }
     }
 
     /// None: not known as valid; the caller gives it the main territory of its calling code and `Unknown`
     /// ([`Countries::unknown_class`](super::countries::Countries::unknown_class)).
     #[inline]
     pub fn classify(&self, number: Number) -> Option<Class> {
-        let mut id = self.map.longest(number)?;
-        loop {
-            let cell = self.cells.get(id as usize)?;
-            if cell.kind != RULES {
-                return cell.class();
-            }
-            if let Some(class) = self.by_length(*cell, number.len()) {
-                return Some(class);
-            }
-            // Every step leads to a shorter prefix, so there are at most fifteen.
-            id = self.map.parent(id).filter(|parent| *parent < id)?;
-        }
-    }
-
-    fn by_length(&self, cell: Cell, length: usize) -> Option<Class> {
-        for rule in self.rules.get(cell.first_rule()..)? {
-            let lengths = rule.lengths.get();
-            if lengths & ANY & 1 << (length & 31) != 0 {
-                return rule.cell.class();
-            }
-            if lengths & LAST != 0 {
-                return None;
-            }
-        }
-        None
+        let id = self.map.longest(number)?;
+        let cell = self.cells.get(id as usize)?;
+        self.lists.get(cell.get() as usize)?.get(number.len())?.class()
     }
 
     /// How many prefixes.
@@ -264,13 +247,13 @@ impl<'a> NumberingPlan<'a> {
     }
 }
 
-fn split(bytes: &[u8]) -> Option<(&[u8], &[Cell], &[Rule])> {
+fn split(bytes: &[u8]) -> Option<(&[u8], &[U32], &[Answers])> {
     let (words, _) = <[U32; 4]>::ref_from_prefix(bytes).ok()?;
-    let [magic, cells, rules, map] = words.map(U32::get);
+    let [magic, cells, lists, map] = words.map(U32::get);
     if magic != MAGIC {
         return None;
     }
-    let (map, rest) = bytes.get(HEAD_BYTES..)?.split_at_checked(map as usize)?;
-    let (cells, rest) = <[Cell]>::ref_from_prefix_with_elems(rest, cells as usize).ok()?;
-    Some((map, cells, <[Rule]>::ref_from_bytes_with_elems(rest, rules as usize).ok()?))
+    let (lists, rest) = <[Answers]>::ref_from_prefix_with_elems(bytes.get(HEAD_BYTES..)?, lists as usize).ok()?;
+    let (map, rest) = rest.split_at_checked(map as usize)?;
+    Some((map, <[U32]>::ref_from_bytes_with_elems(rest, cells as usize).ok()?, lists))
 }

@@ -24,6 +24,7 @@ struct Met {
     length: usize,
     truncated: bool,
     sender: Option<IpAddr>,
+    port: u16,
 }
 
 /// One datagram.
@@ -35,6 +36,8 @@ pub struct Datagram<'a> {
     pub truncated: bool,
     /// Who sent it; none for an address family we do not know.
     pub sender: Option<IpAddr>,
+    /// From which port.
+    pub port: u16,
 }
 
 impl Default for Datagrams {
@@ -79,6 +82,7 @@ impl Datagrams {
                 length: (head.msg_len as usize).min(DATAGRAM_MAX),
                 truncated: head.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
                 sender: address(sender),
+                port: u16::from_be(sender.sin6_port),
             };
         }
         Ok(self.count)
@@ -90,6 +94,7 @@ impl Datagrams {
             bytes: room.get(..met.length).unwrap_or_default(),
             truncated: met.truncated,
             sender: met.sender,
+            port: met.port,
         })
     }
 }
@@ -155,6 +160,7 @@ mod tests {
             for (n, datagram) in datagrams.iter().enumerate() {
                 assert_eq!(datagram.bytes, vec![(first + n) as u8; (first + n) * 9]);
                 assert_eq!((datagram.truncated, datagram.sender), (false, Some(address.parse().unwrap())));
+                assert_eq!(datagram.port, sender.local_addr().unwrap().port());
             }
             assert_eq!(count, if i == 63 { 64 } else { 6 });
         }

@@ -17,6 +17,7 @@ const WORDS = {
   blocked: "Blocked destination",
   before_billing_start: "Before billing starts",
   internal_error: "Internal error",
+  unfinished: "End of the call never came",
 };
 
 let before = null;

@@ -11,8 +11,10 @@ impl Resolver {
     pub(super) fn marker(&mut self, marker: Marker) -> Result<(), ResolverError> {
         // Identities up to the marker are durable before the store may say that it has this position.
         self.index.sync(marker.upto)?;
-        let (gathered, share) = self.tally.take(&self.state.sources);
+        let (mut gathered, share) = self.tally.take(&self.state.sources);
+        gathered.open_calls = self.state.assembly.changes();
         self.metrics.identity(self.index.len());
+        self.metrics.open_calls(self.state.assembly.len());
         let (number, upto) = (marker.number, marker.upto);
         let _ = self.flush.send(Part::Resolver(marker, Box::new(gathered), share));
         self.to_all(|| ToShard::Marker { number, upto });
@@ -36,6 +38,9 @@ impl Resolver {
             Question::Find { identities, reply } => {
                 let found = identities.into_iter().map(|i| self.index.find(i).ok().flatten()).collect();
                 let _ = reply.send(found);
+            }
+            Question::OpenCalls { reply } => {
+                let _ = reply.send(self.state.assembly.len());
             }
             Question::Became { source, reply } => {
                 let _ = reply.send(self.became.of(source));

@@ -1,6 +1,7 @@
 //! Entries that are no records: settings of listeners, activations, retries.
 
 use super::gather::TariffActivated;
+use super::pieces::still_unfinished;
 use super::{Job, KnownTariff, Resolver, ResolverError, offset};
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::call::{SuspenseReason, TariffSlot};
@@ -52,7 +53,10 @@ impl Resolver {
                     Retry::decode(entry.payload).ok_or_else(|| unreadable("not a retry".to_owned()))?;
                 self.retry(frame, entry, &retry, record)?;
             }
-            Some(EntryKind::Record) | None => {
+            Some(EntryKind::Tick) => self.tick(frame, entry)?,
+            // Refused at the door, counted there, and kept for people only.
+            Some(EntryKind::Refused) => {}
+            Some(EntryKind::Record | EntryKind::Piece) | None => {
                 return Err(unreadable(format!("kind {} is not known to this version", entry.kind)));
             }
         }
@@ -88,6 +92,9 @@ impl Resolver {
             received_at: Timestamp(retry.received_at),
             only: leg.map(|leg| (leg, (reason, held))),
         };
+        if reason == SuspenseReason::Unfinished {
+            return self.suspend(frame, &job, reason, still_unfinished(record));
+        }
         let before: usize = self.outgoing.iter().map(Vec::len).sum();
         self.resolve(frame, job)?;
         if let Some(leg) = leg {

@@ -3,6 +3,7 @@
 //! Does not know the store: it keeps plain values, and frames whose bytes they point into.
 
 use super::Job;
+use crate::assembly::CallKey;
 use crate::batch::{Frame, Position, SourceId};
 use crate::books::{Share, name};
 use crate::call::{AccountKey, GroupKey, SuspenseReason, TariffSlot};
@@ -80,6 +81,15 @@ impl SuspendedRecord {
     }
 }
 
+/// A call that was put together from pieces.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AssembledCall {
+    /// Its place: that of the piece that completed it.
+    pub position: Position,
+    /// The places of its pieces, in order.
+    pub pieces: Vec<Position>,
+}
+
 /// A tariff activation met on the road.
 #[derive(Clone, Debug)]
 pub struct TariffActivated {
@@ -110,6 +120,10 @@ pub struct Gathered {
     pub retried: Vec<(Position, Option<Direction>, Position)>,
     /// Contradictions.
     pub conflicts: Vec<ConflictFound>,
+    /// Calls put together from pieces.
+    pub assembled: Vec<AssembledCall>,
+    /// Calls told in parts whose state changed: the new one, or none where the call is forgotten.
+    pub open_calls: Vec<(CallKey, Option<Vec<u8>>)>,
 }
 
 /// Running counts and gatherings of the resolver.
@@ -119,6 +133,12 @@ pub struct Tally {
     pub(super) duplicate: u64,
     pub(super) conflict: u64,
     pub(super) resolved: u64,
+    /// Pieces that are part of calls counted otherwise.
+    pub(super) merged: u64,
+    /// Pieces of calls that wait, more or fewer.
+    pub(super) open: i64,
+    /// Answered records whose duration and end contradict each other (R2).
+    pub(super) differ: u64,
     unanswered: u64,
     durable: u64,
     suspended: [i64; SuspenseReason::ALL.len()],
@@ -143,7 +163,7 @@ impl BecameOf {
         if self.0.len() <= index {
             self.0.resize(index + 1, Became::default());
         }
-        let settled = frame.unanswered + frame.duplicate + frame.conflict + frame.resolved;
+        let settled = frame.unanswered + frame.duplicate + frame.conflict + frame.resolved + frame.parts;
         self.0[index].add(Became { suspended: records.saturating_sub(settled), ..frame });
     }
 
@@ -169,6 +189,8 @@ pub struct Published {
     pub(super) duplicate: u64,
     pub(super) conflict: u64,
     pub(super) resolved: u64,
+    pub(super) merged: u64,
+    pub(super) differ: u64,
     pub(super) suspended: [i64; SuspenseReason::ALL.len()],
 }
 
@@ -192,6 +214,11 @@ impl Tally {
         Became { duplicate: self.duplicate, conflict: self.conflict, resolved: self.resolved, ..Became::default() }
     }
 
+    /// Counts a call whose failure was waited with, and which nothing else followed.
+    pub(super) fn unanswered_late(&mut self) {
+        self.unanswered += 1;
+    }
+
     /// Counts records into suspense, or out of it.
     pub(super) fn suspended(&mut self, reason: SuspenseReason, count: i64) {
         self.suspended[reason as usize] += count;
@@ -204,7 +231,7 @@ impl Tally {
     }
 
     /// A leg that was taken goes back unchanged.
-    pub(super) fn leg_stays(&mut self, _leg: Direction, (reason, period): (SuspenseReason, Period)) {
+    pub(super) fn leg_stays(&mut self, reason: SuspenseReason, period: Period) {
         *self.legs.entry(name::suspended_legs(period, reason)).or_default() += 1;
         *self.legs.entry(name::legs(period, "legs")).or_default() += 1;
     }
@@ -217,6 +244,8 @@ impl Tally {
             duplicate: self.duplicate,
             conflict: self.conflict,
             resolved: self.resolved,
+            merged: self.merged,
+            differ: self.differ,
             suspended: self.suspended,
         }
     }
@@ -237,6 +266,8 @@ impl Tally {
         put(name::records("duplicate"), i128::from(all.duplicate));
         put(name::records("conflict"), i128::from(all.conflict));
         put(name::records("resolved"), i128::from(all.resolved));
+        put(name::records("merged"), i128::from(all.merged));
+        put(name::records("open"), i128::from(all.open));
         for reason in SuspenseReason::ALL {
             let count = all.suspended[*reason as usize];
             put(name::suspended_records(*reason), i128::from(count));

@@ -12,6 +12,9 @@ pub(super) struct ResolverMetrics {
     duplicate: Counter,
     conflict: Counter,
     resolved: Counter,
+    merged: Counter,
+    open_calls: Gauge,
+    differ: Counter,
     suspended: Vec<Counter>,
     identities: Gauge,
 }
@@ -32,6 +35,12 @@ pub fn describe() {
         "Records that contradict an earlier one of their node and id"
     );
     describe_counter!("callrated_records_resolved_total", "Records for which it is known who pays");
+    describe_counter!("callrated_pieces_merged_total", "Parts of calls that are counted as one with another part");
+    describe_gauge!("callrated_calls_open", "Calls told in parts that are remembered: most of them wait for their end");
+    describe_counter!(
+        "callrated_durations_differ_total",
+        "Answered records whose duration and end - answer differ by more than 2 s"
+    );
     describe_counter!("callrated_calls_suspense_total", "Records and legs that went into suspense, by reason");
     describe_gauge!("callrated_identity_entries", "Nodes and ids known: what repeats are told by");
 }
@@ -44,6 +53,9 @@ impl Default for ResolverMetrics {
             duplicate: counter!("callrated_records_duplicate_total"),
             conflict: counter!("callrated_records_conflict_total"),
             resolved: counter!("callrated_records_resolved_total"),
+            merged: counter!("callrated_pieces_merged_total"),
+            open_calls: gauge!("callrated_calls_open"),
+            differ: counter!("callrated_durations_differ_total"),
             suspended: SuspenseReason::ALL
                 .iter()
                 .map(|r| counter!("callrated_calls_suspense_total", "reason" => r.name()))
@@ -68,6 +80,8 @@ impl ResolverMetrics {
         add(&self.duplicate, now.duplicate, before.duplicate);
         add(&self.conflict, now.conflict, before.conflict);
         add(&self.resolved, now.resolved, before.resolved);
+        add(&self.merged, now.merged, before.merged);
+        add(&self.differ, now.differ, before.differ);
         for (i, counter) in self.suspended.iter().enumerate() {
             // A retry takes a record out again; the counter counts only those that went in.
             let (now, before) = (now.suspended[i], before.suspended[i]);
@@ -75,6 +89,11 @@ impl ResolverMetrics {
                 counter.increment((now - before) as u64);
             }
         }
+    }
+
+    /// How many calls told in parts are remembered.
+    pub(super) fn open_calls(&self, remembered: usize) {
+        self.open_calls.set(remembered as f64);
     }
 
     /// How many identities are known.

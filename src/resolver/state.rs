@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::assembly::Assembly;
 use crate::batch::Position;
 use crate::call::TariffSlot;
 use crate::directory::Directory;
@@ -40,6 +41,8 @@ pub struct ResolverState {
     pub directories: u16,
     /// Positions on which the process died twice: kept as `internal_error`, not resolved.
     pub set_aside: Vec<Position>,
+    /// Calls told in parts that are not whole yet.
+    pub assembly: Assembly,
     /// Latest attempt of everything that was ever retried.
     pub attempts: hashbrown::HashMap<(Position, Option<Direction>), Position>,
 }

@@ -209,6 +209,14 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.suspense_of(position)
     }
 
+    fn pieces(&self, position: Position) -> Result<Vec<Position>, StoreError> {
+        self.present()?.pieces(position)
+    }
+
+    fn assembled(&self, from: Position, limit: usize) -> Result<Vec<AssembledRow>, StoreError> {
+        self.present()?.assembled(from, limit)
+    }
+
     fn conflicts(&self, after: Option<Position>, limit: usize) -> Result<Vec<Conflict>, StoreError> {
         self.present()?.conflicts(after, limit)
     }

@@ -137,6 +137,12 @@ pub trait Store: Send + Sync {
     /// Everything of one record that is in suspense, with the record's bytes.
     fn suspense_of(&self, position: Position) -> Result<Vec<SuspenseItem>, StoreError>;
 
+    /// Where the pieces of a call lie in the journal, in order; none if it came as one record.
+    fn pieces(&self, position: Position) -> Result<Vec<Position>, StoreError>;
+
+    /// Calls put together from pieces, by position, from one on, at most `limit`.
+    fn assembled(&self, from: Position, limit: usize) -> Result<Vec<AssembledRow>, StoreError>;
+
     /// Conflicts by position, after a position, at most `limit`.
     fn conflicts(&self, after: Option<Position>, limit: usize) -> Result<Vec<Conflict>, StoreError>;
 

@@ -2,10 +2,11 @@
 //!
 //! Does not know columns or rows.
 
-use super::findings::{Findings, Place, did_you_mean};
+use super::findings::{Findings, Place};
 use super::steps::STEP_SECONDS_MAX;
 use crate::call::{CallType, StepMode};
 use crate::money::{BadMoney, Money};
+use crate::nearest::did_you_mean;
 use crate::time::{MICROS_PER_SECOND, Micros, Timestamp, Zone, day_start, parse_rfc3339};
 
 type Bad = (String, String);

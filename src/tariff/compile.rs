@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 use zerocopy::IntoBytes;
 
 use super::deck::{self, Deck};
-use super::findings::{Findings, Place, did_you_mean};
+use super::findings::{Findings, Place};
 use super::image::{
     ENTRY_MANY, Kind, Meta, StoredDeck, StoredList, StoredPlan, StoredRow, StoredSteps, StoredTerms, Writer,
 };
 use super::plans::{self, PlanText, Plans};
 use super::{Compiled, Finding, RatesText, Severity};
 use crate::call::StepMode;
+use crate::nearest::did_you_mean;
 use crate::number::classify::{self, NumberingRow};
 use crate::number::countries::Countries;
 use crate::number::prefix::{self, codes, lexicographic};

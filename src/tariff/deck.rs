@@ -12,9 +12,10 @@ use std::collections::HashMap;
 
 use super::cells;
 use super::csv::{BadQuote, Decoded, Field, Rows, decode};
-use super::findings::{Findings, Place, did_you_mean, nearest};
+use super::findings::{Findings, Place};
 use crate::call::{CallType, StepRule};
 use crate::money::{Money, Price};
+use crate::nearest::{did_you_mean, nearest};
 use crate::number::{Country, Number, prefix::lexicographic};
 use crate::time::{Timestamp, Zone};
 

@@ -71,65 +71,9 @@ impl Findings {
     }
 }
 
-/// The known name nearest to a mistyped one, if one is near enough to be meant.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let name = name.to_ascii_lowercase();
-    let allowed = 1 + name.len().min(40) / 4;
-    known
-        .into_iter()
-        .map(|k| (distance(name.as_bytes(), k.to_ascii_lowercase().as_bytes()), k))
-        .min_by_key(|(d, _)| *d)
-        .filter(|(d, _)| *d <= allowed)
-        .map(|(_, k)| k)
-}
-
-/// `did you mean "x"?`, or what else to do.
-pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>, otherwise: &str) -> String {
-    nearest(name, known).map_or_else(|| otherwise.to_owned(), |k| format!("did you mean {k:?}?"))
-}
-
-/// Letters to change, add, leave out or exchange with a neighbour (optimal string alignment).
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    // Names are short; a text that is no name need not be measured.
-    if a.len() > 64 || b.len() > 64 {
-        return usize::MAX;
-    }
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            rows[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                let mut least = change.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                    least = least.min(rows[i - 2][j - 2] + 1);
-                }
-                least
-            };
-        }
-    }
-    rows[a.len()][b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_name_that_was_meant() {
-        let known = ["prefix", "rate", "connect_fee", "increment", "minimum", "minimum_cost"];
-        for (typed, meant) in [
-            ("conect_fee", Some("connect_fee")),
-            ("Prefix", Some("prefix")),
-            ("raet", Some("rate")),
-            ("minimun", Some("minimum")),
-            ("colour", None),
-            ("", None),
-        ] {
-            assert_eq!(nearest(typed, known), meant, "{typed}");
-        }
-    }
 
     #[test]
     fn only_so_many_are_named() {

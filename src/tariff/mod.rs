@@ -88,8 +88,8 @@ pub use compile::compile;
 /// A damaged, foreign or newer image.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
-    /// It does not begin as a tariff image does.
-    #[error("not a tariff image")]
+    /// It does not begin as an image of its kind does.
+    #[error("not an image of this kind")]
     Foreign,
     /// Its format version, which this program does not read.
     #[error("written by a newer version ({0})")]

@@ -5,12 +5,13 @@
 use toml::de::DeTable;
 
 use super::cells;
-use super::findings::{Findings, Place, did_you_mean};
+use super::findings::{Findings, Place};
 use super::steps::STEP_SECONDS_MAX;
 use super::toml_cells::{Document, Table};
 use super::{Allowance, Overage};
 use crate::call::{StepMode, StepRule};
 use crate::money::Money;
+use crate::nearest::did_you_mean;
 use crate::number::{Country, NumberKind};
 use crate::time::Zone;
 

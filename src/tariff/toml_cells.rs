@@ -5,8 +5,9 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::findings::{Findings, Place, did_you_mean};
+use super::findings::{Findings, Place};
 use crate::money::Money;
+use crate::nearest::did_you_mean;
 
 /// A document being read, and what was noticed.
 pub struct Document<'t> {

@@ -95,6 +95,11 @@ impl Elements {
         }
     }
 
+    /// Takes apart a stream of values with or without white space between them, in which `[` begins a value too.
+    pub fn stream(element_max: usize) -> Elements {
+        Elements { place: Place::Stream, ..Elements::new(element_max) }
+    }
+
     /// Looks at the buffer, which begins where the last call's `consumed` ended. None: more bytes are needed.
     pub fn next(&mut self, buffer: &[u8]) -> Option<Element> {
         while let Some(byte) = buffer.get(self.scanned).copied() {
@@ -186,7 +191,8 @@ impl Elements {
         }
         if self.depth == 0 {
             // A bare number or word: refused by the decoder, but its end must be found.
-            if matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b']') {
+            let next_begins = self.place == Place::Stream && matches!(byte, b'{' | b'[');
+            if next_begins || matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b']') {
                 return self.whole(from, self.scanned);
             }
             self.scanned += 1;

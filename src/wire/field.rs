@@ -119,6 +119,14 @@ pub(super) struct Place {
 }
 
 impl Place {
+    pub fn len(self) -> usize {
+        self.end.saturating_sub(self.start) as usize
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.end <= self.start
+    }
+
     pub fn of<'a>(self, line: &'a [u8], scratch: &'a [u8]) -> &'a [u8] {
         let text = if self.in_scratch { scratch } else { line };
         text.get(self.start as usize..self.end as usize).unwrap_or_default()

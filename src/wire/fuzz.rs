@@ -6,7 +6,9 @@
 
 use super::elements::{Element, Elements};
 use super::formats::BUILT_IN;
-use super::{Decoder, Format, Line, Scratch};
+use super::octets::{Frame, Frames};
+use super::{Carrier, Decoder, Format, Line, Origin, Scratch, hep, sip, syslog};
+use crate::piece::Piece;
 use crate::record::Record;
 
 /// The house's own formats and all that are built in.
@@ -28,11 +30,7 @@ pub fn lines(bytes: &[u8]) {
         let mut decoder = Decoder::new(format, "fuzz");
         let mut scratch = Scratch::default();
         for line in bytes.split(|b| *b == b'\n') {
-            if let Ok(Line::Record(record)) = decoder.decode(line, &mut scratch) {
-                let mut canonical = Vec::new();
-                record.encode(&mut canonical);
-                assert_eq!(Record::decode(&canonical), Ok(record));
-            }
+            message(&mut decoder, &mut scratch, line);
         }
     }
 }
@@ -42,16 +40,7 @@ pub fn messages(bytes: &[u8]) {
     for format in every_format() {
         let mut decoder = Decoder::new(format.clone(), "fuzz");
         let mut scratch = Scratch::default();
-        let mut check = |message: &[u8]| {
-            if let Ok(Line::Record(record)) = decoder.decode(message, &mut scratch) {
-                let mut canonical = Vec::new();
-                record.encode(&mut canonical);
-                assert_eq!(Record::decode(&canonical), Ok(record));
-                for text in [record.id, record.node, record.account, record.source, record.destination] {
-                    assert!(std::str::from_utf8(text).is_ok());
-                }
-            }
-        };
+        let mut check = |bytes: &[u8]| message(&mut decoder, &mut scratch, bytes);
         check(bytes);
         super::messages::each(&format, &super::posted::unwrap(bytes), |_, message| {
             if let Ok(message) = message {
@@ -72,6 +61,62 @@ pub fn mapping(bytes: &[u8]) {
     }
 }
 
+fn message(decoder: &mut Decoder, scratch: &mut Scratch, message: &[u8]) {
+    let mut canonical = Vec::new();
+    match decoder.decode(message, scratch) {
+        Ok(Line::Record(record)) => {
+            record.encode(&mut canonical);
+            assert_eq!(Record::decode(&canonical), Ok(record));
+        }
+        Ok(Line::Piece(piece)) => {
+            piece.encode(&mut canonical);
+            assert_eq!(Piece::decode(&canonical), Ok(piece));
+        }
+        _ => {}
+    }
+}
+
+/// The bytes as syslog messages in every format, as packets of capture agents, and as the SIP within.
+pub fn carried(bytes: &[u8]) {
+    let origin = Origin { talk_includes_ringing: Some(false), ..Origin::new("fuzz") };
+    let mut scratch = Scratch::default();
+    let _ = (syslog::read(bytes), sip::read(bytes));
+    for format in every_format() {
+        let mut decoder = Decoder::carried(&format, &origin, Carrier::Syslog { host_is_node: true });
+        for line in [bytes].into_iter().chain(bytes.split(|b| *b == b'\n')) {
+            message(&mut decoder, &mut scratch, line);
+        }
+    }
+    let mut decoder = Decoder::carried(&Format::Auto, &origin, Carrier::Hep { key: None });
+    message(&mut decoder, &mut scratch, bytes);
+    // The same as the message within a packet.
+    if let Ok(length) = u16::try_from(bytes.len() + 6 + 10 + 6) {
+        let chunk = length.wrapping_sub(16).to_be_bytes();
+        let head =
+            [b"HEP3".as_slice(), &length.to_be_bytes(), &[0, 0, 0, 9, 0, 10, 0x6b, 2, 0x11, 0x36, 0, 0, 0, 15], &chunk];
+        message(&mut decoder, &mut scratch, &[&head.concat(), bytes].concat());
+    }
+}
+
+/// The bytes as a stream of syslog messages, and as one of packets, that arrives in two pieces.
+pub fn stream(bytes: &[u8]) {
+    let mut frames = Frames::new(1000);
+    let mut at = 0;
+    for end in [bytes.len() / 2, bytes.len()] {
+        while let Some(frame) = frames.next(bytes.get(at..end).unwrap_or_default(), end == bytes.len()) {
+            if let Frame::Whole { from, to, consumed } = frame {
+                assert!(from <= to && to <= consumed && to - from <= 1000);
+            }
+            assert!(frame.consumed() > 0 && at + frame.consumed() <= end);
+            at += frame.consumed();
+        }
+    }
+    assert_eq!(at, bytes.len());
+    if let hep::Length::Of(length) = hep::length(bytes) {
+        assert!(length >= 6);
+    }
+}
+
 /// The bytes as a posted JSON document that arrives in two pieces.
 pub fn document(bytes: &[u8]) {
     let mut elements = Elements::new(1000);
@@ -86,4 +131,24 @@ pub fn document(bytes: &[u8]) {
         }
     }
     let _ = elements.end();
+}
+
+/// The bytes as a RADIUS datagram, its signature not asked for.
+pub fn radius(bytes: &[u8]) {
+    let Some(packet) = super::radius::Packet::read(bytes) else { return };
+    let mut scratch = Scratch::default();
+    let _ = super::radius::sign::is_genuine(&packet, b"secret");
+    assert!(super::radius::Packet::read(&super::radius::sign::response(&packet, b"secret")).is_some());
+    let mut canonical = Vec::new();
+    match super::radius::decode(&packet, &super::radius::Reading::default(), None, &mut scratch) {
+        Ok(Line::Record(record)) => {
+            record.encode(&mut canonical);
+            assert_eq!(Record::decode(&canonical), Ok(record));
+        }
+        Ok(Line::Piece(piece)) => {
+            piece.encode(&mut canonical);
+            assert_eq!(Piece::decode(&canonical), Ok(piece));
+        }
+        _ => {}
+    }
 }

@@ -7,6 +7,10 @@
 //!
 //! Does not know which listener the line came from, nor how lines are told apart.
 
+mod members;
+
+pub(super) use members::{Value, members};
+
 use super::field::{Draft, Field, Place};
 use super::{Refusal, Scratch, column, utf8};
 use crate::record::Record;

@@ -9,171 +9,31 @@
 //!
 //! Does not know sockets, clocks, accounts, or what a call costs.
 
+pub mod clock;
 pub mod csv;
 pub mod elements;
 mod field;
 pub mod formats;
 pub mod fuzz;
+pub mod hep;
 pub mod json;
 pub mod mapping;
 pub mod messages;
 mod native;
+pub mod octets;
+mod refusal;
+pub mod sip;
+pub mod radius;
+pub mod syslog;
 pub mod posted;
 
-use crate::record::{ID_MAX, Record};
+use crate::piece::Piece;
+use crate::record::Record;
 use crate::time::Zone;
 
 pub use field::{Field, TEXT_MAX};
 pub use formats::{Decode, Format, Framing};
-
-/// Why a line is not a record. A closed list: each has a counter, and a sentence for the person who must mend it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Refusal {
-    /// The line is not JSON.
-    #[error("malformed JSON at column {column}: {expected}")]
-    Json {
-        /// Byte in the line, from 1.
-        column: u32,
-        /// What should stand there.
-        expected: &'static str,
-    },
-    /// The line is not a row.
-    #[error("malformed CSV at column {column}: {expected}")]
-    Csv {
-        /// Byte in the line, from 1.
-        column: u32,
-        /// What is wrong there.
-        expected: &'static str,
-    },
-    /// A row with another number of cells than the header has.
-    #[error(
-        "the row has {cells} cells and the header {columns}: a cell that holds the separator must stand in double quotes"
-    )]
-    Cells {
-        /// Cells of the row; counting stops one behind the header's.
-        cells: u32,
-        /// Columns of the header.
-        columns: u32,
-    },
-    /// The document is not XML.
-    #[error("malformed XML at column {column}: {expected}")]
-    Xml {
-        /// Byte in the document, from 1.
-        column: u32,
-        /// What is wrong there.
-        expected: &'static str,
-    },
-    /// A row with a number of cells that no layout of its format has.
-    #[error("the row has {cells} cells, and no layout of this format has so many")]
-    Layout {
-        /// Cells of the row.
-        cells: u32,
-    },
-    /// The first line should name the columns of a format, and names none.
-    #[error("the first line must name the columns, and names none that this format reads")]
-    Columns,
-    /// Not a time as the format writes it.
-    #[error("field {0:?} is not a time as this format writes it")]
-    Clock(&'static str),
-    /// The line should name the columns, and does not name one that every record needs.
-    #[error(
-        "the first line must name the columns, and names none {0:?}: write a header such as id,source,destination,answer,duration"
-    )]
-    Header(&'static str),
-    /// Neither a JSON object nor, since no header came, a row.
-    #[error("neither a JSON record nor a CSV header with the columns id, source, destination, and duration or end")]
-    Unknown,
-    /// Not UTF-8.
-    #[error("not UTF-8 at column {0}: send UTF-8")]
-    NotUtf8(u32),
-    /// A required field is absent.
-    #[error("field {0:?} is missing")]
-    Missing(&'static str),
-    /// Neither duration nor end (R1).
-    #[error("neither \"duration\" nor \"end\": how long the call was cannot be known")]
-    NoDuration,
-    /// A field stands twice in one record.
-    #[error("field {0:?} stands twice")]
-    Repeated(&'static str),
-    /// A field holds something that is neither text nor number.
-    #[error("field {0:?} must be a text or a number")]
-    Kind(&'static str),
-    /// Not an instant.
-    #[error(
-        "field {0:?} is not a time: write RFC 3339 with an offset (2026-10-05T09:00:00Z), or Unix seconds, or milliseconds"
-    )]
-    Time(&'static str),
-    /// Not seconds.
-    #[error("field \"duration\" is not a number of seconds such as 61 or 61.25")]
-    Duration,
-    /// Not a direction.
-    #[error("field \"direction\" must be \"outbound\" or \"inbound\"")]
-    Direction,
-    /// `id` is empty or too long.
-    #[error("field \"id\" has {0} bytes: it must have 1 to {ID_MAX}")]
-    Id(u32),
-    /// A text is longer than any such name or number.
-    #[error("field {0:?} is longer than {TEXT_MAX} bytes")]
-    TooLong(&'static str),
-    /// A name holds control characters.
-    #[error("field {0:?} holds a control character")]
-    Control(&'static str),
-    /// The line is longer than its door takes.
-    #[error("the line is longer than {0} bytes")]
-    Line(u32),
-    /// The datagram was cut on the way in.
-    #[error("the datagram was cut short")]
-    Truncated,
-}
-
-impl Refusal {
-    /// The label of the counter: of bounded cardinality, stable.
-    pub const fn reason(self) -> &'static str {
-        Self::REASONS[self.index()]
-    }
-
-    /// Which of [`Refusal::REASONS`] this is.
-    pub const fn index(self) -> usize {
-        match self {
-            Refusal::Json { .. } => 0,
-            Refusal::Csv { .. } | Refusal::Cells { .. } | Refusal::Layout { .. } => 1,
-            Refusal::Header(_) | Refusal::Columns => 2,
-            Refusal::Unknown => 3,
-            Refusal::NotUtf8(_) => 4,
-            Refusal::Missing(_) => 5,
-            Refusal::NoDuration => 6,
-            Refusal::Repeated(_) => 7,
-            Refusal::Kind(_) | Refusal::Direction | Refusal::Control(_) => 8,
-            Refusal::Time(_) | Refusal::Clock(_) => 9,
-            Refusal::Duration => 10,
-            Refusal::Id(_) => 11,
-            Refusal::TooLong(_) => 12,
-            Refusal::Line(_) => 13,
-            Refusal::Truncated => 14,
-            Refusal::Xml { .. } => 15,
-        }
-    }
-
-    /// Every label there is.
-    pub const REASONS: [&'static str; 16] = [
-        "malformed_json",
-        "malformed_csv",
-        "bad_header",
-        "unknown_format",
-        "not_utf8",
-        "missing_field",
-        "no_duration",
-        "repeated_field",
-        "bad_field",
-        "bad_time",
-        "bad_duration",
-        "bad_id",
-        "field_too_long",
-        "line_too_long",
-        "truncated",
-        "malformed_xml",
-    ];
-}
+pub use refusal::Refusal;
 
 /// Why a line that was understood is no record of ours. A closed list: each has a counter. Such a line is not in the books:
 /// neither received nor refused, since nothing was asked of the house that it did not do.
@@ -185,11 +45,13 @@ pub enum Skip {
     OtherLeg,
     /// The node says that it is not to be billed.
     Omitted,
+    /// A whole call whose parts are told too, and rate it better: Kamailio's CDR where its duration includes ringing.
+    ToldInParts,
 }
 
 impl Skip {
     /// Every reason, in the order of the metrics.
-    pub const ALL: [Skip; 3] = [Skip::NotACall, Skip::OtherLeg, Skip::Omitted];
+    pub const ALL: [Skip; 4] = [Skip::NotACall, Skip::OtherLeg, Skip::Omitted, Skip::ToldInParts];
 
     /// The label of the counter: of bounded cardinality, stable.
     pub const fn reason(self) -> &'static str {
@@ -197,6 +59,7 @@ impl Skip {
             Skip::NotACall => "not_a_call",
             Skip::OtherLeg => "other_leg",
             Skip::Omitted => "omitted",
+            Skip::ToldInParts => "told_in_parts",
         }
     }
 
@@ -213,12 +76,43 @@ pub struct Origin {
     pub node: Box<[u8]>,
     /// The zone of times that bring no offset.
     pub zone: Zone,
+    /// Whether durations include the ringing, where the records of a node do not tell (Kamailio's CDRs).
+    pub talk_includes_ringing: Option<bool>,
+    /// Titles of columns, where a format's rows come without them.
+    pub titles: Option<Box<str>>,
 }
 
 impl Origin {
     /// A node whose clock shows UTC.
     pub fn new(node: &str) -> Origin {
-        Origin { node: node.as_bytes().into(), zone: Zone::UTC }
+        Origin { node: node.as_bytes().into(), zone: Zone::UTC, talk_includes_ringing: None, titles: None }
+    }
+}
+
+/// What stands around the messages.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Carrier {
+    /// Nothing.
+    None,
+    /// Syslog.
+    Syslog {
+        /// The host a message names is its node.
+        host_is_node: bool,
+    },
+    /// Packets of capture agents, whose content is SIP whatever the format says.
+    Hep {
+        /// What agents must show.
+        key: Option<Key>,
+    },
+}
+
+/// A secret that senders show; never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key(pub Box<[u8]>);
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key(…)")
     }
 }
 
@@ -241,6 +135,8 @@ pub struct Scratch {
 pub enum Line<'a> {
     /// A record.
     Record(Record<'a>),
+    /// A part of a call, to be joined with its other parts.
+    Piece(Piece<'a>),
     /// Understood, and no record of ours.
     Skipped(Skip),
     /// A header.
@@ -271,6 +167,21 @@ impl Decoder {
             Format::Named(named) => Kind::Named(named.decoder(origin), named.name.clone()),
             native => Kind::Native(native::Decoder::new(native.clone(), &origin.node)),
         })
+    }
+
+    /// A decoder of that format within an envelope.
+    pub fn carried(format: &Format, origin: &Origin, carrier: Carrier) -> Decoder {
+        match carrier {
+            Carrier::None => Decoder::of(format, origin),
+            Carrier::Syslog { host_is_node } => {
+                let carried = formats::carried::Carried::new(format, origin, host_is_node);
+                Decoder(Kind::Named(Box::new(carried), format.name().into()))
+            }
+            Carrier::Hep { key } => {
+                let captured = formats::hep::Captured::new(origin, key);
+                Decoder(Kind::Named(Box::new(captured), formats::hep::NAME.into()))
+            }
+        }
     }
 
     /// The same for rows without a header line: `columns` says what it would have said. Other formats know their columns.

@@ -194,6 +194,7 @@ fn lines(format: Format, text: &str) -> Vec<String> {
                 let duration = r.duration.map_or("-".to_owned(), |d| d.to_string());
                 format!("{} {} {} {duration}", text(r.id), text(r.source), text(r.destination))
             }
+            Ok(Line::Piece(_)) => "a piece".to_owned(),
             Ok(Line::Skipped(skip)) => skip.reason().to_owned(),
             Ok(Line::Header) => "header".to_owned(),
             Ok(Line::Blank) => "blank".to_owned(),
@@ -331,6 +332,8 @@ proptest! {
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         fuzz::lines(&bytes);
         fuzz::document(&bytes);
+        fuzz::carried(&bytes);
+        fuzz::stream(&bytes);
     }
 
     #[test]
@@ -342,5 +345,7 @@ proptest! {
         bytes.truncate(cut.max(1));
         fuzz::lines(&bytes);
         fuzz::document(&bytes);
+        fuzz::carried(&bytes);
+        fuzz::stream(&bytes);
     }
 }

@@ -136,17 +136,41 @@ fn a_changed_file_is_taken_and_a_wrong_one_changes_nothing() {
     let (token, hash) = new_token().unwrap();
     assert_eq!(ask(&token), 401);
     fs::write(file.path(), format!("[[token]]\nname = \"a\"\nblake3 = \"{hash}\"\nscopes = [\"read\"]\n")).unwrap();
-    guard.look();
+    guard.look(false);
     assert_eq!(ask(&token), 200);
     fs::write(file.path(), "not toml").unwrap();
-    guard.look();
+    guard.look(false);
     assert_eq!(ask(&token), 200);
     fs::remove_file(file.path()).unwrap();
-    guard.look();
+    guard.look(false);
     assert_eq!(ask(&token), 200);
     fs::write(file.path(), "# nobody\n").unwrap();
-    guard.look();
+    guard.look(false);
     assert_eq!(ask(&token), 401);
+}
+
+/// A copy that keeps the time, of a file as long as the one before: only SIGHUP can tell.
+#[test]
+fn a_file_of_the_same_time_and_length_is_read_when_told_to() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let modified = fs::metadata(file.path()).unwrap().modified().unwrap();
+    let (old, new) = (new_token().unwrap(), new_token().unwrap());
+    let write = |hash: &str| {
+        fs::write(file.path(), format!("[[token]]\nname = \"a\"\nblake3 = \"{hash}\"\nscopes = [\"read\"]\n")).unwrap();
+        file.as_file().set_modified(modified).unwrap();
+    };
+    write(&old.1);
+    let guard = Guard::open(Some(file.path())).unwrap();
+    let ask = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        let caller = Caller { authorization: Some(&bearer), ..Caller::default() };
+        outcome(guard.admit(READ, false, caller, Timestamp(0)))
+    };
+    write(&new.1);
+    guard.look(false);
+    assert_eq!((ask(&old.0), ask(&new.0)), (200, 401));
+    guard.look(true);
+    assert_eq!((ask(&old.0), ask(&new.0)), (401, 200));
 }
 
 #[test]

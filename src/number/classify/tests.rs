@@ -27,10 +27,14 @@ fn the_longest_prefix_with_a_row_for_the_length() {
          4916,DE,voicemail,14\n\
          49160,DE,pager,8\n\
          1,US,fixed_or_mobile,11\n\
-         1876,JM,mobile,\n",
+         18,US,unknown,11\n\
+         1876,JM,mobile,\n\
+         44,GB,fixed,9-11\n\
+         447,GB,unknown,10-20\n\
+         4477,JE,mobile,11;13-14\n",
     );
     let plan = NumberingPlan::validate(&bytes).unwrap();
-    assert_eq!(plan.len(), 6);
+    assert_eq!(plan.len(), 10);
     for (digits, expected) in [
         ("4930123456", class("DE", NumberKind::Fixed)),
         ("491601234567", class("DE", NumberKind::Mobile)),
@@ -47,6 +51,16 @@ fn the_longest_prefix_with_a_row_for_the_length() {
         ("14155550100", class("US", NumberKind::FixedOrMobile)),
         ("1415555010", None),
         ("1876555", class("JM", NumberKind::Mobile)),
+        ("18155550100", None),
+        // The row that says unknown is for eleven digits only, and none is left for fewer.
+        ("1815555010", None),
+        ("18765550100", class("JM", NumberKind::Mobile)),
+        ("447712345", class("GB", NumberKind::Fixed)),
+        ("44771234567", class("JE", NumberKind::Mobile)),
+        ("447712345678", None),
+        ("44771234567890", class("JE", NumberKind::Mobile)),
+        ("44712345678", None),
+        ("447123456", class("GB", NumberKind::Fixed)),
         ("4", None),
         ("33123456789", None),
     ] {
@@ -70,6 +84,9 @@ fn refused_rows() {
         (after_header("49,DE,fixed,ten"), "line 3: `ten` is no length"),
         (after_header("49,DE,fixed,0"), "line 3: `0` is no length"),
         (after_header("49,DE,fixed,99"), "line 3: `99` is no length"),
+        (after_header("49,DE,fixed,10 9-7"), "line 3: `9-7` is no length"),
+        (after_header("49,DE,fixed,7-"), "line 3: `7-` is no length"),
+        (after_header("49,DE,fixed,7-8-9"), "line 3: `7-8-9` is no length"),
         (after_header("1,CA,fixed,"), "line 3: prefix 1 has a row for the same length in line 2"),
         (
             after_header("49,DE,fixed,10 11\n7,RU,fixed,\n49,DE,mobile,11 12"),
@@ -85,10 +102,10 @@ fn refused_rows() {
 #[test]
 fn the_shipped_plan() {
     let rows = parse(SHIPPED).unwrap();
-    assert_eq!(rows.len(), 32_323);
+    assert_eq!(rows.len(), 35_670);
     let bytes = build(&rows);
     let plan = NumberingPlan::validate(&bytes).unwrap();
-    assert_eq!(plan.len(), 31_845);
+    assert_eq!(plan.len(), 35_492);
     // Every row answers for its own prefix, filled up to a length it allows.
     for row in &rows {
         let length = if row.lengths == 0 { row.prefix.len() } else { row.lengths.trailing_zeros() as usize };
@@ -100,7 +117,7 @@ fn the_shipped_plan() {
         if row.lengths != 0 {
             continue;
         }
-        let own = class(row.country.as_str(), row.kind);
+        let own = class(row.country.as_str(), row.kind).filter(|_| row.kind != NumberKind::Unknown);
         assert_eq!(plan.classify(row.prefix), own, "{}", row.prefix);
     }
 }
@@ -117,11 +134,12 @@ fn by_scanning(rows: &[NumberingRow], number: Number) -> Option<Class> {
             }
         }
         let digits = number.to_string();
-        (1..=digits.len()).rev().find_map(|n| {
+        let longest = (1..=digits.len()).rev().find_map(|n| {
             let found = table.get(&digits[..n])?.iter().map(|i| &rows[*i]);
             let fits = |row: &&NumberingRow| row.lengths == 0 || row.lengths >> digits.len() & 1 == 1;
             found.into_iter().find(fits).map(|row| Class { country: row.country, kind: row.kind })
-        })
+        });
+        longest.filter(|class| class.kind != NumberKind::Unknown)
     })
 }
 
@@ -136,7 +154,7 @@ fn shipped() -> &'static (Vec<NumberingRow>, Vec<u8>) {
 
 proptest! {
     #[test]
-    fn agrees_with_scanning(row in 0usize..32_323, more in "[0-9]{0,12}") {
+    fn agrees_with_scanning(row in 0usize..35_670, more in "[0-9]{0,12}") {
         let (rows, bytes) = shipped();
         let digits = format!("{}{more}", rows[row].prefix);
         let number = number(&digits[..digits.len().min(NUMBER_MAX)]);

@@ -22,6 +22,7 @@ mod cell;
 mod locator;
 mod memory;
 mod page;
+mod pieces;
 mod reader;
 mod segments;
 mod state;
@@ -162,6 +163,14 @@ impl Store for SqliteStore {
 
     fn suspense_of(&self, position: Position) -> Result<Vec<SuspenseItem>, StoreError> {
         self.read(|reader| suspense::of_record(&reader.connection, position))
+    }
+
+    fn pieces(&self, position: Position) -> Result<Vec<Position>, StoreError> {
+        self.read(|reader| pieces::pieces(&reader.connection, position))
+    }
+
+    fn assembled(&self, from: Position, limit: usize) -> Result<Vec<AssembledRow>, StoreError> {
+        self.read(|reader| pieces::assembled(&reader.connection, from, limit))
     }
 
     fn conflicts(&self, after: Option<Position>, limit: usize) -> Result<Vec<Conflict>, StoreError> {

@@ -25,7 +25,7 @@ fn unsigned(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(at).map(|value| value as u64)
 }
 
-fn all<T>(
+pub(super) fn all<T>(
     connection: &Connection,
     sql: &str,
     parameters: impl rusqlite::Params,
@@ -62,6 +62,7 @@ pub fn load(reader: &mut Reader) -> Result<StoredState, StoreError> {
         tariffs: activations(&transaction, "SELECT * FROM tariffs ORDER BY slot")?,
         directories: activations(&transaction, "SELECT * FROM directories ORDER BY slot")?,
         retried,
+        open_calls: super::pieces::open_calls(&transaction)?,
         books: all(&transaction, "SELECT name, value FROM books ORDER BY ordinal, name", (), |row| {
             let value: String = row.get(1)?;
             let value = value.parse().map_err(|_| rusqlite::Error::IntegralValueOutOfRange(1, 0))?;

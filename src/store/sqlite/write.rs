@@ -96,6 +96,7 @@ fn write_all(
     usage::write(transaction, &mut memory.usage, batch.usage, number)?;
     usage::write(transaction, &mut memory.allowances, batch.allowances, number)?;
     suspense::write(transaction, batch)?;
+    super::pieces::write(transaction, batch)?;
     {
         let mut upsert = transaction
             .prepare_cached(

@@ -42,6 +42,10 @@ pub struct FlushBatch<'a> {
     pub retried: &'a [Retried],
     /// Records that contradict an earlier one of the same identity.
     pub conflicts: &'a [ConflictRow<'a>],
+    /// Calls put together from pieces.
+    pub assembled: &'a [AssembledRow],
+    /// Calls told in parts that are not whole: new states, and those that are forgotten.
+    pub open_calls: &'a [OpenCallRow<'a>],
     /// All book counters in the book's own order, absolute values.
     pub books: &'a [(&'a str, i128)],
 }
@@ -66,6 +70,8 @@ impl FlushBatch<'_> {
             released: &[],
             retried: &[],
             conflicts: &[],
+            assembled: &[],
+            open_calls: &[],
             books: &[],
         }
     }
@@ -184,4 +190,22 @@ pub struct ConflictRow<'a> {
     pub first: Position,
     /// The record in canonical form.
     pub record: &'a [u8],
+}
+
+/// A call that was put together from pieces.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AssembledRow {
+    /// Its place: that of the piece that completed it.
+    pub position: Position,
+    /// The places of its pieces, in order.
+    pub pieces: Vec<Position>,
+}
+
+/// A call told in parts that is not whole yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OpenCallRow<'a> {
+    /// Names it.
+    pub key: u128,
+    /// Its state, in the bytes of [`crate::assembly`]; none: it is forgotten.
+    pub state: Option<&'a [u8]>,
 }

@@ -89,6 +89,8 @@ pub struct StoredState {
     pub directories: Vec<ActivationRow>,
     /// By key.
     pub retried: Vec<Retried>,
+    /// Calls told in parts that are not whole, by key: state in the bytes of [`crate::assembly`].
+    pub open_calls: Vec<(u128, Vec<u8>)>,
     /// In the book's own order.
     pub books: Vec<(String, i128)>,
     /// Reasons without any are left out.

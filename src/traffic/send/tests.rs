@@ -54,6 +54,8 @@ async fn run(scheme: &str, plan: Plan) -> (Report, usize) {
         columns: None,
         node: "n".to_owned(),
         zone: crate::time::Zone::UTC,
+        cut: crate::ingest::Cut::Lines,
+        hints: crate::ingest::Hints::default(),
         allow: Allow::default(),
         outbox,
         counters: Arc::new(Counters::new("test")),
@@ -65,7 +67,7 @@ async fn run(scheme: &str, plan: Plan) -> (Report, usize) {
             (address, tokio::spawn(ingest::tcp::serve(listener, door, Stop(stopped))))
         }
         "udp" => {
-            let address = "127.0.0.1:0".parse().unwrap();
+            let address = Some("127.0.0.1:0".parse().unwrap());
             let listen =
                 ListenSettings { address, ..ListenSettings::new(Protocol::Udp) }.check(&Default::default()).unwrap();
             let bound = ingest::udp::bind(&listen).unwrap();

@@ -6,14 +6,20 @@
 //!
 //! Does not know sockets, bodies or files.
 
+pub mod acc;
+pub mod audiocodes;
+pub mod carried;
+pub mod cisco;
+mod dialog;
+mod freeswitch;
+pub mod hep;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::mapping::settings::MappingSettings;
 use super::mapping::{BadMapping, Mapping};
 use super::{Line, Origin, Refusal, Scratch};
-
-mod freeswitch;
 
 /// Reads one message after the other: a line, a datagram, a document, as the format's [`Framing`] cuts them.
 pub trait Decode: std::fmt::Debug + Send {
@@ -244,6 +250,30 @@ pub enum Made {
 /// Every built-in format, in the order in which they are listed.
 #[rustfmt::skip]
 pub const BUILT_IN: &[BuiltIn] = &[
+    BuiltIn {
+        name: "kamailio",
+        made: Made::Code("Kamailio's accounting and CDRs, as text or JSON", Framing::Lines, acc::build),
+    },
+    BuiltIn {
+        name: "opensips",
+        made: Made::Code("OpenSIPS' accounting events and CDRs, JSON-RPC or text", Framing::Json, acc::build),
+    },
+    BuiltIn {
+        name: carried::AUDIOCODES,
+        made: Made::Code(
+            "rows of an AudioCodes SBC, with or without syslog around them",
+            Framing::Lines,
+            carried::audiocodes,
+        ),
+    },
+    BuiltIn {
+        name: carried::CISCO,
+        made: Made::Code(
+            "call history of Cisco gateways, as it stands in their syslog",
+            Framing::Lines,
+            carried::cisco,
+        ),
+    },
     BuiltIn { name: "3cx", made: Made::Mapping(include_str!("3cx.toml")) },
     BuiltIn { name: "asterisk-csv", made: Made::Mapping(include_str!("asterisk-csv.toml")) },
     BuiltIn { name: "asterisk-custom", made: Made::Mapping(include_str!("asterisk-custom.toml")) },
@@ -257,7 +287,6 @@ pub const BUILT_IN: &[BuiltIn] = &[
     BuiltIn { name: "freeswitch-csv-asterisk", made: Made::Mapping(include_str!("freeswitch-csv-asterisk.toml")) },
     BuiltIn { name: "freeswitch-csv-opencdrrate", made: Made::Mapping(include_str!("freeswitch-csv-opencdrrate.toml")) },
     BuiltIn { name: "grandstream", made: Made::Mapping(include_str!("grandstream.toml")) },
-    BuiltIn { name: "kamailio-cdr-json", made: Made::Mapping(include_str!("kamailio-cdr-json.toml")) },
     BuiltIn { name: "yeastar", made: Made::Mapping(include_str!("yeastar.toml")) },
     BuiltIn { name: "yeastar-p", made: Made::Mapping(include_str!("yeastar-p.toml")) },
 ];
