@@ -3,14 +3,19 @@
 //!
 //! Does not know what the values are for; and no part knows this module.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::ingest::folder::settings::{Watch, WatchSettings};
 use crate::ingest::settings::{Listen, ListenSettings, Protocol};
 use crate::nearest::nearest;
+use crate::wire::formats::Formats;
+use crate::wire::mapping::settings::MappingSettings;
 
+mod formats;
 mod units;
 
 pub use units::{ByteSize, Length};
@@ -28,6 +33,10 @@ pub struct Config {
     pub shards: usize,
     /// Doors for records.
     pub listeners: Vec<Listen>,
+    /// Folders in which nodes leave files.
+    pub watches: Vec<Watch>,
+    /// Formats beside those built in.
+    pub formats: Formats,
     /// Where the API answers.
     pub http_address: SocketAddr,
     /// Tokens of the API; none: only loopback may call.
@@ -80,6 +89,8 @@ struct Raw {
     rates_dir: PathBuf,
     shards: usize,
     listen: Option<Vec<ListenSettings>>,
+    watch: Vec<WatchSettings>,
+    format: BTreeMap<String, MappingSettings>,
     http: RawHttp,
     journal: RawJournal,
     periods: RawPeriods,
@@ -95,6 +106,8 @@ impl Default for Raw {
             rates_dir: "rates".into(),
             shards: 0,
             listen: None,
+            watch: Vec::new(),
+            format: BTreeMap::new(),
             http: RawHttp::default(),
             journal: RawJournal::default(),
             periods: RawPeriods::default(),
@@ -185,7 +198,7 @@ impl Config {
             None => default.exists().then_some(default),
         };
         match file {
-            None => Config::check(Raw::default(), None),
+            None => Config::check(Raw::default(), Formats::default(), None),
             Some(file) => {
                 let text = std::fs::read_to_string(file).map_err(|e| ConfigError::Unreadable(file.to_owned(), e))?;
                 Config::parse(&text, Some(file))
@@ -199,10 +212,12 @@ impl Config {
             file: file.unwrap_or(Path::new("(text)")).to_owned(),
             message: with_hint(&e.to_string()),
         })?;
-        Config::check(raw, file)
+        let formats = formats::checked(&raw.format, text)
+            .map_err(|message| ConfigError::Wrong { file: file.unwrap_or(Path::new("(text)")).to_owned(), message })?;
+        Config::check(raw, formats, file)
     }
 
-    fn check(raw: Raw, file: Option<&Path>) -> Result<Config, ConfigError> {
+    fn check(raw: Raw, formats: Formats, file: Option<&Path>) -> Result<Config, ConfigError> {
         let wrong = |message: String| ConfigError::Wrong {
             file: file.unwrap_or(Path::new("built-in defaults")).to_owned(),
             message,
@@ -235,9 +250,18 @@ impl Config {
         let listeners = listen
             .iter()
             .map(|one| {
-                one.relative_to(base)
-                    .check()
-                    .map_err(|e| wrong(format!("[[listen]] {} {}: {e}", one.protocol.name(), one.at())))
+                one.relative_to(base).check(&formats).map_err(|e| {
+                    let hint = formats::hint(&e, &formats);
+                    wrong(format!("[[listen]] {} {}: {e}{hint}", one.protocol.name(), one.at()))
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let watches = (raw.watch.iter())
+            .map(|one| {
+                one.check(base, &formats).map_err(|e| {
+                    let hint = formats::hint(&e, &formats);
+                    wrong(format!("[[watch]] {}: {e}{hint}", one.folder.display()))
+                })
             })
             .collect::<Result<Vec<_>, _>>()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -247,6 +271,8 @@ impl Config {
             rates_dir: base.join(&raw.rates_dir),
             shards: if raw.shards == 0 { cores } else { raw.shards.min(256) },
             listeners,
+            watches,
+            formats,
             http_address,
             tokens: raw.http.tokens.map(|p| base.join(p)),
             metrics_address,

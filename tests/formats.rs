@@ -35,12 +35,13 @@ fn shown(format: &Format, zone: &str, body: &[u8]) -> String {
                 r.duration.map_or("-".to_owned(), |d| d.to_string()),
                 text(r.cause),
             ),
-            Ok(Line::Piece(p)) => format!(
-                "piece {:?} {:?} of {} at {}",
-                p.kind,
-                p.step,
-                text(p.key),
-                p.at.map_or("-".to_owned(), |t| t.to_string())
+            Ok(Line::Piece(piece)) => format!(
+                "{:?} of {} at {} | {} → {}",
+                piece.step,
+                text(piece.key),
+                piece.at.map_or("-".to_owned(), |t| t.to_string()),
+                text(piece.record.source),
+                text(piece.record.destination),
             ),
             Ok(Line::Skipped(skip)) => format!("skipped: {}", skip.reason()),
             Ok(Line::Header) => "header".to_owned(),
@@ -112,7 +113,7 @@ fn captured_posts() {
         ("freeswitch_http_json_cdr", "freeswitch", "freeswitch/http_json_cdr.bin"),
         ("freeswitch_http_format_cdr", "freeswitch", "freeswitch/http_format_cdr.bin"),
         ("freeswitch_http_xml_cdr", "freeswitch", "freeswitch/http_xml_cdr.bin"),
-        ("kamailio_http_json", "kamailio-cdr-json", "kamailio/http_json.bin"),
+        ("kamailio_http_json", "kamailio", "kamailio/http_json.bin"),
     ] {
         let shown: String =
             bodies(&capture(file)).iter().map(|body| shown(&named(format), "UTC", &posted::unwrap(body))).collect();

@@ -132,6 +132,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "store",
             "tariff",
             "time",
+            "wire",
         ],
     ),
     ("metrics", &[]),
@@ -142,7 +143,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rates", &["directory", "nearest", "number", "tariff"]),
     ("traffic", &["ingest", "number", "os", "record", "time", "wire"]),
     // The program: knows everybody; nobody knows it.
-    ("config", &["ingest", "entry", "nearest", "number", "time"]),
+    ("config", &["ingest", "entry", "nearest", "number", "time", "wire"]),
     ("os", &["time"]),
 ];
 

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::{Body, Bytes};
 use axum::http::{Method, header};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
@@ -22,10 +22,14 @@ use super::client::{self, Client};
 use super::out;
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::nearest::nearest;
 use crate::road::Became;
+use crate::wire::{Format, Framing};
 
+mod kind;
 mod progress;
 
+use kind::{Kind, object_on_a_line};
 use progress::{Place, Progress};
 
 /// Bytes sent at a time: enough that the sync between two pieces costs little, and little to send again.
@@ -40,7 +44,8 @@ const REFUSED_MAX: u64 = 20;
 const EXAMPLES: &str = r#"Examples:
   echo '{"id":"c1","source":"+4930123456","destination":"015123456789","answer":"2026-10-05T09:00:00Z","duration":61}' | callrated import - --json
   callrated import cdr-2026-09.csv --node old-pbx
-  zcat cdr-*.json.gz | callrated import -"#;
+  zcat cdr-*.json.gz | callrated import -
+  callrated import Master.csv --format asterisk-csv --node pbx1 --timezone Europe/Berlin"#;
 
 /// Import record files, whatever their age.
 ///
@@ -53,12 +58,15 @@ pub struct ImportArguments {
     /// Files, or - for standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// What the files hold.
-    #[arg(long, value_enum, default_value_t = Format::Auto)]
-    format: Format,
+    /// What the files hold: auto, json, csv, or a node's own by `callrated formats list`.
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    format: String,
     /// Node of records that name none.
     #[arg(long)]
     node: Option<String>,
+    /// IANA zone of times that bring no offset.
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
     /// Begin anew, even where an earlier import was interrupted.
     #[arg(long)]
     restart: bool,
@@ -67,35 +75,11 @@ pub struct ImportArguments {
     json: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Format {
-    Auto,
-    Json,
-    Csv,
-}
-
-/// How a file falls into records.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
-    Json,
-    Csv,
-    Document,
-}
-
-impl Kind {
-    fn content_type(self) -> &'static str {
-        match self {
-            Kind::Json => "application/x-ndjson",
-            Kind::Csv => "text/csv",
-            Kind::Document => "application/json",
-        }
-    }
-}
-
 /// An import under way.
 struct Import<'a> {
     client: &'a Client,
     arguments: &'a ImportArguments,
+    format: Format,
     progress: Progress,
     interrupted: Arc<AtomicBool>,
     /// Refused lines seen, of which the first are listed.
@@ -109,11 +93,16 @@ pub(super) async fn run(config: &Config, arguments: ImportArguments) -> Result<(
             File::open(file).map_err(|e| Exit::usage(format!("{}: {e}", file.display())))?;
         }
     }
+    let format = config.formats.named(&arguments.format).ok_or_else(|| {
+        let near = nearest(&arguments.format, config.formats.names());
+        let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        Exit::usage(format!("--format {}: `callrated formats list` shows every one{hint}", arguments.format))
+    })?;
     let client = Client::open(config).await?;
     let interrupted = Arc::new(AtomicBool::new(false));
     let listening = tokio::spawn(listen(interrupted.clone()));
     let progress = Progress::open(&config.data_dir);
-    let mut import = Import { client: &client, arguments: &arguments, progress, interrupted, refused: 0 };
+    let mut import = Import { client: &client, arguments: &arguments, format, progress, interrupted, refused: 0 };
     let mut total = Became::default();
     let mut outcome = Ok(());
     for file in &arguments.files {
@@ -237,7 +226,7 @@ impl Import<'_> {
         }
         let kind = self.kind(&reading.buffer, place)?;
         let header = place.header.clone().into_bytes();
-        let mut header = (kind == Kind::Csv && !header.is_empty()).then_some(header);
+        let mut header = (kind.has_header() && !header.is_empty()).then_some(header);
         loop {
             if self.interrupted.load(Ordering::Relaxed) {
                 return Err(Exit::faults(format!(
@@ -259,7 +248,7 @@ impl Import<'_> {
             let answer = self.send(kind, body).await?;
             let piece_became: Became = serde_json::from_value(answer.clone()).unwrap_or_default();
             let first_refused = self.list_refused(&reading.name, before, &answer);
-            if kind == Kind::Csv && header.is_none() && place.offset == 0 && first_refused != Some(first_line(&piece).0)
+            if kind.has_header() && header.is_none() && place.offset == 0 && first_refused != Some(first_line(&piece).0)
             {
                 place.header = first_line(&piece).1;
                 header = Some(place.header.clone().into_bytes());
@@ -276,22 +265,36 @@ impl Import<'_> {
     }
 
     fn kind(&self, start: &[u8], place: &Place) -> Result<Kind, Exit> {
+        if let Format::Named(named) = &self.format {
+            return Ok(match named.framing {
+                Framing::Lines if named.has_header() => Kind::Rows,
+                Framing::Lines => Kind::Lines,
+                // An object a line goes in pieces; anything else that is long is read whole.
+                Framing::Json if place.offset > 0 || object_on_a_line(start) => Kind::Lines,
+                Framing::Json | Framing::Xml => Kind::Whole,
+            });
+        }
         if !place.header.is_empty() {
             return Ok(Kind::Csv);
         }
         let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
         let first = start.trim_ascii_start().first();
-        Ok(match (self.arguments.format, first) {
+        Ok(match (&self.format, first) {
             (Format::Csv, _) => Kind::Csv,
             (_, Some(b'[')) if place.offset == 0 => Kind::Document,
-            (Format::Json, _) | (Format::Auto, Some(b'{') | None) => Kind::Json,
-            (Format::Auto, _) if place.offset > 0 => Kind::Json,
-            (Format::Auto, _) => Kind::Csv,
+            (Format::Json, _) | (_, Some(b'{') | None) => Kind::Json,
+            _ if place.offset > 0 => Kind::Json,
+            _ => Kind::Csv,
         })
     }
 
     async fn send(&self, kind: Kind, body: Bytes) -> Result<Value, Exit> {
-        let url = client::path("/v1/import", &[("node", self.arguments.node.as_deref())]);
+        let format = match &self.format {
+            Format::Named(named) => Some(&*named.name),
+            _ => None,
+        };
+        let (node, timezone) = (self.arguments.node.as_deref(), self.arguments.timezone.as_deref());
+        let url = client::path("/v1/import", &[("node", node), ("format", format), ("timezone", timezone)]);
         let headers = [(header::CONTENT_TYPE, kind.content_type())];
         let request = client::request(Method::POST, &url, &headers, Body::from(body))?;
         client::json(self.client.ask(request).await?).await
@@ -326,11 +329,11 @@ impl Reading {
 
     /// The next whole lines; a document whole. Empty at the end.
     fn piece(&mut self, kind: Kind) -> Result<Bytes, Exit> {
-        if kind == Kind::Document {
+        if kind.is_whole() {
             self.fill(DOCUMENT_MAX as usize + 1)?;
             if self.buffer.len() as u64 > DOCUMENT_MAX {
                 return Err(Exit::usage(format!(
-                    "{} is one JSON document of more than {}: write one record a line",
+                    "{} is one document of more than {}: write one record a line",
                     self.name,
                     out::size(DOCUMENT_MAX)
                 )));

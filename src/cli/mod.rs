@@ -18,6 +18,7 @@ mod check;
 mod client;
 mod deck_import;
 mod explain;
+mod formats;
 mod import;
 mod journal;
 mod logging;
@@ -65,6 +66,8 @@ pub enum Command {
     #[allow(missing_docs)]
     Calls(calls::CallsArguments),
     #[allow(missing_docs)]
+    Formats(formats::FormatsArguments),
+    #[allow(missing_docs)]
     Import(import::ImportArguments),
     #[allow(missing_docs)]
     Send(send::SendArguments),
@@ -100,6 +103,7 @@ pub fn run(arguments: Arguments) -> Result<(), Exit> {
         Command::Explain(arguments) => runtime()?.block_on(explain::run(&config()?, arguments)),
         Command::Usage(arguments) => runtime()?.block_on(usage::run(&config()?, arguments)),
         Command::Calls(arguments) => runtime()?.block_on(calls::run(&config()?, arguments)),
+        Command::Formats(arguments) => formats::run(&config()?, arguments),
         Command::Import(arguments) => runtime()?.block_on(import::run(&config()?, arguments)),
         Command::Send(arguments) => runtime()?.block_on(send::run(&config()?, arguments)),
         Command::Suspense(arguments) => runtime()?.block_on(suspense::run(&config()?, arguments)),

@@ -11,8 +11,10 @@ use crate::batch::{Batch, EntryKind, SourceId};
 use crate::config::Config;
 use crate::entry::{MAX_AGE_DAYS, SourceProfile};
 use crate::exit::Exit;
+use crate::http::node;
 use crate::ingest::allow::Allow;
 use crate::ingest::counters::Counters;
+use crate::ingest::folder::Watcher;
 use crate::ingest::radius::{self, Clients};
 use crate::ingest::settings::{Listen, NODE_DEFAULT, Protocol, Transport};
 use crate::ingest::{Cut, Door, Hints, Stop, tcp, udp};
@@ -42,25 +44,33 @@ pub(super) async fn open(
     stop: &Stop,
     tasks: &mut JoinSet<()>,
 ) -> Result<Posts, Exit> {
-    let profiles = config.listeners.iter().map(|l| l.profile.clone()).collect();
-    let ids = register(&engine.road, &mut engine.known, profiles).await?;
-    for (listen, id) in config.listeners.iter().zip(&ids) {
-        let door = Arc::new(Door {
-            source: *id,
-            name: listen.profile.listener.clone(),
-            format: listen.format.clone(),
-            columns: listen.columns.clone(),
-            node: listen.node.clone(),
-            zone: listen.zone.clone(),
-            cut: listen.cut,
-            hints: listen.hints.clone(),
-            allow: listen.allow.clone(),
-            outbox: engine.outbox.clone(),
-            counters: Arc::new(Counters::new(&listen.profile.listener)),
-        });
-        listener(listen, door, stop, tasks).await?;
+    let watched = config.watches.iter().map(|watch| &watch.source);
+    let profiles = config.listeners.iter().chain(watched).map(|l| l.profile.clone()).collect();
+    let mut ids = register(&engine.road, &mut engine.known, profiles).await?.into_iter();
+    for (listen, id) in config.listeners.iter().zip(&mut ids) {
+        listener(listen, door(listen, id, engine), stop, tasks).await?;
+    }
+    for (watch, id) in config.watches.iter().zip(&mut ids) {
+        let watcher = Watcher::new(watch.clone(), door(&watch.source, id, engine), &config.data_dir);
+        tasks.spawn(watcher.run(stop.clone()));
     }
     posts(engine).await
+}
+
+fn door(listen: &Listen, source: SourceId, engine: &Engine) -> Arc<Door> {
+    Arc::new(Door {
+        source,
+        name: listen.profile.listener.clone(),
+        format: listen.format.clone(),
+        columns: listen.columns.clone(),
+        node: listen.node.clone(),
+        zone: listen.zone.clone(),
+        cut: listen.cut,
+        hints: listen.hints.clone(),
+        allow: listen.allow.clone(),
+        outbox: engine.outbox.clone(),
+        counters: Arc::new(Counters::new(&listen.profile.listener)),
+    })
 }
 
 /// The doors of the API alone.
@@ -97,6 +107,10 @@ async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut Joi
             listen.profile.listener
         ))
     };
+    if listen.protocol == Protocol::Http {
+        let socket = TcpListener::bind(listen.address).await.map_err(taken)?;
+        tasks.spawn(node::serve(socket, door.clone(), stop.clone()));
+    }
     let (datagrams, streams) = match (listen.protocol, listen.transport) {
         (Protocol::Udp, _) => (true, false),
         (Protocol::Tcp, _) => (false, true),
@@ -110,6 +124,7 @@ async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut Joi
             tasks.spawn(radius::serve(bound, door, Arc::new(clients), stop.clone()));
             return Ok(());
         }
+        (Protocol::Http, _) => (false, false),
         (Protocol::Syslog | Protocol::Hep, transport) => (transport != Transport::Tcp, transport != Transport::Udp),
     };
     if datagrams {

@@ -1,9 +1,8 @@
-//! `POST /v1/calls`, `GET /v1/accounts/{account}/calls`, `GET /v1/calls/{node}/{id}`, `GET /v1/records/{node}/{id}`.
+//! `GET /v1/accounts/{account}/calls`, `GET /v1/calls/{node}/{id}`, `GET /v1/records/{node}/{id}`.
 //!
 //! Does not know how calls are stored, nor how they are shown: `details` does.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -16,7 +15,6 @@ use super::received::{Received, received};
 use super::{App, Problem, accounts, manners, stream};
 use crate::batch::Position;
 use crate::call::AccountKey;
-use crate::ingest::http as ingest;
 use crate::money::Money;
 use crate::record::{Direction, identity};
 use crate::store::{CallPage, Store, StoredCall, Visit};
@@ -25,46 +23,6 @@ use crate::time::{Period, Zone};
 const CSV: &str = "text/csv; charset=utf-8";
 const NDJSON: &str = "application/x-ndjson";
 const JSON: &str = "application/json";
-
-/// What became of the posted records.
-#[derive(Serialize, ToSchema)]
-#[schema(example = json!({ "durable": 2, "refused": [{ "line": 3, "error": "no answer time" }] }))]
-#[allow(dead_code)]
-pub(super) struct Posted {
-    /// Records that are safe. Repeats are safe too, and counted later.
-    durable: u64,
-    /// Lines that were not taken.
-    refused: Vec<PostedRefusal>,
-    /// Refused lines beyond the first 10000.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refused_more: Option<u64>,
-}
-
-/// A line that was not taken.
-#[derive(Serialize, ToSchema)]
-#[allow(dead_code)]
-pub(super) struct PostedRefusal {
-    /// From 1; in a JSON array the place of the element.
-    line: u64,
-    /// What to mend.
-    error: String,
-}
-
-/// Send records.
-///
-/// Answered once they are synced to disk. 503 with `Retry-After` when no more can be taken; records synced before it
-/// stay, and sending the whole body again is safe.
-#[utoipa::path(
-    post, path = "/v1/calls", tag = "records", operation_id = "post_calls",
-    request_body(content(
-        (serde_json::Value = "application/x-ndjson"), (serde_json::Value = "application/json"), (String = "text/csv"),
-    )),
-    responses((status = 200, body = Posted), (status = "default", response = super::openapi::AnyProblem)),
-    security(("token" = ["ingest"])),
-)]
-pub(super) async fn post(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
-    ingest::post_calls(&app.post, &headers, body, ingest::BODY_MAX).await
-}
 
 /// Which calls, and how they are shown.
 #[derive(Deserialize, IntoParams)]

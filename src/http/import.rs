@@ -5,8 +5,6 @@
 //!
 //! Does not know formats, nor what becomes of a record.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, State};
@@ -17,10 +15,11 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{App, Problem};
+use crate::ingest::Door;
 use crate::ingest::http as ingest;
 use crate::ingest::http::{PostError, Posted};
-use crate::ingest::{Door, counters::Counters};
 use crate::road::Became;
+use crate::time::Zone;
 
 /// Longest node name.
 const NODE_MAX: usize = 255;
@@ -33,6 +32,42 @@ pub(super) struct Asked {
     /// The node of records that name none.
     #[param(example = "old-pbx")]
     node: Option<String>,
+    /// What the body is written in, by `callrated formats list`; without it told by its content type.
+    #[param(example = "asterisk-csv")]
+    format: Option<String>,
+    /// IANA zone of times that bring no offset; UTC.
+    #[param(example = "Europe/Berlin")]
+    timezone: Option<String>,
+    /// What FreeSWITCH adds to every address; the record itself says it, too.
+    #[allow(dead_code)]
+    uuid: Option<String>,
+}
+
+impl Asked {
+    /// The door for what was asked.
+    pub(super) fn door(self, app: &App, door: &Door) -> Result<Door, Problem> {
+        if let Some(node) =
+            self.node.as_ref().filter(|n| n.is_empty() || n.len() > NODE_MAX || n.chars().any(char::is_control))
+        {
+            return Err(Problem::bad_request(format!(
+                "node={node:?}: write 1 to {NODE_MAX} bytes without control characters"
+            )));
+        }
+        let format = match &self.format {
+            None => None,
+            Some(name) => Some(app.formats.named(name).ok_or_else(|| unknown_format(name, app))?),
+        };
+        let mut door = door.with(format, self.node);
+        if let Some(zone) = &self.timezone {
+            door.zone = Zone::named(zone).map_err(|e| Problem::bad_request(format!("timezone: {e}")))?;
+        }
+        Ok(door)
+    }
+}
+
+fn unknown_format(name: &str, app: &App) -> Problem {
+    let known: Vec<&str> = app.formats.names().collect();
+    Problem::bad_request(format!("format={name:?} is not known; there are {}", known.join(", ")))
 }
 
 /// What became of the records of a body: `received = refused + unanswered + duplicate + conflict + suspended + resolved
@@ -78,36 +113,18 @@ pub(super) async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let node = asked.node.unwrap_or_else(|| app.import.node.clone());
-    if node.is_empty() || node.len() > NODE_MAX || node.chars().any(char::is_control) {
-        return Err(Problem::bad_request(format!(
-            "node={node:?}: write 1 to {NODE_MAX} bytes without control characters"
-        )));
-    }
+    let door = asked.door(&app, &app.import)?;
     // A client that goes away must not cut the counting off from its records: the next import would count them.
-    let work = tokio::spawn(async move { counted(&app, node, headers, body).await });
+    let work = tokio::spawn(async move { counted(&app, door, headers, body).await });
     match work.await {
         Ok(answer) => answer,
         Err(_) => Err(Problem::stopping()),
     }
 }
 
-async fn counted(app: &App, node: String, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+async fn counted(app: &App, door: Door, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let stopping = |_| Problem::stopping();
     let alone = app.importing.lock().await;
-    let door = Door {
-        source: app.import.source,
-        name: app.import.name.clone(),
-        format: app.import.format.clone(),
-        columns: app.import.columns.clone(),
-        node,
-        zone: app.import.zone.clone(),
-        cut: app.import.cut,
-        hints: app.import.hints.clone(),
-        allow: app.import.allow.clone(),
-        outbox: app.import.outbox.clone(),
-        counters: Arc::<Counters>::clone(&app.import.counters),
-    };
     let before = app.road.became(door.source).await.map_err(stopping)?;
     let (posted, outcome) = ingest::take(&door, &headers, body, u64::MAX).await;
     let became = app.road.became(door.source).await.map_err(stopping)?.since(before);

@@ -43,6 +43,7 @@ use crate::road::Road;
 use crate::store::Store;
 use crate::tariff::Tariff;
 use crate::time::Timestamp;
+use crate::wire::formats::Formats;
 
 mod accounts;
 pub mod auth;
@@ -53,9 +54,11 @@ mod details;
 mod health;
 mod import;
 mod manners;
+pub mod node;
 mod openapi;
 mod page;
 mod periods;
+mod post;
 mod problem;
 mod quote;
 mod received;
@@ -98,6 +101,8 @@ pub struct Shared {
     pub post: Arc<Door>,
     /// Where imported records go.
     pub import: Arc<Door>,
+    /// Formats that a sender may name.
+    pub formats: Arc<Formats>,
     /// One import at a time, so that what became of its records can be told apart.
     pub importing: Arc<tokio::sync::Mutex<()>>,
     /// The folder that a backup copies.
@@ -137,6 +142,7 @@ impl App {
             clock: engine.clock.clone(),
             post: posts.calls,
             import: posts.import,
+            formats: Arc::new(config.formats.clone()),
             importing: Arc::default(),
             data_dir: config.data_dir.clone(),
             metrics,
@@ -204,7 +210,7 @@ impl App {
 fn api() -> Routes {
     use Scope::{Ingest, Operate, Read};
     health()
-        .scoped(Method::POST, "/v1/calls", Ingest, calls::post)
+        .scoped(Method::POST, "/v1/calls", Ingest, post::post)
         .scoped(Method::GET, "/v1/accounts/{account}", Read, accounts::one)
         .scoped(Method::GET, "/v1/accounts/{account}/usage", Read, usage::of_account)
         .scoped(Method::GET, "/v1/accounts/{account}/calls", Read, calls::of_account)

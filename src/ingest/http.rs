@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::record::RAW_MAX;
 use crate::wire::elements::{Element, Elements};
-use crate::wire::{Format, Refusal};
+use crate::wire::{self, Format, Refusal, messages, posted};
 
 use super::collect::{Collector, Gathered, RefusedLine};
 use super::lines::{Framed, Lines};
@@ -29,6 +29,9 @@ use super::{Door, NotTaken, Pending};
 pub const BODY_MAX: u64 = 1 << 30;
 /// Refused lines listed in an answer; those beyond are counted.
 pub const REFUSED_MAX: usize = 10_000;
+/// Longest document that is not taken apart while it arrives: what is wrapped in a form, XML, and JSON whose records lie
+/// below its top.
+pub const DOCUMENT_MAX: usize = 64 << 20;
 /// Batches of one body that wait for their sync.
 const IN_FLIGHT_MAX: usize = 8;
 
@@ -42,6 +45,13 @@ pub struct Posted {
     /// Refused lines beyond [`REFUSED_MAX`].
     #[serde(skip_serializing_if = "is_zero")]
     pub refused_more: u64,
+}
+
+impl Posted {
+    /// Whether there was something, and none of it could be read.
+    pub fn refused_all(&self) -> bool {
+        self.durable == 0 && !self.refused.is_empty()
+    }
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -129,7 +139,13 @@ impl PostError {
 /// How a body falls into records.
 enum Framing {
     Lines(Lines),
-    Elements { elements: Elements, buffer: BytesMut, count: u64 },
+    Elements {
+        elements: Elements,
+        buffer: BytesMut,
+        count: u64,
+    },
+    /// The whole body as one document.
+    Document(BytesMut),
 }
 
 struct Post<'d> {
@@ -146,7 +162,11 @@ impl<'d> Post<'d> {
     }
 
     async fn run(&mut self, content_type: Option<&str>, mut body: Body, body_max: u64) -> Result<(), PostError> {
-        let mut kind = Kind::named(content_type)?;
+        // Nodes that write a format of their own say anything of their content.
+        let mut kind = match &self.door.format {
+            Format::Named(_) => Kind::Named,
+            _ => Kind::named(content_type)?,
+        };
         let mut framing = None;
         let mut length = 0;
         let mut outcome = Ok(());
@@ -166,13 +186,16 @@ impl<'d> Post<'d> {
                 Some(framing) => framing,
                 None => {
                     kind = kind.resolved(&data);
-                    if data.trim_ascii().is_empty() && matches!(kind, Kind::Any) {
+                    if data.trim_ascii().is_empty() && matches!(kind, Kind::Any | Kind::Named) {
                         continue;
                     }
-                    framing.insert(self.framing(&kind))
+                    framing.insert(self.framing(&kind, &data))
                 }
             };
-            self.append(framing, &data);
+            if !self.append(framing, &data) {
+                outcome = Err(PostError::TooLong(DOCUMENT_MAX as u64));
+                break;
+            }
             if let Err(why) = self.drain(framing, false).await {
                 outcome = Err(why.into());
                 break;
@@ -191,28 +214,42 @@ impl<'d> Post<'d> {
         outcome
     }
 
-    fn framing(&mut self, kind: &Kind) -> Framing {
+    fn framing(&mut self, kind: &Kind, start: &[u8]) -> Framing {
         let format = match kind {
             Kind::Json | Kind::Document => Format::Json,
             Kind::Csv => Format::Csv,
-            Kind::Any => self.door.format.clone(),
+            Kind::Any | Kind::Named => self.door.format.clone(),
         };
         self.collector.set_decoder(self.door.decoder_of(&format));
-        match kind {
-            Kind::Document => Framing::Elements { elements: Elements::new(RAW_MAX), buffer: BytesMut::new(), count: 0 },
+        let streams = matches!(start.trim_ascii_start().first(), Some(b'{' | b'[')) && format.root().is_empty();
+        match (kind, format.framing()) {
+            (Kind::Named, wire::Framing::Xml) => Framing::Document(BytesMut::new()),
+            (Kind::Named, wire::Framing::Json) if !streams => Framing::Document(BytesMut::new()),
+            (Kind::Named, wire::Framing::Json) | (Kind::Document, _) => {
+                Framing::Elements { elements: Elements::new(RAW_MAX), buffer: BytesMut::new(), count: 0 }
+            }
             _ => Framing::Lines(Lines::new(RAW_MAX)),
         }
     }
 
-    fn append(&mut self, framing: &mut Framing, data: &[u8]) {
+    /// False: a document grew too long.
+    fn append(&mut self, framing: &mut Framing, data: &[u8]) -> bool {
         match framing {
             Framing::Lines(lines) => lines.room(data.len()).extend_from_slice(data),
             Framing::Elements { buffer, .. } => buffer.extend_from_slice(data),
+            Framing::Document(document) => {
+                document.extend_from_slice(data);
+                return document.len() <= DOCUMENT_MAX;
+            }
         }
+        true
     }
 
     /// Takes what records there are; at the end of the body also what is left.
     async fn drain(&mut self, framing: &mut Framing, end: bool) -> Result<(), NotTaken> {
+        if let Framing::Document(document) = framing {
+            return if end { self.document(document).await } else { Ok(()) };
+        }
         while self.step(framing, end) {
             if self.collector.is_full() {
                 self.hand_on().await?;
@@ -221,9 +258,26 @@ impl<'d> Post<'d> {
         if end { self.hand_on().await } else { Ok(()) }
     }
 
+    /// Takes a whole document.
+    async fn document(&mut self, document: &[u8]) -> Result<(), NotTaken> {
+        let text = posted::unwrap(document);
+        for (place, number) in messages::places(&self.door.format, &text).into_iter().zip(1..) {
+            match place {
+                Ok(place) => self.collector.line(number, text.get(place).unwrap_or_default()),
+                Err(refusal) => self.collector.refuse(number, refusal),
+            }
+            if self.collector.is_full() {
+                self.hand_on().await?;
+            }
+        }
+        self.hand_on().await
+    }
+
     /// Takes one record; false: there is none yet.
     fn step(&mut self, framing: &mut Framing, end: bool) -> bool {
         match framing {
+            // Taken whole, at the end.
+            Framing::Document(_) => return false,
             Framing::Lines(lines) => {
                 let framed = match lines.take_next() {
                     None if end => lines.take_last(),
@@ -308,6 +362,8 @@ enum Kind {
     Csv,
     /// Nothing was said, or what a client says that was told nothing.
     Any,
+    /// Whatever was said: the door knows better.
+    Named,
 }
 
 impl Kind {

@@ -12,6 +12,7 @@
 pub mod allow;
 pub mod collect;
 pub mod counters;
+pub mod folder;
 pub mod http;
 pub mod lines;
 pub mod radius;
@@ -126,7 +127,7 @@ impl Pending {
 }
 
 /// What a listener is, once its settings are checked and its profile is journalled.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Door {
     /// Under which its frames name it.
     pub source: SourceId,
@@ -178,6 +179,19 @@ pub struct Hints {
 }
 
 impl Door {
+    /// The same door for a sender who says what it writes, and whose records are of that node.
+    pub fn with(&self, format: Option<Format>, node: Option<String>) -> Door {
+        let mut door = self.clone();
+        if let Some(format) = format {
+            door.columns = None;
+            door.format = format;
+        }
+        if let Some(node) = node {
+            door.node = node;
+        }
+        door
+    }
+
     /// A decoder for a new connection, datagram or body.
     pub fn decoder(&self) -> Decoder {
         self.decoder_of(&self.format)

@@ -10,6 +10,7 @@ use crate::entry::{Ambiguous, LegsPolicy, MAX_AGE_DAYS, SourceProfile, Talk};
 use crate::number::Country;
 use crate::time::{UnknownZone, Zone};
 use crate::wire::csv::Columns;
+use crate::wire::formats::Formats;
 use crate::wire::formats::audiocodes::are_titles;
 use crate::wire::formats::carried::AUDIOCODES;
 use crate::wire::{Format, Framing, Key};
@@ -29,6 +30,8 @@ pub enum Protocol {
     Udp,
     /// Lines in a stream, with a dialogue for those who ask.
     Tcp,
+    /// Bodies posted to any path.
+    Http,
     /// Syslog messages, in datagrams and streams.
     Syslog,
     /// Packets of SIP capture agents (HEPv3), in datagrams and streams.
@@ -56,6 +59,7 @@ impl Protocol {
         match self {
             Protocol::Udp => "udp",
             Protocol::Tcp => "tcp",
+            Protocol::Http => "http",
             Protocol::Syslog => "syslog",
             Protocol::Hep => "hep",
             Protocol::Radius => "radius",
@@ -66,6 +70,7 @@ impl Protocol {
     const fn port(self) -> u16 {
         match self {
             Protocol::Udp | Protocol::Tcp => 7070,
+            Protocol::Http => 7081,
             Protocol::Syslog => 514,
             Protocol::Hep => 9060,
             Protocol::Radius => 1813,
@@ -77,9 +82,9 @@ impl Protocol {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListenSettings {
-    /// `udp`, `tcp`, `syslog`, `hep` or `radius`.
+    /// `udp`, `tcp`, `http`, `syslog`, `hep` or `radius`.
     pub protocol: Protocol,
-    /// Address and port; 127.0.0.1, and 7070, for syslog 514, for HEP 9060, for RADIUS 1813.
+    /// Address and port; 127.0.0.1, and 7070, for HTTP 7081, for syslog 514, for HEP 9060, for RADIUS 1813.
     #[serde(default)]
     pub address: Option<SocketAddr>,
     /// `udp`, `tcp` or `both` for syslog and HEP; both.
@@ -100,7 +105,7 @@ pub struct ListenSettings {
     /// `radius`: how packets are read.
     #[serde(default)]
     pub radius: Option<RadiusSettings>,
-    /// `auto`, `json` or `csv`; auto.
+    /// `auto`, `json`, `csv`, a built-in format or one of configuration; auto.
     #[serde(default)]
     pub format: Option<String>,
     /// Columns of rows that come without a header line, as the header would name them.
@@ -148,7 +153,7 @@ pub struct ListenSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum BadListen {
     /// No such format.
-    #[error("format {0:?} is not known: write \"auto\", \"json\" or \"csv\"")]
+    #[error("format {0:?} is not known: `callrated formats list` shows every one")]
     Format(String),
     /// The columns are no header.
     #[error("columns: {0}")]
@@ -260,7 +265,7 @@ impl ListenSettings {
             Protocol::Syslog => Cut::Syslog,
             Protocol::Hep => Cut::Hep,
             Protocol::Tcp if format.framing() == Framing::Json => Cut::Values,
-            Protocol::Udp | Protocol::Tcp | Protocol::Radius => Cut::Lines,
+            Protocol::Udp | Protocol::Tcp | Protocol::Http | Protocol::Radius => Cut::Lines,
         };
         let lines = matches!(cut, Cut::Lines | Cut::Values);
         for (key, given, wrong, right) in [
@@ -289,10 +294,10 @@ impl ListenSettings {
     }
 
     /// Checks them.
-    pub fn check(&self) -> Result<Listen, BadListen> {
+    pub fn check(&self, formats: &Formats) -> Result<Listen, BadListen> {
         let format = match &self.format {
             None => Format::Auto,
-            Some(name) => Format::named(name).ok_or_else(|| BadListen::Format(name.clone()))?,
+            Some(name) => formats.named(name).ok_or_else(|| BadListen::Format(name.clone()))?,
         };
         let (cut, hints) = self.framed(&format)?;
         let columns = match &self.columns {
@@ -370,7 +375,7 @@ mod tests {
 
     fn check(text: &str) -> Result<Listen, String> {
         let settings: ListenSettings = toml::from_str(text).map_err(|e| e.message().to_owned())?;
-        settings.check().map_err(|e| e.to_string())
+        settings.check(&Formats::default()).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -410,7 +415,7 @@ mod tests {
         for (text, expected) in [
             (
                 "protocol = \"udp\"\nformat = \"xml\"",
-                "format \"xml\" is not known: write \"auto\", \"json\" or \"csv\"",
+                "format \"xml\" is not known: `callrated formats list` shows every one",
             ),
             ("protocol = \"udp\"\ncolumns = \"id\"", "columns are for format = \"csv\""),
             ("protocol = \"udp\"\ncountry = \"Germany\"", "country \"Germany\" is not an ISO 3166 code such as \"DE\""),

@@ -13,6 +13,12 @@ use crate::record::Record;
 
 /// The house's own formats and all that are built in.
 pub fn every_format() -> impl Iterator<Item = Format> {
+    // Made once: a fuzzer comes here many thousand times a second.
+    static EVERY: std::sync::LazyLock<Vec<Format>> = std::sync::LazyLock::new(|| made().collect());
+    EVERY.iter().cloned()
+}
+
+fn made() -> impl Iterator<Item = Format> {
     [Format::Auto, Format::Json, Format::Csv]
         .into_iter()
         .chain(BUILT_IN.iter().filter_map(|built_in| built_in.format().ok()))
@@ -26,6 +32,32 @@ pub fn lines(bytes: &[u8]) {
         for line in bytes.split(|b| *b == b'\n') {
             message(&mut decoder, &mut scratch, line);
         }
+    }
+}
+
+/// The bytes as one message, and as a body or file, by every format; as they are and as what they may wrap.
+pub fn messages(bytes: &[u8]) {
+    for format in every_format() {
+        let mut decoder = Decoder::new(format.clone(), "fuzz");
+        let mut scratch = Scratch::default();
+        let mut check = |bytes: &[u8]| message(&mut decoder, &mut scratch, bytes);
+        check(bytes);
+        super::messages::each(&format, &super::posted::unwrap(bytes), |_, message| {
+            if let Ok(message) = message {
+                check(message);
+            }
+        });
+    }
+}
+
+/// The bytes as a mapping in configuration: refused, or usable on the same bytes.
+pub fn mapping(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(settings) = toml::from_str(text)
+        && let Ok(mapping) = super::mapping::Mapping::new(&settings)
+    {
+        let mut decoder = std::sync::Arc::new(mapping).decoder(&super::Origin::new("fuzz"));
+        let _ = decoder.decode(bytes, &mut Scratch::default());
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Does not know what a message says; documents that arrive in pieces are taken apart by [`super::elements`].
 
+use std::ops::Range;
+
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
@@ -33,6 +35,19 @@ pub fn each(format: &Format, text: &[u8], mut take: impl FnMut(u64, Result<&[u8]
             (element, _) => next(element),
         }),
     }
+}
+
+/// The same as places in the text, for whoever must do something else between two messages.
+pub fn places(format: &Format, text: &[u8]) -> Vec<Result<Range<usize>, Refusal>> {
+    let mut places = Vec::new();
+    each(format, text, |_, message| {
+        places.push(message.map(|message| {
+            // A message is a slice of the text.
+            let start = (message.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
+            start..start.wrapping_add(message.len())
+        }));
+    });
+    places
 }
 
 /// The values of a JSON text, one after the other or in an array.

@@ -203,7 +203,7 @@ mod tests {
     fn check(text: &str) -> Result<RadiusListen, String> {
         let settings: ListenSettings = toml::from_str(text).map_err(|e| e.message().to_owned())?;
         let settings = settings.relative_to(Path::new("/etc/callrated"));
-        settings.check().map(|listen| listen.radius.unwrap()).map_err(|e| e.to_string())
+        settings.check(&Default::default()).map(|listen| listen.radius.unwrap()).map_err(|e| e.to_string())
     }
 
     #[test]

@@ -16,7 +16,8 @@ async fn post(
     let (outbox, inbox) = Outbox::new(OUTBOX_MAX);
     let taken = Arc::new(Mutex::new(Taken::default()));
     let sequencing = tokio::spawn(sequencer(inbox, mood, None, taken.clone()));
-    let door = door(Format::Auto, outbox);
+    let format = content_type.strip_prefix("format ").map_or(Format::Auto, |name| Format::named(name).unwrap());
+    let door = door(format, outbox);
     let mut headers = HeaderMap::new();
     if !content_type.is_empty() {
         headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
@@ -143,6 +144,51 @@ async fn what_is_not_taken_at_all() {
     let (status, _, answer, taken) = post("", &text, record(1).len() + 1, Mood::Takes, text.len() as u64 - 1).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{answer}");
     assert_eq!(answer["durable"], serde_json::json!(taken.ids.len()));
+}
+
+/// A record of FreeSWITCH in every way in which its modules post one.
+#[tokio::test]
+async fn whatever_the_content_type_says() {
+    use base64::Engine;
+
+    let leg = |uuid: &str, direction: &str| {
+        format!(
+            r#"{{"variables":{{"uuid":"{uuid}","direction":"{direction}","sip_from_user":"%2B491","sip_req_user":"492","answer_uepoch":"1795297932878737","billusec":"1203793"}}}}"#
+        )
+    };
+    let xml = "<?xml version=\"1.0\"?>\n<cdr><variables><uuid>a</uuid><direction>inbound</direction><sip_from_user>%2B491</sip_from_user>\
+        <sip_h_X-odd/name:1>x</sip_h_X-odd/name:1><sip_req_user>492</sip_req_user><answer_epoch>1795297932</answer_epoch><billsec>1</billsec></variables></cdr>";
+    let percent =
+        |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let one = r#"{"durable":1,"refused":[]}"#;
+    let json = leg("a", "inbound");
+    for body in [
+        json.clone(),
+        format!("\n{json}\n"),
+        format!("cdr={json}"),
+        format!("cdr={}", percent(&json)),
+        format!("cdr={}", base64::engine::general_purpose::STANDARD.encode(&json)),
+        percent(&json),
+        xml.to_owned(),
+        format!("cdr={xml}"),
+        format!("cdr={}", percent(xml)),
+        // The other leg of the same call is nobody's record.
+        format!("[{json},{}]", leg("b", "outbound")),
+    ] {
+        check("format freeswitch", &body, &["listener/a"], one).await;
+    }
+    check("format freeswitch", &leg("b", "outbound"), &[], r#"{"durable":0,"refused":[]}"#).await;
+    let (_, _, answer, _) = post("format freeswitch", "cdr=%7B%22a", 3, Mood::Takes, BODY_MAX).await;
+    assert_eq!(answer["refused"][0]["line"], 1, "{answer}");
+    // Rows under names that no header brings.
+    let row = r#""acme","1","2","in","","c","d","Dial","","2026-11-21 21:56:51","2026-11-21 21:56:51","2026-11-21 21:56:54",3,3,"ANSWERED","DOCUMENTATION","17.0","","","17.0",4"#;
+    check(
+        "format asterisk-csv",
+        &format!("{row}\r\n{row}\n"),
+        &["listener/17.0/4", "listener/17.0/4"],
+        r#"{"durable":2,"refused":[]}"#,
+    )
+    .await;
 }
 
 #[tokio::test]

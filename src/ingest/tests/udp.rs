@@ -16,7 +16,9 @@ struct World {
 
 impl World {
     fn new(settings: ListenSettings) -> World {
-        let listen = ListenSettings { address: Some("127.0.0.1:0".parse().unwrap()), ..settings }.check().unwrap();
+        let listen = ListenSettings { address: Some("127.0.0.1:0".parse().unwrap()), ..settings }
+            .check(&Default::default())
+            .unwrap();
         let bound = bind(&listen).unwrap();
         let recorder = PrometheusBuilder::new().build_recorder();
         let metrics = recorder.handle();

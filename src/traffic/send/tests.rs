@@ -68,7 +68,8 @@ async fn run(scheme: &str, plan: Plan) -> (Report, usize) {
         }
         "udp" => {
             let address = Some("127.0.0.1:0".parse().unwrap());
-            let listen = ListenSettings { address, ..ListenSettings::new(Protocol::Udp) }.check().unwrap();
+            let listen =
+                ListenSettings { address, ..ListenSettings::new(Protocol::Udp) }.check(&Default::default()).unwrap();
             let bound = ingest::udp::bind(&listen).unwrap();
             (bound.address, tokio::spawn(ingest::udp::serve(bound, door, Stop(stopped))))
         }

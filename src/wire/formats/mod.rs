@@ -11,6 +11,7 @@ pub mod audiocodes;
 pub mod carried;
 pub mod cisco;
 mod dialog;
+mod freeswitch;
 pub mod hep;
 
 use std::collections::BTreeMap;
@@ -19,8 +20,6 @@ use std::sync::Arc;
 use super::mapping::settings::MappingSettings;
 use super::mapping::{BadMapping, Mapping};
 use super::{Line, Origin, Refusal, Scratch};
-
-mod freeswitch;
 
 /// Reads one message after the other: a line, a datagram, a document, as the format's [`Framing`] cuts them.
 pub trait Decode: std::fmt::Debug + Send {
@@ -279,6 +278,7 @@ pub const BUILT_IN: &[BuiltIn] = &[
     BuiltIn { name: "asterisk-csv", made: Made::Mapping(include_str!("asterisk-csv.toml")) },
     BuiltIn { name: "asterisk-custom", made: Made::Mapping(include_str!("asterisk-custom.toml")) },
     BuiltIn { name: "asterisk-json", made: Made::Mapping(include_str!("asterisk-json.toml")) },
+    BuiltIn { name: "avaya-cm", made: Made::Mapping(include_str!("avaya-cm.toml")) },
     BuiltIn { name: "cucm", made: Made::Mapping(include_str!("cucm.toml")) },
     BuiltIn { name: "freeswitch", made: Made::Code(freeswitch::ABOUT, Framing::Json, freeswitch::decoder) },
     BuiltIn { name: "freeswitch-json", made: Made::Mapping(include_str!("freeswitch-json.toml")) },
@@ -287,7 +287,6 @@ pub const BUILT_IN: &[BuiltIn] = &[
     BuiltIn { name: "freeswitch-csv-asterisk", made: Made::Mapping(include_str!("freeswitch-csv-asterisk.toml")) },
     BuiltIn { name: "freeswitch-csv-opencdrrate", made: Made::Mapping(include_str!("freeswitch-csv-opencdrrate.toml")) },
     BuiltIn { name: "grandstream", made: Made::Mapping(include_str!("grandstream.toml")) },
-    BuiltIn { name: "kamailio-cdr-json", made: Made::Mapping(include_str!("kamailio-cdr-json.toml")) },
     BuiltIn { name: "yeastar", made: Made::Mapping(include_str!("yeastar.toml")) },
     BuiltIn { name: "yeastar-p", made: Made::Mapping(include_str!("yeastar-p.toml")) },
 ];

@@ -104,7 +104,7 @@ impl Cut {
         loop {
             let rest = message.get(at..).unwrap_or_default();
             let spaces = rest.iter().take_while(|b| **b == b' ' && self.separator != b' ').count();
-            let next = if rest.get(spaces) == Some(&b'"') {
+            let next = if self.quotes != Quotes::None && rest.get(spaces) == Some(&b'"') {
                 self.quoted(at + spaces + 1, values, cells)?
             } else {
                 let length = memchr::memchr(self.separator, rest).unwrap_or(rest.len());

@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use super::cells::Layout;
 use super::settings::{CandidateSettings, Candidates, Columns, ConditionSettings, Kind, MappingSettings, Quotes};
-use super::{Candidate, Is, Mapping, Reader, Test, Tree};
+use super::{Candidate, Is, Mapping, Reader, Test, Tree, When};
 use crate::time::TimeFormat;
 use crate::wire::{Field, Skip};
 
@@ -72,7 +72,7 @@ impl Mapping {
         let columns = column_names(settings, kind)?;
         let mut names = Names { met: Vec::new(), known: columns.as_deref() };
         let time = match &settings.time {
-            None => TimeFormat::Rfc3339,
+            None => When::Format(TimeFormat::Rfc3339),
             Some(text) => time_format(text.get_ref()).map_err(|e| e.at(text.span()))?,
         };
         let f = &settings.fields;
@@ -239,14 +239,17 @@ fn tree(values: &[Box<str>]) -> Result<Tree, BadMapping> {
     Ok(root)
 }
 
-fn time_format(text: &str) -> Result<TimeFormat, BadMapping> {
-    TimeFormat::named(text).map_err(|e| BadMapping::new(e.to_string()))
+fn time_format(text: &str) -> Result<When, BadMapping> {
+    match text {
+        "cisco" => Ok(When::Cisco),
+        _ => TimeFormat::named(text).map(When::Format).map_err(|e| BadMapping::new(e.to_string())),
+    }
 }
 
 fn candidate(
     field: Field,
     written: &CandidateSettings,
-    time: &TimeFormat,
+    time: &When,
     names: &mut Names<'_>,
 ) -> Result<Candidate, BadMapping> {
     let name = field.name();

@@ -3,10 +3,10 @@
 //! Does not know how values were found in the message.
 
 use super::settings::{Round, Unit};
-use super::{Candidate, Mapping, Values};
-use crate::time::{Micros, Reading, TimeFormat, Timestamp, Zone, decimal};
+use super::{Candidate, Mapping, Values, When};
+use crate::time::{Micros, Reading, Timestamp, Zone, decimal};
 use crate::wire::field::{Draft, Place};
-use crate::wire::{Field, Refusal};
+use crate::wire::{Field, Refusal, clock};
 
 /// How far before its beginning a call's clock may seem to be: nodes round.
 const SLACK: i64 = 60_000_000;
@@ -195,12 +195,16 @@ fn first_time(
     for candidate in candidates {
         let Some(place) = text(candidate, values) else { continue };
         let text = place.of(values.message, &values.scratch.text);
-        match candidate.time.read(text, zone) {
+        let read = match &candidate.time {
+            When::Format(format) => format.read(text, zone),
+            When::Cisco => clock::read(text, zone).ok().map(Reading::Once),
+        };
+        match read {
             // Counts since 1970 say "never" with a zero.
             Some(Reading::Once(Timestamp(0))) => {}
             Some(read) => return Ok(Some(read)),
             // Words such as 0000-00-00: with all digits zero nothing happened.
-            None if !matches!(candidate.time, TimeFormat::Rfc3339) && nothing(text) => {}
+            None if nothing(text) => {}
             // The set-up cannot change an amount: it stays in the raw bytes.
             None if field == Field::Start => return Ok(None),
             None => return Err(Refusal::Clock(field.name())),

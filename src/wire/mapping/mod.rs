@@ -84,9 +84,18 @@ struct Candidate {
     uri: bool,
     strip: Box<[u8]>,
     map: Box<[(Box<[u8]>, Box<[u8]>)]>,
-    time: TimeFormat,
+    time: When,
     unit: Unit,
     round: Round,
+}
+
+/// How a time is written.
+#[derive(Clone, Debug)]
+enum When {
+    /// As most write it.
+    Format(TimeFormat),
+    /// As Cisco and those who took over from it: `15:54:56.868 PST Mon Dec 18 2017`.
+    Cisco,
 }
 
 /// A condition on one value; an absent one counts as empty.
@@ -222,8 +231,12 @@ struct Mapped {
 
 impl Decode for Mapped {
     fn decode<'a>(&'a mut self, message: &'a [u8], scratch: &'a mut Scratch) -> Result<Line<'a>, Refusal> {
-        let mut message = trim(message);
         let mapping = &*self.mapping;
+        let mut message = match mapping.reader {
+            // Where columns are places, leading spaces count; some systems send zeros between lines.
+            Reader::Fixed { .. } => without_zeros(message),
+            _ => trim(message),
+        };
         if !mapping.prefix.is_empty() {
             message = message.strip_prefix(&*mapping.prefix).unwrap_or(message);
         }
@@ -267,6 +280,14 @@ impl Decode for Mapped {
     fn restart(&mut self) {
         self.header = None;
     }
+}
+
+/// A line without its ends and without the zero bytes around it; blank if nothing but spaces is left.
+fn without_zeros(line: &[u8]) -> &[u8] {
+    let zeros = line.iter().take_while(|byte| **byte == 0).count();
+    let line = line.get(zeros..).unwrap_or_default();
+    let end = line.iter().rposition(|byte| !matches!(byte, 0 | b' ' | b'\r' | b'\n')).map_or(0, |at| at + 1);
+    line.get(..end).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -69,6 +69,8 @@ pub enum Quotes {
     /// A quote within quotes is written twice.
     #[default]
     Doubled,
+    /// Quotes are characters like any other.
+    None,
     /// Nothing is escaped: a quote ends its cell only before a separator or the end of the row.
     Literal,
 }
