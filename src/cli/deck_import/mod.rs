@@ -1,4 +1,6 @@
 //! `callrated tariff import`: a supplier's deck, understood, judged, shown, and written as a deck of ours.
+//!
+//! Does not know how decks are read or judged.
 
 pub(super) mod report;
 mod workbook;

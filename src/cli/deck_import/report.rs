@@ -10,10 +10,10 @@ use crate::cli::out::{self, Paint};
 use crate::exit::Exit;
 use crate::money::Money;
 use crate::rates;
+use crate::tariff::Finding;
 use crate::tariff::judge::{self, Remark};
 use crate::tariff::supplier::SupplierRow;
 use crate::tariff::supplier::header::Role;
-use crate::tariff::{Finding, Severity};
 
 /// Rows shown as they were understood, and findings of one kind that are named unless all are asked for.
 const FIRST: usize = 8;

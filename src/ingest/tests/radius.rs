@@ -30,7 +30,8 @@ struct World {
 impl World {
     async fn new(settings: &str, mood: Mood, permits: usize) -> World {
         let text = format!("protocol = \"radius\"\naddress = \"127.0.0.1:0\"\n{settings}");
-        let listen = toml::from_str::<ListenSettings>(&text).unwrap().check().unwrap();
+        let listen =
+            toml::from_str::<ListenSettings>(&text).unwrap().check(&crate::wire::formats::Formats::default()).unwrap();
         let bound = bind(&listen).unwrap();
         let address = bound.address;
         let recorder = PrometheusBuilder::new().build_recorder();
@@ -214,7 +215,8 @@ async fn secrets_come_from_files() {
     let settings = |file: &std::path::Path| format!("secret = {{ file = {file:?} }}");
     let open = |file: &std::path::Path| {
         let text = format!("protocol = \"radius\"\n{}", settings(file));
-        let listen = toml::from_str::<ListenSettings>(&text).unwrap().check().unwrap();
+        let listen =
+            toml::from_str::<ListenSettings>(&text).unwrap().check(&crate::wire::formats::Formats::default()).unwrap();
         Clients::open("test", listen.radius.as_ref().unwrap(), &listen.allow).map(|_| ()).map_err(|e| e.to_string())
     };
     assert!(open(&file).unwrap_err().contains("cannot be read"));

@@ -28,10 +28,10 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// Whether there is a row for some of the numbers that begin so.
-    fn within(&self, prefix: Number) -> bool {
+    /// The first row for some of the numbers that begin so.
+    fn within(&self, prefix: Number) -> Option<Number> {
         let from = self.0.partition_point(|(p, ..)| lexicographic(*p) < lexicographic(prefix));
-        self.0.get(from).is_some_and(|(p, ..)| p.starts_with(prefix))
+        self.0.get(from).map(|(p, ..)| *p).filter(|p| p.starts_with(prefix))
     }
 }
 
@@ -54,13 +54,20 @@ pub(super) fn judge(decks: &[&Deck], world: &World<'_>, elsewhere: &[Country], r
     for row in world.plan.iter().filter(|row| !elsewhere.contains(&row.country)) {
         let found = countries.entry(row.country).or_default();
         let over = rows.over(row.prefix);
-        let covered = over.is_some() || rows.within(row.prefix);
+        let by = over.map(|(prefix, ..)| prefix).or_else(|| rows.within(row.prefix));
+        let covered = by.is_some();
         found.covered |= covered;
         let ordinary = |kind| matches!(kind, NumberKind::Fixed | NumberKind::Mobile | NumberKind::FixedOrMobile);
-        found.ordinary |= covered && ordinary(row.kind);
+        // A row for a premium prefix in the middle of ordinary ones prices no ordinary number.
+        if !found.ordinary && ordinary(row.kind) {
+            found.ordinary = by.is_some_and(|prefix| match world.above(prefix) {
+                [] => true,
+                same => same.iter().any(|r| ordinary(r.kind)),
+            });
+        }
         match row.kind {
             NumberKind::Mobile | NumberKind::FixedOrMobile if !covered => found.mobile.push(row.prefix),
-            NumberKind::Premium if !rows.within(row.prefix) => {
+            NumberKind::Premium if rows.within(row.prefix).is_none() => {
                 let Some((prefix, ..)) = over else { continue };
                 let inherits = *prices_ordinary.entry(prefix).or_insert_with(|| {
                     prefix.len() < row.prefix.len() && world.below(prefix).any(|r| ordinary(r.kind))

@@ -20,7 +20,7 @@ const NAMES: &str = "AD Andorra|AE United Arab Emirates|AE UAE|AF Afghanistan|AG
     DZ Algeria|EC Ecuador|EE Estonia|EG Egypt|ER Eritrea|ES Spain|ET Ethiopia|FI Finland|FJ Fiji|FK Falkland|\
     FM Micronesia|FO Faroe|FR France|GA Gabon|GB United Kingdom|GG United Kingdom|JE United Kingdom|IM United Kingdom|\
     GD Grenada|GE Georgia|GF French Guiana|GH Ghana|GI Gibraltar|GL Greenland|GM Gambia|GN Guinea|GP Guadeloupe|\
-    BL Guadeloupe|MF Guadeloupe|GQ Equatorial Guinea|GR Greece|GT Guatemala|GU Guam|GW Guinea-Bissau|GW Guinea Bissau|\
+    BL Guadeloupe|MF Guadeloupe|GQ Equatorial Guinea|GR Greece|GT Guatemala|GU Guam|GW Guinea Bissau|\
     GY Guyana|HK Hong Kong|HN Honduras|HR Croatia|HT Haiti|HU Hungary|ID Indonesia|IE Ireland|IL Israel|IN India|IQ Iraq|\
     IR Iran|IS Iceland|IT Italy|VA Italy|JM Jamaica|JO Jordan|JP Japan|KE Kenya|KG Kyrgyzstan|KH Cambodia|KI Kiribati|\
     KM Comoros|KN Saint Kitts|KN St Kitts|KP Korea|KR Korea|KP North Korea|KR South Korea|KP Korea North|KR Korea South|\

@@ -98,6 +98,10 @@ pub fn read(text: &str, mark: Mark) -> Result<(Money, Option<[u8; 3]>), Bad> {
     if plain.contains(['-', '–']) && plain.bytes().any(|b| b.is_ascii_digit()) {
         return wrong("is a range of prices", "ask the supplier which one holds");
     }
+    // `0.125` is no thousand, whatever the mark of the deck.
+    if tells(text).is_some_and(|told| told != mark) {
+        return wrong("is not an amount", "write a plain decimal number such as 0.0125");
+    }
     let (decimal, thousands) = match mark {
         Mark::Point => ('.', ','),
         Mark::Comma => (',', '.'),
@@ -147,6 +151,7 @@ mod tests {
             ("n/a", Point, "!is not an amount"),
             ("", Point, "!is not an amount"),
             ("1.2.3", Point, "!is not an amount"),
+            ("0.125", Comma, "!is not an amount"),
             ("0.12345678912", Point, "!has more than nine decimals"),
             ("2000000", Point, "!is larger than any price"),
         ] {

@@ -317,7 +317,7 @@ impl Walker<'_> {
                     all = joined(&all, &closed(&atom))?;
                 }
             }
-            if any {
+            if any && ends {
                 all.iter_mut().for_each(|w| w.open = true);
             }
         }
@@ -333,7 +333,7 @@ impl Walker<'_> {
             if low == b']' {
                 break;
             }
-            let digit = |b: u8| b.is_ascii_digit().then_some(b - b'0');
+            let digit = |b: u8| b.is_ascii_digit().then(|| b - b'0');
             let low = digit(low)?;
             let high = if self.peek() == Some(b'-') {
                 let high = digit(*self.text.get(self.at + 1)?)?;

@@ -134,7 +134,7 @@ const ROLES: [(&str, Role, &str); 26] = [
     (
         "valid_to",
         Role::To,
-        "validto effectiveto enddate until expires expiry expirydate expirationdate expiration todate effectivetill \
+        "validto to effectiveto enddate until expires expiry expirydate expirationdate expiration todate effectivetill \
          stopdate validuntil validtill end gultigbis gueltigbis",
     ),
     ("currency", Role::Currency, "currency curr ccy wahrung waehrung moneda valuta currencycode"),

@@ -91,8 +91,9 @@ impl<'a> Row<'a> {
         let digits = |role| self.cell(role).bytes().any(|b| b.is_ascii_digit());
         let code = digits(Role::Prefix) || digits(Role::CallingCode);
         let price = [Role::Rate, Role::PerCall, Role::Peak].into_iter().any(digits);
-        let cells = self.table.cells(self.at).filter(|c| !c.is_empty()).count();
-        !code && !price || cells == 1
+        let mut cells = self.table.cells(self.at).filter(|c| !c.is_empty());
+        let sentence = cells.next().is_some_and(|c| c.contains(char::is_alphabetic)) && cells.next().is_none();
+        !code && !price || sentence
     }
 
     /// What a deck of ours cannot say, or the supplier no longer offers.

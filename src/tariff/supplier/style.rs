@@ -40,6 +40,9 @@ pub(super) fn decide(table: &Table, supplied: &mut Supplied, findings: &mut Find
         let hint = "end_dates = \"inclusive\" if a row still holds on that day, else \"exclusive\"";
         findings.error(place(table, header, Role::To), "does a row still hold on the day of its end?", hint);
     }
+    if findings.refused() {
+        return None;
+    }
     if mapping.per == Some(Per::Minute) {
         header.per_second = false;
     }

@@ -92,7 +92,7 @@ fn each_supplier_s_layout_is_read() {
 #[test]
 fn cells_of_many_hands() {
     check("\u{feff}CODE;PRICE\r\n49;0,02\r\n", "", "49,,0.02");
-    check("code,price\n\"+49 30\",$0.02\n0049151,USD 1.5\n", "", "4930,,0.02\n49151,,1.5");
+    check("code,price\n\"+49 30\",$0.02\n0049151,USD 1.5\n", "", "49151,,1.5\n4930,,0.02");
     check("code;price\n49;1.234,50\n43;0,01\n", "", "43,,0.01\n49,,1234.5");
     check("code,rate per second\n49,0.0001\n", "", "49,,0.006");
     check("code,rate\n49,0.0001\n", "per = \"second\"", "49,,0.006");
