@@ -24,7 +24,9 @@ pub fn nearest_of<S: AsRef<str>, T: Ord>(word: &str, known: impl IntoIterator<It
         .filter(|(spelling, _)| spelling.as_ref().len() <= LENGTH_MAX)
         .map(|(spelling, meaning)| {
             let spelling: Vec<char> = spelling.as_ref().to_lowercase().chars().collect();
-            (distance(&word, &spelling), meaning)
+            // A word that breaks off where a part ends (`asterisk` of `asterisk-csv`) was meant so.
+            let begun = spelling.starts_with(&word) && spelling.get(word.len()) == Some(&'-');
+            (if begun { 0 } else { distance(&word, &spelling) }, meaning)
         })
         .filter(|(distance, _)| *distance <= allowed)
         .min()

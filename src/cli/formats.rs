@@ -38,12 +38,14 @@ pub struct FormatsArguments {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Every format by name.
+    #[command(after_help = "Example:\n  callrated formats list")]
     List {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
     /// Print a built-in format as configuration, to begin one's own with.
+    #[command(after_help = "Example:\n  callrated formats show asterisk-csv")]
     Show {
         /// Its name.
         #[arg(value_name = "NAME")]
@@ -52,6 +54,9 @@ enum What {
     /// Show record by record how a file is understood. Nothing is sent anywhere.
     ///
     /// Ends with code 1 if something was refused.
+    #[command(
+        after_help = "Example:\n  callrated formats try --format asterisk-csv --timezone Europe/Berlin Master.csv"
+    )]
     Try {
         /// The format's name.
         #[arg(long, value_name = "NAME", default_value = "auto")]

@@ -63,8 +63,15 @@ impl World {
         let parts = Parts::join(recovered, settings, &clock, 4096);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let mut world = World { parts, store, runtime, clock, sent: 0, held_most: 0 };
-        let known = &mut world.parts.known;
-        while !matches!(world.parts.replay.step(known).unwrap(), Step::Ended) {}
+        loop {
+            let parts = &mut world.parts;
+            match parts.replay.step(&mut parts.known).unwrap() {
+                Step::Ended => break,
+                Step::Moved => {}
+                // It waits for a flush, which the others bring.
+                Step::Idle => world.moved(),
+            }
+        }
         world.moved();
         if world.parts.known.tariff.is_none() {
             let mut batch = Batch::new(SourceId(0));

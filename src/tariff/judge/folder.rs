@@ -51,8 +51,8 @@ pub fn folder(text: &RatesText, accepted: &dyn Fn(&str) -> Vec<Kind>) -> Vec<Dec
             continue;
         }
         let used: Vec<&Deck> = decks.iter().filter(|(name, _)| names.contains(name)).map(|(_, deck)| deck).collect();
-        // Included calls need no row.
-        let included: Vec<Country> = plan.included.iter().map(|entry| entry.country).collect();
+        // Included calls need no row, nor do those at home.
+        let included: Vec<Country> = plan.included.iter().map(|entry| entry.country).chain([plan.country]).collect();
         let remarks = super::coverage(&used, &world, &included).into_iter();
         missing.remarks.extend(remarks.map(|r| Remark {
             message: format!("plan {:?}: {}", plan.name, r.message),
