@@ -212,7 +212,7 @@ fn a_broken_folder_keeps_the_last_good_images_and_every_row_is_named() {
 
     // A start finds the folder broken too, and goes on with what it has.
     let daemon = place.start(NEVER, &[]);
-    assert!(daemon.log().contains("the last good images stay in force"), "{}", daemon.log());
+    wait_for("the log of the start", || daemon.log().contains("the last good images stay in force"));
     assert_eq!(in_force(&daemon), good);
     expected.call(&daemon, A, "a", &from_now(0), "0.01", &good.0);
     expected.live(&daemon, &periods);
@@ -298,7 +298,7 @@ fn the_longest_delay_of_a_sync_is_a_bound() {
                 });
             }
         });
-        assert_eq!(daemon.metric("callrated_records_resolved_total", ""), 41);
+        wait_for("all records", || daemon.metric("callrated_records_resolved_total", "") == 41);
         assert_eq!(daemon.metric("callrated_journal_late_syncs_total", "") > 0, late, "{delay}");
     }
 }

@@ -59,7 +59,10 @@ impl Place {
     pub fn write(&self, name: &str, text: &str) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        // In one go: the daemon watches the folder, and must not see half a file.
+        let whole = path.with_extension("whole");
+        fs::write(&whole, text).unwrap();
+        fs::rename(&whole, &path).unwrap();
     }
 
     /// Price of a minute to +44.
@@ -76,13 +79,18 @@ impl Place {
 
     /// Starts the daemon and waits until it is ready.
     pub fn start(&self, settings: &str, environment: &[(&str, &str)]) -> Daemon {
-        let mut daemon = self.launch(settings, environment);
-        if !daemon.is_ready() {
+        for _ in 0..5 {
+            let mut daemon = self.launch(settings, environment);
+            if daemon.is_ready() {
+                return daemon;
+            }
             let status = daemon.ended();
             std::thread::sleep(Duration::from_millis(100));
-            panic!("the daemon ended before it was ready, {status}:\n{}", daemon.log());
+            // A free port may be somebody else's by now: other tests look for some, too.
+            let log = daemon.log();
+            assert!(log.contains("in use"), "the daemon ended before it was ready, {status}:\n{log}");
         }
-        daemon
+        panic!("no port stayed free five times in a row");
     }
 
     /// Starts the daemon, which may end before it is ready.
