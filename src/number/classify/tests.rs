@@ -105,7 +105,7 @@ fn the_shipped_plan() {
     assert_eq!(rows.len(), 35_671);
     let bytes = build(&rows);
     let plan = NumberingPlan::validate(&bytes).unwrap();
-    assert_eq!(plan.len(), 35_492);
+    assert_eq!(plan.len(), 35_493);
     // Every row answers for its own prefix, filled up to a length it allows.
     for row in &rows {
         let length = if row.lengths == 0 { row.prefix.len() } else { row.lengths.trailing_zeros() as usize };
@@ -154,7 +154,7 @@ fn shipped() -> &'static (Vec<NumberingRow>, Vec<u8>) {
 
 proptest! {
     #[test]
-    fn agrees_with_scanning(row in 0usize..35_670, more in "[0-9]{0,12}") {
+    fn agrees_with_scanning(row in 0usize..35_671, more in "[0-9]{0,12}") {
         let (rows, bytes) = shipped();
         let digits = format!("{}{more}", rows[row].prefix);
         let number = number(&digits[..digits.len().min(NUMBER_MAX)]);
