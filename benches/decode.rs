@@ -19,7 +19,41 @@ fn main() {
     for (name, lines, format) in [("json", json(1000), Format::Json), ("csv", csv(1000), Format::Csv)] {
         println!("{name}: hash of 1000 records {:016x}", hash(&lines, format));
     }
+    for name in MAPPED {
+        let lines = mapped(name, 1000);
+        println!("{name}: hash of 1000 records {:016x}", hash(&lines, format(name)));
+    }
     divan::main();
+}
+
+/// Formats of nodes whose decoders are mappings.
+const MAPPED: [&str; 3] = ["asterisk-csv", "freeswitch-json", "freeswitch-xml"];
+
+fn format(name: &str) -> Format {
+    Format::named(name).unwrap_or_default()
+}
+
+/// Messages as those nodes write them: a whole captured leg of FreeSWITCH, its identity and numbers made new each time.
+fn mapped(name: &str, count: usize) -> Vec<String> {
+    let leg = include_str!("../tests/data/captures/freeswitch/cdr_1.json");
+    let xml = include_str!("../tests/data/captures/freeswitch/http_xml_cdr.bin");
+    // The first of the posted documents, which are percent-encoded.
+    let xml = xml.split("cdr=").nth(1).unwrap_or_default().split("POST ").next().unwrap_or_default();
+    let xml = String::from_utf8_lossy(&callrated::wire::posted::unwrap(format!("cdr={xml}").as_bytes())).into_owned();
+    let line = |i: usize| {
+        let (uuid, called) =
+            (format!("{i:08x}-81f2-4d78-8749-68c64d536d7e"), format!("44113{:07}", i * 7 % 10_000_000));
+        match name {
+            "asterisk-csv" => format!(
+                "\"acct-42\",\"442079460001\",\"{called}\",\"in\",\"\"\"Alice A\"\" <442079460001>\",\"PJSIP/sippin-{i:08x}\",\"PJSIP/uas-{i:08x}\",\"Dial\",\"PJSIP/uas/sip:{called}@127.0.0.1:5070,20\",\"2026-11-21 21:56:51\",\"2026-11-21 21:56:51\",\"2026-11-21 21:56:54\",3,3,\"ANSWERED\",\"DOCUMENTATION\",\"1795298211.{i}\",\"\",\"\",\"1795298211.{i}\",{i}"
+            ),
+            "freeswitch-xml" => {
+                xml.replace("503dc1a5-81f2-4d78-8749-68c64d536d7e", &uuid).replace("441132960100", &called)
+            }
+            _ => leg.replace("503dc1a5-81f2-4d78-8749-68c64d536d7e", &uuid).replace("441132960100", &called),
+        }
+    };
+    (0..count).map(line).collect()
 }
 
 /// Small in a test run, else enough that the lines do not stay in the first-level cache.
@@ -293,4 +327,10 @@ fn csv_core(bencher: Bencher<'_, '_>) {
         }
         sum
     });
+}
+
+#[divan::bench(args = MAPPED)]
+fn mapped_decode(bencher: Bencher<'_, '_>, name: &str) {
+    // A leg of FreeSWITCH has nine kilobytes.
+    decode(bencher, mapped(name, count() / 10), format(name));
 }

@@ -12,6 +12,9 @@ use super::formats::{Format, Framing};
 use super::{Refusal, mapping};
 use crate::record::RAW_MAX;
 
+/// Takes one message after the other.
+type Next<'n> = &'n mut dyn FnMut(Result<&[u8], Refusal>);
+
 /// Gives each message of a whole text its number, from 1; what is none, with its refusal.
 pub fn each(format: &Format, text: &[u8], mut take: impl FnMut(u64, Result<&[u8], Refusal>)) {
     let mut number = 0;
@@ -51,7 +54,7 @@ pub fn places(format: &Format, text: &[u8]) -> Vec<Result<Range<usize>, Refusal>
 }
 
 /// The values of a JSON text, one after the other or in an array.
-fn json(text: &[u8], next: &mut dyn FnMut(Result<&[u8], Refusal>)) {
+fn json(text: &[u8], next: Next<'_>) {
     let mut elements = Elements::new(text.len().max(1));
     let mut rest = text;
     while let Some(element) = elements.next(rest) {
@@ -70,7 +73,7 @@ fn json(text: &[u8], next: &mut dyn FnMut(Result<&[u8], Refusal>)) {
 
 /// The elements of that name, or the document's own where there is no name. A document without one is one message, to be
 /// refused by its decoder.
-fn xml(root: &[u8], text: &[u8], next: &mut dyn FnMut(Result<&[u8], Refusal>)) {
+fn xml(root: &[u8], text: &[u8], next: Next<'_>) {
     let mut reader = Reader::from_reader(text);
     let config = reader.config_mut();
     config.check_end_names = false;

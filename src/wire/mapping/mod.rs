@@ -74,6 +74,9 @@ impl Tree {
     }
 }
 
+/// Bytes of the mapping's own.
+type Text = Box<[u8]>;
+
 /// One way to find a field.
 #[derive(Debug)]
 struct Candidate {
@@ -83,7 +86,7 @@ struct Candidate {
     constant: Box<[u8]>,
     uri: bool,
     strip: Box<[u8]>,
-    map: Box<[(Box<[u8]>, Box<[u8]>)]>,
+    map: Box<[(Text, Text)]>,
     time: When,
     unit: Unit,
     round: Round,
