@@ -98,9 +98,11 @@ fn doors_close_when_unstored_segments_fill_the_disk_and_open_when_there_is_room(
     wait_for("the refused datagram", udp_refused);
 
     // A plain sender waits: its lines are taken in the end, without it doing anything.
-    let plain: Vec<String> = lines("plain", 30_000);
+    // More than the buffers of its socket, of the daemon's, and the batches in flight can hold.
+    let plain: Vec<String> = lines("plain", 60_000);
     let text: String = plain.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
     let mut stream = TcpStream::connect(("127.0.0.1", daemon.tcp)).unwrap();
+    socket2::SockRef::from(&stream).set_send_buffer_size(64 << 10).unwrap();
     let sending = std::thread::spawn(move || {
         stream.write_all(text.as_bytes()).unwrap();
         stream.shutdown(std::net::Shutdown::Write).unwrap();

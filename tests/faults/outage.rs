@@ -64,12 +64,12 @@ impl World {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let mut world = World { parts, store, runtime, clock, sent: 0, held_most: 0 };
         loop {
-            let parts = &mut world.parts;
-            match parts.replay.step(&mut parts.known).unwrap() {
-                Step::Ended => break,
+            match world.parts.replay.step(&mut world.parts.known).map_err(|exit| exit.message).unwrap() {
                 Step::Moved => {}
-                // It waits for a flush, which the others bring.
-                Step::Idle => world.moved(),
+                Step::Idle => {
+                    world.behind();
+                }
+                Step::Ended => break,
             }
         }
         world.moved();
@@ -93,7 +93,18 @@ impl World {
     /// Moves every part until none has anything to do but to ask the store again.
     fn moved(&mut self) {
         loop {
-            let mut moved = self.parts.sequencer.step().unwrap() == Step::Moved;
+            let moved = self.parts.sequencer.step().unwrap() == Step::Moved;
+            if !(self.behind() || moved) {
+                return;
+            }
+        }
+    }
+
+    /// The same for the parts behind the sequencer; whether any of them did anything.
+    fn behind(&mut self) -> bool {
+        let mut ever = false;
+        loop {
+            let mut moved = false;
             while self.parts.resolver.step().map_err(|e| e.to_string()).unwrap() == Step::Moved {
                 moved = true;
             }
@@ -102,8 +113,10 @@ impl World {
                     moved = true;
                 }
             }
+            ever |= moved;
             if !moved {
-                return self.flush();
+                self.flush();
+                return ever;
             }
         }
     }
