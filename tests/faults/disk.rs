@@ -84,8 +84,11 @@ fn doors_close_when_unstored_segments_fill_the_disk_and_open_when_there_is_room(
     }
     assert!(answer.contains("journal full"), "{answer}");
     assert!(durable > 30_000, "{durable}");
-    let (status, why) = ready();
-    assert!(status == 503 && why.contains("the journal has no room") && why.contains("the store is away"), "{why}");
+    // The store says no only after it waited for the lock a while.
+    wait_for("both reasons", || {
+        let (status, why) = ready();
+        status == 503 && why.contains("the journal has no room") && why.contains("the store is away")
+    });
     assert_eq!(post(&daemon, &all[durable]), (503, true));
     // What is acknowledged is known, though it is nowhere but in the journal.
     has(&daemon, 200 + durable);
