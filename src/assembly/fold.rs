@@ -27,7 +27,7 @@ impl Missing {
     }
 }
 
-/// What a set of pieces says; the record's `raw` is empty ([`encode`] fills it).
+/// What a set of pieces says; the record's `raw` is empty (`encode` fills it).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 // Short-lived, and nearly always looked at.
 #[allow(clippy::large_enum_variant)]

@@ -137,7 +137,7 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
         books,
         tariffs: state.tariffs.iter().map(|t| t.digest.clone()).collect(),
         // What lies there was made from the journal and is made again from it.
-        spill: Spill::open(spill_disk, &folder.join("spill")).map_err(|e| Exit::environment(e))?,
+        spill: Spill::open(spill_disk, &folder.join("spill")).map_err(Exit::environment)?,
     };
     Ok(Recovered { store, images, journal, identity, resolver, shards, flush, known, report })
 }

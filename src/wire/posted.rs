@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 /// The field of a form in which FreeSWITCH posts.
 const FIELD: &[u8] = b"cdr=";
 
-/// Whether a body begins like a wrapped document, as far as its first bytes tell; fewer than [`FIELD`] never do.
+/// Whether a body begins like a wrapped document, as far as its first bytes tell; fewer than `FIELD` never do.
 pub fn is_wrapped(start: &[u8]) -> bool {
     let start = start.trim_ascii_start();
     start.starts_with(FIELD) || start.first() == Some(&b'%')

@@ -6,7 +6,7 @@
 //! recognised as a duplicate by its identity.
 //!
 //! Of a growing file whole lines are taken; documents, and files that are moved or removed afterwards, once they have been
-//! quiet for [`QUIET`] looks.
+//! quiet for `QUIET` looks.
 //!
 //! Does not know formats, nor what becomes of a record.
 

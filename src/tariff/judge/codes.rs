@@ -27,7 +27,7 @@ pub(super) fn judge(deck: &Deck, world: &World<'_>, remarks: &mut Remarks) {
                 let whole = [digits.get(..n).unwrap_or(&[]), &[b'0' + tail / 10, b'0' + tail % 10]].concat();
                 crate::number::Number::from_digits(&whole).is_some_and(|n| world.calling_code(n).is_some())
             };
-            if n < 3 && n < DIGITS_MAX && (0..100).any(longer) {
+            if n < 3 && (0..100).any(longer) {
                 let message = format!("{prefix} is shorter than a calling code: it would price several countries");
                 remarks.push(Kind::ShortCode, Some(row), message, "write each calling code, or remove the row");
             } else {

@@ -192,7 +192,7 @@ impl<'a> Row<'a> {
         let role = if self.column(Role::Area).is_some() && both { Role::Area } else { Role::Prefix };
         let place = self.column(role).or(self.column(Role::CallingCode)).unwrap_or(0);
         let code = self.cell(role);
-        let read = match (both && role == Role::Area || both && self.column(Role::Prefix).is_none(), code) {
+        let read = match (both && (role == Role::Area || self.column(Role::Prefix).is_none()), code) {
             (true, "") => codes::read(country, None, &style),
             (true, code) if !country.is_empty() => codes::read(code, Some(country), &style),
             _ => codes::read(code, None, &style),

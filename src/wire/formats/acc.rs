@@ -15,7 +15,7 @@
 //! - Kamailio's CDR starts at the INVITE unless `cdr_start_on_confirmed` is set, and nothing in it tells: see
 //!   [`Origin::talk_includes_ringing`]. Only one of the two counts: told that CDRs are without ringing, transactions are
 //!   skipped; otherwise the CDRs are.
-//! - Operators name what they add. Caller, callee and account are looked for under the names of [`NAMES`], the first of
+//! - Operators name what they add. Caller, callee and account are looked for under the names of `NAMES`, the first of
 //!   them that is there; the call's id too, since a Kamailio CDR has only what `cdr_extra` adds.
 //! - In text nothing is escaped, so a caller could write `;callee=…` into his own name: a field that stands twice with two
 //!   values refuses the line.
