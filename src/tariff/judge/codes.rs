@@ -3,7 +3,6 @@
 //! Does not know prices.
 
 use super::{Kind, Remarks, World, is_short_code};
-use crate::number::DIGITS_MAX;
 use crate::tariff::deck::Deck;
 use crate::tariff::prefixes::looks_rounded;
 
