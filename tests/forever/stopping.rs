@@ -84,11 +84,11 @@ fn a_graceful_stop_under_load_loses_nothing_and_leaves_nothing_to_recover() {
 fn tear(folder: &Path) -> (u64, u64) {
     let segment = folder.join("data/journal/00000000000000000000.seg");
     let inspection = inspect(&RealDisk, &segment).unwrap();
-    let frames = inspection.found.iter().filter_map(|found| match found {
+    let mut frames = inspection.found.iter().filter_map(|found| match found {
         Found::Frame { offset, head } => Some((*offset, u64::from(head.length.get()))),
         Found::Bad { .. } => None,
     });
-    let (offset, length) = frames.last().unwrap();
+    let (offset, length) = frames.next_back().unwrap();
     let file = File::options().read(true).write(true).open(&segment).unwrap();
     let mut torn = [0; 100];
     file.read_exact_at(&mut torn, offset).unwrap();
