@@ -210,6 +210,10 @@ fn stories() {
     check(&[told(Step::Begin, "a", 99), failed.clone()], &["waits", "unanswered"], &[]);
     // The answer overtook the failure's packet: the call is charged.
     check(&[failed, start("a", 101), stop("a", 103)], &["unanswered", "waits", "call"], &["a 441132960100 101 103 -"]);
+    // A re-INVITE is told as another answer, to an address without a number, perhaps within the same second.
+    let again = told(Step::Answer, "a", 100);
+    check(&[start("a", 100), again.clone(), stop("a", 103)], &["waits", "repeat", "call"], &[whole]);
+    check(&[again, start("a", 100), stop("a", 103)], &["waits", "repeat", "call"], &[whole]);
     // Two calls at once.
     check(
         &[start("a", 1), start("b", 2), stop("a", 3), stop("b", 4)],
