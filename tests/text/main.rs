@@ -11,6 +11,7 @@ mod programs;
 mod readme;
 mod same_run;
 mod stories;
+mod traps;
 
 use callrated::assembly::{Fold, fold};
 use callrated::piece::Piece;

@@ -251,6 +251,39 @@ fn rsyslog_in_every_framing() {
     rsyslog.stop();
 }
 
+/// The lines that the README has for rsyslog: what was logged while nobody was there comes once somebody is.
+#[test]
+fn what_rsyslog_keeps_while_we_are_away() {
+    if !programs::are_here(&["rsyslogd", "logger"], "rsyslog bsdutils") {
+        return;
+    }
+    let place = Place::new("0.03");
+    let (folder, port) = (place.folder.path(), programs::port());
+    let socket = folder.join("log");
+    let readme = include_str!("../../README.md");
+    let lines = readme.split_once("### Syslog\n").unwrap().1.split("```").nth(1).unwrap();
+    let lines = lines.replace("10.0.0.1", "127.0.0.1").replace("\"514\"", &format!("\"{port}\""));
+    let lines = lines.replace("action.resumeRetryCount", "action.resumeInterval=\"1\" action.resumeRetryCount");
+    let settings = format!(
+        "global(workDirectory=\"{}\")\nmodule(load=\"imuxsock\" SysSock.Use=\"off\")\ninput(type=\"imuxsock\" Socket=\"{}\")\n{lines}\n",
+        folder.display(),
+        socket.display()
+    );
+    place.write("rsyslog.conf", &settings);
+    let mut rsyslog = rsyslogd(folder);
+    rsyslog.until("its socket is there", || Path::exists(&socket));
+    let t = lately();
+    for line in ends("early", t).iter().chain(&["not a call".to_owned()]) {
+        let logger = Command::new("logger").arg("-u").arg(&socket).args(["-t", "kamailio", line]).status();
+        assert!(logger.unwrap().success());
+    }
+    let listen =
+        format!("[[listen]]\nprotocol = \"syslog\"\naddress = \"127.0.0.1:{port}\"\n[flush]\nevery = \"1s\"\n");
+    let doors = Doors { daemon: place.start(&listen, &[]), syslog: port, hep: 0, opensips: 0 };
+    doors.expect(vec![("early;f;t".to_owned(), "61".to_owned())]);
+    rsyslog.stop();
+}
+
 /// The packet with an authentication key behind its last chunk.
 fn with_key(packet: &[u8], key: &[u8]) -> Vec<u8> {
     let mut packet = packet.to_vec();

@@ -136,7 +136,8 @@ fn kamailio_in_every_way() {
     }
 }
 
-fn radius_pieces(mut packets: &[u8]) -> Vec<Vec<u8>> {
+/// The pieces of accounting packets that follow one another.
+pub fn radius_pieces(mut packets: &[u8]) -> Vec<Vec<u8>> {
     let (reading, mut pieces) = (radius::Reading::default(), Vec::new());
     while packets.len() >= 20 {
         let (packet, behind) = packets.split_at(usize::from(u16::from_be_bytes([packets[2], packets[3]])));

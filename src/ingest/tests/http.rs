@@ -48,6 +48,24 @@ impl hyper::body::Body for Pieces {
     }
 }
 
+/// A node posts and is told 200 only once its record is synced: until then it is told nothing.
+#[tokio::test]
+async fn an_answer_means_durable() {
+    let (outbox, inbox) = Outbox::new(OUTBOX_MAX);
+    let (taken, gate) = (Arc::new(Mutex::new(Taken::default())), Arc::new(tokio::sync::Semaphore::new(0)));
+    let sequencing = tokio::spawn(sequencer(inbox, Mood::Takes, Some(gate.clone()), taken.clone()));
+    let door = door(Format::Auto, outbox);
+    let headers = HeaderMap::new();
+    let mut answer = std::pin::pin!(post_calls(&door, &headers, Body::from(record("a")), BODY_MAX));
+    let early = tokio::time::timeout(std::time::Duration::from_millis(20), &mut answer).await;
+    assert!(early.is_err() && taken.lock().unwrap().ids.is_empty());
+    gate.add_permits(1);
+    assert_eq!(answer.await.status(), StatusCode::OK);
+    assert_eq!(taken.lock().unwrap().ids, ["listener/a"]);
+    drop(door);
+    sequencing.await.unwrap();
+}
+
 async fn check(content_type: &str, text: &str, ids: &[&str], answer: &str) {
     for piece in [1, 7, text.len()] {
         let (status, _, got, taken) = post(content_type, text, piece, Mood::Takes, BODY_MAX).await;
