@@ -21,7 +21,7 @@ const PACKAGES: &str = "kamailio kamailio-json-modules kamailio-extra-modules ka
 
 /// Node and account of a way, and how finely it tells time, in microseconds.
 const WAYS: [(&str, i64); 6] =
-    [("acc", 1_000_000), ("cdr", 1000), ("json", 1_000_000), ("json-cdr", 1000), ("radius", 1_000_000), ("hep", 1)];
+    [("acc", 1), ("cdr", 1000), ("json", 1_000_000), ("json-cdr", 1000), ("radius", 1_000_000), ("hep", 1)];
 
 /// How late a process may look at the clock on a busy machine after it passed a message on: less than it rings.
 const BUSY: i64 = 500_000;
