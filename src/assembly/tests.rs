@@ -249,6 +249,16 @@ fn sip_forks() {
     desk.tick(101 + 64);
     assert_eq!((desk.books["unanswered"], desk.books["merged"], desk.suspended.len()), (1, 1, 0));
     desk.check_books();
+    // The BYE was lost: not charged but kept, until it comes after all.
+    let mut desk = Desk::default();
+    desk.tell(&invite);
+    desk.tell(&sip(Step::Answer, 105));
+    desk.tick(100 + 25 * 3600);
+    assert_eq!(desk.suspended[&Position(100)], format!("a {}", Missing::End.words()));
+    assert!(desk.calls.is_empty());
+    assert_eq!(desk.tell(&Told { came: 100_000, ..sip(Step::End, 109) }), "call");
+    assert_eq!((&desk.calls[..], desk.suspended.len()), (&call.map(str::to_owned)[..], 0));
+    desk.check_books();
 }
 
 #[test]
