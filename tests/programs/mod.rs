@@ -100,9 +100,13 @@ impl Running {
         }
     }
 
-    /// Waits until it listens for datagrams on a port.
+    /// Waits until it listens for datagrams on a port. Looked up rather than tried, which could be in its way.
     pub fn until_bound(&mut self, port: u16) {
-        self.until("it listens", || UdpSocket::bind(("127.0.0.1", port)).is_err());
+        let local = format!(":{port:04X} ");
+        self.until("it listens", || {
+            let sockets = std::fs::read_to_string("/proc/net/udp").unwrap();
+            sockets.lines().any(|line| line.split(": ").nth(1).is_some_and(|rest| rest.get(8..14) == Some(&local)))
+        });
     }
 
     /// Waits for its end, which must be a good one.
