@@ -290,7 +290,7 @@ fn it_takes_the_lines_of_the_readme() {
     let spans: Vec<&str> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
     let lines: Vec<&str> = spans.iter().copied().filter(|span| span.starts_with("modparam(")).collect();
     assert!(lines.len() >= 12, "{lines:?}");
-    let post = spans.iter().find(|span| span.starts_with("http_client_query(")).unwrap();
+    let post = section.split("\n```\n").find(|block| block.contains("route[POST] {")).unwrap();
     let variables = spans.iter().find(|span| span.starts_with("$dlg_var(callid) = ")).unwrap();
     let place = Place::new("0.03");
     let folder = place.folder.path();
@@ -316,10 +316,9 @@ fn it_takes_the_lines_of_the_readme() {
     ];
     let config = format!(
         "#!KAMAILIO\nlisten=udp:127.0.0.1:{}\n{}modparam(\"rr\", \"append_fromtag\", 1)\n\
-         modparam(\"mqueue\", \"mqueue\", \"name=acc\")\n\
          modparam(\"acc_radius\", \"radius_config\", \"{}/radiusclient.conf\")\n{}\n\
          modparam(\"siptrace\", \"trace_to_database\", 0)\n\
-         request_route {{\n  setflag(1);\n  dlg_manage();\n  {variables}\n  t_relay();\n}}\nroute[POST] {{\n  {post};\n}}\n",
+         request_route {{\n  setflag(1);\n  dlg_manage();\n  {variables}\n  t_relay();\n}}\n{post}\n",
         programs::port(),
         modules.map(|name| format!("loadmodule \"{name}.so\"\n")).concat(),
         folder.display(),
