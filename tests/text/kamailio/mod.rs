@@ -7,6 +7,8 @@
 // A test from outside measures the world, so it asks the world for the time.
 #![allow(clippy::disallowed_methods)]
 
+mod lines;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -276,61 +278,6 @@ fn six_ways_to_the_same_calls() {
     assert_eq!((&verified["balanced"], &verified["calls"]), (&true.into(), &18.into()), "{verified}");
     kamailio.stop();
     rsyslog.stop();
-}
-
-/// The lines that the README has for it are lines that it takes.
-#[test]
-fn it_takes_the_lines_of_the_readme() {
-    if !programs::are_here(&["kamailio"], PACKAGES) {
-        return;
-    }
-    let readme = include_str!("../../README.md");
-    let section = readme.split_once("\n## Connecting a node\n").unwrap().1;
-    let rows = section.lines().filter(|line| line.starts_with("| Kamailio") || line.starts_with("| HEP agents"));
-    let spans: Vec<&str> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
-    let lines: Vec<&str> = spans.iter().copied().filter(|span| span.starts_with("modparam(")).collect();
-    assert!(lines.len() >= 12, "{lines:?}");
-    let post = section.split("\n```\n").find(|block| block.contains("route[POST] {")).unwrap();
-    let variables = spans.iter().find(|span| span.starts_with("$dlg_var(callid) = ")).unwrap();
-    let place = Place::new("0.03");
-    let folder = place.folder.path();
-    place.write("radius.servers", "127.0.0.1 s3cret\n");
-    place.write("radius.dictionary", &fs::read_to_string(nodes().join("radius.dictionary")).unwrap());
-    let client = fs::read_to_string(nodes().join("radiusclient.conf")).unwrap().replace("@RADIUS@", "1813");
-    place.write("radiusclient.conf", &client.replace("@FOLDER@", &folder.display().to_string()));
-    let modules = [
-        "kex",
-        "tm",
-        "sl",
-        "rr",
-        "pv",
-        "siputils",
-        "dialog",
-        "acc",
-        "mqueue",
-        "acc_json",
-        "rtimer",
-        "http_client",
-        "siptrace",
-        "acc_radius",
-    ];
-    let config = format!(
-        "#!KAMAILIO\nlisten=udp:127.0.0.1:{}\n{}modparam(\"rr\", \"append_fromtag\", 1)\n\
-         modparam(\"acc_radius\", \"radius_config\", \"{}/radiusclient.conf\")\n{}\n\
-         modparam(\"siptrace\", \"trace_to_database\", 0)\n\
-         request_route {{\n  setflag(1);\n  dlg_manage();\n  {variables}\n  t_relay();\n}}\n{post}\n",
-        programs::port(),
-        modules.map(|name| format!("loadmodule \"{name}.so\"\n")).concat(),
-        folder.display(),
-        lines.join("\n")
-    );
-    place.write("kamailio.cfg", &config);
-    let said = Running::start(folder, "kamailio", &["-c", "-f", "kamailio.cfg"]).said();
-    if said.contains("could not find module") {
-        programs::skipped("modules of Kamailio are not installed", PACKAGES);
-        return;
-    }
-    assert!(said.contains("config file ok, exiting"), "{config}\n{said}");
 }
 
 fn time(text: &Value) -> i64 {
