@@ -13,6 +13,7 @@ use callrated::os::clock::Clock;
 use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 
+mod metrics;
 mod service;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_callrated");
@@ -118,7 +119,7 @@ impl Place {
             line.clear();
             assert!(lines.read_line(&mut line).unwrap() > 0, "the daemon ended before it was ready");
         }
-        Daemon { child, records, _lines: lines }
+        Daemon { child, records, api, _lines: lines }
     }
 }
 
@@ -126,6 +127,7 @@ impl Place {
 struct Daemon {
     child: Child,
     records: u16,
+    api: u16,
     /// Read no further, but open: it may write more.
     _lines: BufReader<std::process::ChildStdout>,
 }

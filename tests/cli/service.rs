@@ -1,6 +1,6 @@
 //! The daemon as a service: what it tells the service manager, sockets that are opened for it, and the units.
 
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
@@ -50,10 +50,7 @@ fn record(id: &str) -> String {
 
 /// Legs that a daemon has rated since it was started.
 fn rated(api: SocketAddr) -> u64 {
-    let mut stream = TcpStream::connect(api).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
+    let text = metrics::exposition(api);
     let of = |line: &str| line.strip_prefix("callrated_legs_rated_total{")?.rsplit(' ').next()?.parse::<u64>().ok();
     text.lines().filter_map(of).sum()
 }
