@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 mod metrics;
 mod service;
+mod tour;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_callrated");
 /// Longer than anything here takes on a slow machine; only a hang reaches it.
@@ -112,6 +113,11 @@ impl Place {
     fn serve(&self, more: &str) -> Daemon {
         let (records, api) = (free_port(), free_port());
         self.configured(records, api, more);
+        self.started(records, api)
+    }
+
+    /// Starts the daemon on the ports that its configuration has.
+    fn started(&self, records: u16, api: u16) -> Daemon {
         let mut child = self.command(&["serve"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
