@@ -74,6 +74,7 @@ pub mod metrics;
 pub mod images;
 pub mod poison;
 pub mod rates;
+pub mod tls;
 pub mod traffic;
 
 // The ground.
