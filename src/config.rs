@@ -464,6 +464,7 @@ mod tests {
         for keys in [
             keys::<Raw>(),
             keys::<ListenSettings>(),
+            keys::<TlsSettings>(),
             keys::<WatchSettings>(),
             keys::<ClientSettings>(),
             keys::<RadiusSettings>(),
@@ -481,6 +482,7 @@ mod tests {
                     let table = line.trim_start_matches('[').trim_start_matches("listen.").split([']', '.']).next();
                     line.split(" =").next() == Some(key.as_str())
                         || line.starts_with('[') && table == Some(key.as_str())
+                        || ["{ ", ", "].iter().any(|front| line.contains(&format!("{front}{key} = ")))
                 };
                 assert!(text.lines().any(shown), "{key} is not shown");
             }
