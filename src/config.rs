@@ -13,6 +13,7 @@ use toml::Spanned;
 use crate::ingest::folder::settings::{Watch, WatchSettings};
 use crate::ingest::settings::{BadListen, Listen, ListenSettings, Protocol};
 use crate::nearest::{nearest, unknown};
+use crate::tls::TlsSettings;
 use crate::wire::formats::Formats;
 use crate::wire::mapping::settings::MappingSettings;
 
@@ -40,6 +41,8 @@ pub struct Config {
     pub formats: Formats,
     /// Where the API answers.
     pub http_address: SocketAddr,
+    /// The files of the API's TLS; none: it is not encrypted.
+    pub http_tls: Option<TlsSettings>,
     /// Tokens of the API; none: only loopback may call.
     pub tokens: Option<PathBuf>,
     /// Where metrics and health answer.
@@ -176,11 +179,12 @@ impl Default for Raw {
 struct RawHttp {
     address: Spanned<String>,
     tokens: Option<PathBuf>,
+    tls: Option<Spanned<TlsSettings>>,
 }
 
 impl Default for RawHttp {
     fn default() -> RawHttp {
-        RawHttp { address: unwritten("127.0.0.1:7080".to_owned()), tokens: None }
+        RawHttp { address: unwritten("127.0.0.1:7080".to_owned()), tokens: None, tls: None }
     }
 }
 
@@ -291,6 +295,10 @@ impl Config {
             Some(text) => address(text, "metrics.address")?,
             None => http_address,
         };
+        if let Some(tls) = raw.http.tls.as_ref().filter(|tls| tls.get_ref().client_ca.is_some()) {
+            let hint = "tokens say who may call the API".to_owned();
+            return Err(Fault { hint, ..Fault::at(tls, "http.tls: client_ca is for [[listen]]") });
+        }
         if *raw.periods.auto_seal.get_ref() {
             let message = "periods.auto_seal = true: this version does not seal periods";
             return Err(Fault::at(&raw.periods.auto_seal, message));
@@ -348,6 +356,7 @@ impl Config {
             watches,
             formats,
             http_address,
+            http_tls: raw.http.tls.map(|tls| tls.get_ref().relative_to(base)),
             tokens: raw.http.tokens.map(|p| base.join(p)),
             metrics_address,
             journal: JournalConfig {
@@ -368,11 +377,8 @@ fn default_listeners() -> Vec<Spanned<ListenSettings>> {
 
 /// What the reader of the text says, with "did you mean" for what it does not know.
 fn fault_of(error: &toml::de::Error) -> Fault {
-    let (message, mut hint) =
+    let (message, hint) =
         unknown(error.message()).unwrap_or_else(|| (error.message().replace('\n', ", "), String::new()));
-    if message == "unknown key `tls`" {
-        hint = "TLS is not built in: let a proxy or a tunnel in front of the address end it".to_owned();
-    }
     Fault { offset: error.span().map(|span| span.start), message, hint }
 }
 
@@ -414,11 +420,15 @@ mod tests {
                 ":5:1: [[listen]] tcp 127.0.0.1:7070 stands there twice",
             ),
             (
-                "[[listen]]\nprotocol = \"tcp\"\ntls = { cert = \"c\", key = \"k\" }",
-                ":3:1: unknown key `tls` (hint: TLS",
+                "[[listen]]\nprotocol = \"tcp\"\ntls = { crt = \"c\", key = \"k\" }",
+                ":3:9: unknown key `crt` (hint: did you mean `cert`?)",
+            ),
+            (
+                "[http]\ntls = { cert = \"c\", key = \"k\", client_ca = \"a\" }",
+                ":2:7: http.tls: client_ca is for [[listen]] (hint: tokens",
             ),
             ("[htt]\n", ":1:2: unknown key `htt` (hint: did you mean `http`?)"),
-            ("[http]\nzzz = 1\n", ":2:1: unknown key `zzz` (hint: known here: address, tokens)"),
+            ("[http]\nzzz = 1\n", ":2:1: unknown key `zzz` (hint: known here: address, tokens, tls)"),
         ] {
             let error = Config::parse(text, None).unwrap_err().to_string();
             assert!(error.starts_with(&format!("(text){expected}")), "{text}: {error}");
@@ -454,6 +464,7 @@ mod tests {
         for keys in [
             keys::<Raw>(),
             keys::<ListenSettings>(),
+            keys::<TlsSettings>(),
             keys::<WatchSettings>(),
             keys::<ClientSettings>(),
             keys::<RadiusSettings>(),
@@ -471,6 +482,7 @@ mod tests {
                     let table = line.trim_start_matches('[').trim_start_matches("listen.").split([']', '.']).next();
                     line.split(" =").next() == Some(key.as_str())
                         || line.starts_with('[') && table == Some(key.as_str())
+                        || ["{ ", ", "].iter().any(|front| line.contains(&format!("{front}{key} = ")))
                 };
                 assert!(text.lines().any(shown), "{key} is not shown");
             }

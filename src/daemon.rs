@@ -25,6 +25,7 @@ use crate::sequencer::{self, Control};
 use crate::shard;
 
 pub mod backup;
+mod certificates;
 mod doors;
 pub mod engine;
 mod gauges;
@@ -34,6 +35,7 @@ pub mod recover;
 pub mod reload;
 mod watch_rates;
 
+use certificates::Certificates;
 pub use doors::Posts;
 use engine::Engine;
 use reload::{ReloadError, Reloader};
@@ -82,9 +84,11 @@ pub async fn run(
     first_load(&reloader, BY_START).await?;
 
     let mut doors = JoinSet::new();
-    let posts = doors::open(&config, &mut engine, &handed, &stop, &mut doors).await?;
+    let mut certificates = Certificates::default();
+    let posts = doors::open(&config, &mut engine, &handed, &mut certificates, &stop, &mut doors).await?;
     let app = http::App::new(&engine, reloader.clone(), metrics.clone(), posts, stop.clone(), &config)?;
-    let addresses = http::serve(app, &config, &handed, &stop, &mut doors).await?;
+    let tls = certificates.open(config.http_tls.as_ref())?;
+    let addresses = http::serve(app, &config, tls, &handed, &stop, &mut doors).await?;
     for address in handed.left() {
         tracing::warn!("the service manager opened {address}, where nothing listens by the configuration");
     }
@@ -98,6 +102,7 @@ pub async fn run(
     helpers.spawn(metrics.upkeep());
     helpers.spawn(watch_rates::watch(reloader.clone()));
     helpers.spawn(reload_on_signal(reloader.clone()));
+    helpers.spawn(certificates.renew_on_signal());
     helpers.spawn(watchdog());
 
     // Without systemd there is nobody to tell, which is fine.
@@ -243,8 +248,10 @@ async fn watchdog() {
 fn welcome(config: &Config, addresses: &http::Addresses) {
     let doors: Vec<String> = config.listeners.iter().map(|l| l.profile.listener.clone()).collect();
     println!("callrated {} is ready.", env!("CARGO_PKG_VERSION"));
-    println!("  records   {} and POST http://{}/v1/calls", doors.join(", "), addresses.api);
-    println!("  answers   http://{}/  (API, metrics at http://{}/metrics)", addresses.api, addresses.metrics);
+    let api = if config.http_tls.is_some() { "https" } else { "http" };
+    let metrics = if addresses.metrics == addresses.api { api } else { "http" };
+    println!("  records   {} and POST {api}://{}/v1/calls", doors.join(", "), addresses.api);
+    println!("  answers   {api}://{}/  (API, metrics at {metrics}://{}/metrics)", addresses.api, addresses.metrics);
     println!("  data      {}   rates {}", config.data_dir.display(), config.rates_dir.display());
     println!("try:  callrated send --calls 1000      then:  callrated usage");
 }

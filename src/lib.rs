@@ -11,6 +11,22 @@
 //!  timer ──flush marker──▶ sequencer … every part answers ──▶ flush ──one transaction──▶ store
 //!  billing job ─▶ http ──stored──▶ store        live question ──▶ sequencer ──▶ resolver ──▶ shard, with a reply
 //! ```
+//!
+//! What outlives the process says in its first bytes what it is and in which layout:
+//!
+//! | in the data folder | layout | read by |
+//! | --- | --- | --- |
+//! | `journal/*.seg` | 1; records, pieces of calls in it: 1 each | [`journal`], [`mod@record`], [`piece`] |
+//! | `identity/` | 1 | [`identity`] |
+//! | `images/*.tariff`, `*.directory` | 1 each | [`tariff`], [`directory`] |
+//! | `callrated.db` | schema 3; open calls in it: 1 | [`store`], [`assembly`] |
+//! | a backup's manifest | 1 | [`daemon::backup`] |
+//!
+//! A number is raised whenever a program that knows only the one before would read the new bytes wrongly, or not at all.
+//! Whoever raises it keeps the reader of every layout ever released (the store migrates, all others are read as they are),
+//! and keeps a folder of the new one in `tests/data`, which `tests/forever/released.rs` goes on with. A layout that is
+//! newer than the program is refused with exit code 4. Layouts may change under one number until the first release, which
+//! has not been yet; tests that hold a file's digest say so when one does.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -58,6 +74,7 @@ pub mod metrics;
 pub mod images;
 pub mod poison;
 pub mod rates;
+pub mod tls;
 pub mod traffic;
 
 // The ground.

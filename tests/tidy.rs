@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("assembly", &["batch", "piece", "record", "time"]),
     // Doors in: they have an outbox and an answer.
     ("wire", &["piece", "record", "time"]),
-    ("ingest", &["batch", "entry", "number", "os", "record", "time", "wire"]),
+    ("ingest", &["batch", "entry", "number", "os", "record", "time", "tls", "wire"]),
     // Durable order.
     ("journal", &["batch", "entry", "os", "time"]),
     ("identity", &["batch", "os", "record"]),
@@ -132,10 +132,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "store",
             "tariff",
             "time",
+            "tls",
             "wire",
         ],
     ),
     ("metrics", &[]),
+    ("tls", &[]),
     // Beside the road.
     ("images", &["directory", "os", "tariff"]),
     ("poison", &["batch"]),
@@ -143,7 +145,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rates", &["directory", "nearest", "number", "tariff"]),
     ("traffic", &["ingest", "number", "os", "record", "time", "wire"]),
     // The program: knows everybody; nobody knows it.
-    ("config", &["ingest", "entry", "nearest", "number", "time", "wire"]),
+    ("config", &["ingest", "entry", "nearest", "number", "time", "tls", "wire"]),
     ("os", &["time"]),
 ];
 

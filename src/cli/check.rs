@@ -16,6 +16,7 @@ use crate::ingest::radius::Clients;
 use crate::rates::{self, NO_FOLDER_HINT, RatesError, RatesFolder};
 use crate::tariff::judge::{DeckRemarks, Kind, Remark};
 use crate::tariff::{Finding, Severity, Tariff};
+use crate::tls::Tls;
 
 /// Validate configuration, plans, decks, accounts and numbers.
 ///
@@ -81,7 +82,7 @@ pub(super) fn run(config: Option<&Path>, arguments: CheckArguments) -> Result<()
     if errors > 0 { Err(Exit { code: 1, message: String::new() }) } else { Ok(()) }
 }
 
-/// Files that the configuration names: tokens, and RADIUS secrets.
+/// Files that the configuration names: tokens, certificates, and RADIUS secrets.
 fn named_files(config: &Config) -> Vec<Finding> {
     let file = config.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE)).display().to_string();
     let mut found = Vec::new();
@@ -96,6 +97,12 @@ fn named_files(config: &Config) -> Vec<Finding> {
             }
         };
         found.push(finding);
+    }
+    let doors = config.listeners.iter().map(|listen| (listen.profile.listener.as_str(), &listen.tls));
+    for (door, tls) in doors.chain([("[http]", &config.http_tls)]) {
+        if let Some(Err(error)) = tls.as_ref().map(Tls::open) {
+            found.push(whole_file(file.clone(), format!("{door}: {error}"), String::new()));
+        }
     }
     for listen in &config.listeners {
         if let Some(radius) = &listen.radius

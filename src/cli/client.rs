@@ -14,7 +14,10 @@ use axum::http::{Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tower::ServiceExt;
 
 use crate::config::Config;
@@ -22,6 +25,7 @@ use crate::daemon::engine;
 use crate::daemon::inside::Inside;
 use crate::exit::Exit;
 use crate::os::clock::Clock;
+use crate::tls;
 
 /// The variable that holds the token sent to a daemon that demands one.
 pub(super) const TOKEN: &str = "CALLRATED_TOKEN";
@@ -36,7 +40,7 @@ const ANSWER_MAX: usize = 256 << 20;
 pub(super) struct Client(Way);
 
 enum Way {
-    Daemon { address: SocketAddr, token: Option<String> },
+    Daemon { address: SocketAddr, token: Option<String>, tls: Option<TlsConnector> },
     Inside { inside: Box<Inside>, router: Router },
 }
 
@@ -44,7 +48,8 @@ impl Client {
     /// Finds the daemon, or starts the engine.
     pub(super) async fn open(config: &Config) -> Result<Client, Exit> {
         if let Some(address) = daemon_of(&config.data_dir).await? {
-            return Ok(Client(Way::Daemon { address, token: std::env::var(TOKEN).ok() }));
+            let tls = config.http_tls.as_ref().map(tls::client_of).transpose().map_err(Exit::usage)?;
+            return Ok(Client(Way::Daemon { address, token: std::env::var(TOKEN).ok(), tls }));
         }
         let inside = Box::new(Inside::start(config).await?);
         let router = inside.router();
@@ -69,9 +74,10 @@ impl Client {
                 Ok(response) => Ok(response),
                 Err(never) => match never {},
             },
-            Way::Daemon { address, token } => {
+            Way::Daemon { address, token, tls } => {
+                let scheme = if tls.is_some() { "https" } else { "http" };
                 let gone = |e: &dyn std::fmt::Display| {
-                    Exit::environment(format!("the daemon on http://{address} does not answer: {e}"))
+                    Exit::environment(format!("the daemon on {scheme}://{address} does not answer: {e}"))
                 };
                 let headers = request.headers_mut();
                 if let Ok(host) = address.to_string().parse() {
@@ -85,12 +91,14 @@ impl Client {
                     );
                 }
                 let stream = TcpStream::connect(address).await.map_err(|e| gone(&e))?;
-                let (mut sender, connection) =
-                    hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| gone(&e))?;
-                // Ends with the answer's body.
-                tokio::spawn(connection);
-                let response = sender.send_request(request).await.map_err(|e| gone(&e))?;
-                Ok(response.map(Body::new))
+                let sent = match tls {
+                    None => over(stream, request).await,
+                    Some(tls) => {
+                        let name = ServerName::from(address.ip());
+                        over(tls.connect(name, stream).await.map_err(|e| gone(&e))?, request).await
+                    }
+                };
+                sent.map_err(|e| gone(&e))
             }
         }
     }
@@ -115,6 +123,17 @@ impl Client {
     pub(super) async fn post_json(&self, path: &str, body: &Value) -> Result<Value, Exit> {
         json(self.ask(post(path, body)?).await?).await
     }
+}
+
+/// Sends a request over a connection of its own.
+async fn over(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Body>,
+) -> Result<Response<Body>, hyper::Error> {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    // Ends with the answer's body.
+    tokio::spawn(connection);
+    Ok(sender.send_request(request).await?.map(Body::new))
 }
 
 /// A `POST` of JSON.

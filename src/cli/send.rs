@@ -149,9 +149,11 @@ fn target(config: &Config, to: Option<&str>) -> Result<String, Exit> {
             config.data_dir.display()
         )));
     }
-    let tcp = config.listeners.iter().find(|l| l.protocol == Protocol::Tcp);
+    let tcp = config.listeners.iter().find(|l| l.protocol == Protocol::Tcp && l.tls.is_none());
     let Some(listen) = tcp else {
-        return Err(Exit::usage("the configuration has no TCP listener: say --to http://HOST:PORT or udp://HOST:PORT"));
+        return Err(Exit::usage(
+            "the configuration has no TCP listener without TLS: say --to http://HOST:PORT or udp://HOST:PORT",
+        ));
     };
     let mut address = listen.address;
     if address.ip().is_unspecified() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use super::certificates::Certificates;
 use super::engine::Engine;
 use super::recover::Known;
 use crate::batch::{Batch, EntryKind, SourceId};
@@ -20,6 +21,7 @@ use crate::ingest::{Cut, Door, Hints, Stop, tcp, udp};
 use crate::os::handed::Handed;
 use crate::road::Road;
 use crate::time::Zone;
+use crate::tls::{Streams, Tls};
 use crate::wire::Format;
 
 /// Name of the source of records posted to the API.
@@ -42,6 +44,7 @@ pub(super) async fn open(
     config: &Config,
     engine: &mut Engine,
     handed: &Handed,
+    certificates: &mut Certificates,
     stop: &Stop,
     tasks: &mut JoinSet<()>,
 ) -> Result<Posts, Exit> {
@@ -49,7 +52,8 @@ pub(super) async fn open(
     let profiles = config.listeners.iter().chain(watched).map(|l| l.profile.clone()).collect();
     let mut ids = register(&engine.road, &mut engine.known, profiles).await?.into_iter();
     for (listen, id) in config.listeners.iter().zip(&mut ids) {
-        listener(listen, door(listen, id, engine), handed, stop, tasks).await?;
+        let tls = certificates.open(listen.tls.as_ref())?;
+        listener(listen, door(listen, id, engine), tls, handed, stop, tasks).await?;
     }
     for (watch, id) in config.watches.iter().zip(&mut ids) {
         let watcher = Watcher::new(watch.clone(), door(&watch.source, id, engine), &config.data_dir);
@@ -104,6 +108,7 @@ pub(super) async fn posts(engine: &mut Engine) -> Result<Posts, Exit> {
 async fn listener(
     listen: &Listen,
     door: Arc<Door>,
+    tls: Option<Arc<Tls>>,
     handed: &Handed,
     stop: &Stop,
     tasks: &mut JoinSet<()>,
@@ -118,7 +123,10 @@ async fn listener(
         sockets if sockets.is_empty() => udp::bind(listen).map_err(taken),
         sockets => udp::adopt(listen, sockets).map_err(taken),
     };
-    let stream = async || http::bind(listen.address, handed).await.map_err(taken);
+    let streams = async || {
+        let socket = http::bind(listen.address, handed).await.map_err(taken)?;
+        Ok::<_, Exit>(Streams::new(socket, tls.clone()))
+    };
     let (has_datagrams, has_streams) = match (listen.protocol, listen.transport) {
         (Protocol::Udp, _) => (true, false),
         (Protocol::Tcp, _) => (false, true),
@@ -132,7 +140,7 @@ async fn listener(
             return Ok(());
         }
         (Protocol::Http, _) => {
-            tasks.spawn(node::serve(stream().await?, door, stop.clone()));
+            tasks.spawn(node::serve(streams().await?, door, stop.clone()));
             return Ok(());
         }
         (Protocol::Syslog | Protocol::Hep, transport) => (transport != Transport::Tcp, transport != Transport::Udp),
@@ -141,7 +149,7 @@ async fn listener(
         tasks.spawn(udp::serve(datagrams()?, door.clone(), stop.clone()));
     }
     if has_streams {
-        tasks.spawn(tcp::serve(stream().await?, door, stop.clone()));
+        tasks.spawn(tcp::serve(streams().await?, door, stop.clone()));
     }
     Ok(())
 }

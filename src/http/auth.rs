@@ -12,8 +12,7 @@
 //! expires = 2027-01-01           # optional; the first day on which it is not taken any more
 //! ```
 //!
-//! Tokens travel as they are: connections are not encrypted by this version, so beyond one's own machine or network a
-//! TLS-ending proxy belongs in front.
+//! Tokens travel as they are: beyond one's own machine or network `[http] tls` belongs in the configuration.
 //!
 //! Does not know what a route does.
 

@@ -44,6 +44,7 @@ use crate::road::Road;
 use crate::store::Store;
 use crate::tariff::Tariff;
 use crate::time::Timestamp;
+use crate::tls::{Streams, Tls};
 use crate::wire::formats::Formats;
 
 mod accounts;
@@ -321,13 +322,15 @@ pub struct Addresses {
     pub metrics: SocketAddr,
 }
 
-/// Opens the addresses and answers until the stop.
+/// Opens the addresses and answers until the stop. With `tls` the API's streams are encrypted; those of a metrics address
+/// of its own are not.
 ///
 /// # Errors
 /// An address that cannot be opened, a tokens file that cannot be used.
 pub async fn serve(
     app: App,
     config: &Config,
+    tls: Option<Arc<Tls>>,
     handed: &Handed,
     stop: &Stop,
     tasks: &mut JoinSet<()>,
@@ -339,7 +342,7 @@ pub async fn serve(
     if !shared {
         let metrics = open(config.metrics_address, handed).await?;
         addresses.metrics = local(&metrics)?;
-        tasks.spawn(server::answer(metrics, app.guarded(health(), &guard, true), stop.clone()));
+        tasks.spawn(server::answer(metrics.into(), app.guarded(health(), &guard, true), stop.clone()));
     }
     if guard.has_tokens() {
         tasks.spawn(look_at_tokens(guard.clone(), stop.clone()));
@@ -349,7 +352,7 @@ pub async fn serve(
             addresses.api
         );
     }
-    tasks.spawn(server::answer(api_listener, app.guarded(api(), &guard, shared), stop.clone()));
+    tasks.spawn(server::answer(Streams::new(api_listener, tls), app.guarded(api(), &guard, shared), stop.clone()));
     Ok(addresses)
 }
 

@@ -13,15 +13,15 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
-use tokio::net::TcpListener;
 
 use super::server::{self, Peer};
 use crate::ingest::counters::TurnedAway;
 use crate::ingest::{Door, Stop, http as ingest};
+use crate::tls::Streams;
 
 /// Serves a listener until the stop.
-pub async fn serve(listener: TcpListener, door: Arc<Door>, stop: Stop) {
-    server::answer(listener, Router::new().fallback(take).with_state(door), stop).await;
+pub async fn serve(streams: Streams, door: Arc<Door>, stop: Stop) {
+    server::answer(streams, Router::new().fallback(take).with_state(door), stop).await;
 }
 
 async fn take(

@@ -27,8 +27,8 @@ pub(super) struct AnyProblem(#[allow(dead_code)] Problem);
             Amounts, minutes and seconds with fractions are decimal strings, never JSON numbers. Instants are RFC 3339 in \
             UTC. Answers see every record that was acknowledged before the question. Errors are RFC 9457 problem details. \
             Requests with unknown parameters are refused.\n\n\
-            Without a tokens file only this machine may call. Connections are not encrypted by this version: beyond one's \
-            own network a TLS-ending proxy belongs in front.",
+            Without a tokens file only this machine may call. Connections are encrypted if the configuration's `[http]` has \
+            `tls`: beyond one's own network it should.",
     ),
     paths(
         post::post, calls::of_account, calls::one, calls::record,

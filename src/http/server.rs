@@ -2,9 +2,9 @@
 //! a few seconds when the daemon stops.
 //!
 //! A release build aborts on a panic, so handlers are written not to: no `unwrap`, no indexing, no unchecked arithmetic
-//! on what a client sent. There is no TLS in this version.
+//! on what a client sent.
 //!
-//! Does not know routes, nor what is answered.
+//! Does not know routes, nor what is answered, nor how TLS goes.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,13 +19,13 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tower::ServiceExt;
 
 use crate::ingest::Stop;
+use crate::tls::{Greeting, Streams};
 
 /// Connections at once: each costs some ten kilobytes, a download 400. Those beyond wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 1024;
@@ -43,7 +43,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Peer(pub SocketAddr);
 
 /// Answers until the stop, and then for at most [`GRACE`].
-pub(super) async fn answer(listener: TcpListener, router: Router, mut stop: Stop) {
+pub(super) async fn answer(streams: Streams, router: Router, mut stop: Stop) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
@@ -56,12 +56,12 @@ pub(super) async fn answer(listener: TcpListener, router: Router, mut stop: Stop
         let accepted = tokio::select! {
             biased;
             () = stop.stopped() => break,
-            accepted = listener.accept() => accepted,
+            accepted = streams.accept() => accepted,
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, peer)) => {
-                connections.spawn(connection(stream, peer, router.clone(), stop.clone(), place));
+            Ok((greeting, peer)) => {
+                connections.spawn(connection(greeting, peer, router.clone(), stop.clone(), place));
             }
             Err(error) => {
                 tracing::warn!("no HTTP connection can be accepted: {error}");
@@ -69,7 +69,7 @@ pub(super) async fn answer(listener: TcpListener, router: Router, mut stop: Stop
             }
         }
     }
-    drop(listener);
+    drop(streams);
     let ended = timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
     if ended.is_err() {
         tracing::warn!("{} HTTP connections did not end in {} s and are cut", connections.len(), GRACE.as_secs());
@@ -77,9 +77,17 @@ pub(super) async fn answer(listener: TcpListener, router: Router, mut stop: Stop
     connections.shutdown().await;
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut stop: Stop, _place: OwnedSemaphorePermit) {
+async fn connection(
+    greeting: Greeting,
+    peer: SocketAddr,
+    router: Router,
+    mut stop: Stop,
+    _place: OwnedSemaphorePermit,
+) {
     // Answers are written whole; waiting for more to send only delays their end.
-    let _ = stream.set_nodelay(true);
+    let _ = greeting.stream.set_nodelay(true);
+    // A handshake that fails is its client's affair, too.
+    let Ok(stream) = greeting.stream().await else { return };
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));

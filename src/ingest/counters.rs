@@ -34,6 +34,8 @@ pub enum TurnedAway {
     NotAllowed,
     /// As many connections as are taken.
     Connections,
+    /// No TLS came about: another protocol, no certificate that is trusted, too slow.
+    Tls,
 }
 
 /// Kept handles of one listener.
@@ -48,6 +50,7 @@ pub struct Counters {
     shutting_down: Counter,
     not_allowed: Counter,
     connections: Counter,
+    tls: Counter,
     /// Refused so far, to tell the operator in words when it doubles.
     refused_ever: AtomicU64,
     /// Datagrams dropped by the kernel.
@@ -81,6 +84,7 @@ impl Counters {
             shutting_down: refused(NotTaken::ShuttingDown.reason()),
             not_allowed: away("not_allowed"),
             connections: away("connections"),
+            tls: away("tls"),
             refused_ever: AtomicU64::new(0),
             udp_dropped: counter!("callrated_udp_dropped_total", "listener" => listener.to_owned()),
             sequence_gaps: counter!("callrated_udp_sequence_gaps_total"),
@@ -141,6 +145,7 @@ impl Counters {
         match why {
             TurnedAway::NotAllowed => self.not_allowed.increment(1),
             TurnedAway::Connections => self.connections.increment(1),
+            TurnedAway::Tls => self.tls.increment(1),
         }
     }
 }

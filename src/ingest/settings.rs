@@ -18,6 +18,7 @@ use crate::wire::{Format, Framing, Key};
 use super::allow::{Allow, BadNetwork};
 use super::radius::settings::{BadRadius, ClientSettings, RadiusListen, RadiusSettings, SecretSettings};
 use super::{Cut, Hints};
+use crate::tls::TlsSettings;
 
 /// The node of records from a listener that is given none and that name none themselves.
 pub const NODE_DEFAULT: &str = "default";
@@ -138,6 +139,9 @@ pub struct ListenSettings {
     /// Networks that may send; loopback.
     #[serde(default)]
     pub allow: Option<Vec<String>>,
+    /// Streams are encrypted; without it they are not.
+    #[serde(default)]
+    pub tls: Option<TlsSettings>,
     /// Hours for which a call told in parts may be open before it waits in suspense for its end; 25.
     #[serde(default)]
     pub max_open_hours: Option<u32>,
@@ -169,6 +173,9 @@ pub enum BadListen {
     /// A key that means nothing there.
     #[error("{0} is for protocol = {1}")]
     Misplaced(&'static str, &'static str),
+    /// Datagrams beside encrypted streams.
+    #[error("tls is for streams: add transport = \"tcp\", and another [[listen]] if there are to be datagrams, too")]
+    HalfTls,
     /// RADIUS.
     #[error(transparent)]
     Radius(#[from] BadRadius),
@@ -217,6 +224,8 @@ pub struct Listen {
     pub allow: Allow,
     /// RADIUS: who has which secret, and how packets are read.
     pub radius: Option<RadiusListen>,
+    /// The files of its streams' TLS.
+    pub tls: Option<TlsSettings>,
     /// UDP sockets on the port.
     pub sockets: u16,
     /// Bytes of each one's buffer.
@@ -248,6 +257,7 @@ impl ListenSettings {
             ambiguous: Ambiguous::default(),
             strip: Vec::new(),
             allow: None,
+            tls: None,
             max_open_hours: None,
             sockets: None,
             receive_buffer: None,
@@ -326,6 +336,13 @@ impl ListenSettings {
             None => Allow::default(),
             Some(networks) => Allow::networks(networks.iter().map(|n| n.parse()).collect::<Result<Vec<_>, _>>()?),
         };
+        if self.tls.is_some() {
+            match (self.protocol, self.transport) {
+                (Protocol::Tcp | Protocol::Http, _) | (_, Some(Transport::Tcp)) => {}
+                (Protocol::Syslog | Protocol::Hep, _) => return Err(BadListen::HalfTls),
+                _ => return Err(BadListen::Misplaced("tls", "\"tcp\", \"http\", \"syslog\" and \"hep\"")),
+            }
+        }
         let radius = RadiusListen::check(self)?;
         let sockets = self.sockets.unwrap_or(1);
         if !(1..=64).contains(&sockets) {
@@ -351,6 +368,7 @@ impl ListenSettings {
             zone,
             allow,
             radius,
+            tls: self.tls.clone(),
             sockets,
             receive_buffer,
             profile: SourceProfile {
@@ -426,6 +444,14 @@ mod tests {
             ("protocol = \"udp\"\nnode = \"\"", "node \"\" must have 1 to 255 bytes and no control characters"),
             ("protocol = \"udp\"\nstrip = [\"\"]", "strip holds an empty text"),
             ("protocol = \"udp\"\nsockets = 0", "sockets must be between 1 and 64"),
+            (
+                "protocol = \"udp\"\ntls = { cert = \"c\", key = \"k\" }",
+                "tls is for protocol = \"tcp\", \"http\", \"syslog\" and \"hep\"",
+            ),
+            (
+                "protocol = \"syslog\"\ntls = { cert = \"c\", key = \"k\" }",
+                "tls is for streams: add transport = \"tcp\", and another [[listen]] if there are to be datagrams, too",
+            ),
             ("protocol = \"udp\"\nreceive_buffer = 1", "receive_buffer must be between 4096 and 1073741824"),
             (
                 "protocol = \"udp\"\nallow = [\"lan\"]",

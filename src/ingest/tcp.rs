@@ -12,7 +12,7 @@
 //! One task per connection does two things at once: it reads, decodes and hands on; and it waits for the answers in the
 //! order of the batches. Up to [`IN_FLIGHT_MAX`] batches are under way, then reading stops.
 //!
-//! Does not know what becomes of a batch, nor TLS: a connection is anything that reads and writes.
+//! Does not know what becomes of a batch, nor how TLS goes: a connection is anything that reads and writes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +20,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -29,6 +28,7 @@ use super::collect::{Collector, Gathered, RefusedLine};
 use super::counters::TurnedAway;
 use super::lines::{Framed, Lines};
 use super::{Cut, Door, LINE_MAX, Pending, Stop, stream};
+use crate::tls::Streams;
 
 /// Bytes asked of the socket at once: some 300 records, and a batch well under [`super::BATCH_BYTES`].
 pub(super) const READ_BYTES: usize = 64 << 10;
@@ -45,16 +45,17 @@ pub(super) const WRITE_MAX: Duration = Duration::from_secs(30);
 pub(super) const LAST_READS: usize = 16;
 
 /// Accepts connections until the stop, then waits for those that are open.
-pub async fn serve(listener: TcpListener, door: Arc<Door>, mut stop: Stop) {
+pub async fn serve(streams: impl Into<Streams>, door: Arc<Door>, mut stop: Stop) {
+    let streams = streams.into();
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             () = stop.stopped() => break,
-            accepted = listener.accept() => accepted,
+            accepted = streams.accept() => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        let (stream, peer) = match accepted {
+        let (greeting, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, or a connection that was gone again: the former needs a moment to pass.
@@ -76,18 +77,22 @@ pub async fn serve(listener: TcpListener, door: Arc<Door>, mut stop: Stop) {
         let keepalive =
             socket2::TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(20));
         // Both only help; a socket that refuses them works all the same.
-        let _ = socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive);
-        let _ = stream.set_nodelay(true);
+        let _ = socket2::SockRef::from(&greeting.stream).set_tcp_keepalive(&keepalive);
+        let _ = greeting.stream.set_nodelay(true);
         let (door, stop) = (door.clone(), stop.clone());
         connections.spawn(async move {
-            match door.cut {
-                Cut::Lines => connection(stream, peer, &door, stop).await,
-                _ => stream::connection(stream, peer, &door, stop).await,
+            match greeting.stream().await {
+                Ok(stream) if door.cut == Cut::Lines => connection(stream, peer, &door, stop).await,
+                Ok(stream) => stream::connection(stream, peer, &door, stop).await,
+                Err(error) => {
+                    door.counters.turned_away(TurnedAway::Tls);
+                    tracing::debug!(listener = door.name, %peer, %error, "no TLS came about");
+                }
             }
             drop(place);
         });
     }
-    drop(listener);
+    drop(streams);
     while connections.join_next().await.is_some() {}
 }
 

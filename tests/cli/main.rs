@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 mod metrics;
 mod service;
+mod tls;
 mod tour;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_callrated");
@@ -364,6 +365,11 @@ hme = ", 1,
             "callrated.toml",
             Some("[http]\ntokens = \"callrated.toml\"\n".to_owned()),
             &["callrated.toml:1: error: unknown key `http`"],
+        ),
+        (
+            "callrated.toml",
+            Some("[http]\ntls = { cert = \"nosuch.pem\", key = \"callrated.toml\" }\n".to_owned()),
+            &["callrated.toml: error: [http]: tls: nosuch.pem cannot be read: No such file"],
         ),
         (
             "callrated.toml",

@@ -37,7 +37,6 @@ fn a_damaged_middle_is_named_and_can_be_given_up() {
 
     let mut daemon = place.launch("", &[]);
     assert_eq!(daemon.ended().code(), Some(4));
-    std::thread::sleep(std::time::Duration::from_millis(50));
     let log = daemon.log();
     let named = format!("{file}@{offset}");
     for expected in [&format!("damaged at offset {offset}"), "callrated journal inspect", "--accept-loss", &named] {

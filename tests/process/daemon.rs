@@ -1,26 +1,20 @@
-//! The program as a process: started, asked, sent to, killed.
+//! A daemon that takes records by TCP, UDP and HTTP in a folder with rates: sent to, killed, started again.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-/// Longest wait for anything: far beyond what a loaded machine needs, so that a hang is a failure and not a hang.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub use super::program::{PATIENCE, free_port, wait_for};
+use super::program::{Process, program};
 
 /// A flush each second, or after 5000 calls.
 pub const EACH_SECOND: &str = "[flush]\nevery = \"1s\"\ncalls = 5000\n";
 
-/// The program; `CALLRATED_BIN` names another build of it, such as the release one.
-fn program() -> PathBuf {
-    std::env::var_os("CALLRATED_BIN").map_or_else(|| env!("CARGO_BIN_EXE_callrated").into(), PathBuf::from)
-}
-
-/// A running daemon in a folder of its own; its log is `daemon.log` there.
+/// A running daemon in a folder of its own.
 pub struct Daemon {
-    child: Child,
+    process: Process,
     pub folder: PathBuf,
     pub tcp: u16,
     pub udp: u16,
@@ -46,39 +40,27 @@ impl Daemon {
              [[listen]]\nprotocol = \"udp\"\naddress = \"127.0.0.1:{udp}\"\n\
              [http]\naddress = \"127.0.0.1:{http}\"\n"
         );
-        std::fs::write(folder.join("callrated.toml"), config).unwrap();
-        let log = File::options().create(true).append(true).open(folder.join("daemon.log")).unwrap();
-        let mut child = Command::new(program()).current_dir(folder).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let ready = lines.any(|line| line.is_ok_and(|l| l.contains("is ready")));
-        assert!(ready, "the daemon did not become ready:\n{}", log_of(folder));
-        std::thread::spawn(move || lines.for_each(drop));
-        Daemon { child, folder: folder.to_owned(), tcp, udp, http }
+        let mut process = Process::launch(folder, &config, http, &[]);
+        assert!(process.is_ready(), "the daemon did not become ready:\n{}", log_of(folder));
+        Daemon { process, folder: folder.to_owned(), tcp, udp, http }
     }
 
     /// Its process.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
     /// No goodbye: the process is gone between two instructions.
     pub fn kill(mut self) -> PathBuf {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.folder.clone()
+        self.process.kill();
+        self.folder
     }
 
     /// SIGTERM, as systemd sends it; how it ended, and how long that took.
     pub fn terminate(mut self) -> (ExitStatus, Duration) {
         let begun = Instant::now();
-        assert!(Command::new("kill").args(["-TERM", &self.id().to_string()]).status().unwrap().success());
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return (status, begun.elapsed());
-            }
-            assert!(begun.elapsed() < PATIENCE, "the daemon does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        self.process.signal("-TERM");
+        (self.process.ended(), begun.elapsed())
     }
 
     /// Runs a command of the program in the folder: exit code, standard output, standard error.
@@ -89,30 +71,22 @@ impl Daemon {
     }
 
     pub fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.http)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/csv\r\nConnection: close\r\n\r\n")
-            .unwrap();
-        body(stream)
+        self.answered("GET", path, ("Accept", "text/csv"), "")
     }
 
     pub fn post(&self, path: &str, kind: &str, text: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.http)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(
-            stream,
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
-            text.len()
-        )
-        .unwrap();
-        body(stream)
+        self.answered("POST", path, ("Content-Type", kind), text)
+    }
+
+    fn answered(&self, method: &str, path: &str, header: (&str, &str), body: &str) -> String {
+        let (status, body) = self.process.ask(method, path, &[header], body).expect("the daemon is there");
+        assert_eq!(status, 200, "{path}: {body}");
+        body
     }
 
     /// The sum of a metric over its labels that contain a text.
     pub fn metric(&self, name: &str, label: &str) -> u64 {
-        let text = self.get("/metrics");
-        let values = text.lines().filter(|l| l.starts_with(name) && l.contains(label));
-        values.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
+        self.process.metric(name, label)
     }
 
     /// Datagrams of a few lines each; waits until the daemon has what was sent, since the kernel promises nothing.
@@ -154,19 +128,10 @@ impl Daemon {
             }
             if durable < lines.len() {
                 // The writer must end for the scope to end: a killed daemon breaks its connection.
-                Command::new("kill").args(["-9", &self.child.id().to_string()]).status().unwrap();
+                self.process.signal("-9");
             }
         });
         durable
-    }
-}
-
-impl Drop for Daemon {
-    /// A test that fails leaves no daemon behind.
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -204,38 +169,4 @@ impl Dialogue {
         let number = answer.trim_end().strip_prefix("{\"durable\":").and_then(|n| n.strip_suffix('}'));
         Some(number.unwrap_or_else(|| panic!("{answer:?}")).parse().unwrap())
     }
-}
-
-pub fn body(mut stream: TcpStream) -> String {
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
-    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
-    if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_owned() }
-}
-
-/// A streamed body: each piece stands behind its length in hexadecimal.
-fn unchunked(mut rest: &str) -> String {
-    let mut whole = String::new();
-    while let Some((length, after)) = rest.split_once("\r\n") {
-        let length = usize::from_str_radix(length, 16).unwrap();
-        whole += &after[..length];
-        rest = after[length..].trim_start_matches("\r\n");
-        if length == 0 {
-            break;
-        }
-    }
-    whole
-}
-
-pub fn wait_for(what: &str, done: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !done() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -8,6 +8,7 @@
 
 pub mod daemon;
 pub mod model;
+pub mod program;
 pub mod traffic;
 
 use std::fmt::Write as _;

@@ -192,6 +192,7 @@ impl ListenSettings {
                 *file = base.join(&*file);
             }
         }
+        listen.tls = listen.tls.map(|tls| tls.relative_to(base));
         listen
     }
 }
