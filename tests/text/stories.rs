@@ -245,6 +245,16 @@ fn rows_of_an_audiocodes() {
             ),
         ],
     );
+    // The listener was told the columns, and the device sends no titles.
+    let given = "SBCReportType|SIPCallId|ReleaseTime|ConnectTime|SetupTime|DstURI|SrcURI|Orig";
+    understood(
+        "audiocodes",
+        &Origin { titles: Some(given.into()), ..Origin::new("sbc") },
+        &[(
+            "<134>[S=41] |CALL_END |c7 |17:01:04.953 UTC Thu Oct 14 2014 |17:00:49.052 UTC Thu Oct 14 2014 |17:00:29.954 UTC Thu Oct 14 2014 |6001@h |9001@h |RMT",
+            "record id=c7 node=sbc from=9001 to=6001 start=2014-10-14T17:00:29.954Z answer=2014-10-14T17:00:49.052Z end=2014-10-14T17:01:04.953Z",
+        )],
+    );
 }
 
 #[test]
