@@ -147,8 +147,18 @@ impl Stage {
             )
         };
         let settings = [
-            listener("acc", "syslog", "ACC_LINES", "transport = \"tcp\""),
-            listener("cdr", "syslog", "CDR_LINES", "transport = \"tcp\"\ntalk_includes_ringing = false"),
+            listener(
+                "acc",
+                "syslog",
+                "ACC_LINES",
+                "transport = \"tcp\"\nformat = \"kamailio\"\ncolumns = \"src_user=$fU;dst_user=$rU;src_ip=$si\"",
+            ),
+            listener(
+                "cdr",
+                "syslog",
+                "CDR_LINES",
+                "transport = \"tcp\"\nformat = \"kamailio\"\ncolumns = \"callid;caller;callee\"\ntalk_includes_ringing = false",
+            ),
             listener("json", "http", "ACC", "format = \"kamailio\""),
             listener("json-cdr", "http", "CDR", "format = \"kamailio\"\ntalk_includes_ringing = false"),
             listener("radius", "radius", "RADIUS", "secret = { file = \"radius.secret\" }"),
