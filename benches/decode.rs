@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use std::hint::black_box;
 
 use callrated::batch::{Batch, SourceId};
-use callrated::piece::Piece;
 use callrated::record::Record;
 use callrated::wire::radius;
 use callrated::wire::{Carrier, Decoder, Format, Line, Origin, Scratch};
@@ -24,12 +23,19 @@ fn main() {
         let lines = mapped(name, 1000);
         println!("{name}: hash of 1000 records {:016x}", hash(&lines, format(name)));
     }
+    for name in JSON_ACC {
+        let lines: Vec<Vec<u8>> = json_accounting(name, 1000).into_iter().map(String::into_bytes).collect();
+        println!(
+            "json_acc {name}: hash of 1000 messages {:016x}",
+            hash_messages(&lines, Decoder::new(format(name), "bench"))
+        );
+    }
     let syslog = acc(1000).into_iter().map(String::into_bytes).collect::<Vec<_>>();
     let by_syslog = carried_by(Carrier::Syslog { host_is_node: true });
-    println!("syslog_acc: hash of 1000 pieces {:016x}", hash_pieces(&syslog, by_syslog));
+    println!("syslog_acc: hash of 1000 pieces {:016x}", hash_messages(&syslog, by_syslog));
     println!(
         "hep_invite: hash of 1000 pieces {:016x}",
-        hash_pieces(&hep(1000), carried_by(Carrier::Hep { key: None }))
+        hash_messages(&hep(1000), carried_by(Carrier::Hep { key: None }))
     );
     let packets: Vec<Vec<u8>> = (0..1000).map(cisco_stop).collect();
     println!("radius: hash of 1000 pieces {:016x}", hash_packets(&packets));
@@ -40,12 +46,13 @@ fn carried_by(carrier: Carrier) -> Decoder {
     Decoder::carried(&Format::Auto, &Origin::new("bench"), carrier)
 }
 
-/// Over the canonical bytes of pieces.
-fn hash_pieces(messages: &[Vec<u8>], mut decoder: Decoder) -> u64 {
+/// Over the canonical bytes of pieces and records.
+fn hash_messages(messages: &[Vec<u8>], mut decoder: Decoder) -> u64 {
     let (mut hasher, mut scratch) = (Xxh3::new(), Scratch::default());
     for message in messages {
         match decoder.decode(message, &mut scratch) {
-            Ok(Line::Piece(piece)) => add(&mut hasher, &piece),
+            Ok(Line::Piece(piece)) => add(&mut hasher, |canonical| piece.encode(canonical)),
+            Ok(Line::Record(record)) => add(&mut hasher, |canonical| record.encode(canonical)),
             other => panic!("{other:?}"),
         }
     }
@@ -57,16 +64,16 @@ fn hash_packets(packets: &[Vec<u8>]) -> u64 {
     let reading = radius::Reading::default();
     for packet in packets.iter().filter_map(|bytes| radius::Packet::read(bytes)) {
         match radius::decode(&packet, &reading, None, &mut scratch) {
-            Ok(Line::Piece(piece)) => add(&mut hasher, &piece),
+            Ok(Line::Piece(piece)) => add(&mut hasher, |canonical| piece.encode(canonical)),
             other => panic!("{other:?}"),
         }
     }
     hasher.digest()
 }
 
-fn add(hasher: &mut Xxh3, piece: &Piece<'_>) {
+fn add(hasher: &mut Xxh3, encode: impl FnOnce(&mut Vec<u8>)) {
     let mut canonical = Vec::new();
-    piece.encode(&mut canonical);
+    encode(&mut canonical);
     hasher.update(&canonical);
 }
 

@@ -19,7 +19,8 @@
 //! - **Whole** is a call whose end is known together with its answer and the number called. A Stop that has all of it
 //!   stands for itself (Cisco, Asterisk), and nothing is taken from its Start, so that it makes no difference which of
 //!   the two came first. Otherwise the first non-empty field wins in the order opening, answer, end, update.
-//! - **Repeats** of a step are told by the step: of two, the one with the earlier time stays. A call that is over is
+//! - **Repeats** of a step are told by the step: of two, the one with the earlier time stays, or of two answers the one
+//!   that names whom it reached (the other is a re-INVITE's). A call that is over is
 //!   remembered for [`CLOSED_KEPT`], so that a late or repeated piece does not open it again; later ones are told by
 //!   the identity of the whole call, where the caller knows that from an *earlier* place in the journal (an index that
 //!   ran ahead of a replay knows it from a later one, which means nothing).

@@ -70,7 +70,7 @@ enum What {
         /// Whether the durations of Kamailio's CDRs include the ringing.
         #[arg(long, value_name = "BOOL")]
         talk_includes_ringing: Option<bool>,
-        /// Titles of columns, where rows come without them (AudioCodes).
+        /// Titles of columns, where rows come without them (AudioCodes); what `log_extra` adds (Kamailio).
         #[arg(long, value_name = "TITLES")]
         columns: Option<String>,
         /// One line of JSON per record.

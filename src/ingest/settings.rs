@@ -11,6 +11,7 @@ use crate::number::Country;
 use crate::time::{UnknownZone, Zone};
 use crate::wire::csv::Columns;
 use crate::wire::formats::Formats;
+use crate::wire::formats::acc::text::Extras;
 use crate::wire::formats::audiocodes::are_titles;
 use crate::wire::formats::carried::AUDIOCODES;
 use crate::wire::{Format, Framing, Key};
@@ -170,6 +171,11 @@ pub enum BadListen {
         "columns: write the device's title row, such as \"SBCReportType|SIPCallId|Orig|SrcURI|DstURI|…\", with SetupTime, ConnectTime and ReleaseTime"
     )]
     Titles,
+    /// Fields of which none names whom a call reached, or one stands twice.
+    #[error(
+        "columns: write what log_extra or cdr_extra adds, in its order, such as \"account;src_user;dst_user\", with the number called"
+    )]
+    Extras,
     /// A key that means nothing there.
     #[error("{0} is for protocol = {1}")]
     Misplaced(&'static str, &'static str),
@@ -293,6 +299,12 @@ impl ListenSettings {
                     return Err(BadListen::Titles);
                 }
                 Some(titles.as_str().into())
+            }
+            Some(extras) if matches!(format.name(), "kamailio" | "opensips") => {
+                if Extras::read(extras).is_none() {
+                    return Err(BadListen::Extras);
+                }
+                Some(extras.as_str().into())
             }
             _ => None,
         };

@@ -121,6 +121,11 @@ pub enum Refusal {
         "the row does not have the columns that are known: let the node send its title row, or set columns on the listener"
     )]
     Titles,
+    /// An account that a caller may have written.
+    #[error(
+        "an account in a line of text may have been written by a caller: set columns on the listener to what log_extra adds, or use JSON"
+    )]
+    Forgeable,
     /// A packet that is genuine and yet cannot be a call's.
     #[error("RADIUS packet: {0}")]
     Radius(&'static str),
@@ -150,7 +155,7 @@ impl Refusal {
             Refusal::NotUtf8(_) => 4,
             Refusal::Missing(_) => 5,
             Refusal::NoDuration => 6,
-            Refusal::Repeated(_) => 7,
+            Refusal::Repeated(_) | Refusal::Forgeable => 7,
             Refusal::Kind(_) | Refusal::Direction | Refusal::Control(_) => 8,
             Refusal::Time(_) | Refusal::Clock(_) | Refusal::GatewayTime(_) => 9,
             Refusal::Duration => 10,

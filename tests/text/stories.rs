@@ -151,16 +151,21 @@ fn accounting_lines() {
         &Origin::new("kam"),
         &[
             (
-                &line(";src_user=442079460001;dst_user=441132960100;account=acme"),
-                "Acc Answer c1;f;t at 2026-11-21T21:46:31Z: id=c1;f;t node=vm account=acme from=442079460001 to=441132960100 answer=2026-11-21T21:46:31Z cause=200",
+                &line(";src_user=442079460001;dst_user=441132960100"),
+                "Acc Answer c1;f;t at 2026-11-21T21:46:31Z: id=c1;f;t node=vm from=442079460001 to=441132960100 answer=2026-11-21T21:46:31Z cause=200",
             ),
             // Microseconds beside the time, and values in which the separator stands.
             (
-                &line(";time_exten=250000;dst_user=+44;uri=sip:x@h;transport=udp"),
+                &line(";dst_user=+44;uri=sip:x@h;transport=udp").replace(";method", ";time_exten=250000;method"),
                 "Acc Answer c1;f;t at 2026-11-21T21:46:31.25Z: id=c1;f;t node=vm to=+44 answer=2026-11-21T21:46:31.25Z cause=200",
             ),
             // Who forges a field is not believed.
             (&line(";src_user=1;dst_user=900;dst_user=44"), "refused repeated_field: field \"callee\" stands twice"),
+            (&line(";src_user=1;callee=900;dst_user=44"), "refused repeated_field: field \"callee\" stands twice"),
+            (
+                &line(";src_user=1;account=acme;dst_user=44"),
+                "refused repeated_field: an account in a line of text may have been written by a caller: set columns on the listener to what log_extra adds, or use JSON",
+            ),
             (&line(";src_user=1;code=486"), "refused repeated_field: field \"code\" stands twice"),
             (&line(";src_user=1"), "refused missing_field: field \"callee\" is missing"),
             // A re-INVITE that is accounted too goes to a contact without a user.
@@ -199,6 +204,21 @@ fn accounting_lines() {
             (
                 "<13>kamailio: start_time=1795297590.489; end_time=1795297594.016; duration=3.527; ci=c1; caller=1; callee=2",
                 "refused ringing_unknown: a Kamailio CDR does not tell whether its duration includes the ringing: set talk_includes_ringing = false on the listener if Kamailio has cdr_start_on_confirmed = 1, else true, and calls are rated from the accounting of INVITE and BYE",
+            ),
+        ],
+    );
+    // The listener was told what `log_extra` adds: an account counts, and separators belong to values.
+    understood(
+        "kamailio",
+        &Origin { titles: Some("account=$avp(a);src_user=$fU;dst_user=$rU;name=$fn".into()), ..Origin::new("kam") },
+        &[
+            (
+                &line(";account=acme;src_user=1;dst_user=2;name=Eve;account=x;dst_user"),
+                "refused repeated_field: field \"account\" stands twice",
+            ),
+            (
+                &line(";account=acme;src_user=1;dst_user=2;name=Eve; callee=3"),
+                "Acc Answer c1;f;t at 2026-11-21T21:46:31Z: id=c1;f;t node=vm account=acme from=1 to=2 answer=2026-11-21T21:46:31Z cause=200",
             ),
         ],
     );
@@ -244,6 +264,16 @@ fn rows_of_an_audiocodes() {
                 "refused bad_time: the time in \"ReleaseTime\" names another zone than the listener's: set timezone to the node's, such as \"Europe/Berlin\"",
             ),
         ],
+    );
+    // The listener was told the columns, and the device sends no titles.
+    let given = "SBCReportType|SIPCallId|ReleaseTime|ConnectTime|SetupTime|DstURI|SrcURI|Orig";
+    understood(
+        "audiocodes",
+        &Origin { titles: Some(given.into()), ..Origin::new("sbc") },
+        &[(
+            "<134>[S=41] |CALL_END |c7 |17:01:04.953 UTC Thu Oct 14 2014 |17:00:49.052 UTC Thu Oct 14 2014 |17:00:29.954 UTC Thu Oct 14 2014 |6001@h |9001@h |RMT",
+            "record id=c7 node=sbc from=9001 to=6001 start=2014-10-14T17:00:29.954Z answer=2014-10-14T17:00:49.052Z end=2014-10-14T17:01:04.953Z",
+        )],
     );
 }
 

@@ -189,6 +189,7 @@ async fn whatever_the_content_type_says() {
         xml.to_owned(),
         format!("cdr={xml}"),
         format!("cdr={}", percent(xml)),
+        format!("cdr={}", base64::engine::general_purpose::STANDARD.encode(xml)),
         // The other leg of the same call is nobody's record.
         format!("[{json},{}]", leg("b", "outbound")),
     ] {

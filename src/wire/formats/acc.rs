@@ -17,8 +17,7 @@
 //!   skipped; otherwise the CDRs are.
 //! - Operators name what they add. Caller, callee and account are looked for under the names of `NAMES`, the first of
 //!   them that is there; the call's id too, since a Kamailio CDR has only what `cdr_extra` adds.
-//! - In text nothing is escaped, so a caller could write `;callee=…` into his own name: a field that stands twice with two
-//!   values refuses the line.
+//! - In text nothing is escaped, so a caller could write `;callee=…` into his own name: see [`text`].
 //!
 //! Does not know sockets or envelopes, nor how pieces are joined.
 
@@ -27,14 +26,18 @@ use crate::record::{ID_MAX, Record};
 use crate::time::{Micros, Timestamp};
 use crate::wire::field::{Place, micros};
 use crate::wire::json::{Value, members};
-use crate::wire::{Decode, Line, Origin, Refusal, Scratch, Skip, TEXT_MAX, utf8};
+use crate::wire::{Decode, Line, Origin, Refusal, Scratch, Skip, TEXT_MAX};
 
 use super::dialog;
+
+pub mod text;
 
 /// Reads lines of text and JSON objects.
 #[derive(Debug)]
 pub struct Acc {
     origin: Origin,
+    /// The operator's fields, in their order, where the listener was told them.
+    extras: Option<text::Extras>,
 }
 
 /// A decoder, for the table of formats.
@@ -105,6 +108,11 @@ const NAMES: &[(&[u8], Key)] = &[
     (b"account_code", Key::Account),
 ];
 
+/// Rank and key of a name.
+fn known(name: &[u8]) -> Option<(u8, Key)> {
+    (0u8..).zip(NAMES).find(|(_, (known, _))| *known == name).map(|(rank, (_, key))| (rank, *key))
+}
+
 /// What a line says, by key: rank of the name, and where the value lies.
 #[derive(Clone, Copy, Default)]
 struct Told {
@@ -112,21 +120,12 @@ struct Told {
 }
 
 impl Told {
-    /// Takes a value. One field under one name may stand twice only if it says the same.
-    fn set(&mut self, name: &[u8], place: Place, same: impl Fn(Place) -> bool) -> Result<(), Refusal> {
-        let Some((rank, key)) = (0u8..).zip(NAMES).find(|(_, (known, _))| *known == name).map(|(r, (_, k))| (r, *k))
-        else {
-            return Ok(());
-        };
+    /// Takes a value of JSON. A member that stands twice is refused: which of the two counts depends on who reads it.
+    fn set(&mut self, name: &[u8], place: Place) -> Result<(), Refusal> {
+        let Some((rank, key)) = known(name) else { return Ok(()) };
         let Some(slot) = self.slots.get_mut(key as usize) else { return Ok(()) };
         match slot {
-            Some((old, held)) if *old == rank => {
-                if same(*held) {
-                    Ok(())
-                } else {
-                    Err(Refusal::Repeated(key.name()))
-                }
-            }
+            Some((old, _)) if *old == rank => Err(Refusal::Repeated(key.name())),
             Some((old, _)) if *old < rank => Ok(()),
             _ => {
                 *slot = Some((rank, place));
@@ -155,7 +154,8 @@ impl Key {
 impl Acc {
     /// For what comes from there.
     pub fn new(origin: &Origin) -> Acc {
-        Acc { origin: origin.clone() }
+        let extras = origin.titles.as_deref().and_then(text::Extras::read);
+        Acc { origin: origin.clone(), extras }
     }
 
     /// Whether a text is one of ours, and from where on.
@@ -163,34 +163,6 @@ impl Acc {
         // Kamailio writes where in its source it is before either mark.
         let mark = memchr::memmem::find(message, b"ACC: ").or_else(|| memchr::memmem::find(message, b"start_time="))?;
         message.get(mark..)
-    }
-
-    /// Reads a line of text, from its mark on.
-    pub fn text<'a>(&'a self, line: &'a [u8], scratch: &'a mut Scratch) -> Result<Line<'a>, Refusal> {
-        utf8(line)?;
-        scratch.text.clear();
-        let mut told = Told::default();
-        // The comment between mark and fields is the operator's, and ends in a colon.
-        let first = memchr::memchr(b'=', line).unwrap_or(line.len());
-        let head = line.get(..first).unwrap_or_default();
-        let mut at = memchr::memmem::rfind(head, b": ").map_or(0, |colon| colon + 2);
-        while at < line.len() {
-            let rest = line.get(at..).unwrap_or_default();
-            let length = memchr::memchr(b';', rest).unwrap_or(rest.len());
-            let part = rest.get(..length).unwrap_or_default();
-            if let Some(equals) = memchr::memchr(b'=', part) {
-                let (name, value) = part.split_at(equals);
-                let value = value.get(1..).unwrap_or_default();
-                let lead = value.len() - value.trim_ascii_start().len();
-                let start = at + equals + 1 + lead;
-                let end = start + value.trim_ascii().len();
-                let place = Place { start: start as u32, end: end as u32, in_scratch: false };
-                let same = |held: Place| held.of(line, b"") == place.of(line, b"");
-                told.set(name.trim_ascii(), place, same)?;
-            }
-            at += length + 1;
-        }
-        self.understood(told, line, scratch)
     }
 
     /// Reads a JSON object. None of our fields in it: it is no call.
@@ -204,8 +176,7 @@ impl Acc {
                 return Ok(());
             };
             let told = if inside { &mut inner } else { &mut outer };
-            // JSON that names a member twice is refused: which of the two counts depends on who reads it.
-            told.set(name, place, |_| false)
+            told.set(name, place)
         })?;
         self.understood(if is_event { inner } else { outer }, line, scratch)
     }
