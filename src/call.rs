@@ -173,7 +173,7 @@ pub struct RatedCall {
     pub account: AccountKey,
     /// Whose allowance was drawn.
     pub group: GroupKey,
-    /// Month of the answer in the account's zone.
+    /// Month that bills it: that of the answer in the account's zone, unless that was sealed when it came (R21).
     pub period: Period,
     /// Answer instant.
     pub answer: Timestamp,
@@ -189,6 +189,10 @@ pub struct RatedCall {
     pub billable_seconds: u32,
     /// Of these, drawn from the allowance (in-plan calls).
     pub included_seconds: u32,
+    /// Allowance seconds that had been drawn before this call, where the allowance was asked (in-plan calls).
+    pub used_before: Option<u64>,
+    /// R21: the call's own month, where that was sealed when it came and `period` is the month that bills it.
+    pub adjusts: Option<Period>,
     /// The charge.
     pub cost: Money,
     /// What decided it.
@@ -196,6 +200,11 @@ pub struct RatedCall {
 }
 
 impl RatedCall {
+    /// The month of the answer, whose allowance was drawn.
+    pub fn own_period(&self) -> Period {
+        self.adjusts.unwrap_or(self.period)
+    }
+
     /// Seconds billed at the overage rate: nothing except for in-plan calls.
     pub fn overage_seconds(&self) -> u32 {
         match self.call_type {

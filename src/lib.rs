@@ -51,6 +51,7 @@ pub mod store;
 
 // Answers out.
 pub mod audit;
+pub mod explain;
 pub mod http;
 pub mod metrics;
 

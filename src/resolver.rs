@@ -117,7 +117,7 @@ impl Resolver {
             resolver.to_all(|| ToShard::Tariff(known.slot, known.tariff.clone()));
         }
         if let Some(directory) = resolver.state.directory.clone() {
-            resolver.use_directory(directory);
+            resolver.use_directory(resolver.state.directories.saturating_sub(1), directory);
         }
         resolver.metrics.identity(resolver.index.len(), resolver.index.memory_bytes());
         resolver
@@ -306,6 +306,7 @@ impl Resolver {
             at: job.at as u32,
             length: job.length as u32,
             source: job.source,
+            profile: self.state.profiles.get(usize::from(job.source)).copied().unwrap_or_default(),
             received_at: job.received_at,
         });
     }

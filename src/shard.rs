@@ -39,8 +39,8 @@ pub enum ToShard {
     Legs(LegBatch),
     /// A tariff that legs behind this may name.
     Tariff(TariffSlot, Arc<Tariff>),
-    /// The directory that legs behind this refer to.
-    Directory(Arc<Directory>),
+    /// The directory that legs behind this refer to, and its running number.
+    Directory(u16, Arc<Directory>),
     /// Everything before this belongs to the flush.
     Marker {
         /// Which flush.
@@ -90,6 +90,8 @@ pub struct LegJob {
     pub length: u32,
     /// Source profile.
     pub source: u16,
+    /// Position of the entry that brought that profile.
+    pub profile: Position,
     /// Receipt.
     pub received_at: Timestamp,
 }
@@ -150,6 +152,12 @@ pub struct RatedRow {
     pub at: u32,
     /// And its length.
     pub length: u32,
+    /// Source profile.
+    pub source: u16,
+    /// Position of the entry that brought that profile.
+    pub profile: Position,
+    /// Running number of the directory.
+    pub directory: u16,
 }
 
 /// A leg that waits in suspense.
@@ -190,7 +198,7 @@ pub struct Shard {
     state: ShardState,
     /// By slot.
     tariffs: Vec<Arc<Tariff>>,
-    directory: Option<Arc<Directory>>,
+    directory: Option<(u16, Arc<Directory>)>,
     months: Months,
     part: ShardPart,
     touched: Vec<LineKey>,
@@ -245,9 +253,9 @@ impl Shard {
                 debug_assert_eq!(self.tariffs.len(), usize::from(slot.0));
                 self.tariffs.push(tariff);
             }
-            ToShard::Directory(directory) => {
+            ToShard::Directory(slot, directory) => {
                 self.months = Months::default();
-                self.directory = Some(directory);
+                self.directory = Some((slot, directory));
             }
             ToShard::Marker { number, upto } => self.marker(number, upto),
             ToShard::Usage { account, group, period, reply } => {
@@ -257,14 +265,14 @@ impl Shard {
     }
 
     fn legs(&mut self, batch: LegBatch) {
-        let Some(directory) = self.directory.clone() else { return };
+        let Some((slot, directory)) = self.directory.clone() else { return };
         let frame = self.part.frames.len() as u32;
         let received_at = batch.frame.head().received_at.get();
         for job in &batch.jobs {
             poison::at(job.attempt);
             #[cfg(debug_assertions)]
             poison::pretend("rated", &batch.frame.bytes[job.at as usize..][..job.length as usize]);
-            self.leg(&directory, job, frame);
+            self.leg(slot, &directory, job, frame);
         }
         poison::nowhere();
         self.part.frames.push(batch.frame);
@@ -272,7 +280,7 @@ impl Shard {
         self.metrics.publish(&mut self.counts, seconds);
     }
 
-    fn leg(&mut self, directory: &Directory, job: &LegJob, frame: u32) {
+    fn leg(&mut self, slot: u16, directory: &Directory, job: &LegJob, frame: u32) {
         let account = directory.row(job.leg.account_row);
         let period = self.months.period(account.zone_index, account.zone, job.leg.answer);
         let Some(tariff) = self.tariffs.get(usize::from(job.slot.0)) else { return };
@@ -290,7 +298,15 @@ impl Shard {
                 }
                 let call = rated.call(&job.leg, job.key, job.account, job.group);
                 self.add_up(&call);
-                self.part.rows.push(RatedRow { call, frame, at: job.at, length: job.length });
+                self.part.rows.push(RatedRow {
+                    call,
+                    frame,
+                    at: job.at,
+                    length: job.length,
+                    source: job.source,
+                    profile: job.profile,
+                    directory: slot,
+                });
             }
             Err(why) => {
                 let reason = why.reason;

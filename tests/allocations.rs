@@ -225,6 +225,7 @@ fn road(count: usize, records: usize) -> (u64, u64, usize) {
         accounts: Names::from_stored([]),
         groups: Names::from_stored([]),
         sources: vec![Some(profile())],
+        profiles: Vec::new(),
         tariffs: vec![KnownTariff { slot: callrated::call::TariffSlot(0), activation, tariff }],
         directory: Some(directory),
         directories: 1,

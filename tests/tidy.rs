@@ -102,6 +102,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
+    // The proof of what is stored, from the store and the images alone.
+    (
+        "explain",
+        &[
+            "batch",
+            "call",
+            "directory",
+            "entry",
+            "images",
+            "money",
+            "number",
+            "rating",
+            "record",
+            "store",
+            "tariff",
+            "time",
+        ],
+    ),
     // Answers out. They change an amount only by putting an entry on the road.
     (
         "http",
@@ -116,6 +134,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "directory",
             "entry",
             "exit",
+            "explain",
             "images",
             "ingest",
             "journal",

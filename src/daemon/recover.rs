@@ -23,7 +23,7 @@ use crate::record::Record;
 use crate::resolver::{KnownTariff, ResolverError, ResolverState, shard_of};
 use crate::shard::{LineKey, ShardState};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{ActivationRow, Store, StoreError, StoredState};
+use crate::store::{ActivationRow, SourceRow, Store, StoreError, StoredState};
 use crate::time::Timestamp;
 
 /// What a reload or a new listener compares with: the latest of each kind that the store knows, completed by the replay.
@@ -282,6 +282,7 @@ fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result
         accounts: Names::from_stored(state.accounts.iter().map(|a| a.name.clone())),
         groups: Names::from_stored(state.groups.iter().map(|g| g.name.clone())),
         sources: known.sources.clone(),
+        profiles: profiles(&state.sources),
         tariffs,
         directory,
         directories: state.directories.len() as u16,
@@ -289,6 +290,19 @@ fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result
         assembly: assembly(state)?,
         attempts: state.retried.iter().map(|r| ((r.key.position, r.key.leg), r.attempt)).collect(),
     })
+}
+
+/// Where the latest settings of each listener were journalled.
+fn profiles(rows: &[SourceRow]) -> Vec<Position> {
+    let mut places = Vec::new();
+    for row in rows {
+        let index = usize::from(row.source.0);
+        if places.len() <= index {
+            places.resize(index + 1, Position::default());
+        }
+        places[index] = row.position;
+    }
+    places
 }
 
 /// Calls told in parts that are not whole yet.

@@ -45,6 +45,15 @@ impl<'a> Rows<'a> {
                     source_dialled: record.source,
                     destination_dialled: record.destination,
                     start: record.start,
+                    grounds: Some(store::GroundsOf {
+                        source: SourceId(row.source),
+                        profile: row.profile,
+                        directory: row.directory,
+                        direction: record.direction,
+                        account: record.account,
+                        forwarded_by: record.forwarded_by,
+                    }),
+                    revision: 0,
                 });
             }
             for leg in &part.suspended {

@@ -51,6 +51,7 @@ mod backup;
 mod calls;
 mod conflicts;
 mod details;
+mod explain;
 mod health;
 mod import;
 mod manners;
@@ -216,6 +217,7 @@ fn api() -> Routes {
         .scoped(Method::GET, "/v1/accounts/{account}/calls", Read, calls::of_account)
         .scoped(Method::GET, "/v1/periods/{period}/usage", Read, periods::usage)
         .scoped(Method::GET, "/v1/calls/{node}/{id}", Read, calls::one)
+        .scoped(Method::GET, "/v1/calls/{node}/{id}/explain", Read, explain::explain)
         .scoped(Method::GET, "/v1/records/{node}/{id}", Read, calls::record)
         .scoped(Method::POST, "/v1/quote", Read, quote::quote)
         .scoped(Method::GET, "/v1/tariff", Read, tariff::show)

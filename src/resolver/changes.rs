@@ -22,6 +22,10 @@ impl Resolver {
                 if self.state.sources.len() <= index {
                     self.state.sources.resize(index + 1, None);
                 }
+                if self.state.profiles.len() <= index {
+                    self.state.profiles.resize(index + 1, Position::default());
+                }
+                self.state.profiles[index] = entry.position;
                 self.tally.gathered.sources.push((entry.position, profile.clone()));
                 self.state.sources[index] = Some(profile);
             }
@@ -46,7 +50,7 @@ impl Resolver {
                 self.state.directories += 1;
                 self.tally.gathered.directories.push((slot, entry.position, activation));
                 self.hand_over(frame);
-                self.use_directory(directory);
+                self.use_directory(slot.0, directory);
             }
             Some(EntryKind::Retry) => {
                 let (retry, record) =

@@ -33,6 +33,8 @@ pub struct ResolverState {
     pub groups: Names,
     /// Listeners' settings by index.
     pub sources: Vec<Option<SourceProfile>>,
+    /// Positions of the entries that brought them, by index.
+    pub profiles: Vec<Position>,
     /// Tariffs in order of activation.
     pub tariffs: Vec<KnownTariff>,
     /// Directory in force.

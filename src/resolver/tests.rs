@@ -33,6 +33,7 @@ fn identities_are_durable_before_the_flush_hears_of_the_marker() {
         accounts: Names::default(),
         groups: Names::default(),
         sources: Vec::new(),
+        profiles: Vec::new(),
         tariffs: Vec::new(),
         directory: None,
         directories: 0,

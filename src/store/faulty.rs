@@ -229,6 +229,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.flushes(after, limit)
     }
 
+    fn profile(&self, source: SourceId, position: Position) -> Result<Option<String>, StoreError> {
+        self.present()?.profile(source, position)
+    }
+
     fn backup_to(&self, path: &Path) -> Result<(), StoreError> {
         self.present()?.backup_to(path)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
-use callrated::batch::Position;
+use callrated::batch::{Position, SourceId};
 use callrated::call::{AccountKey, CallType, GroupKey, RatedCall, SuspenseReason};
 use callrated::record::Direction;
 use callrated::store::*;
@@ -125,6 +125,10 @@ impl Store for PlainStore {
                 destination_dialled: b"",
                 start: None,
                 text: &text,
+                grounds: None,
+                revision: 0,
+                row: 0,
+                superseded: false,
             };
             if visit(&shown).is_break() {
                 break;
@@ -210,6 +214,10 @@ impl Store for PlainStore {
 
     fn assembled(&self, from: Position, limit: usize) -> Result<Vec<AssembledRow>, StoreError> {
         Ok(self.rows().assembled.iter().filter(|row| row.position >= from).take(limit).cloned().collect())
+    }
+
+    fn profile(&self, _source: SourceId, _position: Position) -> Result<Option<String>, StoreError> {
+        not_here()
     }
 
     fn backup_to(&self, _path: &Path) -> Result<(), StoreError> {

@@ -185,6 +185,10 @@ impl Store for SqliteStore {
         self.read(|reader| state::flushes(&reader.connection, after, limit))
     }
 
+    fn profile(&self, source: SourceId, position: Position) -> Result<Option<String>, StoreError> {
+        self.read(|reader| state::profile(&reader.connection, source, position))
+    }
+
     fn backup_to(&self, path: &Path) -> Result<(), StoreError> {
         self.read(|reader| backup(&reader.connection, path).map_err(|error| at(path, error)))
     }

@@ -121,6 +121,15 @@ pub fn account_name(connection: &Connection, key: AccountKey) -> Result<Option<S
         .map_err(failed)
 }
 
+/// The profile of a source as it stood behind a position.
+pub fn profile(connection: &Connection, source: SourceId, position: Position) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT profile FROM sources WHERE source = ?1 AND position <= ?2 ORDER BY position DESC LIMIT 1";
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row((source.0, position.0 as i64), |row| row.get(0)).optional())
+        .map_err(failed)
+}
+
 pub fn flushes(connection: &Connection, after: Option<u64>, limit: usize) -> Result<Vec<FlushInfo>, StoreError> {
     let sql = "SELECT number, from_position, upto_position, at, calls FROM flushes WHERE number > ?1
                ORDER BY number LIMIT ?2";

@@ -10,7 +10,7 @@ use crate::call::{Basis, CallType, RatedCall, StepMode, StepRule, TariffSlot, Us
 use crate::money::{Money, Price};
 use crate::number::Number;
 use crate::record::Direction;
-use crate::store::{AllowanceLine, Group, OwnedCall, UsageLine};
+use crate::store::{AllowanceLine, Grounds, Group, OwnedCall, UsageLine};
 use crate::time::{Micros, Timestamp};
 
 mod faults;
@@ -100,6 +100,8 @@ pub fn any_call(dice: &mut Dice, position: u64, accounts: u64) -> OwnedCall {
         call_type,
         billable_seconds: billable,
         included_seconds: included,
+        used_before: (dice.roll(2) == 0).then(|| dice.roll(100_000)),
+        adjusts: (dice.roll(20) == 0).then(|| Period(24_310 + dice.roll(3) as i32)),
         cost: Money(if dice.roll(30) == 0 { -cost } else { cost }),
         basis,
     };
@@ -121,6 +123,15 @@ pub fn any_call(dice: &mut Dice, position: u64, accounts: u64) -> OwnedCall {
             _ => Some(Timestamp(answer - 7_000_000)),
         },
         text: describe(&basis),
+        grounds: (dice.roll(10) > 0).then(|| Grounds {
+            source: SourceId(dice.roll(3) as u16),
+            profile: Position(dice.roll(2) * 77),
+            directory: dice.roll(2) as u16,
+            direction: dice.pick(&[None, Some(Direction::Outbound), Some(Direction::Inbound)]),
+            account: dice.pick(&["", "acme", "\u{e9}"]).as_bytes().into(),
+            forwarded_by: dice.pick(&["", "+4930600"]).as_bytes().into(),
+        }),
+        revision: dice.roll(20).saturating_sub(17) as u32,
     }
 }
 
@@ -134,6 +145,8 @@ pub fn rows(calls: &[OwnedCall]) -> Vec<CallRow<'_>> {
             source_dialled: &call.source_dialled,
             destination_dialled: &call.destination_dialled,
             start: call.start,
+            grounds: call.grounds.as_ref().map(Grounds::borrowed),
+            revision: call.revision,
         })
         .collect()
 }

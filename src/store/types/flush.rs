@@ -8,6 +8,7 @@ use super::answer::SuspenseKey;
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, Basis, RatedCall, SuspenseReason, TariffSlot};
+use crate::record::Direction;
 use crate::time::{Period, Timestamp};
 
 /// Everything that changed between two journal positions.
@@ -148,6 +149,73 @@ pub struct CallRow<'a> {
     pub destination_dialled: &'a [u8],
     /// Set-up of the call.
     pub start: Option<Timestamp>,
+    /// What else decided whose call it was; none where that is not known.
+    #[serde(borrow)]
+    pub grounds: Option<GroundsOf<'a>>,
+    /// 0: as first rated.
+    pub revision: u32,
+}
+
+/// What decides whose call it was beside numbers and times, on its way into the store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GroundsOf<'a> {
+    /// Source of the record's frame.
+    pub source: SourceId,
+    /// Position of the entry that brought the source's profile as it was.
+    pub profile: Position,
+    /// Running number of the directory.
+    pub directory: u16,
+    /// As the record has it.
+    pub direction: Option<Direction>,
+    /// The account, where the record names it.
+    pub account: &'a [u8],
+    /// Who forwarded the call, where the record says so.
+    pub forwarded_by: &'a [u8],
+}
+
+/// The same as it comes out.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Grounds {
+    /// See [`GroundsOf`].
+    pub source: SourceId,
+    /// See [`GroundsOf`].
+    pub profile: Position,
+    /// See [`GroundsOf`].
+    pub directory: u16,
+    /// See [`GroundsOf`].
+    pub direction: Option<Direction>,
+    /// See [`GroundsOf`].
+    pub account: Box<[u8]>,
+    /// See [`GroundsOf`].
+    pub forwarded_by: Box<[u8]>,
+}
+
+impl GroundsOf<'_> {
+    /// The same, owning its text.
+    pub fn to_owned_grounds(&self) -> Grounds {
+        Grounds {
+            source: self.source,
+            profile: self.profile,
+            directory: self.directory,
+            direction: self.direction,
+            account: self.account.into(),
+            forwarded_by: self.forwarded_by.into(),
+        }
+    }
+}
+
+impl Grounds {
+    /// The same, borrowed.
+    pub fn borrowed(&self) -> GroundsOf<'_> {
+        GroundsOf {
+            source: self.source,
+            profile: self.profile,
+            directory: self.directory,
+            direction: self.direction,
+            account: &self.account,
+            forwarded_by: &self.forwarded_by,
+        }
+    }
 }
 
 /// Something on its way into suspense.
