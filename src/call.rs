@@ -87,6 +87,8 @@ named! {
         Unfinished = "unfinished",
         /// A local answer time that came twice when the clocks went back (R1).
         AmbiguousTime = "ambiguous_time",
+        /// Its month is being sealed: tried again by itself when that is done.
+        PeriodSealing = "period_sealing",
     }
 }
 
@@ -243,6 +245,16 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// So many times this.
+    pub fn times(&self, factor: i64) -> Usage {
+        Usage {
+            calls: self.calls * factor,
+            talk: self.talk * i128::from(factor),
+            billable_seconds: self.billable_seconds * factor,
+            cost: self.cost * i128::from(factor),
+        }
+    }
+
     /// Adds another line.
     pub fn add(&mut self, other: &Usage) {
         self.calls += other.calls;

@@ -41,6 +41,7 @@ pub mod sequencer;
 pub mod journal;
 pub mod identity;
 pub mod resolver;
+pub mod period;
 pub mod assembly;
 pub mod directory;
 pub mod tariff;

@@ -41,6 +41,13 @@ pub enum ToShard {
     Tariff(TariffSlot, Arc<Tariff>),
     /// The directory that legs behind this refer to, and its running number.
     Directory(u16, Arc<Directory>),
+    /// A month was sealed: differences of totals and of what was drawn.
+    Correct {
+        /// To be added to the lines.
+        lines: Vec<(LineKey, Usage, u8)>,
+        /// To be added to what was drawn.
+        drawn: Vec<(GroupKey, Period, i64)>,
+    },
     /// Everything before this belongs to the flush.
     Marker {
         /// Which flush.
@@ -84,6 +91,8 @@ pub struct LegJob {
     pub slot: TariffSlot,
     /// What was resolved.
     pub leg: Leg,
+    /// R21: its own month is sealed, and this open one bills it.
+    pub adjusts_in: Option<Period>,
     /// Where the canonical record lies in the frame.
     pub at: u32,
     /// And its length.
@@ -257,6 +266,7 @@ impl Shard {
                 self.months = Months::default();
                 self.directory = Some((slot, directory));
             }
+            ToShard::Correct { lines, drawn } => self.correct(lines, drawn),
             ToShard::Marker { number, upto } => self.marker(number, upto),
             ToShard::Usage { account, group, period, reply } => {
                 let _ = reply.send(self.usage(account, group, period));
@@ -287,16 +297,20 @@ impl Shard {
         let world = World { directory, tariff, slot: job.slot };
         let pool = (job.group, period);
         let used = self.state.drawn.get(&pool).copied().unwrap_or(0);
-        let counts = self.counts.period(period);
-        counts.1 += 1;
         match rating::rate(&job.leg, world, period, used) {
             Ok(rated) => {
+                let billed = job.adjusts_in.unwrap_or(period);
+                let counts = self.counts.period(billed);
+                counts.1 += 1;
                 counts.2 += 1;
                 if rated.included_seconds > 0 {
                     *self.state.drawn.entry(pool).or_insert(0) += u64::from(rated.included_seconds);
                     self.drawn.push(pool);
                 }
-                let call = rated.call(&job.leg, job.key, job.account, job.group);
+                let mut call = rated.call(&job.leg, job.key, job.account, job.group);
+                if job.adjusts_in.is_some() {
+                    (call.period, call.adjusts) = (billed, Some(period));
+                }
                 self.add_up(&call);
                 self.part.rows.push(RatedRow {
                     call,
@@ -310,6 +324,8 @@ impl Shard {
             }
             Err(why) => {
                 let reason = why.reason;
+                let counts = self.counts.period(period);
+                counts.1 += 1;
                 counts.3[reason as usize] += 1;
                 self.counts.suspended[reason as usize] += 1;
                 self.part.suspended.push(SuspendedLeg { job: *job, reason, detail: why.detail, period, frame });
@@ -323,24 +339,40 @@ impl Shard {
         let mut into_totals = 0;
         for (call_type, usage) in call.usage_lines() {
             let key = LineKey { account: call.account, group: call.group, period: call.period, call_type, currency };
-            let line = match self.state.lines.get_mut(&key) {
-                Some(line) => line,
-                None => {
-                    self.state.by_account.entry(key.account).or_default().push(key);
-                    self.state.lines.entry(key).or_default()
-                }
-            };
-            line.usage.add(&usage);
-            line.decimals = line.decimals.max(call.basis.decimals);
-            if !line.touched {
-                line.touched = true;
-                self.touched.push(key);
-            }
+            self.add_to_line(key, &usage, call.basis.decimals);
             into_totals += usage.cost;
         }
         let money = self.counts.money(currency);
         money.1 += i128::from(call.cost.0);
         money.2 += into_totals;
+    }
+
+    fn add_to_line(&mut self, key: LineKey, usage: &Usage, decimals: u8) {
+        let line = match self.state.lines.get_mut(&key) {
+            Some(line) => line,
+            None => {
+                self.state.by_account.entry(key.account).or_default().push(key);
+                self.state.lines.entry(key).or_default()
+            }
+        };
+        line.usage.add(usage);
+        line.decimals = line.decimals.max(decimals);
+        if !line.touched {
+            line.touched = true;
+            self.touched.push(key);
+        }
+    }
+
+    /// Whoever found the differences has counted them in the books.
+    fn correct(&mut self, lines: Vec<(LineKey, Usage, u8)>, drawn: Vec<(GroupKey, Period, i64)>) {
+        for (key, usage, decimals) in lines {
+            self.add_to_line(key, &usage, decimals);
+        }
+        for (group, period, seconds) in drawn {
+            let used = self.state.drawn.entry((group, period)).or_insert(0);
+            *used = used.saturating_add_signed(seconds);
+            self.drawn.push((group, period));
+        }
     }
 
     fn marker(&mut self, number: u64, upto: Position) {

@@ -16,6 +16,7 @@ use crate::images::{ImageMissing, Images};
 use crate::journal::{self, Journal, JournalError, JournalReader};
 use crate::names::Names;
 use crate::os::disk::{Disk, RealDisk};
+use crate::period::{Ledger, SealError, Seals};
 use crate::piece::Piece;
 use crate::poison;
 use crate::rating::{self, Answered};
@@ -47,6 +48,8 @@ pub struct Recovered {
     pub journal: Journal,
     /// Which records were seen, complete up to the stored position.
     pub identity: IdentityIndex,
+    /// What months that close are sealed by.
+    pub seals: Arc<Seals>,
     /// What the resolver starts from.
     pub resolver: ResolverState,
     /// What each shard starts from, by shard number.
@@ -104,6 +107,7 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
     let Ground { disk, folder, store, images, journal, identity, shards, set_aside } = ground;
     let mut report = Vec::new();
     let spill_disk = disk.clone();
+    let seals = Seals::new(store.clone(), images.clone(), disk.clone(), &folder.join("sealing"));
     let state = store.load().map_err(store_exit)?;
 
     let settings = journal::Settings { verify_from: state.position, at_least: state.position, ..journal };
@@ -139,7 +143,7 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
         // What lies there was made from the journal and is made again from it.
         spill: Spill::open(spill_disk, &folder.join("spill")).map_err(Exit::environment)?,
     };
-    Ok(Recovered { store, images, journal, identity, resolver, shards, flush, known, report })
+    Ok(Recovered { store, images, journal, identity, seals: Arc::new(seals), resolver, shards, flush, known, report })
 }
 
 /// The index is synced before the store takes a position, so it covers that position; an index that was removed or lost
@@ -287,6 +291,7 @@ fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result
         directory,
         directories: state.directories.len() as u16,
         set_aside: Vec::new(),
+        periods: Ledger::before(&state.periods, state.position),
         assembly: assembly(state)?,
         attempts: state.retried.iter().map(|r| ((r.key.position, r.key.leg), r.attempt)).collect(),
     })
@@ -372,7 +377,10 @@ pub fn image_exit(error: ImageMissing) -> Exit {
 pub fn resolver_exit(error: ResolverError) -> Exit {
     match error {
         ResolverError::Identity(error) => identity_exit(error),
-        ResolverError::Image(error) => image_exit(error),
+        ResolverError::Image(error) | ResolverError::Seal(SealError::Image(error)) => image_exit(error),
+        ResolverError::Seal(SealError::Store(error)) => store_exit(error),
+        ResolverError::Seal(error @ SealError::Spill(_)) => Exit::environment(error),
+        ResolverError::Seal(error) => Exit::damaged(error),
         ResolverError::Entry(..) => Exit::damaged(error),
     }
 }

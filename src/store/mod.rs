@@ -171,6 +171,30 @@ pub trait Store: Send + Sync {
     /// Flushes in order, after a number, at most `limit`.
     fn flushes(&self, after: Option<u64>, limit: usize) -> Result<Vec<FlushInfo>, StoreError>;
 
+    /// Begins the draft of a month's seal anew.
+    fn draft_begin(&self, period: Period) -> Result<(), StoreError>;
+
+    /// Adds rows to it, in the bytes of [`CallRow`]s (postcard). They change nothing yet.
+    fn draft_rows(&self, period: Period, number: u64, rows: &[u8]) -> Result<(), StoreError>;
+
+    /// Ends it.
+    fn draft_finish(&self, period: Period, draft: &Draft) -> Result<(), StoreError>;
+
+    /// The draft of a month, if one was ended and does not count yet.
+    fn draft(&self, period: Period) -> Result<Option<Draft>, StoreError>;
+
+    /// Months that are closed, by month.
+    fn periods(&self) -> Result<Vec<PeriodRow>, StoreError>;
+
+    /// Every month that has or had a leg, by month.
+    fn months(&self) -> Result<Vec<Period>, StoreError>;
+
+    /// The manifest of a sealed month, byte for byte what it was.
+    fn manifest(&self, period: Period) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Who took the manifest of a month, in order.
+    fn acks(&self, period: Period) -> Result<Vec<AckRow>, StoreError>;
+
     /// The profile of a source as it stood behind the entry at a position, as JSON.
     fn profile(&self, source: SourceId, position: Position) -> Result<Option<String>, StoreError>;
 

@@ -103,7 +103,11 @@ impl Store for PlainStore {
         }
         rows.assembled.extend_from_slice(batch.assembled);
         for row in batch.conflicts {
-            let conflict = Conflict { position: row.position, first: row.first, record: row.record.to_vec() };
+            let conflict = Conflict { position: row.position, first: row.first,
+                record: row.record.to_vec(),
+                source: row.source,
+                received_at: Some(row.received_at),
+            };
             rows.conflicts.insert(row.position, conflict);
         }
         Ok(FlushReport { already_done: false, flush: state.flush, calls: batch.calls.len() as u64 })
@@ -128,7 +132,7 @@ impl Store for PlainStore {
                 grounds: None,
                 revision: 0,
                 row: 0,
-                superseded: false,
+                superseded: None,
             };
             if visit(&shown).is_break() {
                 break;
@@ -214,6 +218,38 @@ impl Store for PlainStore {
 
     fn assembled(&self, from: Position, limit: usize) -> Result<Vec<AssembledRow>, StoreError> {
         Ok(self.rows().assembled.iter().filter(|row| row.position >= from).take(limit).cloned().collect())
+    }
+
+    fn draft_begin(&self, _period: Period) -> Result<(), StoreError> {
+        not_here()
+    }
+
+    fn draft_rows(&self, _period: Period, _number: u64, _rows: &[u8]) -> Result<(), StoreError> {
+        not_here()
+    }
+
+    fn draft_finish(&self, _period: Period, _draft: &Draft) -> Result<(), StoreError> {
+        not_here()
+    }
+
+    fn draft(&self, _period: Period) -> Result<Option<Draft>, StoreError> {
+        not_here()
+    }
+
+    fn periods(&self) -> Result<Vec<PeriodRow>, StoreError> {
+        not_here()
+    }
+
+    fn months(&self) -> Result<Vec<Period>, StoreError> {
+        not_here()
+    }
+
+    fn manifest(&self, _period: Period) -> Result<Option<Vec<u8>>, StoreError> {
+        not_here()
+    }
+
+    fn acks(&self, _period: Period) -> Result<Vec<AckRow>, StoreError> {
+        not_here()
     }
 
     fn profile(&self, _source: SourceId, _position: Position) -> Result<Option<String>, StoreError> {

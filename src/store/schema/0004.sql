@@ -39,7 +39,8 @@ CREATE TABLE periods (
 
 -- What the job that seals a month prepares, before one transaction makes it count.
 CREATE TABLE seal_drafts (
-    period INTEGER PRIMARY KEY, seal INTEGER NOT NULL, digest TEXT NOT NULL, manifest BLOB NOT NULL, outcome BLOB NOT NULL
+    period INTEGER PRIMARY KEY, seal INTEGER NOT NULL, digest TEXT NOT NULL, manifest BLOB NOT NULL, outcome BLOB NOT NULL,
+    superseded BLOB NOT NULL   -- rows of `calls`, whole numbers of 8 bytes, little-endian
 );
 CREATE TABLE seal_draft_rows (
     period INTEGER NOT NULL, number INTEGER NOT NULL, rows BLOB NOT NULL,

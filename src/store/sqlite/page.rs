@@ -21,7 +21,8 @@ macro_rules! select_calls {
     ($condition:literal) => {
         concat!(
             "SELECT row, position, account, billing_group, answer, setup, duration, source, source_dialled, \
-             destination, destination_dialled, rating, billable_seconds, included_seconds, cost, node, call_id, grounds, used_before, revision, row IN (SELECT row FROM superseded) \
+             destination, destination_dialled, rating, billable_seconds, included_seconds, cost, node, call_id, grounds, used_before, revision, \
+             (SELECT flush FROM superseded WHERE superseded.row = calls.row) \
              FROM calls WHERE ",
             $condition,
             " ORDER BY row"
@@ -46,7 +47,7 @@ struct PageRow {
     rating: Arc<Known>,
     grounds: Option<Arc<Grounds>>,
     revision: u32,
-    superseded: bool,
+    superseded: Option<u64>,
     /// Ends of source, destination, node and id in the text; the first begins where the row before ended.
     begin: usize,
     ends: [usize; 4],
@@ -74,8 +75,11 @@ impl Page {
             _ => Err(damaged("a call's number")),
         };
         let small = |i: usize| u32::try_from(number(i)?).map_err(|_| damaged("a call's number"));
-        let superseded = number(20)? != 0;
-        if superseded && !self.all {
+        let superseded = match row.get_ref(20).map_err(failed)? {
+            ValueRef::Null => None,
+            _ => Some(u64::try_from(number(20)?).map_err(|_| damaged("a call's number"))?),
+        };
+        if superseded.is_some() && !self.all {
             return Ok(());
         }
         let rating = lookups.rating(small(11)?)?;

@@ -68,6 +68,7 @@ pub fn load(reader: &mut Reader) -> Result<StoredState, StoreError> {
             let value = value.parse().map_err(|_| rusqlite::Error::IntegralValueOutOfRange(1, 0))?;
             Ok((row.get(0)?, value))
         })?,
+        periods: super::periods::periods(&transaction)?,
         suspense: suspense::counts(&transaction)?,
     })
 }

@@ -33,8 +33,8 @@ pub struct StoredCall<'a> {
     pub revision: u32,
     /// Its row: names it in one store, for ever.
     pub row: u64,
-    /// It no longer counts; shown only where every row is asked for.
-    pub superseded: bool,
+    /// The flush from which on it no longer counts; such rows are shown only where every row is asked for.
+    pub superseded: Option<u64>,
 }
 
 impl StoredCall<'_> {
@@ -96,7 +96,7 @@ impl OwnedCall {
             grounds: self.grounds.as_ref(),
             revision: self.revision,
             row: 0,
-            superseded: false,
+            superseded: None,
         }
     }
 }
@@ -190,6 +190,10 @@ pub struct Conflict {
     pub first: Position,
     /// The record in canonical form.
     pub record: Vec<u8>,
+    /// Source of its frame.
+    pub source: SourceId,
+    /// Receipt of its frame; none where an earlier version stored it.
+    pub received_at: Option<Timestamp>,
 }
 
 /// A flush as the store remembers it.

@@ -49,6 +49,14 @@ pub struct FlushBatch<'a> {
     pub assembled: &'a [AssembledRow],
     /// Calls told in parts that are not whole: new states, and those that are forgotten.
     pub open_calls: &'a [OpenCallRow<'a>],
+    /// Months closed.
+    pub closed: &'a [ClosedRow],
+    /// Months whose drafts count from now on.
+    pub sealed: &'a [SealedRow],
+    /// Manifests taken.
+    pub acks: &'a [AckRow],
+    /// What was taken out of suspense for good.
+    pub discarded: &'a [DiscardedRow<'a>],
     /// All book counters in the book's own order, absolute values.
     pub books: &'a [(&'a str, i128)],
 }
@@ -75,6 +83,10 @@ impl FlushBatch<'_> {
             conflicts: &[],
             assembled: &[],
             open_calls: &[],
+            closed: &[],
+            sealed: &[],
+            acks: &[],
+            discarded: &[],
             books: &[],
         }
     }
@@ -260,6 +272,87 @@ pub struct ConflictRow<'a> {
     pub first: Position,
     /// The record in canonical form.
     pub record: &'a [u8],
+    /// Source of its frame.
+    pub source: SourceId,
+    /// Receipt of its frame.
+    pub received_at: Timestamp,
+}
+
+/// A month that was closed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ClosedRow {
+    /// Which.
+    pub period: Period,
+    /// Position of the entry.
+    pub seal: Position,
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// Who or what asked.
+    pub by: String,
+}
+
+/// A month whose draft counts.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SealedRow {
+    /// Which.
+    pub period: Period,
+    /// Position of the entry that closed it.
+    pub seal: Position,
+    /// Position of the entry behind which it counts.
+    pub sealed: Position,
+}
+
+/// Which job took which manifest.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AckRow {
+    /// Position of the entry.
+    pub position: Position,
+    /// Which month.
+    pub period: Period,
+    /// Digest of the manifest that was taken.
+    pub digest: String,
+    /// The job.
+    pub job: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Something taken out of suspense for good.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct DiscardedRow<'a> {
+    /// What waited.
+    pub key: SuspenseKey,
+    /// Why it waited.
+    pub reason: SuspenseReason,
+    /// Why it was discarded.
+    pub why: &'a str,
+    /// By whom.
+    pub by: &'a str,
+    /// When.
+    pub at: Timestamp,
+    /// Position of the entry.
+    pub entry: Position,
+    /// Node of the record.
+    pub node: &'a [u8],
+    /// Id of the record.
+    pub id: &'a [u8],
+    /// The record in canonical form.
+    pub record: &'a [u8],
+}
+
+/// What sealing a month prepares; changes nothing until a flush says so.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Draft {
+    /// Position of the entry that closed the month.
+    pub seal: Position,
+    /// BLAKE3 of what the manifest covers.
+    pub digest: String,
+    /// JSON.
+    pub manifest: Vec<u8>,
+    /// What it changes in the state, in the bytes of whoever made it.
+    pub outcome: Vec<u8>,
+    /// Rows of calls that will no longer count.
+    pub superseded: Vec<u64>,
 }
 
 /// A call that was put together from pieces.
