@@ -12,6 +12,8 @@ use serde::Deserialize;
 use crate::ingest::folder::settings::{Watch, WatchSettings};
 use crate::ingest::settings::{Listen, ListenSettings, Protocol};
 use crate::nearest::nearest;
+use crate::period::PeriodSettings;
+use crate::time::Micros;
 use crate::wire::formats::Formats;
 use crate::wire::mapping::settings::MappingSettings;
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub metrics_address: SocketAddr,
     /// Journal.
     pub journal: JournalConfig,
+    /// Months that close.
+    pub periods: PeriodSettings,
     /// Flush at least this often.
     pub flush_every: Length,
     /// And after this many records.
@@ -151,12 +155,9 @@ struct RawMetrics {
     address: Option<String>,
 }
 
-/// This version keeps every period open: the keys are read so that a file that has them is understood, and sealing by
-/// schedule is refused rather than left undone in silence.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawPeriods {
-    #[allow(dead_code)]
     grace: Length,
     auto_seal: bool,
 }
@@ -233,9 +234,6 @@ impl Config {
             Some(text) => address(text, "metrics.address")?,
             None => http_address,
         };
-        if raw.periods.auto_seal {
-            return Err(wrong("periods.auto_seal = true: this version does not seal periods".to_owned()));
-        }
         let data_dir = base.join(&raw.data_dir);
         let store = match raw.store.url.as_str() {
             "" => data_dir.join("callrated.db"),
@@ -281,6 +279,7 @@ impl Config {
                 keep: raw.journal.keep,
                 min_free: raw.journal.min_free,
             },
+            periods: PeriodSettings { grace: Micros(raw.periods.grace.0), auto_seal: raw.periods.auto_seal },
             flush_every: raw.flush.every,
             flush_calls: raw.flush.calls.max(1),
             store,
@@ -328,7 +327,7 @@ mod tests {
             ("[store]\nurl = \"postgres://x\"", "sqlite:FILE"),
             ("[[listen]]\nprotocol = \"udp\"\naddress = \"127.0.0.1:1\"\ncountry = \"de\"", "ISO 3166"),
             ("[flush]\nevery = \"5\"", "unit"),
-            ("[periods]\nauto_seal = true", "does not seal"),
+            ("[periods]\ngrace = \"3\"", "unit"),
         ] {
             let error = Config::parse(text, None).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");

@@ -31,6 +31,8 @@ pub mod inside;
 pub mod parts;
 pub mod recover;
 pub mod reload;
+pub mod retry;
+pub mod sealer;
 mod watch_rates;
 
 pub use doors::Posts;
@@ -80,7 +82,8 @@ pub async fn run(
 
     let mut doors = JoinSet::new();
     let posts = doors::open(&config, &mut engine, &stop, &mut doors).await?;
-    let app = http::App::new(&engine, reloader.clone(), metrics.clone(), posts, stop.clone(), &config)?;
+    let sealer = Arc::new(engine.sealer(&config)?);
+    let app = http::App::new(&engine, reloader.clone(), sealer.clone(), metrics.clone(), posts, stop.clone(), &config)?;
     let addresses = http::serve(app, &config, &stop, &mut doors).await?;
     engine.announce(&addresses.api.to_string());
 
@@ -90,6 +93,7 @@ pub async fn run(
     helpers.spawn(ticks(engine.road.clone(), clock.clone()));
     helpers.spawn(metrics.upkeep());
     helpers.spawn(watch_rates::watch(reloader.clone()));
+    helpers.spawn(sealer.run());
     helpers.spawn(reload_on_signal(reloader.clone()));
     helpers.spawn(watchdog());
 
@@ -129,6 +133,7 @@ fn describe_metrics() {
     flush::describe();
     reload::describe();
     gauges::describe();
+    sealer::describe();
 }
 
 /// Puts the rates folder in force, or keeps the last good images if it is wrong. `by` says who asked.

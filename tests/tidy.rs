@@ -65,8 +65,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "period",
         &[
-            "batch", "books", "call", "directory", "entry", "explain", "flush", "images", "money", "number", "os", "rating",
-            "record", "store", "tariff", "time",
+            "batch",
+            "books",
+            "call",
+            "directory",
+            "entry",
+            "explain",
+            "flush",
+            "images",
+            "money",
+            "number",
+            "os",
+            "rating",
+            "record",
+            "store",
+            "tariff",
+            "time",
         ],
     ),
     ("shard", &["batch", "books", "call", "directory", "flush", "os", "poison", "rating", "road", "tariff", "time"]),
@@ -154,6 +168,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "nearest",
             "number",
             "os",
+            "period",
             "rates",
             "rating",
             "record",
@@ -173,7 +188,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rates", &["directory", "nearest", "number", "tariff"]),
     ("traffic", &["ingest", "number", "os", "record", "time", "wire"]),
     // The program: knows everybody; nobody knows it.
-    ("config", &["ingest", "entry", "nearest", "number", "time", "wire"]),
+    ("config", &["ingest", "entry", "nearest", "number", "period", "time", "wire"]),
     ("os", &["time"]),
 ];
 

@@ -24,6 +24,7 @@ mod journal;
 mod logging;
 mod out;
 mod pages;
+mod seal;
 mod send;
 mod serve;
 mod suspense;
@@ -70,6 +71,8 @@ pub enum Command {
     #[allow(missing_docs)]
     Import(import::ImportArguments),
     #[allow(missing_docs)]
+    Seal(seal::SealArguments),
+    #[allow(missing_docs)]
     Send(send::SendArguments),
     #[allow(missing_docs)]
     Suspense(suspense::SuspenseArguments),
@@ -105,6 +108,7 @@ pub fn run(arguments: Arguments) -> Result<(), Exit> {
         Command::Calls(arguments) => runtime()?.block_on(calls::run(&config()?, arguments)),
         Command::Formats(arguments) => formats::run(&config()?, arguments),
         Command::Import(arguments) => runtime()?.block_on(import::run(&config()?, arguments)),
+        Command::Seal(arguments) => runtime()?.block_on(seal::run(&config()?, arguments)),
         Command::Send(arguments) => runtime()?.block_on(send::run(&config()?, arguments)),
         Command::Suspense(arguments) => runtime()?.block_on(suspense::run(&config()?, arguments)),
         Command::Tariff(arguments) => tariff::run(&config()?, arguments),

@@ -223,13 +223,7 @@ impl Job<'_, '_> {
         if self.rows.len() >= ROWS { self.write_rows() } else { Ok(()) }
     }
 
-    fn not_rated(
-        &mut self,
-        leg: &Leg,
-        reason: crate::call::SuspenseReason,
-        account: AccountKey,
-        candidate: Candidate,
-    ) {
+    fn not_rated(&mut self, leg: &Leg, reason: crate::call::SuspenseReason, account: AccountKey, candidate: Candidate) {
         if let Some(row) = &candidate.row {
             self.supersede(row);
         } else if candidate.waits.is_some() {

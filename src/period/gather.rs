@@ -293,8 +293,7 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
             direction: None,
             position: call.key.position,
         };
-        let facts =
-            Facts { record: bytes, source: SourceId(0), profile: Position(0), received_at: None, other: false };
+        let facts = Facts { record: bytes, source: SourceId(0), profile: Position(0), received_at: None, other: false };
         let fixed = Some(Fixed { call, account, tariff: stored.text.tariff.clone(), draws });
         self.sorter.push(Candidate { key, facts, row: None, waits: None, closed: false, fixed })
     }

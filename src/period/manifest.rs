@@ -147,7 +147,8 @@ impl Manifest {
             let all = cost.entry(currency.clone()).or_default();
             *all = (all.0 + sum.cost, all.1.max(sum.decimals));
             calls += sum.calls;
-            let totals = sum.types.into_iter().map(|(call_type, usage)| Total::of(call_type, &usage, decimals)).collect();
+            let totals =
+                sum.types.into_iter().map(|(call_type, usage)| Total::of(call_type, &usage, decimals)).collect();
             accounts.push(ManifestAccount {
                 account,
                 calls: sum.calls,

@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 
 use crate::batch::Position;
 use crate::store::PeriodRow;
-use crate::time::{Period, Timestamp, Zone};
+use crate::time::{Micros, Period, Timestamp, Zone};
 
 mod candidates;
 mod draft;
@@ -44,6 +44,15 @@ pub use draft::{Progress, SealError};
 pub use manifest::LegLine;
 pub use outcome::{LineDelta, Outcome, SuspendedLeg};
 pub use seals::Seals;
+
+/// `[periods]`.
+#[derive(Clone, Copy, Debug)]
+pub struct PeriodSettings {
+    /// How long records of a month that is over are waited for.
+    pub grace: Micros,
+    /// Months seal by themselves after that.
+    pub auto_seal: bool,
+}
 
 /// Time zones reach from 12 hours behind UTC to 14 before it.
 const ZONE_BEHIND: i64 = 12 * 3_600_000_000;

@@ -70,14 +70,7 @@ impl Seals {
             return Ok(draft);
         }
         let mut spill = Spill::open(self.disk.clone(), &self.folder)?;
-        draft::draft(
-            self.store.as_ref(),
-            &self.images,
-            &mut spill,
-            self.in_memory,
-            (period, seal),
-            &self.progress,
-        )
+        draft::draft(self.store.as_ref(), &self.images, &mut spill, self.in_memory, (period, seal), &self.progress)
     }
 
     /// What a Sealed entry makes count, with its digest. Its draft is made first if it is not there: a replay over an older store meets the

@@ -103,7 +103,9 @@ impl Store for PlainStore {
         }
         rows.assembled.extend_from_slice(batch.assembled);
         for row in batch.conflicts {
-            let conflict = Conflict { position: row.position, first: row.first,
+            let conflict = Conflict {
+                position: row.position,
+                first: row.first,
                 record: row.record.to_vec(),
                 source: row.source,
                 received_at: Some(row.received_at),

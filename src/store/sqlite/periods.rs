@@ -83,8 +83,9 @@ pub fn write(
         let draft = draft(transaction, sealed.period)?.filter(|draft| draft.seal == sealed.seal);
         let draft = draft.ok_or_else(|| StoreError::Unstorable(format!("there is no draft of {}", sealed.period)))?;
         written += rows(transaction, memory, batch, sealed.period, first_row + written as i64)?;
-        let mut insert =
-            transaction.prepare_cached("INSERT OR IGNORE INTO superseded (row, flush) VALUES (?1, ?2)").map_err(failed)?;
+        let mut insert = transaction
+            .prepare_cached("INSERT OR IGNORE INTO superseded (row, flush) VALUES (?1, ?2)")
+            .map_err(failed)?;
         for row in draft.superseded {
             insert.execute((row as i64, number as i64)).map_err(failed)?;
         }
@@ -137,9 +138,8 @@ fn rows(
     period: Period,
     first_row: i64,
 ) -> Result<u64, StoreError> {
-    let mut select = transaction
-        .prepare("SELECT rows FROM seal_draft_rows WHERE period = ?1 ORDER BY number")
-        .map_err(failed)?;
+    let mut select =
+        transaction.prepare("SELECT rows FROM seal_draft_rows WHERE period = ?1 ORDER BY number").map_err(failed)?;
     let mut pieces = select.query([period_number(period)]).map_err(failed)?;
     let mut written = 0_u64;
     while let Some(piece) = pieces.next().map_err(failed)? {
@@ -167,13 +167,7 @@ pub fn draft(connection: &Connection, period: Period) -> Result<Option<Draft>, S
         .and_then(|mut statement| {
             statement
                 .query_row([period_number(period)], |row| {
-                    Ok((
-                        row.get::<_, i64>(0)?,
-                        row.get(1)?,
-                        row.get(2)?,
-                        row.get(3)?,
-                        row.get::<_, Vec<u8>>(4)?,
-                    ))
+                    Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get::<_, Vec<u8>>(4)?))
                 })
                 .optional()
         })
@@ -206,7 +200,8 @@ pub fn periods(connection: &Connection) -> Result<Vec<PeriodRow>, StoreError> {
 
 /// Months of legs, as the books name them.
 pub fn months(connection: &Connection) -> Result<Vec<Period>, StoreError> {
-    let sql = "SELECT name FROM books WHERE name >= 'period/' AND name < 'period0' AND name LIKE '%/legs' ORDER BY name";
+    let sql =
+        "SELECT name FROM books WHERE name >= 'period/' AND name < 'period0' AND name LIKE '%/legs' ORDER BY name";
     let names: Vec<String> = all(connection, sql, (), |row| row.get(0))?;
     Ok(names.iter().filter_map(|name| name.strip_prefix("period/")?.strip_suffix("/legs")?.parse().ok()).collect())
 }
