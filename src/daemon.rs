@@ -26,6 +26,7 @@ use crate::shard;
 pub mod backup;
 mod doors;
 pub mod engine;
+mod exits;
 mod gauges;
 pub mod inside;
 pub mod parts;

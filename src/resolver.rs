@@ -15,7 +15,7 @@ use crate::directory::Directory;
 use crate::entry::SourceProfile;
 use crate::identity::{IdentityError, IdentityIndex, Key, Verdict};
 use crate::images::{ImageMissing, Images};
-use crate::period::{Place, SealError, Seals};
+use crate::period::{SealError, Seals};
 use crate::poison;
 use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::{Direction, Record};
@@ -40,6 +40,7 @@ pub use metrics::describe;
 pub use state::{KnownTariff, ResolverState};
 
 use metrics::ResolverMetrics;
+use months::Billed;
 use pieces::{PieceFate, Wholes};
 use state::in_force;
 
@@ -303,14 +304,10 @@ impl Resolver {
         let account = directory.row(leg.account_row);
         let key = self.account_key(&account);
         let group = self.group_key(&account);
-        let mut adjusts_in = None;
-        if !self.state.periods.is_empty() {
-            match self.place(&leg, &account, job.received_at) {
-                (_, Place::Own) => {}
-                (own, Place::Waits) => return self.wait_for_seal(frame, job, &leg, own, key),
-                (_, Place::Adjusts(open)) => adjusts_in = Some(open),
-            }
-        }
+        let adjusts_in = match self.billed_in(frame, job, &leg, &account, key) {
+            Billed::In(month) => month,
+            Billed::Waits => return,
+        };
         let shard = shard_of(group, self.shards.len());
         self.outgoing[shard].push(LegJob {
             key: LegKey { position: job.position, leg: leg.direction },

@@ -31,8 +31,10 @@ use crate::time::Period;
 
 mod compare;
 mod fold;
+mod month;
 
 use fold::Fold;
+pub use month::{MonthAudited, month};
 
 /// Flushes asked for at a time.
 const FLUSHES: usize = 10_000;

@@ -18,6 +18,7 @@ mod check;
 mod client;
 mod deck_import;
 mod explain;
+mod export;
 mod formats;
 mod import;
 mod journal;
@@ -67,6 +68,8 @@ pub enum Command {
     #[allow(missing_docs)]
     Calls(calls::CallsArguments),
     #[allow(missing_docs)]
+    Export(export::ExportArguments),
+    #[allow(missing_docs)]
     Formats(formats::FormatsArguments),
     #[allow(missing_docs)]
     Import(import::ImportArguments),
@@ -106,6 +109,7 @@ pub fn run(arguments: Arguments) -> Result<(), Exit> {
         Command::Explain(arguments) => runtime()?.block_on(explain::run(&config()?, arguments)),
         Command::Usage(arguments) => runtime()?.block_on(usage::run(&config()?, arguments)),
         Command::Calls(arguments) => runtime()?.block_on(calls::run(&config()?, arguments)),
+        Command::Export(arguments) => runtime()?.block_on(export::run(&config()?, arguments)),
         Command::Formats(arguments) => formats::run(&config()?, arguments),
         Command::Import(arguments) => runtime()?.block_on(import::run(&config()?, arguments)),
         Command::Seal(arguments) => runtime()?.block_on(seal::run(&config()?, arguments)),

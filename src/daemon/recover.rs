@@ -10,22 +10,24 @@ use crate::books::{Books, Unbalanced};
 use crate::config::Config;
 use crate::entry::{Activation, SourceProfile};
 use crate::exit::Exit;
-use crate::flush::{FlushError, FlushState, Spill};
-use crate::identity::{self, IdentityError, IdentityIndex, Key};
-use crate::images::{ImageMissing, Images};
+use crate::flush::{FlushState, Spill};
+use crate::identity::{self, IdentityIndex, Key};
+use crate::images::Images;
 use crate::journal::{self, Journal, JournalError, JournalReader};
 use crate::names::Names;
 use crate::os::disk::{Disk, RealDisk};
-use crate::period::{Ledger, SealError, Seals};
+use crate::period::{Ledger, Seals};
 use crate::piece::Piece;
 use crate::poison;
 use crate::rating::{self, Answered};
 use crate::record::Record;
-use crate::resolver::{KnownTariff, ResolverError, ResolverState, shard_of};
+use crate::resolver::{KnownTariff, ResolverState, shard_of};
 use crate::shard::{LineKey, ShardState};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{ActivationRow, SourceRow, Store, StoreError, StoredState};
+use crate::store::{ActivationRow, SourceRow, Store, StoredState};
 use crate::time::Timestamp;
+
+pub use super::exits::{flush_exit, identity_exit, image_exit, journal_exit, resolver_exit, store_exit};
 
 /// What a reload or a new listener compares with: the latest of each kind that the store knows, completed by the replay.
 #[derive(Clone, Debug, Default)]
@@ -343,76 +345,5 @@ fn activation(row: &ActivationRow) -> Activation {
         effective_from: row.effective_from.map(|t| t.0),
         activated_at: row.activated_at.0,
         by: row.by.clone(),
-    }
-}
-
-/// Which exit code a store's failure has.
-pub fn store_exit(error: StoreError) -> Exit {
-    match error {
-        StoreError::Newer { .. }
-        | StoreError::Damaged(_)
-        | StoreError::OutOfOrder { .. }
-        | StoreError::Unstorable(_) => Exit::damaged(error),
-        StoreError::Busy | StoreError::Full | StoreError::Io(_) => Exit::environment(error),
-    }
-}
-
-/// Which exit code a flush's failure has.
-pub fn flush_exit(error: FlushError) -> Exit {
-    match error {
-        FlushError::Store(error) => store_exit(error),
-        FlushError::Spill(_) | FlushError::Unreadable(_) => Exit::environment(error),
-    }
-}
-
-/// Which exit code a missing image has.
-pub fn image_exit(error: ImageMissing) -> Exit {
-    match error {
-        ImageMissing::Unwritable { .. } => Exit::environment(error),
-        ImageMissing::Missing { .. } | ImageMissing::Damaged { .. } => Exit::damaged(error),
-    }
-}
-
-/// Which exit code a resolver's failure has.
-pub fn resolver_exit(error: ResolverError) -> Exit {
-    match error {
-        ResolverError::Identity(error) => identity_exit(error),
-        ResolverError::Image(error) | ResolverError::Seal(SealError::Image(error)) => image_exit(error),
-        ResolverError::Seal(SealError::Store(error)) => store_exit(error),
-        ResolverError::Seal(error @ SealError::Spill(_)) => Exit::environment(error),
-        ResolverError::Seal(error) => Exit::damaged(error),
-        ResolverError::Entry(..) => Exit::damaged(error),
-    }
-}
-
-/// Which exit code a journal's failure has.
-pub fn journal_exit(error: JournalError) -> Exit {
-    match &error {
-        JournalError::Damaged { file, offset, .. } if *offset > 0 => {
-            let file = file.display();
-            Exit::damaged(format!(
-                "{error}; look at it with `callrated journal inspect {file}`, then restore a backup, or give up what lies \
-                 there (it is kept beside the journal) with `callrated journal repair --accept-loss {file}@{offset}`"
-            ))
-        }
-        JournalError::Damaged { .. }
-        | JournalError::EndLost { .. }
-        | JournalError::NewerVersion { .. }
-        | JournalError::OtherFolder { .. }
-        | JournalError::Gone { .. } => Exit::damaged(error),
-        JournalError::NoSpace { .. }
-        | JournalError::TooLarge { .. }
-        | JournalError::Latched
-        | JournalError::Io { .. } => Exit::environment(error),
-    }
-}
-
-/// Which exit code an identity index's failure has.
-pub fn identity_exit(error: IdentityError) -> Exit {
-    match error {
-        IdentityError::Damaged { .. } | IdentityError::NewerVersion { .. } | IdentityError::OtherFolder { .. } => {
-            Exit::damaged(error)
-        }
-        IdentityError::NoSpace { .. } | IdentityError::Latched | IdentityError::Io { .. } => Exit::environment(error),
     }
 }

@@ -9,11 +9,9 @@
 //! Does not know how a month is rated, nor who asked.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-use metrics::{Gauge, counter, describe_counter, describe_gauge, gauge};
-use tokio::sync::Notify;
 
 use super::retry::{RetryError, retry};
 use crate::batch::{Batch, EntryKind, SourceId};
@@ -25,6 +23,7 @@ use crate::period::{PeriodSettings, SealError, Seals, everywhere};
 use crate::road::{Road, RoadClosed};
 use crate::store::{PeriodRow, Store, StoreError};
 use crate::time::{Period, Timestamp};
+use metrics::{Gauge, counter, describe_counter, describe_gauge, gauge};
 
 /// How often it is looked whether a month is to be sealed by schedule, or one that failed can be gone on with.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -67,8 +66,11 @@ pub struct Sealer {
     known: Mutex<BTreeMap<Period, PeriodRow>>,
     /// Why the last attempt failed.
     failed: Mutex<Option<String>>,
+    /// The month at which it is at work.
+    busy: Mutex<Option<Period>>,
+    /// What a former process left waiting was tried again.
+    begun: AtomicBool,
     turn: tokio::sync::Mutex<()>,
-    wake: Notify,
     sealed: Gauge,
     sealing: Gauge,
 }
@@ -93,8 +95,9 @@ impl Sealer {
             settings,
             known: Mutex::default(),
             failed: Mutex::default(),
+            busy: Mutex::default(),
+            begun: AtomicBool::new(false),
             turn: tokio::sync::Mutex::default(),
-            wake: Notify::new(),
             sealed: gauge!("callrated_periods_sealed"),
             sealing: gauge!("callrated_periods_sealing"),
         };
@@ -110,11 +113,15 @@ impl Sealer {
     /// `open`, `closing` (over, and its records may still come), `sealing`, `sealed`. `over`: when it ends.
     pub fn state(&self, period: Period, over: Timestamp) -> &'static str {
         match self.closed(period) {
-            Some(PeriodRow { sealed: Some(_), .. }) => "sealed",
+            Some(PeriodRow { sealed: Some(_), .. }) if !self.is_busy(period) => "sealed",
             Some(_) => "sealing",
             None if self.clock.now() >= over => "closing",
             None => "open",
         }
+    }
+
+    fn is_busy(&self, period: Period) -> bool {
+        *self.busy.lock().unwrap_or_else(PoisonError::into_inner) == Some(period)
     }
 
     /// Stored calls of the month under way that were read, and legs that were rated again.
@@ -149,6 +156,7 @@ impl Sealer {
     pub async fn go_on(&self) -> Result<(), SealFailed> {
         let _turn = self.turn.lock().await;
         let done = self.seal_all().await;
+        self.at_work(None);
         let failed = done.as_ref().err().map(ToString::to_string);
         if let Some(error) = &failed {
             counter!("callrated_seal_failures_total").increment(1);
@@ -165,7 +173,13 @@ impl Sealer {
                 let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
                 known.values().find(|row| row.sealed.is_none()).map(|row| (row.period, row.seal))
             };
-            let Some((period, seal)) = next else { return Ok(()) };
+            let Some((period, seal)) = next else {
+                if !self.begun.swap(true, Ordering::Relaxed) {
+                    self.tried_again("a seal").await?;
+                }
+                return Ok(());
+            };
+            self.at_work(Some(period));
             let seals = self.seals.clone();
             let draft = tokio::task::spawn_blocking(move || seals.draft(period, seal));
             let draft = draft.await.map_err(|_| RoadClosed)??;
@@ -174,12 +188,22 @@ impl Sealer {
             self.road.flush().await?;
             self.look().await?;
             tracing::info!("{period} is sealed: {digest}");
-            let waited = retry(&self.road, &self.store, Some(SuspenseReason::PeriodSealing)).await?;
-            if waited > 0 {
-                tracing::info!("{waited} calls waited for the seal of {period} and were tried again");
-            }
+            self.tried_again(&format!("the seal of {period}")).await?;
+        }
+    }
+
+    /// What waited for a seal goes on.
+    async fn tried_again(&self, what: &str) -> Result<(), SealFailed> {
+        let waited = retry(&self.road, &self.store, Some(SuspenseReason::PeriodSealing)).await?;
+        if waited > 0 {
+            tracing::info!("{waited} calls waited for {what} and were tried again");
             self.road.flush().await?;
         }
+        Ok(())
+    }
+
+    fn at_work(&self, period: Option<Period>) {
+        *self.busy.lock().unwrap_or_else(PoisonError::into_inner) = period;
     }
 
     /// Records which job took a manifest.
@@ -195,10 +219,7 @@ impl Sealer {
         let mut timer = tokio::time::interval(LOOK_EVERY);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                _ = timer.tick() => {}
-                () = self.wake.notified() => {}
-            }
+            timer.tick().await;
             if self.settings.auto_seal
                 && let Err(error) = self.close_due().await
             {

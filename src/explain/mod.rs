@@ -30,7 +30,7 @@ mod words;
 
 pub use words::{Language, customer};
 
-/// A record as the journal still has it.
+/// A version of a record, as the journal or the list of contradictions still has it.
 pub struct Kept<'a> {
     /// In canonical form, raw text included.
     pub record: Record<'a>,
@@ -44,8 +44,8 @@ pub struct Kept<'a> {
 pub struct Explained {
     /// Every decision, and what they come to.
     pub proof: Proof,
-    /// The record came from the journal, with its raw text; else from what the store keeps of it.
-    pub from_journal: bool,
+    /// The record with its raw text was there: which of those given; else what the store keeps of it decided.
+    pub raw: Option<Vec<u8>>,
     /// What differs from the stored call; empty: it is proved.
     pub differences: Vec<Differs>,
     /// The directory by which it was resolved.
@@ -99,14 +99,9 @@ impl<'a> Archive<'a> {
     ///
     /// # Errors
     /// Something it names is not there.
-    pub fn explain(&self, call: &OwnedCall, kept: Option<&Kept<'_>>) -> Result<Explained, ExplainError> {
+    pub fn explain(&self, call: &OwnedCall, kept: &[Kept<'_>]) -> Result<Explained, ExplainError> {
         // A correction may stand on another version of the record than the one at its place in the journal.
-        let kept = kept.filter(|kept| {
-            kept.record.source == call.source_dialled
-                && kept.record.destination == call.destination_dialled
-                && kept.record.node == call.node
-                && kept.record.id == call.id
-        });
+        let kept = kept.iter().find(|kept| Archive::is_of(call, kept));
         let grounds = match (&call.grounds, kept) {
             (Some(grounds), _) => Cow::Borrowed(grounds),
             (None, Some(kept)) => Cow::Owned(self.grounds_then(call, kept)),
@@ -129,7 +124,18 @@ impl<'a> Archive<'a> {
             }
         };
         let differences = differences(call, &proof);
-        Ok(Explained { proof, from_journal: kept.is_some(), differences, directory })
+        Ok(Explained { proof, raw: kept.map(|kept| kept.record.raw.to_vec()), differences, directory })
+    }
+
+    /// Whether a call was rated from this version of its record.
+    fn is_of(call: &OwnedCall, kept: &Kept<'_>) -> bool {
+        let record = &kept.record;
+        let talks = [Talk::Duration, Talk::EndAnswer].map(|talk| rating::talk_time(record, talk));
+        record.source == call.source_dialled
+            && record.destination == call.destination_dialled
+            && (record.node, record.id) == (&*call.node, &*call.id)
+            && (record.answer == Some(call.call.answer) || record.fold.is_some())
+            && talks.contains(&Some(call.call.duration))
     }
 
     /// What a row of an earlier version was resolved by: the latest of each kind before the record.

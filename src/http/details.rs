@@ -10,42 +10,20 @@ use utoipa::ToSchema;
 
 use super::usage::minutes;
 use crate::call::CallType;
+pub(super) use crate::explain::Language;
 use crate::store::StoredCall;
 use crate::time::Timestamp;
-
-/// Language of headings and call types.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Language {
-    En,
-    De,
-    It,
-}
-
-impl Language {
-    /// From `en`, `de`, `it`.
-    pub(super) fn named(name: &str) -> Option<Language> {
-        Some(match name {
-            "en" => Language::En,
-            "de" => Language::De,
-            "it" => Language::It,
-            _ => return None,
-        })
-    }
-
-    fn of(self, [en, de, it]: [&'static str; 3]) -> &'static str {
-        match self {
-            Language::En => en,
-            Language::De => de,
-            Language::It => it,
-        }
-    }
-}
 
 /// Which columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Columns {
     Usual,
     Full,
+}
+
+/// Heading of the account, where rows of several stand together.
+pub(super) fn account_heading(language: Language) -> &'static str {
+    language.of(["Account", "Konto", "Account"])
 }
 
 /// Headings of the usual columns.

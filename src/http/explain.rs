@@ -55,9 +55,9 @@ pub(super) struct ExplainedLeg {
     proved: bool,
     /// What differs, otherwise.
     differences: Vec<Differing>,
-    /// Where the record came from: `journal`, with its raw text, or `store`.
+    /// `raw`: the record as it came decides; `store`: what the store keeps of it.
     record: &'static str,
-    /// The record as it came, as long as the journal keeps it: text, or `hex:` and hexadecimal digits.
+    /// The record as it came, as long as it is kept (in the journal, and where records contradicted each other for ever): text, or `hex:` and hexadecimal digits.
     raw: Option<String>,
     /// In a customer's words; the last sentence ends in the amount.
     words: Vec<String>,
@@ -130,11 +130,17 @@ fn leg(app: &App, call: &OwnedCall, language: Option<Language>) -> Result<Explai
     let position = call.call.key.position;
     let pieces = app.store.pieces(position)?;
     let found = kept(&app.journal, position, &pieces);
-    let record = found.as_ref().and_then(|found| {
-        let record = Record::decode(&found.bytes).ok()?;
-        Some(Kept { record, received_at: found.received_at, source: found.source })
-    });
-    let Explained { proof, from_journal, differences, directory } = archive.explain(call, record.as_ref())?;
+    // A version that contradicts it may be the one that sealing took; those are kept for ever.
+    let versions = if call.revision > 0 { app.store.conflicts_of(position)? } else { Vec::new() };
+    let first = found.iter().map(|one| (&*one.bytes, one.received_at, one.source));
+    let later = versions.iter().map(|one| (&*one.record, one.received_at.unwrap_or(call.call.answer), one.source));
+    let records: Vec<Kept<'_>> = first
+        .chain(later)
+        .filter_map(|(bytes, received_at, source)| {
+            Some(Kept { record: Record::decode(bytes).ok()?, received_at, source })
+        })
+        .collect();
+    let Explained { proof, raw, differences, directory } = archive.explain(call, &records)?;
     let account = app.store.account_name(call.call.account)?.unwrap_or_default();
     let row = directory.account_at(account.as_bytes(), call.call.answer);
     let language = language.or_else(|| row.and_then(|row| Language::named(row.language))).unwrap_or(Language::En);
@@ -152,8 +158,8 @@ fn leg(app: &App, call: &OwnedCall, language: Option<Language>) -> Result<Explai
             .into_iter()
             .map(|one| Differing { field: one.field, stored: one.stored, derived: one.derived })
             .collect(),
-        record: if from_journal { "journal" } else { "store" },
-        raw: record.filter(|_| from_journal).map(|kept| readable(kept.record.raw)),
+        record: if raw.is_some() { "raw" } else { "store" },
+        raw: raw.map(|raw| readable(&raw)),
         words,
         proof: proof_lines(proof.lines),
         derived: proof.quote.map(|quote| quoted(quote, None)),

@@ -53,6 +53,7 @@ mod calls;
 mod conflicts;
 mod details;
 mod explain;
+mod export;
 mod health;
 mod import;
 mod manners;
@@ -224,6 +225,7 @@ fn api() -> Routes {
         .scoped(Method::GET, "/v1/periods/{period}/usage", Read, periods::usage)
         .scoped(Method::GET, "/v1/periods", Read, months::list)
         .scoped(Method::GET, "/v1/periods/{period}", Read, months::one)
+        .scoped(Method::GET, "/v1/periods/{period}/calls", Read, export::calls)
         .scoped(Method::GET, "/v1/periods/{period}/manifest", Read, months::manifest)
         .scoped(Method::POST, "/v1/periods/{period}/seal", Operate, months::seal)
         .scoped(Method::POST, "/v1/periods/{period}/ack", Operate, months::ack)

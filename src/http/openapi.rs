@@ -10,8 +10,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
-    Problem, accounts, backup, calls, conflicts, explain, health, import, months, page, periods, post, quote, suspense,
-    tariff, usage, verify,
+    Problem, accounts, backup, calls, conflicts, explain, export, health, import, months, page, periods, post, quote,
+    suspense, tariff, usage, verify,
 };
 
 /// Why the request was not answered as asked. Every error looks like this, whatever its status.
@@ -31,7 +31,7 @@ pub(super) struct AnyProblem(#[allow(dead_code)] Problem);
             own network a TLS-ending proxy belongs in front.",
     ),
     paths(
-        post::post, calls::of_account, calls::one, calls::record, explain::explain,
+        post::post, calls::of_account, calls::one, calls::record, explain::explain, export::calls,
         usage::of_account, periods::usage, months::list, months::one, months::manifest, months::seal, months::ack, quote::quote,
         accounts::one, accounts::directory, tariff::show, tariff::reload,
         suspense::list, suspense::retry, suspense::discard, conflicts::list, import::post, verify::verify, backup::backup,

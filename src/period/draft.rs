@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::candidates::{Candidate, Facts, Row};
-use super::gather::{Gather, Gathered, Known, suspend};
+use super::gather::{Gather, Gathered, suspend};
+use super::known::{Known, read};
 use super::manifest::{LegLine, Manifest};
 use super::outcome::{LineDelta, Outcome};
 use super::sort::Sorter;
@@ -19,7 +20,6 @@ use crate::call::{AccountKey, CallType, GroupKey, LegKey, RatedCall, Usage};
 use crate::flush::{Spill, SpillError};
 use crate::images::{ImageMissing, Images};
 use crate::rating::{self, Leg, Resolution, World};
-use crate::record::Record;
 use crate::store::{CallRow, Draft, GroundsOf, Store, StoreError, SuspenseKey};
 use crate::time::Period;
 
@@ -335,8 +335,4 @@ impl Job<'_, '_> {
         self.store.draft_finish(self.period, &draft)?;
         Ok(draft)
     }
-}
-
-fn read(bytes: &[u8]) -> Result<Record<'_>, SealError> {
-    Record::decode(bytes).map_err(|e| SealError::Unreadable(e.to_string()))
 }

@@ -272,3 +272,114 @@ impl Conflict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Position;
+    use crate::call::{AccountKey, Basis, GroupKey, LegKey, StepMode, StepRule, TariffSlot};
+    use crate::money::{Money, Price};
+    use crate::number::Number;
+
+    fn call(second: i64, call_type: CallType, included: u32, cost: i64) -> RatedCall {
+        RatedCall {
+            key: LegKey { position: Position(4711), leg: Direction::Outbound },
+            account: AccountKey(3),
+            group: GroupKey(1),
+            period: Period::of(2026, 10),
+            answer: Timestamp(1_791_190_800_000_000 + second * 1_000_000),
+            duration: Micros(61_200_000),
+            source: Number::from_digits(b"4930600"),
+            destination: Number::from_digits(b"551198765432"),
+            call_type,
+            billable_seconds: 120,
+            included_seconds: included,
+            used_before: Some(60),
+            adjusts: None,
+            cost: Money(cost),
+            basis: Basis {
+                tariff: TariffSlot(2),
+                plan: 0,
+                rule: 10,
+                row: Some(7),
+                steps: StepRule { mode: StepMode::Up, initial: 60, increment: 60, minimum: 0, free_below: Micros(0) },
+                price: Price {
+                    rate: Money(120_000_000),
+                    connect_fee: Money::ZERO,
+                    minimum_cost: None,
+                    maximum_cost: None,
+                },
+                currency: *b"EUR",
+                decimals: 4,
+            },
+        }
+    }
+
+    fn manifest(calls: &[(&str, &[u8], RatedCall)]) -> (String, String) {
+        let mut manifest = Manifest::default();
+        for (account, id, call) in calls {
+            let record = Record { node: b"lab", id, source: b"030600", destination: b"0055", ..Record::default() };
+            manifest.leg(account, &LegLine { call, record: &record, tariff: "00ff" });
+        }
+        let decided = Decided {
+            node: "lab".to_owned(),
+            id: "c1".to_owned(),
+            other: true,
+            versions: 2,
+            duration: "61.2".to_owned(),
+            destination: "0055".to_owned(),
+        };
+        let waiting = BTreeMap::from([(SuspenseReason::NoRate, 2), (SuspenseReason::BadNumber, 0)]);
+        let (digest, json) = manifest.finish(Period::of(2026, 10), [decided].into_iter(), &waiting);
+        (digest, String::from_utf8(json).unwrap())
+    }
+
+    fn month() -> Vec<(&'static str, &'static [u8], RatedCall)> {
+        let late = RatedCall { adjusts: Some(Period::of(2026, 9)), ..call(9, CallType::International, 0, 240_000_000) };
+        vec![
+            ("acme", b"c1", call(0, CallType::International, 0, 240_000_000)),
+            ("acme", b"c2", call(1, CallType::Included, 60, 15_000_000)),
+            ("acme", b"c3", late),
+            ("beta", b"c4", call(2, CallType::Overage, 0, 30_000_000)),
+        ]
+    }
+
+    /// What a billing job was given once it must be given for ever: a change here breaks every manifest out there.
+    #[test]
+    fn the_manifest_is_what_it_was() {
+        insta::assert_snapshot!(manifest(&month()).1);
+    }
+
+    #[test]
+    fn the_digest_covers_what_a_leg_says_and_costs_and_nothing_of_this_folder() {
+        let (digest, _) = manifest(&month());
+        let changed = |change: &dyn Fn(&mut RatedCall)| {
+            let mut calls = month();
+            change(&mut calls[1].2);
+            manifest(&calls).0
+        };
+        for same in [
+            changed(&|call| call.key.position = Position(9)),
+            changed(&|call| call.account = AccountKey(99)),
+            changed(&|call| call.group = GroupKey(99)),
+            changed(&|call| call.basis.tariff = TariffSlot(9)),
+            changed(&|call| call.used_before = None),
+        ] {
+            assert_eq!(same, digest);
+        }
+        for other in [
+            changed(&|call| call.cost = Money(15_000_001)),
+            changed(&|call| call.billable_seconds = 121),
+            changed(&|call| call.included_seconds = 61),
+            changed(&|call| call.answer.0 += 1),
+            changed(&|call| call.duration.0 += 1),
+            changed(&|call| call.destination = None),
+            changed(&|call| call.call_type = CallType::Overage),
+            changed(&|call| call.key.leg = Direction::Inbound),
+            changed(&|call| call.basis.currency = *b"USD"),
+            changed(&|call| call.adjusts = Some(Period::of(2026, 9))),
+        ] {
+            assert_ne!(other, digest);
+        }
+    }
+}

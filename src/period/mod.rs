@@ -35,6 +35,7 @@ use crate::time::{Micros, Period, Timestamp, Zone};
 mod candidates;
 mod draft;
 mod gather;
+mod known;
 mod manifest;
 mod outcome;
 mod seals;
@@ -66,7 +67,11 @@ pub fn everywhere(period: Period) -> (Timestamp, Timestamp) {
 
 /// Which months are closed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Ledger(BTreeMap<Period, Closed>);
+pub struct Ledger {
+    closed: BTreeMap<Period, Closed>,
+    /// No closed month reaches this instant, anywhere on earth.
+    until: Option<Timestamp>,
+}
 
 /// A month that takes no calls any more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,33 +96,39 @@ pub enum Place {
 impl Ledger {
     /// As stored, as far as it stands before a position.
     pub fn before(rows: &[PeriodRow], position: Position) -> Ledger {
-        let known = rows.iter().filter(|row| row.seal < position);
-        let closed = |row: &PeriodRow| Closed { seal: row.seal, sealed: row.sealed.is_some_and(|at| at < position) };
-        Ledger(known.map(|row| (row.period, closed(row))).collect())
+        let mut ledger = Ledger::default();
+        for row in rows.iter().filter(|row| row.seal < position) {
+            ledger.seal(row.period, row.seal);
+            if row.sealed.is_some_and(|at| at < position) {
+                ledger.sealed(row.period, row.seal);
+            }
+        }
+        ledger
     }
 
-    /// No month is closed: what every call may ask first.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Whether a call answered then may belong to a closed month: what is asked of every call, and costs no civil time.
+    pub fn reaches(&self, answer: Timestamp) -> bool {
+        self.until.is_some_and(|until| answer < until)
     }
 
     /// What is known of a month; none: it is open.
     pub fn get(&self, period: Period) -> Option<Closed> {
-        self.0.get(&period).copied()
+        self.closed.get(&period).copied()
     }
 
     /// Closes a month; false if it is closed already, and nothing changes.
     pub fn seal(&mut self, period: Period, at: Position) -> bool {
-        if self.0.contains_key(&period) {
+        if self.closed.contains_key(&period) {
             return false;
         }
-        self.0.insert(period, Closed { seal: at, sealed: false });
+        self.closed.insert(period, Closed { seal: at, sealed: false });
+        self.until = self.until.max(Some(everywhere(period).1));
         true
     }
 
     /// Its revisions count from here on; false if that is not the seal under way.
     pub fn sealed(&mut self, period: Period, seal: Position) -> bool {
-        match self.0.get_mut(&period) {
+        match self.closed.get_mut(&period) {
             Some(closed) if closed.seal == seal && !closed.sealed => {
                 closed.sealed = true;
                 true
@@ -128,12 +139,12 @@ impl Ledger {
 
     /// Where a leg of a month is billed that was received in another (both in the account's zone).
     pub fn place(&self, own: Period, received: Period) -> Place {
-        match self.0.get(&own) {
+        match self.closed.get(&own) {
             None => Place::Own,
             Some(Closed { sealed: false, .. }) => Place::Waits,
             Some(Closed { sealed: true, .. }) => {
                 let mut open = own.max(received);
-                while self.0.contains_key(&open) {
+                while self.closed.contains_key(&open) {
                     open = Period(open.0 + 1);
                 }
                 Place::Adjusts(open)
@@ -144,7 +155,7 @@ impl Ledger {
     /// Whether trying something again is void: a job is at work on its month. `period` is that of a leg in suspense, for
     /// a whole record the answer decides, wherever on earth it was.
     pub fn voids_retry(&self, period: Option<Period>, answer: Option<Timestamp>) -> bool {
-        self.0.iter().filter(|(_, closed)| !closed.sealed).any(|(sealing, _)| {
+        self.closed.iter().filter(|(_, closed)| !closed.sealed).any(|(sealing, _)| {
             let (start, end) = everywhere(*sealing);
             period == Some(*sealing) || answer.is_some_and(|at| start <= at && at < end)
         })

@@ -115,11 +115,9 @@ impl Resolver {
         if self.latest_attempt(position, leg) != Position(named.attempt) {
             return None;
         }
-        if !self.state.periods.is_empty() {
-            let answer = Record::decode(record).ok().and_then(|record| record.answer);
-            if self.state.periods.voids_retry(named.period.map(Period), answer) {
-                return None;
-            }
+        let answer = Record::decode(record).ok().and_then(|record| record.answer);
+        if self.state.periods.voids_retry(named.period.map(Period), answer) {
+            return None;
         }
         self.state.attempts.insert((position, leg), entry.position);
         Some((position, leg, reason))

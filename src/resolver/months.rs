@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::gather::{Discarded, SuspendedRecord};
-use super::{Resolver, ResolverError, offset, shard_of};
+use super::{Job, Resolver, ResolverError, offset, shard_of};
 use crate::batch::{Entry, FRAME_HEAD, Frame, Position};
 use crate::call::{AccountKey, SuspenseReason};
 use crate::directory::Account;
@@ -16,21 +16,41 @@ use crate::shard::{LineKey, ToShard};
 use crate::store::{ClosedRow, SealedRow};
 use crate::time::{Period, Timestamp};
 
-impl Resolver {
-    /// Where a leg is billed. Asked only where some month is closed.
-    pub(super) fn place(&self, leg: &Leg, account: &Account<'_>, received_at: Timestamp) -> (Period, Place) {
-        let own = Period::containing(leg.answer, account.zone);
-        (own, self.state.periods.place(own, Period::containing(received_at, account.zone)))
-    }
+/// Where a leg is billed.
+pub(super) enum Billed {
+    /// In its own month, or in this open one instead (R21).
+    In(Option<Period>),
+    /// Nowhere yet.
+    Waits,
+}
 
-    /// A leg whose month is being sealed waits until that is done.
-    pub(super) fn wait_for_seal(&mut self, frame: &Frame, job: &super::Job, leg: &Leg, own: Period, payer: AccountKey) {
-        self.tally.leg_stays(SuspenseReason::PeriodSealing, own);
-        let held = Some((leg.direction, own));
-        let detail = "its month is being sealed";
-        let mut kept = SuspendedRecord::of(frame, job, SuspenseReason::PeriodSealing, held, detail);
-        kept.account = Some(payer);
-        self.tally.gathered.suspended.push(kept);
+impl Resolver {
+    /// Where a leg is billed. A leg whose month is being sealed goes into suspense until that is done.
+    pub(super) fn billed_in(
+        &mut self,
+        frame: &Frame,
+        job: &Job,
+        leg: &Leg,
+        account: &Account<'_>,
+        payer: AccountKey,
+    ) -> Billed {
+        if !self.state.periods.reaches(leg.answer) {
+            return Billed::In(None);
+        }
+        let own = Period::containing(leg.answer, account.zone);
+        match self.state.periods.place(own, Period::containing(job.received_at, account.zone)) {
+            Place::Own => Billed::In(None),
+            Place::Adjusts(open) => Billed::In(Some(open)),
+            Place::Waits => {
+                let reason = SuspenseReason::PeriodSealing;
+                self.tally.leg_stays(reason, own);
+                let held = Some((leg.direction, own));
+                let mut kept = SuspendedRecord::of(frame, job, reason, held, "its month is being sealed");
+                kept.account = Some(payer);
+                self.tally.gathered.suspended.push(kept);
+                Billed::Waits
+            }
+        }
     }
 
     /// A month takes no calls any more.
