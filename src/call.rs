@@ -210,7 +210,8 @@ impl RatedCall {
     /// Seconds billed at the overage rate: nothing except for in-plan calls.
     pub fn overage_seconds(&self) -> u32 {
         match self.call_type {
-            CallType::Included | CallType::Overage => self.billable_seconds - self.included_seconds,
+            // A row that was tampered with may say anything.
+            CallType::Included | CallType::Overage => self.billable_seconds.saturating_sub(self.included_seconds),
             _ => 0,
         }
     }

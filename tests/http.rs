@@ -400,6 +400,11 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
     // Every JSON answer of every route.
     let (period, _) = last_month();
     let backups = tempfile::tempdir().unwrap();
+    let month = format!("/v1/periods/{period}");
+    daemon.ask("POST", &format!("{month}/seal"), &[("Content-Type", "application/json")], "{\"early\":true}");
+    wait_until("the month is sealed", || daemon.get(&month).json()["state"] == "sealed");
+    let digest = daemon.get(&month).json()["digest"].clone();
+    let waits = daemon.get("/v1/suspense?reason=unknown_account").json()["items"][0]["key"].clone();
     let asked: BTreeMap<(&str, &str), (String, Value)> = BTreeMap::from([
         (("GET", "/v1/accounts/{account}"), ("/v1/accounts/acme".into(), Value::Null)),
         (("GET", "/v1/accounts/{account}/usage"), (format!("/v1/accounts/acme/usage?period={period}"), Value::Null)),
@@ -425,6 +430,13 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
             ("POST", "/v1/import"),
             ("/v1/import?node=old".into(), json!([record("old", "030123450", 21, 5), { "id": 1 }])),
         ),
+        (("GET", "/v1/periods"), ("/v1/periods".into(), Value::Null)),
+        (("GET", "/v1/periods/{period}"), (month.clone(), Value::Null)),
+        (("GET", "/v1/periods/{period}/manifest"), (format!("{month}/manifest"), Value::Null)),
+        (("POST", "/v1/periods/{period}/seal"), (format!("{month}/seal"), json!({}))),
+        (("POST", "/v1/periods/{period}/ack"), (format!("{month}/ack"), json!({ "job": "x", "digest": digest }))),
+        (("GET", "/v1/calls/{node}/{id}/explain"), ("/v1/calls/lab/abroad/explain".into(), Value::Null)),
+        (("POST", "/v1/suspense/discard"), ("/v1/suspense/discard".into(), json!({ "key": waits, "why": "a test" }))),
         (
             ("POST", "/v1/backup"),
             ("/v1/backup".into(), json!({ "dir": backups.path().join("monday").to_str().unwrap() })),

@@ -15,7 +15,7 @@ use crate::exit::Exit;
 /// standard error.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  callrated export 2026-10 > calls.csv\n  callrated export 2026-10 --totals --format ndjson\n  duckdb -c \"select account, sum(cost) from 'calls.ndjson' group by 1\""
+    after_help = "Examples:\n  callrated export 2026-10 > calls.csv\n  callrated export 2026-10 --totals --format ndjson"
 )]
 pub struct ExportArguments {
     /// Which month.

@@ -46,7 +46,7 @@ enum What {
         json: bool,
     },
     /// Give up something for good; it is kept with the reason, and never rated.
-    #[command(after_help = "Example:\n  callrated suspense discard 4711:outbound --why \"test call, ticket 1234\"")]
+    #[command(after_help = "Example:\n  callrated suspense discard 4711:outbound --why test-call")]
     Discard {
         /// Its key, as `list --json` shows it.
         key: String,
