@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
 
-use callrated::batch::Position;
+use callrated::batch::{Position, SourceId};
 use callrated::call::{
     AccountKey, Basis, CallType, GroupKey, LegKey, RatedCall, StepMode, StepRule, TariffSlot, Usage,
 };
@@ -19,7 +19,8 @@ use callrated::number::Number;
 use callrated::record::Direction;
 use callrated::store::sqlite::SqliteStore;
 use callrated::store::{
-    Account, AllowanceLine, BasisText, CallPage, CallRow, FlushBatch, Group, ScanOrder, Store, UsageLine, Visit,
+    Account, AllowanceLine, BasisText, CallPage, CallRow, FlushBatch, GroundsOf, Group, ScanOrder, Store, UsageLine,
+    Visit,
 };
 use callrated::time::{Micros, Period, Timestamp};
 
@@ -61,6 +62,16 @@ impl Dice {
         (z ^ z >> 31) % below
     }
 }
+
+/// Records of one listener that name no account: most are such.
+const GROUNDS: GroundsOf<'static> = GroundsOf {
+    source: SourceId(0),
+    profile: Position(0),
+    directory: 0,
+    direction: None,
+    account: b"",
+    forwarded_by: b"",
+};
 
 struct Call {
     call: RatedCall,
@@ -111,6 +122,8 @@ fn call(dice: &mut Dice, settings: &Settings, index: u64) -> Call {
             call_type,
             billable_seconds: billable,
             included_seconds: if free { billable } else { 0 },
+            used_before: free.then_some(u64::from(billable)),
+            adjusts: None,
             cost: if free { Money(0) } else { price.cost(i64::from(billable), 4) },
             basis: Basis {
                 tariff: TariffSlot(0),
@@ -288,6 +301,8 @@ fn run(settings: &Settings, folder: &Path) -> Result<(), Box<dyn std::error::Err
                 source_dialled: item.source_dialled.as_bytes(),
                 destination_dialled: item.destination_dialled.as_bytes(),
                 start: Some(item.start),
+                grounds: Some(GROUNDS),
+                revision: 0,
             })
             .collect();
         let upto = made * 412;

@@ -57,6 +57,14 @@ pub enum EntryKind {
     /// A record that was refused and yet acknowledged, kept for people: [`Batch::push_kept_refused`]. It was counted as
     /// refused; nothing behind the journal acts on it.
     Refused = 8,
+    /// A month is closed, JSON: [`crate::entry::Seal`].
+    Seal = 9,
+    /// Its revisions count from here on, JSON: [`crate::entry::Sealed`].
+    Sealed = 10,
+    /// A manifest was taken, JSON: [`crate::entry::Ack`].
+    Ack = 11,
+    /// Something is taken out of suspense for good: [`crate::entry::Discard`].
+    Discard = 12,
     /// Stands where damaged bytes were given up, JSON: [`crate::entry::Lost`].
     Lost = 15,
 }
@@ -73,6 +81,10 @@ impl EntryKind {
             6 => EntryKind::Piece,
             7 => EntryKind::Tick,
             8 => EntryKind::Refused,
+            9 => EntryKind::Seal,
+            10 => EntryKind::Sealed,
+            11 => EntryKind::Ack,
+            12 => EntryKind::Discard,
             15 => EntryKind::Lost,
             _ => return None,
         })

@@ -87,6 +87,8 @@ named! {
         Unfinished = "unfinished",
         /// A local answer time that came twice when the clocks went back (R1).
         AmbiguousTime = "ambiguous_time",
+        /// Its month is being sealed: tried again by itself when that is done.
+        PeriodSealing = "period_sealing",
     }
 }
 
@@ -173,7 +175,7 @@ pub struct RatedCall {
     pub account: AccountKey,
     /// Whose allowance was drawn.
     pub group: GroupKey,
-    /// Month of the answer in the account's zone.
+    /// Month that bills it: that of the answer in the account's zone, unless that was sealed when it came (R21).
     pub period: Period,
     /// Answer instant.
     pub answer: Timestamp,
@@ -189,6 +191,10 @@ pub struct RatedCall {
     pub billable_seconds: u32,
     /// Of these, drawn from the allowance (in-plan calls).
     pub included_seconds: u32,
+    /// Allowance seconds that had been drawn before this call, where the allowance was asked (in-plan calls).
+    pub used_before: Option<u64>,
+    /// R21: the call's own month, where that was sealed when it came and `period` is the month that bills it.
+    pub adjusts: Option<Period>,
     /// The charge.
     pub cost: Money,
     /// What decided it.
@@ -196,10 +202,16 @@ pub struct RatedCall {
 }
 
 impl RatedCall {
+    /// The month of the answer, whose allowance was drawn.
+    pub fn own_period(&self) -> Period {
+        self.adjusts.unwrap_or(self.period)
+    }
+
     /// Seconds billed at the overage rate: nothing except for in-plan calls.
     pub fn overage_seconds(&self) -> u32 {
         match self.call_type {
-            CallType::Included | CallType::Overage => self.billable_seconds - self.included_seconds,
+            // A row that was tampered with may say anything.
+            CallType::Included | CallType::Overage => self.billable_seconds.saturating_sub(self.included_seconds),
             _ => 0,
         }
     }
@@ -234,6 +246,16 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// So many times this.
+    pub fn times(&self, factor: i64) -> Usage {
+        Usage {
+            calls: self.calls * factor,
+            talk: self.talk * i128::from(factor),
+            billable_seconds: self.billable_seconds * factor,
+            cost: self.cost * i128::from(factor),
+        }
+    }
+
     /// Adds another line.
     pub fn add(&mut self, other: &Usage) {
         self.calls += other.calls;

@@ -13,6 +13,8 @@ use toml::Spanned;
 use crate::ingest::folder::settings::{Watch, WatchSettings};
 use crate::ingest::settings::{BadListen, Listen, ListenSettings, Protocol};
 use crate::nearest::{nearest, unknown};
+use crate::period::PeriodSettings;
+use crate::time::Micros;
 use crate::tls::TlsSettings;
 use crate::wire::formats::Formats;
 use crate::wire::mapping::settings::MappingSettings;
@@ -49,6 +51,8 @@ pub struct Config {
     pub metrics_address: SocketAddr,
     /// Journal.
     pub journal: JournalConfig,
+    /// Months that close.
+    pub periods: PeriodSettings,
     /// Flush at least this often.
     pub flush_every: Length,
     /// And after this many records.
@@ -208,19 +212,16 @@ struct RawMetrics {
     address: Option<Spanned<String>>,
 }
 
-/// This version keeps every period open: the keys are read so that a file that has them is understood, and sealing by
-/// schedule is refused rather than left undone in silence.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawPeriods {
-    #[allow(dead_code)]
     grace: Length,
-    auto_seal: Spanned<bool>,
+    auto_seal: bool,
 }
 
 impl Default for RawPeriods {
     fn default() -> RawPeriods {
-        RawPeriods { grace: Length(3 * 86_400_000_000), auto_seal: unwritten(false) }
+        RawPeriods { grace: Length(3 * 86_400_000_000), auto_seal: false }
     }
 }
 
@@ -299,10 +300,6 @@ impl Config {
             let hint = "tokens say who may call the API".to_owned();
             return Err(Fault { hint, ..Fault::at(tls, "http.tls: client_ca is for [[listen]]") });
         }
-        if *raw.periods.auto_seal.get_ref() {
-            let message = "periods.auto_seal = true: this version does not seal periods";
-            return Err(Fault::at(&raw.periods.auto_seal, message));
-        }
         let data_dir = base.join(&raw.data_dir);
         let store = match &raw.store.url {
             None => data_dir.join("callrated.db"),
@@ -364,6 +361,7 @@ impl Config {
                 keep: raw.journal.keep,
                 min_free: raw.journal.min_free,
             },
+            periods: PeriodSettings { grace: Micros(raw.periods.grace.0), auto_seal: raw.periods.auto_seal },
             flush_every: raw.flush.every,
             flush_calls: raw.flush.calls.max(1),
             store,
@@ -412,7 +410,7 @@ mod tests {
             ),
             ("[[watch]]\nfolder = \"f\"\ncountry = \"de\"", ":1:1: [[watch]] f: country"),
             ("[flush]\nevery = \"5\"", ":2:9: \"5\" needs a unit"),
-            ("[periods]\nauto_seal = true", ":2:13: periods.auto_seal"),
+            ("[periods]\ngrace = \"3\"", ":2:9: \"3\" needs a unit"),
             ("shards =", ":1:9: "),
             ("[[listen]]\nprotocol = \"tpc\"", ":2:12: unknown value `tpc` (hint: did you mean `tcp`?)"),
             (

@@ -28,11 +28,14 @@ pub mod backup;
 mod certificates;
 mod doors;
 pub mod engine;
+mod exits;
 mod gauges;
 pub mod inside;
 pub mod parts;
 pub mod recover;
 pub mod reload;
+pub mod retry;
+pub mod sealer;
 mod watch_rates;
 
 use certificates::Certificates;
@@ -86,7 +89,8 @@ pub async fn run(
     let mut doors = JoinSet::new();
     let mut certificates = Certificates::default();
     let posts = doors::open(&config, &mut engine, &handed, &mut certificates, &stop, &mut doors).await?;
-    let app = http::App::new(&engine, reloader.clone(), metrics.clone(), posts, stop.clone(), &config)?;
+    let sealer = Arc::new(engine.sealer(&config)?);
+    let app = http::App::new(&engine, reloader.clone(), sealer.clone(), metrics.clone(), posts, stop.clone(), &config)?;
     let tls = certificates.open(config.http_tls.as_ref())?;
     let addresses = http::serve(app, &config, tls, &handed, &stop, &mut doors).await?;
     for address in handed.left() {
@@ -101,6 +105,7 @@ pub async fn run(
     helpers.spawn(ticks(engine.road.clone(), clock.clone()));
     helpers.spawn(metrics.upkeep());
     helpers.spawn(watch_rates::watch(reloader.clone()));
+    helpers.spawn(sealer.run());
     helpers.spawn(reload_on_signal(reloader.clone()));
     helpers.spawn(certificates.renew_on_signal());
     helpers.spawn(watchdog());
@@ -145,6 +150,7 @@ fn describe_metrics() {
     flush::describe();
     reload::describe();
     gauges::describe();
+    sealer::describe();
 }
 
 /// Puts the rates folder in force, or keeps the last good images if it is wrong. `by` says who asked.

@@ -158,17 +158,85 @@ pub struct Retry {
 impl Retry {
     /// Appends head and record.
     pub fn encode(&self, record: &[u8], out: &mut Vec<u8>) -> serde_json::Result<()> {
-        let head = serde_json::to_vec(self)?;
-        out.extend_from_slice(&(head.len() as u32).to_le_bytes());
-        out.extend_from_slice(&head);
-        out.extend_from_slice(record);
-        Ok(())
+        encode(self, record, out)
     }
 
     /// Head and record, or none if the payload is not a retry.
     pub fn decode(payload: &[u8]) -> Option<(Retry, &[u8])> {
-        let length = u32::from_le_bytes(payload.get(..4)?.try_into().ok()?) as usize;
-        let head = payload.get(4..4usize.checked_add(length)?)?;
-        Some((serde_json::from_slice(head).ok()?, &payload[4 + length..]))
+        decode(payload)
     }
+}
+
+/// Head of a discard entry's payload; the record's canonical form follows it, as with [`Retry`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Discard {
+    /// What is discarded; it must name the latest attempt.
+    pub item: Retry,
+    /// Why, in the words of whoever asked.
+    pub why: String,
+    /// Who or what asked.
+    pub by: String,
+    /// When.
+    pub at: i64,
+}
+
+impl Discard {
+    /// Appends head and record.
+    pub fn encode(&self, record: &[u8], out: &mut Vec<u8>) -> serde_json::Result<()> {
+        encode(self, record, out)
+    }
+
+    /// Head and record, or none if the payload is not a discard.
+    pub fn decode(payload: &[u8]) -> Option<(Discard, &[u8])> {
+        decode(payload)
+    }
+}
+
+/// A month is closed (R19): what stands before this entry counts, and is rated again by what is known here.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Seal {
+    /// The month, `year * 12 + month − 1`.
+    pub period: i32,
+    /// When it was asked for.
+    pub at: i64,
+    /// Who or what asked.
+    pub by: String,
+}
+
+/// The revisions of a closed month count from here on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Sealed {
+    /// The month.
+    pub period: i32,
+    /// Position of the entry that closed it.
+    pub seal: u64,
+    /// BLAKE3 of what its manifest covers.
+    pub digest: String,
+}
+
+/// A job took the manifest of a sealed month.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ack {
+    /// The month.
+    pub period: i32,
+    /// Digest of the manifest it took.
+    pub digest: String,
+    /// The job.
+    pub job: String,
+    /// When.
+    pub at: i64,
+}
+
+fn encode(head: &impl Serialize, record: &[u8], out: &mut Vec<u8>) -> serde_json::Result<()> {
+    let head = serde_json::to_vec(head)?;
+    out.extend_from_slice(&(head.len() as u32).to_le_bytes());
+    out.extend_from_slice(&head);
+    out.extend_from_slice(record);
+    Ok(())
+}
+
+fn decode<'a, T: serde::de::DeserializeOwned>(payload: &'a [u8]) -> Option<(T, &'a [u8])> {
+    let length = u32::from_le_bytes(payload.get(..4)?.try_into().ok()?) as usize;
+    let head = payload.get(4..4usize.checked_add(length)?)?;
+    Some((serde_json::from_slice(head).ok()?, &payload[4 + length..]))
 }

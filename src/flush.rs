@@ -42,7 +42,7 @@ mod spill;
 mod tests;
 
 pub use metrics::describe;
-pub use spill::{Spill, SpillError};
+pub use spill::{Aside, Spill, SpillError};
 
 use asking::Retry;
 use held::{Body, Gathering, Held};

@@ -57,6 +57,7 @@ pub mod sequencer;
 pub mod journal;
 pub mod identity;
 pub mod resolver;
+pub mod period;
 pub mod assembly;
 pub mod directory;
 pub mod tariff;
@@ -67,6 +68,7 @@ pub mod store;
 
 // Answers out.
 pub mod audit;
+pub mod explain;
 pub mod http;
 pub mod metrics;
 

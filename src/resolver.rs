@@ -15,6 +15,7 @@ use crate::directory::Directory;
 use crate::entry::SourceProfile;
 use crate::identity::{IdentityError, IdentityIndex, Key, Verdict};
 use crate::images::{ImageMissing, Images};
+use crate::period::{SealError, Seals};
 use crate::poison;
 use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::{Direction, Record};
@@ -27,17 +28,19 @@ mod changes;
 mod gather;
 mod keys;
 mod metrics;
+mod months;
 mod pieces;
 mod state;
 #[cfg(test)]
 mod tests;
 
-pub use gather::{AssembledCall, ConflictFound, Gathered, SuspendedRecord, TariffActivated};
+pub use gather::{AssembledCall, ConflictFound, Discarded, Gathered, SuspendedRecord, TariffActivated};
 use gather::{BecameOf, Tally};
 pub use metrics::describe;
 pub use state::{KnownTariff, ResolverState};
 
 use metrics::ResolverMetrics;
+use months::Billed;
 use pieces::{PieceFate, Wholes};
 use state::in_force;
 
@@ -50,6 +53,9 @@ pub enum ResolverError {
     /// An image that the journal names is not in the data folder.
     #[error(transparent)]
     Image(#[from] ImageMissing),
+    /// What a sealed month comes to.
+    #[error("a month cannot be sealed: {0}")]
+    Seal(#[from] SealError),
     /// A journal entry that this version cannot read.
     #[error("journal entry at position {0} cannot be read: {1}")]
     Entry(Position, String),
@@ -62,6 +68,7 @@ pub struct Resolver {
     flush: Sender<crate::flush::Part>,
     index: IdentityIndex,
     images: Arc<Images>,
+    seals: Arc<Seals>,
     state: ResolverState,
     tally: Tally,
     metrics: ResolverMetrics,
@@ -92,6 +99,7 @@ impl Resolver {
         flush: Sender<crate::flush::Part>,
         index: IdentityIndex,
         images: Arc<Images>,
+        seals: Arc<Seals>,
         state: ResolverState,
     ) -> Resolver {
         let outgoing = shards.iter().map(|_| Vec::new()).collect();
@@ -102,6 +110,7 @@ impl Resolver {
             flush,
             index,
             images,
+            seals,
             state,
             tally: Tally::default(),
             metrics: ResolverMetrics::default(),
@@ -117,7 +126,7 @@ impl Resolver {
             resolver.to_all(|| ToShard::Tariff(known.slot, known.tariff.clone()));
         }
         if let Some(directory) = resolver.state.directory.clone() {
-            resolver.use_directory(directory);
+            resolver.use_directory(resolver.state.directories.saturating_sub(1), directory);
         }
         resolver.metrics.identity(resolver.index.len(), resolver.index.memory_bytes());
         resolver
@@ -283,7 +292,7 @@ impl Resolver {
                 }
                 for leg in [first, second].into_iter().flatten() {
                     if job.only.is_none_or(|only| only.0 == leg.direction) {
-                        self.send_leg(&directory, leg, slot, &job);
+                        self.send_leg(frame, &directory, leg, slot, &job);
                     }
                 }
                 Ok(())
@@ -291,10 +300,14 @@ impl Resolver {
         }
     }
 
-    fn send_leg(&mut self, directory: &Directory, leg: Leg, slot: TariffSlot, job: &Job) {
+    fn send_leg(&mut self, frame: &Frame, directory: &Directory, leg: Leg, slot: TariffSlot, job: &Job) {
         let account = directory.row(leg.account_row);
         let key = self.account_key(&account);
         let group = self.group_key(&account);
+        let adjusts_in = match self.billed_in(frame, job, &leg, &account, key) {
+            Billed::In(month) => month,
+            Billed::Waits => return,
+        };
         let shard = shard_of(group, self.shards.len());
         self.outgoing[shard].push(LegJob {
             key: LegKey { position: job.position, leg: leg.direction },
@@ -303,9 +316,11 @@ impl Resolver {
             group,
             slot,
             leg,
+            adjusts_in,
             at: job.at as u32,
             length: job.length as u32,
             source: job.source,
+            profile: self.state.profiles.get(usize::from(job.source)).copied().unwrap_or_default(),
             received_at: job.received_at,
         });
     }

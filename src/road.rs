@@ -207,6 +207,10 @@ impl UsageLine {
     /// Adds a line to those gathered so far, of which there is one for each type and currency, in their order. An account
     /// has several in one month if it changed its billing group.
     pub fn gather(lines: &mut Vec<UsageLine>, line: &UsageLine) {
+        // What a seal corrected away.
+        if line.usage == Usage::default() {
+            return;
+        }
         match lines.binary_search_by_key(&(line.call_type, line.currency), |l| (l.call_type, l.currency)) {
             Ok(at) => {
                 lines[at].usage.add(&line.usage);

@@ -23,6 +23,7 @@ use crate::road::{Inbox, LiveUsage, Step, UsageLine};
 use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
 
+mod correct;
 mod counts;
 mod metrics;
 mod months;
@@ -39,8 +40,15 @@ pub enum ToShard {
     Legs(LegBatch),
     /// A tariff that legs behind this may name.
     Tariff(TariffSlot, Arc<Tariff>),
-    /// The directory that legs behind this refer to.
-    Directory(Arc<Directory>),
+    /// The directory that legs behind this refer to, and its running number.
+    Directory(u16, Arc<Directory>),
+    /// A month was sealed: differences of totals and of what was drawn.
+    Correct {
+        /// To be added to the lines.
+        lines: Vec<(LineKey, Usage, u8)>,
+        /// To be added to what was drawn.
+        drawn: Vec<(GroupKey, Period, i64)>,
+    },
     /// Everything before this belongs to the flush.
     Marker {
         /// Which flush.
@@ -84,12 +92,16 @@ pub struct LegJob {
     pub slot: TariffSlot,
     /// What was resolved.
     pub leg: Leg,
+    /// R21: its own month is sealed, and this open one bills it.
+    pub adjusts_in: Option<Period>,
     /// Where the canonical record lies in the frame.
     pub at: u32,
     /// And its length.
     pub length: u32,
     /// Source profile.
     pub source: u16,
+    /// Position of the entry that brought that profile.
+    pub profile: Position,
     /// Receipt.
     pub received_at: Timestamp,
 }
@@ -150,6 +162,12 @@ pub struct RatedRow {
     pub at: u32,
     /// And its length.
     pub length: u32,
+    /// Source profile.
+    pub source: u16,
+    /// Position of the entry that brought that profile.
+    pub profile: Position,
+    /// Running number of the directory.
+    pub directory: u16,
 }
 
 /// A leg that waits in suspense.
@@ -190,7 +208,7 @@ pub struct Shard {
     state: ShardState,
     /// By slot.
     tariffs: Vec<Arc<Tariff>>,
-    directory: Option<Arc<Directory>>,
+    directory: Option<(u16, Arc<Directory>)>,
     months: Months,
     part: ShardPart,
     touched: Vec<LineKey>,
@@ -245,10 +263,11 @@ impl Shard {
                 debug_assert_eq!(self.tariffs.len(), usize::from(slot.0));
                 self.tariffs.push(tariff);
             }
-            ToShard::Directory(directory) => {
+            ToShard::Directory(slot, directory) => {
                 self.months = Months::default();
-                self.directory = Some(directory);
+                self.directory = Some((slot, directory));
             }
+            ToShard::Correct { lines, drawn } => self.correct(lines, drawn),
             ToShard::Marker { number, upto } => self.marker(number, upto),
             ToShard::Usage { account, group, period, reply } => {
                 let _ = reply.send(self.usage(account, group, period));
@@ -257,14 +276,14 @@ impl Shard {
     }
 
     fn legs(&mut self, batch: LegBatch) {
-        let Some(directory) = self.directory.clone() else { return };
+        let Some((slot, directory)) = self.directory.clone() else { return };
         let frame = self.part.frames.len() as u32;
         let received_at = batch.frame.head().received_at.get();
         for job in &batch.jobs {
             poison::at(job.attempt);
             #[cfg(debug_assertions)]
             poison::pretend("rated", &batch.frame.bytes[job.at as usize..][..job.length as usize]);
-            self.leg(&directory, job, frame);
+            self.leg(slot, &directory, job, frame);
         }
         poison::nowhere();
         self.part.frames.push(batch.frame);
@@ -272,28 +291,42 @@ impl Shard {
         self.metrics.publish(&mut self.counts, seconds);
     }
 
-    fn leg(&mut self, directory: &Directory, job: &LegJob, frame: u32) {
+    fn leg(&mut self, slot: u16, directory: &Directory, job: &LegJob, frame: u32) {
         let account = directory.row(job.leg.account_row);
         let period = self.months.period(account.zone_index, account.zone, job.leg.answer);
         let Some(tariff) = self.tariffs.get(usize::from(job.slot.0)) else { return };
         let world = World { directory, tariff, slot: job.slot };
         let pool = (job.group, period);
         let used = self.state.drawn.get(&pool).copied().unwrap_or(0);
-        let counts = self.counts.period(period);
-        counts.1 += 1;
         match rating::rate(&job.leg, world, period, used) {
             Ok(rated) => {
+                let billed = job.adjusts_in.unwrap_or(period);
+                let counts = self.counts.period(billed);
+                counts.1 += 1;
                 counts.2 += 1;
                 if rated.included_seconds > 0 {
                     *self.state.drawn.entry(pool).or_insert(0) += u64::from(rated.included_seconds);
                     self.drawn.push(pool);
                 }
-                let call = rated.call(&job.leg, job.key, job.account, job.group);
+                let mut call = rated.call(&job.leg, job.key, job.account, job.group);
+                if job.adjusts_in.is_some() {
+                    (call.period, call.adjusts) = (billed, Some(period));
+                }
                 self.add_up(&call);
-                self.part.rows.push(RatedRow { call, frame, at: job.at, length: job.length });
+                self.part.rows.push(RatedRow {
+                    call,
+                    frame,
+                    at: job.at,
+                    length: job.length,
+                    source: job.source,
+                    profile: job.profile,
+                    directory: slot,
+                });
             }
             Err(why) => {
                 let reason = why.reason;
+                let counts = self.counts.period(period);
+                counts.1 += 1;
                 counts.3[reason as usize] += 1;
                 self.counts.suspended[reason as usize] += 1;
                 self.part.suspended.push(SuspendedLeg { job: *job, reason, detail: why.detail, period, frame });
@@ -307,19 +340,7 @@ impl Shard {
         let mut into_totals = 0;
         for (call_type, usage) in call.usage_lines() {
             let key = LineKey { account: call.account, group: call.group, period: call.period, call_type, currency };
-            let line = match self.state.lines.get_mut(&key) {
-                Some(line) => line,
-                None => {
-                    self.state.by_account.entry(key.account).or_default().push(key);
-                    self.state.lines.entry(key).or_default()
-                }
-            };
-            line.usage.add(&usage);
-            line.decimals = line.decimals.max(call.basis.decimals);
-            if !line.touched {
-                line.touched = true;
-                self.touched.push(key);
-            }
+            self.add_to_line(key, &usage, call.basis.decimals);
             into_totals += usage.cost;
         }
         let money = self.counts.money(currency);

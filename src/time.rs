@@ -77,6 +77,12 @@ impl Zone {
         jiff::tz::TimeZoneDatabase::bundled().get(name).map(Zone).map_err(|_| UnknownZone(name.to_owned()))
     }
 
+    /// The instant as a clock in this zone shows it, in a `strftime` format.
+    pub fn shown(&self, at: Timestamp, format: &str) -> String {
+        let instant = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        instant.to_zoned(self.0.clone()).strftime(format).to_string()
+    }
+
     /// Day of the month (1 to 31) of an instant in this zone.
     pub fn day_of_month(&self, at: Timestamp) -> i8 {
         let ts = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);

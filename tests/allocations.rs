@@ -21,10 +21,12 @@ use callrated::journal::seal;
 use callrated::names::Names;
 use callrated::os::clock::Clock;
 use callrated::os::disk::RealDisk;
+use callrated::period::Seals;
 use callrated::rating::{self, Answered, Resolution};
 use callrated::resolver::{KnownTariff, Resolver, ResolverState};
 use callrated::road::{Inbox, Marker, Travel, queue};
 use callrated::shard::{Shard, ShardState};
+use callrated::store::sqlite::SqliteStore;
 use callrated::tariff::{self, RatesText};
 use callrated::time::{Period, Timestamp};
 use callrated::wire::{Decoder, Format, Line, Scratch};
@@ -225,6 +227,8 @@ fn road(count: usize, records: usize) -> (u64, u64, usize) {
         accounts: Names::from_stored([]),
         groups: Names::from_stored([]),
         sources: vec![Some(profile())],
+        profiles: Vec::new(),
+        periods: Default::default(),
         tariffs: vec![KnownTariff { slot: callrated::call::TariffSlot(0), activation, tariff }],
         directory: Some(directory),
         directories: 1,
@@ -245,7 +249,10 @@ fn road(count: usize, records: usize) -> (u64, u64, usize) {
     let at = Timestamp(0);
     travel.send(Travel::Marker(Marker { number: 1, upto, records: 0, at, replies: Vec::new() })).unwrap();
     drop(travel);
-    let resolver = Resolver::new(inbox, vec![to_shard], parts.clone(), index, images, state);
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(&folder.path().join("store.sqlite")).unwrap());
+    let seals = Seals::new(store, images.clone(), Arc::new(RealDisk), &folder.path().join("sealing"));
+    let resolver = Resolver::new(inbox, vec![to_shard], parts.clone(), index, images, Arc::new(seals), state);
     let (resolver, ran) = asked(|| resolver.run());
     ran.unwrap();
     let shard = Shard::new(shard_inbox, parts, Clock::wall(), ShardState::default());

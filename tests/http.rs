@@ -400,6 +400,11 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
     // Every JSON answer of every route.
     let (period, _) = last_month();
     let backups = tempfile::tempdir().unwrap();
+    let month = format!("/v1/periods/{period}");
+    daemon.ask("POST", &format!("{month}/seal"), &[("Content-Type", "application/json")], "{\"early\":true}");
+    wait_until("the month is sealed", || daemon.get(&month).json()["state"] == "sealed");
+    let digest = daemon.get(&month).json()["digest"].clone();
+    let waits = daemon.get("/v1/suspense?reason=unknown_account").json()["items"][0]["key"].clone();
     let asked: BTreeMap<(&str, &str), (String, Value)> = BTreeMap::from([
         (("GET", "/v1/accounts/{account}"), ("/v1/accounts/acme".into(), Value::Null)),
         (("GET", "/v1/accounts/{account}/usage"), (format!("/v1/accounts/acme/usage?period={period}"), Value::Null)),
@@ -425,6 +430,13 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
             ("POST", "/v1/import"),
             ("/v1/import?node=old".into(), json!([record("old", "030123450", 21, 5), { "id": 1 }])),
         ),
+        (("GET", "/v1/periods"), ("/v1/periods".into(), Value::Null)),
+        (("GET", "/v1/periods/{period}"), (month.clone(), Value::Null)),
+        (("GET", "/v1/periods/{period}/manifest"), (format!("{month}/manifest"), Value::Null)),
+        (("POST", "/v1/periods/{period}/seal"), (format!("{month}/seal"), json!({}))),
+        (("POST", "/v1/periods/{period}/ack"), (format!("{month}/ack"), json!({ "job": "x", "digest": digest }))),
+        (("GET", "/v1/calls/{node}/{id}/explain"), ("/v1/calls/lab/abroad/explain".into(), Value::Null)),
+        (("POST", "/v1/suspense/discard"), ("/v1/suspense/discard".into(), json!({ "key": waits, "why": "a test" }))),
         (
             ("POST", "/v1/backup"),
             ("/v1/backup".into(), json!({ "dir": backups.path().join("monday").to_str().unwrap() })),
@@ -545,6 +557,98 @@ fn call_details_add_up_to_the_usage_in_every_form() {
     }
     let empty = daemon.ask("GET", "/v1/accounts/globex/calls", &[("Accept", "application/json")], "");
     assert_eq!(empty.json(), json!([]));
+}
+
+#[test]
+fn a_month_is_sealed_proved_taken_and_corrected() {
+    let daemon = Daemon::start("");
+    daemon.send(&records());
+    let (period, day) = last_month();
+    let month = format!("/v1/periods/{period}");
+    assert_eq!(daemon.get(&month).json()["state"], "closing");
+    assert_eq!(daemon.get(&format!("{month}/manifest")).status, 404);
+    let json_kind = [("Content-Type", "application/json")];
+    let post = |path: &str, body: &Value| daemon.ask("POST", path, &json_kind, &body.to_string());
+    assert_eq!(post(&format!("{month}/ack"), &json!({"job": "invoices", "digest": "blake3:0"})).status, 409);
+    assert_eq!(daemon.ask("POST", "/v1/periods/2099-01/seal", &[], "").status, 409);
+    let usage = format!("/v1/accounts/acme/usage?period={period}");
+    let before = daemon.get(&usage).json();
+
+    let asked = post(&format!("{month}/seal"), &json!({"early": true, "by": "a test"}));
+    assert_eq!(asked.status, 202, "{}", asked.body);
+    wait_until("the month is sealed", || daemon.get(&month).json()["state"] == "sealed");
+    let shown = daemon.get(&month).json();
+    assert_eq!(shown["requested_by"], "a test");
+    // Asking again changes nothing.
+    assert_eq!(post(&format!("{month}/seal"), &json!({})).status, 200);
+    let manifest = daemon.get(&format!("{month}/manifest"));
+    assert_eq!(manifest.status, 200);
+    assert_eq!(manifest.body, daemon.get(&format!("{month}/manifest")).body, "the same bytes every time");
+    assert_eq!(manifest.json()["digest"], shown["digest"]);
+    let acme = manifest.json()["accounts"][0].clone();
+    let after = daemon.get(&usage).json();
+    assert_eq!((&acme["account"], &acme["cost"]), (&json!("acme"), &after["cost"]));
+    assert_eq!(after["state"], "sealed");
+    // Told in order, the month was right before it was sealed.
+    assert_eq!((&before["cost"], &before["totals"]), (&after["cost"], &after["totals"]));
+
+    assert_eq!(post(&format!("{month}/ack"), &json!({"job": "invoices", "digest": "blake3:0"})).status, 409);
+    let taken = post(&format!("{month}/ack"), &json!({"job": "invoices", "digest": shown["digest"]})).json();
+    assert_eq!(taken["acks"][0]["job"], "invoices");
+
+    // The proof of a stored call, in a customer's words.
+    let proof = daemon.get("/v1/calls/lab/straddle%2F1%40host/explain?lang=de").json();
+    let leg = &proof["legs"][0];
+    assert_eq!(leg["proved"], true, "{proof:#}");
+    let (cost, words) = (leg["cost"].as_str().unwrap(), leg["words"].as_array().unwrap());
+    assert!(words.last().unwrap().as_str().unwrap().ends_with(cost), "{words:#?}");
+    assert!(words[1].as_str().unwrap().starts_with("Gesprächsdauer"), "{words:#?}");
+    assert!(leg["proof"].as_array().unwrap().last().unwrap()["text"].as_str().unwrap().contains(cost));
+    assert_eq!(leg["record"], "raw");
+    assert!(leg["raw"].as_str().unwrap().contains("straddle"));
+    assert_eq!(daemon.get("/v1/calls/lab/abroad/explain?lang=fr").status, 400);
+    assert_eq!(daemon.get("/v1/calls/lab/nobody/explain").status, 404);
+
+    // What comes now is billed in the open month, and says where it belongs. The thousand minutes are gone.
+    let late = json!({
+        "id": "late", "node": "lab", "source": "+4930600", "destination": "030123450",
+        "answer": format!("{day}T20:00:00Z"), "duration": 61,
+    });
+    daemon.send(&[late]);
+    let call = daemon.get("/v1/calls/lab/late").json();
+    let leg = &call["legs"][0];
+    assert_eq!((&leg["adjusts"], &leg["call_type"]), (&json!(period), &json!("overage")), "{call:#}");
+    assert_ne!(leg["period"], json!(period));
+    assert_eq!(daemon.get(&usage).json()["totals"], after["totals"], "a sealed month does not change");
+    assert_eq!(daemon.get("/v1/calls/lab/late/explain").json()["legs"][0]["proved"], true);
+    assert_eq!(daemon.get(&format!("{month}/manifest")).body, manifest.body);
+
+    // The month for other programs: rows of all accounts, which add up to what the header and the manifest say.
+    let lines = daemon.ask("GET", &format!("{month}/calls"), &[("Accept", "application/x-ndjson")], "");
+    let rows: Vec<Value> = lines.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let costs: Vec<&str> = rows.iter().map(|row| row["cost"].as_str().unwrap()).collect();
+    let told = manifest.json()["cost"]["EUR"].as_str().unwrap().to_owned();
+    assert_eq!((sum(&costs), lines.header("callrated-cost")), (sum(&[&told]), format!("EUR {told}").as_str()));
+    assert_eq!(lines.header("callrated-calls"), rows.len().to_string());
+    let csv = daemon.ask("GET", &format!("{month}/calls?lang=de"), &[("Accept", "text/csv")], "");
+    assert_eq!(csv.body.lines().count(), rows.len() + 1);
+    assert_eq!(sum(&column(&csv.body, 7)), sum(&[&told]), "{}", csv.body);
+
+    for path in ["/v1/verify".to_owned(), format!("/v1/verify?period={period}")] {
+        let verified = daemon.get(&path).json();
+        assert_eq!(verified["balanced"], true, "{verified:#}");
+    }
+
+    // What waits can be given up, with a reason.
+    let waiting = daemon.get("/v1/suspense").json();
+    let key = waiting["items"][0]["key"].as_str().unwrap();
+    assert_eq!(post("/v1/suspense/discard", &json!({"key": key, "why": " "})).status, 400);
+    let discarded = post("/v1/suspense/discard", &json!({"key": key, "why": "a call of our own"}));
+    assert_eq!(discarded.status, 200, "{}", discarded.body);
+    assert_eq!(post("/v1/suspense/discard", &json!({"key": key, "why": "again"})).status, 404);
+    let left = daemon.get("/v1/suspense").json()["items"].as_array().unwrap().len();
+    assert_eq!(left + 1, waiting["items"].as_array().unwrap().len());
+    assert_eq!(daemon.get("/v1/verify").json()["balanced"], true);
 }
 
 #[test]

@@ -107,6 +107,11 @@ fn fields(state: &StoredState, expected: &Expected, row: &OwnedCall, audited: &m
     differ("duration", a.duration.to_string(), b.duration.to_string());
     differ("call type", a.call_type.to_string(), b.call_type.to_string());
     differ("billable seconds", a.billable_seconds.to_string(), b.billable_seconds.to_string());
+    if b.used_before.is_some() {
+        differ("allowance used before", format!("{:?}", a.used_before), format!("{:?}", b.used_before));
+    }
+    let own = |call: &RatedCall| call.own_period().to_string();
+    differ("own month", own(a), own(b));
     differ("included seconds", a.included_seconds.to_string(), b.included_seconds.to_string());
     differ("source", number(a.source), number(b.source));
     differ("destination", number(a.destination), number(b.destination));

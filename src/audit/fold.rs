@@ -11,16 +11,19 @@ use super::{AuditError, Difference, Sources};
 use crate::assembly;
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::books::name;
-use crate::call::{AccountKey, GroupKey, LegKey, RatedCall, SuspenseReason, TariffSlot};
+use crate::call::{AccountKey, GroupKey, LegKey, RatedCall, TariffSlot};
 use crate::directory::Directory;
-use crate::entry::{Activation, Lost, Retry, SourceProfile};
+use crate::entry::{Activation, Discard, Lost, Seal, Sealed, SourceProfile};
 use crate::names::Names;
+use crate::period::{Ledger, Place};
 use crate::piece::Piece;
 use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::{Direction, Record};
 use crate::store::{ActivationRow, StoredState};
 use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
+
+mod retries;
 
 /// Identities asked for in one question: each holds up the road for a microsecond or so.
 const ASKED: usize = 1024;
@@ -44,6 +47,12 @@ pub(super) struct Fold<'a> {
     tariffs: Vec<(Activation, Arc<Tariff>)>,
     directory: Option<Arc<Directory>>,
     attempts: HashMap<(Position, Option<Direction>), Position>,
+    /// Months that are closed.
+    ledger: Ledger,
+    /// What the seal that counts from this flush on changes of what was drawn.
+    pub corrections: BTreeMap<(Period, GroupKey), i64>,
+    /// A month was sealed: its revisions are in the books, and follow from no record alone.
+    pub sealed: bool,
     drawn: BTreeMap<(Period, GroupKey), u64>,
     listeners: BTreeMap<u16, [i128; 3]>,
     /// Everything before this has been folded.
@@ -103,6 +112,9 @@ impl<'a> Fold<'a> {
             tariffs,
             directory,
             attempts: retried.map(|r| ((r.key.position, r.key.leg), r.attempt)).collect(),
+            ledger: Ledger::before(&state.periods, position),
+            corrections: BTreeMap::new(),
+            sealed: false,
             drawn: drawn.clone(),
             listeners: BTreeMap::new(),
             position,
@@ -240,7 +252,7 @@ impl<'a> Fold<'a> {
 
     /// What is stored and cannot be rated again has drawn what it has drawn.
     pub fn take_as_stored(&mut self, call: &RatedCall) {
-        *self.drawn.entry((call.period, call.group)).or_default() += u64::from(call.included_seconds);
+        *self.drawn.entry((call.own_period(), call.group)).or_default() += u64::from(call.included_seconds);
     }
 
     /// An entry that is no record, in a frame at a position.
@@ -262,6 +274,26 @@ impl<'a> Fold<'a> {
                 let lost: Option<Lost> = serde_json::from_slice(entry.payload).ok();
                 self.lost.push(frame.0..frame.0.saturating_add(lost.map_or(0, |lost| lost.bytes)));
             }
+            Some(EntryKind::Seal) => {
+                let seal: Seal = serde_json::from_slice(entry.payload).map_err(json)?;
+                self.ledger.seal(Period(seal.period), entry.position);
+            }
+            Some(EntryKind::Sealed) => {
+                let sealed: Sealed = serde_json::from_slice(entry.payload).map_err(json)?;
+                if self.ledger.sealed(Period(sealed.period), Position(sealed.seal)) {
+                    self.sealed = true;
+                    for (pool, seconds) in std::mem::take(&mut self.corrections) {
+                        let drawn = self.drawn.entry(pool).or_default();
+                        *drawn = drawn.saturating_add_signed(seconds);
+                    }
+                }
+            }
+            Some(EntryKind::Ack) => {}
+            Some(EntryKind::Discard) => {
+                let (discard, record) = Discard::decode(entry.payload)
+                    .ok_or_else(|| AuditError::Entry(entry.position, "not a discard".to_owned()))?;
+                self.latest(entry.position, &discard.item, record);
+            }
             // What waits in parts is not followed here; what was refused was counted at the door.
             Some(EntryKind::Tick | EntryKind::Refused) => {}
             Some(EntryKind::Record | EntryKind::Piece) | None => {
@@ -269,32 +301,6 @@ impl<'a> Fold<'a> {
             }
         }
         Ok(())
-    }
-
-    fn retry(&mut self, entry: &Entry<'_>) -> Result<(), AuditError> {
-        let unreadable = || AuditError::Entry(entry.position, "not a retry".to_owned());
-        let (retry, record) = Retry::decode(entry.payload).ok_or_else(unreadable)?;
-        let position = Position(retry.position);
-        let leg = retry.leg.map(|leg| if leg == 0 { Direction::Outbound } else { Direction::Inbound });
-        let Some(reason) = SuspenseReason::named(&retry.reason) else { return Ok(()) };
-        // An attempt before the fold's start that nothing is known of is the one that was valid then.
-        let named = Position(retry.attempt);
-        let latest = self.attempts.get(&(position, leg)).copied();
-        if latest.unwrap_or(if named < self.position { named } else { position }) != named {
-            return Ok(());
-        }
-        self.attempts.insert((position, leg), entry.position);
-        let only = leg.map(|leg| (leg, Period(retry.period.unwrap_or(0))));
-        if let Some((_, period)) = only {
-            self.count(name::legs(period, "legs"), -1);
-        }
-        if reason == SuspenseReason::Unfinished {
-            // Only its missing part can help it.
-            return Ok(());
-        }
-        let record = read(entry.position, record)?;
-        let received_at = Timestamp(retry.received_at);
-        self.attempt(&record, &Attempt { position, source: retry.source, received_at, only })
     }
 
     /// Whose call, and what it costs.
@@ -320,7 +326,7 @@ impl<'a> Fold<'a> {
         for leg in legs.into_iter().flatten() {
             if attempt.only.is_none_or(|(only, _)| only == leg.direction) {
                 any = true;
-                self.leg(record, attempt.position, &leg, world);
+                self.leg(record, attempt, &leg, world);
             }
         }
         if any { Ok(()) } else { self.waits(attempt) }
@@ -334,19 +340,30 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
-    fn leg(&mut self, record: &Record<'_>, position: Position, leg: &Leg, world: World<'_>) {
+    fn leg(&mut self, record: &Record<'_>, attempt: &Attempt, leg: &Leg, world: World<'_>) {
         let account = world.directory.row(leg.account_row);
         let period = leg.period(world);
-        self.count(name::legs(period, "legs"), 1);
+        let billed = match self.ledger.place(period, Period::containing(attempt.received_at, account.zone)) {
+            Place::Own => None,
+            Place::Waits => return self.count(name::legs(period, "legs"), 1),
+            Place::Adjusts(open) => Some(open),
+        };
         // A name that the store does not have is told as what it is: an account of no call.
         let group = GroupKey(self.groups.find(account.group()).unwrap_or(u32::MAX));
         let key = AccountKey(self.accounts.find(account.name()).unwrap_or(u32::MAX));
         let drawn = self.drawn.entry((period, group)).or_default();
-        let Ok(rated) = rating::rate(leg, world, period, *drawn) else { return };
+        let Ok(rated) = rating::rate(leg, world, period, *drawn) else {
+            return self.count(name::legs(period, "legs"), 1);
+        };
         *drawn += u64::from(rated.included_seconds);
-        let place = LegKey { position, leg: leg.direction };
+        self.count(name::legs(billed.unwrap_or(period), "legs"), 1);
+        let place = LegKey { position: attempt.position, leg: leg.direction };
+        let mut call = rated.call(leg, place, key, group);
+        if let Some(open) = billed {
+            (call.period, call.adjusts) = (open, Some(period));
+        }
         let expected = Expected {
-            call: rated.call(leg, place, key, group),
+            call,
             node: record.node.to_vec(),
             id: record.id.to_vec(),
             source_dialled: record.source.to_vec(),

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::client::{self, Client};
+use super::client::{self, Client, path, segment};
 use super::out::{self, Paint};
 use super::usage::text;
 use crate::config::Config;
@@ -12,24 +12,31 @@ use crate::exit::Exit;
 
 /// Show why a call costs what it costs: every rule in the order in which it decided.
 ///
-/// The call need not have happened. The account's allowance is taken as it stands now.
+/// With --call the price of a stored call is derived anew from its record and compared with what is stored. Without it
+/// the call need not have happened, and the account's allowance is taken as it stands now.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  callrated explain --account acme --to 00551198765432 --duration 61.2s\n  callrated explain --account acme --to 015123456789 --duration 61 --at 2026-10-05T09:00:00Z --json"
+    after_help = "Examples:\n  callrated explain --account acme --to 00551198765432 --duration 61.2s\n  callrated explain --account acme --to 015123456789 --duration 61 --at 2026-10-05T09:00:00Z --json\n  callrated explain --call sbc-fra/c1\n  callrated explain --call sbc-fra/c1 --lang de"
 )]
 pub struct ExplainArguments {
+    /// A call that is stored: its node and id. Ends with code 1 if its price does not follow from its record.
+    #[arg(long, value_name = "NODE/ID", conflicts_with_all = ["account", "to", "from", "duration", "at"])]
+    call: Option<String>,
+    /// With --call: language of the customer's words: en, de or it (default: the account's).
+    #[arg(long, requires = "call")]
+    lang: Option<String>,
     /// Who pays.
-    #[arg(long)]
-    account: String,
+    #[arg(long, required_unless_present = "call")]
+    account: Option<String>,
     /// The number called, as dialled or E.164.
-    #[arg(long, value_name = "NUMBER")]
-    to: String,
+    #[arg(long, value_name = "NUMBER", required_unless_present = "call")]
+    to: Option<String>,
     /// The calling number.
     #[arg(long, value_name = "NUMBER", default_value = "")]
     from: String,
     /// Talk time in seconds, such as 61 or 61.2s.
-    #[arg(long)]
-    duration: String,
+    #[arg(long, required_unless_present = "call")]
+    duration: Option<String>,
     /// When it was answered, RFC 3339 (default: now).
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
@@ -43,7 +50,10 @@ pub struct ExplainArguments {
 
 pub(super) async fn run(config: &Config, arguments: ExplainArguments) -> Result<(), Exit> {
     let client = Client::open(config).await?;
-    let shown = show(&client, &arguments).await;
+    let shown = match &arguments.call {
+        Some(call) => stored(&client, call, &arguments).await,
+        None => show(&client, &arguments).await,
+    };
     super::ended(shown, client.close().await)
 }
 
@@ -74,6 +84,61 @@ async fn show(client: &Client, arguments: &ExplainArguments) -> Result<(), Exit>
         }
     }
     Err(client::exit_of(status, Some(&answer)))
+}
+
+/// The proof of a stored call: each decision, then the customer's words, which end in the amount.
+async fn stored(client: &Client, call: &str, arguments: &ExplainArguments) -> Result<(), Exit> {
+    let (node, id) = call
+        .split_once('/')
+        .ok_or_else(|| Exit::usage(format!("--call {call:?}: write NODE/ID, such as sbc-fra/c1")))?;
+    let url =
+        path(&format!("/v1/calls/{}/{}/explain", segment(node), segment(id)), &[("lang", arguments.lang.as_deref())]);
+    let answer = client.get_json(&url).await?;
+    let legs = answer["legs"].as_array().map_or(&[][..], Vec::as_slice);
+    if arguments.json {
+        out::json(&answer)?;
+    } else {
+        for (i, leg) in legs.iter().enumerate() {
+            if i > 0 {
+                out::line("")?;
+            }
+            stored_leg(leg)?;
+        }
+    }
+    let first = legs.iter().find(|leg| leg["proved"] != true);
+    match first {
+        None => Ok(()),
+        Some(leg) => {
+            let one = &leg["differences"][0];
+            Err(Exit::faults(format!(
+                "the {} leg of {call} does not follow from its record: {} is stored as {}, but comes to {}",
+                text(&leg["direction"]),
+                text(&one["field"]),
+                text(&one["stored"]),
+                text(&one["derived"])
+            )))
+        }
+    }
+}
+
+fn stored_leg(leg: &Value) -> Result<(), Exit> {
+    let of = |name: &str| text(&leg[name]);
+    let heading = format!("{} leg of account {}", of("direction"), of("account"));
+    out::line(&out::paint(&heading, Paint::Bold))?;
+    if leg["raw"].is_string() {
+        out::line(&format!("    record as it came: {}", of("raw").trim_end()))?;
+    } else {
+        out::line("    record: its raw text has left the journal; what the store keeps of it decides")?;
+    }
+    lines(leg)?;
+    let proved = leg["proved"] == true;
+    let verdict = if proved { "as stored" } else { "NOT as stored" };
+    out::line(&format!("    {verdict}: {} {}", of("currency"), of("cost")))?;
+    out::line("")?;
+    for sentence in leg["words"].as_array().into_iter().flatten() {
+        out::line(&format!("    {}", text(sentence)))?;
+    }
+    Ok(())
 }
 
 /// The proof, then what was charged; the last thing printed is the amount.

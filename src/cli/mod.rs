@@ -18,12 +18,14 @@ mod check;
 mod client;
 mod deck_import;
 mod explain;
+mod export;
 mod formats;
 mod import;
 mod journal;
 mod logging;
 mod out;
 mod pages;
+mod seal;
 mod send;
 mod serve;
 mod suspense;
@@ -66,9 +68,13 @@ pub enum Command {
     #[allow(missing_docs)]
     Calls(calls::CallsArguments),
     #[allow(missing_docs)]
+    Export(export::ExportArguments),
+    #[allow(missing_docs)]
     Formats(formats::FormatsArguments),
     #[allow(missing_docs)]
     Import(import::ImportArguments),
+    #[allow(missing_docs)]
+    Seal(seal::SealArguments),
     #[allow(missing_docs)]
     Send(send::SendArguments),
     #[allow(missing_docs)]
@@ -103,8 +109,10 @@ pub fn run(arguments: Arguments) -> Result<(), Exit> {
         Command::Explain(arguments) => runtime()?.block_on(explain::run(&config()?, arguments)),
         Command::Usage(arguments) => runtime()?.block_on(usage::run(&config()?, arguments)),
         Command::Calls(arguments) => runtime()?.block_on(calls::run(&config()?, arguments)),
+        Command::Export(arguments) => runtime()?.block_on(export::run(&config()?, arguments)),
         Command::Formats(arguments) => formats::run(&config()?, arguments),
         Command::Import(arguments) => runtime()?.block_on(import::run(&config()?, arguments)),
+        Command::Seal(arguments) => runtime()?.block_on(seal::run(&config()?, arguments)),
         Command::Send(arguments) => runtime()?.block_on(send::run(&config()?, arguments)),
         Command::Suspense(arguments) => runtime()?.block_on(suspense::run(&config()?, arguments)),
         Command::Tariff(arguments) => tariff::run(&config()?, arguments),

@@ -45,6 +45,18 @@ enum What {
         #[arg(long)]
         json: bool,
     },
+    /// Give up something for good; it is kept with the reason, and never rated.
+    #[command(after_help = "Example:\n  callrated suspense discard 4711:outbound --why test-call")]
+    Discard {
+        /// Its key, as `list --json` shows it.
+        key: String,
+        /// Why nothing is to come of it.
+        #[arg(long)]
+        why: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Try again what waits, by the tariff and the directory in force now.
     #[command(after_help = "Example:\n  callrated suspense retry")]
     Retry {
@@ -62,6 +74,7 @@ pub(super) async fn run(config: &Config, arguments: SuspenseArguments) -> Result
     let done = match &arguments.what {
         What::List { reason, limit, json } => list(&client, reason.as_deref(), *limit, *json).await,
         What::Conflicts { limit, json } => conflicts(&client, *limit, *json).await,
+        What::Discard { key, why, json } => discard(&client, key, why, *json).await,
         What::Retry { reason, json } => retry(&client, reason.as_deref(), *json).await,
     };
     super::ended(done, client.close().await)
@@ -90,16 +103,19 @@ async fn list(client: &Client, reason: Option<&str>, limit: u64, json: bool) -> 
         return out::line("nothing is in suspense");
     }
     if !items.is_empty() {
-        let mut table = out::table(&["node", "id", "leg", "from", "to", "answered", "reason", "why"], &[]);
+        let mut table =
+            out::table(&["key", "node", "id", "leg", "from", "to", "answered", "waits since", "reason", "why"], &[]);
         for item in &items {
             let of = |name: &str| text(&item[name]);
             table.add_row([
+                of("key"),
                 of("node"),
                 of("id"),
                 of("leg"),
                 of("source"),
                 of("destination"),
                 of("answer"),
+                of("received_at"),
                 of("reason"),
                 of("detail"),
             ]);
@@ -139,6 +155,16 @@ async fn conflicts(client: &Client, limit: u64, json: bool) -> Result<(), Exit> 
         table.add_row([of("node"), of("id"), of("source"), of("destination"), of("answer"), of("raw")]);
     }
     out::line(&table.to_string())
+}
+
+async fn discard(client: &Client, key: &str, why: &str, json: bool) -> Result<(), Exit> {
+    let asked = json!({ "key": key, "why": why, "by": "command line" });
+    let answer = client.post_json("/v1/suspense/discard", &asked).await?;
+    if json {
+        return out::json(&answer);
+    }
+    let of = |name: &str| text(&answer["item"][name]);
+    out::line(&format!("discarded {}/{} ({}): {}", of("node"), of("id"), of("reason"), text(&answer["why"])))
 }
 
 async fn retry(client: &Client, reason: Option<&str>, json: bool) -> Result<(), Exit> {

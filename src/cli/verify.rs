@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::client::Client;
+use super::client::{Client, path};
 use super::out;
 use super::usage::text;
 use crate::config::Config;
@@ -15,8 +15,11 @@ const SHOWN: usize = 20;
 ///
 /// Ends with code 1 if anything differs, and with 4 if something is damaged. A running daemon goes on meanwhile.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  callrated verify\n  callrated verify --json")]
+#[command(after_help = "Examples:\n  callrated verify\n  callrated verify --period 2026-10\n  callrated verify --json")]
 pub struct VerifyArguments {
+    /// Only this month: derive each of its calls anew, and compute a sealed month's digests a second time.
+    #[arg(long, value_name = "YYYY-MM")]
+    period: Option<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -25,7 +28,7 @@ pub struct VerifyArguments {
 impl VerifyArguments {
     /// For `restore`.
     pub(super) fn printing(json: bool) -> VerifyArguments {
-        VerifyArguments { json }
+        VerifyArguments { period: None, json }
     }
 }
 
@@ -36,7 +39,7 @@ pub(super) async fn run(config: &Config, arguments: VerifyArguments) -> Result<(
 }
 
 pub(super) async fn show(client: &Client, arguments: &VerifyArguments) -> Result<(), Exit> {
-    let answer = client.get_json("/v1/verify").await?;
+    let answer = client.get_json(&path("/v1/verify", &[("period", arguments.period.as_deref())])).await?;
     let balanced = answer["balanced"].as_bool().unwrap_or(false);
     if arguments.json {
         out::json(&answer)?;
@@ -65,14 +68,25 @@ pub(super) async fn show(client: &Client, arguments: &VerifyArguments) -> Result
                 of("calls")
             ))?;
         }
-        out::line(&format!(
-            "{}: {} calls of {} accounts in {} lines of totals{sums} (position {})",
-            if balanced { "balanced" } else { "NOT balanced" },
-            count("calls"),
-            count("accounts"),
-            count("lines"),
-            text(&answer["position"])
-        ))?;
+        if let Some(period) = &arguments.period {
+            let proved = answer["proved"].as_u64().unwrap_or(0);
+            let verdict = if balanced { "as stored" } else { "NOT as stored" };
+            out::line(&format!(
+                "{period} is {verdict}: {} of {} calls of {} accounts derived anew",
+                out::grouped(proved),
+                count("calls"),
+                count("accounts")
+            ))?;
+        } else {
+            out::line(&format!(
+                "{}: {} calls of {} accounts in {} lines of totals{sums} (position {})",
+                if balanced { "balanced" } else { "NOT balanced" },
+                count("calls"),
+                count("accounts"),
+                count("lines"),
+                text(&answer["position"])
+            ))?;
+        }
     }
     if balanced {
         return Ok(());

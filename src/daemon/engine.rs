@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::parts::{Parts, ROAD_MAX};
 use super::recover;
+use super::sealer::Sealer;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::images::Images;
@@ -18,6 +19,7 @@ use crate::ingest::Outbox;
 use crate::journal::JournalReader;
 use crate::os::clock::Clock;
 use crate::os::lock::{FolderLock, LockError};
+use crate::period::Seals;
 use crate::road::{Depth, Road, Step};
 use crate::sequencer::{Control, SequencerSettings};
 use crate::store::Store;
@@ -34,6 +36,8 @@ pub struct Engine {
     pub images: Arc<Images>,
     /// The journal, for proofs.
     pub journal: JournalReader,
+    /// What months that close are sealed by.
+    pub seals: Arc<Seals>,
     /// The clock all parts use.
     pub clock: Clock,
     /// The first reason for which a thread ended before its time.
@@ -57,7 +61,7 @@ impl Engine {
             .map_err(|e| Exit::environment(format!("the data folder {} cannot be made: {e}", folder.display())))?;
         let lock = FolderLock::take(&folder.join("lock")).map_err(|e: LockError| Exit::environment(e))?;
         let mut recovered = recover::recover(config)?;
-        let (store, images) = (recovered.store.clone(), recovered.images.clone());
+        let (store, images, seals) = (recovered.store.clone(), recovered.images.clone(), recovered.seals.clone());
         let mut report = std::mem::take(&mut recovered.report);
         let stored = recovered.flush.position;
         let settings = SequencerSettings {
@@ -104,7 +108,13 @@ impl Engine {
             0,
             spawn("sequencer", &fatal_sender, move || sequencer.run(&runtime).map_err(recover::journal_exit))?,
         );
-        Ok(Engine { road, outbox, store, images, journal, clock, fatal, report, known, depths, lock, threads })
+        Ok(Engine { road, outbox, store, images, journal, seals, clock, fatal, report, known, depths, lock, threads })
+    }
+
+    /// What seals months.
+    pub fn sealer(&self, config: &Config) -> Result<Sealer, Exit> {
+        let (road, store) = (self.road.clone(), self.store.clone());
+        Sealer::new(road, store, self.seals.clone(), self.clock.clone(), config.periods).map_err(recover::store_exit)
     }
 
     /// Says in the lock file where the daemon answers.

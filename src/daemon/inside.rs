@@ -68,7 +68,8 @@ impl Inside {
         ));
         first_load(&reloader, "command line").await?;
         let posts = doors::posts(engine).await?;
-        Ok(App::new(engine, reloader, metrics, posts, stop, config)?.router())
+        let sealer = Arc::new(engine.sealer(config)?);
+        Ok(App::new(engine, reloader, sealer, metrics, posts, stop, config)?.router())
     }
 
     /// The routes of the API.

@@ -11,7 +11,7 @@ use crossbeam::channel::Sender;
 use tokio::sync::mpsc;
 
 use super::recover::{self, Recovered};
-use crate::batch::Position;
+use crate::batch::{EntryKind, Position};
 use crate::exit::Exit;
 use crate::flush::Flush;
 use crate::ingest::{OUTBOX_MAX, Outbox};
@@ -57,7 +57,7 @@ impl Parts {
     /// Joins them. At most `depth` things wait between two parts; a part that gives more waits, so whoever moves them in
     /// one thread sees to it that there is room.
     pub fn join(recovered: Recovered, settings: SequencerSettings, clock: &Clock, depth: usize) -> Parts {
-        let Recovered { store, images, journal, identity, resolver, shards, flush, known, .. } = recovered;
+        let Recovered { store, images, journal, identity, seals, resolver, shards, flush, known, .. } = recovered;
         let progress = Arc::new(Progress::default());
         let (controls, controls_inbox) = mpsc::channel(CONTROLS_MAX);
         let (outbox, deliveries) = Outbox::new(OUTBOX_MAX);
@@ -76,7 +76,7 @@ impl Parts {
         let flush = Flush::new(parts_inbox, inboxes.len(), store, images.clone(), road.clone(), clock.clone(), flush);
         let (onward, road_inbox) = queue(depth);
         depths.push(("road".to_owned(), road_inbox.depth()));
-        let resolver = Resolver::new(road_inbox, inboxes, parts, identity, images, resolver);
+        let resolver = Resolver::new(road_inbox, inboxes, parts, identity, images, seals, resolver);
 
         progress.durable.store(journal.durable().0, Ordering::Release);
         progress.stored.store(stored.0, Ordering::Release);
@@ -136,8 +136,12 @@ impl Replay {
         self.records += entries;
         self.unmarked += entries;
         self.progress.records_durable.fetch_add(entries, Ordering::Relaxed);
+        // Whoever seals a month needs everything before it stored.
+        let mut changes = frame.entries().take_while(|entry| entry.kind != EntryKind::Record as u8);
+        let seal = changes.any(|entry| entry.kind == EntryKind::Seal as u8);
+        drop(changes);
         let _ = self.onward.send(Travel::Frame(frame));
-        if self.unmarked >= self.flush_calls {
+        if self.unmarked >= self.flush_calls || seal {
             self.mark(end);
         }
         Ok(Step::Moved)

@@ -10,21 +10,24 @@ use crate::books::{Books, Unbalanced};
 use crate::config::Config;
 use crate::entry::{Activation, SourceProfile};
 use crate::exit::Exit;
-use crate::flush::{FlushError, FlushState, Spill};
-use crate::identity::{self, IdentityError, IdentityIndex, Key};
-use crate::images::{ImageMissing, Images};
+use crate::flush::{FlushState, Spill};
+use crate::identity::{self, IdentityIndex, Key};
+use crate::images::Images;
 use crate::journal::{self, Journal, JournalError, JournalReader};
 use crate::names::Names;
 use crate::os::disk::{Disk, RealDisk};
+use crate::period::{Ledger, Seals};
 use crate::piece::Piece;
 use crate::poison;
 use crate::rating::{self, Answered};
 use crate::record::Record;
-use crate::resolver::{KnownTariff, ResolverError, ResolverState, shard_of};
+use crate::resolver::{KnownTariff, ResolverState, shard_of};
 use crate::shard::{LineKey, ShardState};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{ActivationRow, Store, StoreError, StoredState};
+use crate::store::{ActivationRow, SourceRow, Store, StoredState};
 use crate::time::Timestamp;
+
+pub use super::exits::{flush_exit, identity_exit, image_exit, journal_exit, resolver_exit, store_exit};
 
 /// What a reload or a new listener compares with: the latest of each kind that the store knows, completed by the replay.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +50,8 @@ pub struct Recovered {
     pub journal: Journal,
     /// Which records were seen, complete up to the stored position.
     pub identity: IdentityIndex,
+    /// What months that close are sealed by.
+    pub seals: Arc<Seals>,
     /// What the resolver starts from.
     pub resolver: ResolverState,
     /// What each shard starts from, by shard number.
@@ -104,6 +109,7 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
     let Ground { disk, folder, store, images, journal, identity, shards, set_aside } = ground;
     let mut report = Vec::new();
     let spill_disk = disk.clone();
+    let seals = Seals::new(store.clone(), images.clone(), disk.clone(), &folder.join("sealing"));
     let state = store.load().map_err(store_exit)?;
 
     let settings = journal::Settings { verify_from: state.position, at_least: state.position, ..journal };
@@ -139,7 +145,7 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
         // What lies there was made from the journal and is made again from it.
         spill: Spill::open(spill_disk, &folder.join("spill")).map_err(Exit::environment)?,
     };
-    Ok(Recovered { store, images, journal, identity, resolver, shards, flush, known, report })
+    Ok(Recovered { store, images, journal, identity, seals: Arc::new(seals), resolver, shards, flush, known, report })
 }
 
 /// The index is synced before the store takes a position, so it covers that position; an index that was removed or lost
@@ -282,13 +288,28 @@ fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result
         accounts: Names::from_stored(state.accounts.iter().map(|a| a.name.clone())),
         groups: Names::from_stored(state.groups.iter().map(|g| g.name.clone())),
         sources: known.sources.clone(),
+        profiles: profiles(&state.sources),
         tariffs,
         directory,
         directories: state.directories.len() as u16,
         set_aside: Vec::new(),
+        periods: Ledger::before(&state.periods, state.position),
         assembly: assembly(state)?,
         attempts: state.retried.iter().map(|r| ((r.key.position, r.key.leg), r.attempt)).collect(),
     })
+}
+
+/// Where the latest settings of each listener were journalled.
+fn profiles(rows: &[SourceRow]) -> Vec<Position> {
+    let mut places = Vec::new();
+    for row in rows {
+        let index = usize::from(row.source.0);
+        if places.len() <= index {
+            places.resize(index + 1, Position::default());
+        }
+        places[index] = row.position;
+    }
+    places
 }
 
 /// Calls told in parts that are not whole yet.
@@ -324,73 +345,5 @@ fn activation(row: &ActivationRow) -> Activation {
         effective_from: row.effective_from.map(|t| t.0),
         activated_at: row.activated_at.0,
         by: row.by.clone(),
-    }
-}
-
-/// Which exit code a store's failure has.
-pub fn store_exit(error: StoreError) -> Exit {
-    match error {
-        StoreError::Newer { .. }
-        | StoreError::Damaged(_)
-        | StoreError::OutOfOrder { .. }
-        | StoreError::Unstorable(_) => Exit::damaged(error),
-        StoreError::Busy | StoreError::Full | StoreError::Io(_) => Exit::environment(error),
-    }
-}
-
-/// Which exit code a flush's failure has.
-pub fn flush_exit(error: FlushError) -> Exit {
-    match error {
-        FlushError::Store(error) => store_exit(error),
-        FlushError::Spill(_) | FlushError::Unreadable(_) => Exit::environment(error),
-    }
-}
-
-/// Which exit code a missing image has.
-pub fn image_exit(error: ImageMissing) -> Exit {
-    match error {
-        ImageMissing::Unwritable { .. } => Exit::environment(error),
-        ImageMissing::Missing { .. } | ImageMissing::Damaged { .. } => Exit::damaged(error),
-    }
-}
-
-/// Which exit code a resolver's failure has.
-pub fn resolver_exit(error: ResolverError) -> Exit {
-    match error {
-        ResolverError::Identity(error) => identity_exit(error),
-        ResolverError::Image(error) => image_exit(error),
-        ResolverError::Entry(..) => Exit::damaged(error),
-    }
-}
-
-/// Which exit code a journal's failure has.
-pub fn journal_exit(error: JournalError) -> Exit {
-    match &error {
-        JournalError::Damaged { file, offset, .. } if *offset > 0 => {
-            let file = file.display();
-            Exit::damaged(format!(
-                "{error}; look at it with `callrated journal inspect {file}`, then restore a backup, or give up what lies \
-                 there (it is kept beside the journal) with `callrated journal repair --accept-loss {file}@{offset}`"
-            ))
-        }
-        JournalError::Damaged { .. }
-        | JournalError::EndLost { .. }
-        | JournalError::NewerVersion { .. }
-        | JournalError::OtherFolder { .. }
-        | JournalError::Gone { .. } => Exit::damaged(error),
-        JournalError::NoSpace { .. }
-        | JournalError::TooLarge { .. }
-        | JournalError::Latched
-        | JournalError::Io { .. } => Exit::environment(error),
-    }
-}
-
-/// Which exit code an identity index's failure has.
-pub fn identity_exit(error: IdentityError) -> Exit {
-    match error {
-        IdentityError::Damaged { .. } | IdentityError::NewerVersion { .. } | IdentityError::OtherFolder { .. } => {
-            Exit::damaged(error)
-        }
-        IdentityError::NoSpace { .. } | IdentityError::Latched | IdentityError::Io { .. } => Exit::environment(error),
     }
 }

@@ -118,6 +118,10 @@ impl Held {
             conflicts: &rows.conflicts,
             assembled: &rows.assembled,
             open_calls: &rows.open_calls,
+            closed: &gathering.gathered.closed,
+            sealed: &gathering.gathered.sealed,
+            acks: &gathering.gathered.acks,
+            discarded: &rows.discarded,
             books: &books,
         }))
     }

@@ -4,10 +4,10 @@
 
 use crate::batch::{Frame, Position, SourceId};
 use crate::books::Share;
-use crate::call::TariffSlot;
+use crate::call::{SuspenseReason, TariffSlot};
 use crate::entry::Activation;
-use crate::record::Record;
-use crate::resolver::Gathered;
+use crate::record::{Direction, Record};
+use crate::resolver::{Discarded, Gathered};
 use crate::shard::ShardPart;
 use crate::store;
 use crate::time::Timestamp;
@@ -28,6 +28,7 @@ pub(super) struct Rows<'a> {
     pub(super) conflicts: Vec<store::ConflictRow<'a>>,
     pub(super) assembled: Vec<store::AssembledRow>,
     pub(super) open_calls: Vec<store::OpenCallRow<'a>>,
+    pub(super) discarded: Vec<store::DiscardedRow<'a>>,
 }
 
 impl<'a> Rows<'a> {
@@ -45,6 +46,15 @@ impl<'a> Rows<'a> {
                     source_dialled: record.source,
                     destination_dialled: record.destination,
                     start: record.start,
+                    grounds: Some(store::GroundsOf {
+                        source: SourceId(row.source),
+                        profile: row.profile,
+                        directory: row.directory,
+                        direction: record.direction,
+                        account: record.account,
+                        forwarded_by: record.forwarded_by,
+                    }),
+                    revision: 0,
                 });
             }
             for leg in &part.suspended {
@@ -147,6 +157,8 @@ impl<'a> Rows<'a> {
                     position: c.position,
                     first: c.first,
                     record: record_of(&c.frame, c.at, c.length).0,
+                    source: SourceId(c.frame.head().source.get()),
+                    received_at: Timestamp(c.frame.head().received_at.get()),
                 })
                 .collect(),
             assembled: gathered
@@ -159,11 +171,30 @@ impl<'a> Rows<'a> {
                 .iter()
                 .map(|(key, state)| store::OpenCallRow { key: key.0, state: state.as_deref() })
                 .collect(),
+            discarded: gathered.discarded.iter().filter_map(discarded).collect(),
             calls,
             suspended,
             released,
         }
     }
+}
+
+fn discarded(one: &Discarded) -> Option<store::DiscardedRow<'_>> {
+    let (bytes, record) = record_of(&one.frame, one.at, one.length);
+    let item = &one.said.item;
+    let leg = item.leg.map(|leg| if leg == 0 { Direction::Outbound } else { Direction::Inbound });
+    Some(store::DiscardedRow {
+        key: store::SuspenseKey { position: Position(item.position), leg },
+        // The resolver has read it before.
+        reason: SuspenseReason::named(&item.reason)?,
+        why: &one.said.why,
+        by: &one.said.by,
+        at: Timestamp(one.said.at),
+        entry: one.entry,
+        node: record.node,
+        id: record.id,
+        record: bytes,
+    })
 }
 
 /// Of several attempts at one thing between two markers only the last counts: one that failed and was then tried again

@@ -290,7 +290,7 @@ pub(super) async fn record(
 }
 
 /// Positions of the records of a node and id: one without direction, or one each way.
-async fn positions(app: &App, node: &str, id: &str) -> Result<Vec<Position>, Problem> {
+pub(super) async fn positions(app: &App, node: &str, id: &str) -> Result<Vec<Position>, Problem> {
     let ways = [None, Some(Direction::Outbound), Some(Direction::Inbound)];
     let identities = ways.iter().map(|way| identity(node.as_bytes(), id.as_bytes(), *way)).collect();
     let found = app.road.find(identities).await.map_err(|_| Problem::stopping())?;

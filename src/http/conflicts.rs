@@ -1,4 +1,5 @@
-//! `GET /v1/conflicts`: records that came again with other content (R20). The first one stays rated; both are kept.
+//! `GET /v1/conflicts`: records that came again with other content (R20). The first one stays rated until its
+//! month is sealed, which takes the shorter call; both are kept.
 //!
 //! Does not know how a contradiction is recognised.
 
@@ -78,7 +79,8 @@ impl Contradiction {
 
 /// Records that came again with other content.
 ///
-/// The first record of a node and id stays rated; every other version is kept here.
+/// The first record of a node and id stays rated while its month is open; sealing takes the version with the shorter talk
+/// time. Every later version is kept here.
 #[utoipa::path(
     get, path = "/v1/conflicts", tag = "operating", operation_id = "conflicts", params(Asked),
     responses((status = 200, body = Conflicts), (status = "default", response = super::openapi::AnyProblem)),

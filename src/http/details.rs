@@ -10,42 +10,20 @@ use utoipa::ToSchema;
 
 use super::usage::minutes;
 use crate::call::CallType;
+pub(super) use crate::explain::Language;
 use crate::store::StoredCall;
 use crate::time::Timestamp;
-
-/// Language of headings and call types.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Language {
-    En,
-    De,
-    It,
-}
-
-impl Language {
-    /// From `en`, `de`, `it`.
-    pub(super) fn named(name: &str) -> Option<Language> {
-        Some(match name {
-            "en" => Language::En,
-            "de" => Language::De,
-            "it" => Language::It,
-            _ => return None,
-        })
-    }
-
-    fn of(self, [en, de, it]: [&'static str; 3]) -> &'static str {
-        match self {
-            Language::En => en,
-            Language::De => de,
-            Language::It => it,
-        }
-    }
-}
 
 /// Which columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Columns {
     Usual,
     Full,
+}
+
+/// Heading of the account, where rows of several stand together.
+pub(super) fn account_heading(language: Language) -> &'static str {
+    language.of(["Account", "Konto", "Account"])
 }
 
 /// Headings of the usual columns.
@@ -62,7 +40,7 @@ const USUAL: [[&str; 3]; 9] = [
 ];
 
 /// Headings of the further columns of `columns=full`.
-const FULL: [[&str; 3]; 15] = [
+const FULL: [[&str; 3]; 16] = [
     ["Currency", "Währung", "Valuta"],
     ["Billable Seconds", "Fakturierbare Sekunden", "Secondi fatturabili"],
     ["Included Seconds", "Inklusivsekunden", "Secondi inclusi"],
@@ -78,6 +56,7 @@ const FULL: [[&str; 3]; 15] = [
     ["Direction", "Richtung", "Direzione"],
     ["Tariff", "Tarifstand", "Tariffario"],
     ["Revision", "Revision", "Revisione"],
+    ["Late Call of", "Nachtrag zu", "Ritardata di"],
 ];
 
 /// The call type as it is shown.
@@ -140,7 +119,7 @@ pub(super) fn csv_row(row: &StoredCall<'_>, language: Language, columns: Columns
     out.push_str("\r\n");
 }
 
-fn full(row: &StoredCall<'_>) -> [String; 15] {
+fn full(row: &StoredCall<'_>) -> [String; 16] {
     let call = &row.call;
     let steps = &call.basis.steps;
     [
@@ -158,7 +137,8 @@ fn full(row: &StoredCall<'_>) -> [String; 15] {
         text(row.id),
         call.key.leg.name().to_owned(),
         format!("blake3:{}", row.text.tariff),
-        "0".to_owned(),
+        row.revision.to_string(),
+        call.adjusts.map_or_else(String::new, |own| own.to_string()),
     ]
 }
 
@@ -212,8 +192,11 @@ pub(super) struct Leg {
     cost: String,
     /// ISO 4217.
     currency: String,
-    /// The month to which it belongs.
+    /// The month that bills it.
     period: String,
+    /// Its own month, where that was closed when the record came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adjusts: Option<String>,
     /// The rule that decided the call type.
     rule: String,
     plan: String,
@@ -270,6 +253,7 @@ impl Leg {
             cost: call.cost.fixed(u32::from(call.basis.decimals)),
             currency: super::usage::text(&call.basis.currency),
             period: call.period.to_string(),
+            adjusts: call.adjusts.map(|own| own.to_string()),
             rule: format!("R{}", call.basis.rule),
             plan: row.text.plan.clone(),
             deck: row.text.deck.clone(),
@@ -283,7 +267,7 @@ impl Leg {
                 free_below: steps.free_below.to_string(),
             },
             tariff: format!("blake3:{}", row.text.tariff),
-            revision: 0,
+            revision: row.revision,
         }
     }
 }

@@ -32,6 +32,7 @@ use crate::config::Config;
 use crate::daemon::Posts;
 use crate::daemon::engine::Engine;
 use crate::daemon::reload::Reloader;
+use crate::daemon::sealer::Sealer;
 use crate::directory::Directory;
 use crate::exit::Exit;
 use crate::images::Images;
@@ -53,9 +54,12 @@ mod backup;
 mod calls;
 mod conflicts;
 mod details;
+mod explain;
+mod export;
 mod health;
 mod import;
 mod manners;
+mod months;
 pub mod node;
 mod openapi;
 mod page;
@@ -97,6 +101,8 @@ pub struct Shared {
     pub journal: JournalReader,
     /// Reloads the rates folder; knows what is in force.
     pub reloader: Arc<Reloader>,
+    /// Seals months.
+    pub sealer: Arc<Sealer>,
     /// Now.
     pub clock: Clock,
     /// Where posted records go.
@@ -130,6 +136,7 @@ impl App {
     pub fn new(
         engine: &Engine,
         reloader: Arc<Reloader>,
+        sealer: Arc<Sealer>,
         metrics: Metrics,
         posts: Posts,
         stop: Stop,
@@ -141,6 +148,7 @@ impl App {
             images: engine.images.clone(),
             journal: engine.journal.clone(),
             reloader,
+            sealer,
             clock: engine.clock.clone(),
             post: posts.calls,
             import: posts.import,
@@ -217,13 +225,21 @@ fn api() -> Routes {
         .scoped(Method::GET, "/v1/accounts/{account}/usage", Read, usage::of_account)
         .scoped(Method::GET, "/v1/accounts/{account}/calls", Read, calls::of_account)
         .scoped(Method::GET, "/v1/periods/{period}/usage", Read, periods::usage)
+        .scoped(Method::GET, "/v1/periods", Read, months::list)
+        .scoped(Method::GET, "/v1/periods/{period}", Read, months::one)
+        .scoped(Method::GET, "/v1/periods/{period}/calls", Read, export::calls)
+        .scoped(Method::GET, "/v1/periods/{period}/manifest", Read, months::manifest)
+        .scoped(Method::POST, "/v1/periods/{period}/seal", Operate, months::seal)
+        .scoped(Method::POST, "/v1/periods/{period}/ack", Operate, months::ack)
         .scoped(Method::GET, "/v1/calls/{node}/{id}", Read, calls::one)
+        .scoped(Method::GET, "/v1/calls/{node}/{id}/explain", Read, explain::explain)
         .scoped(Method::GET, "/v1/records/{node}/{id}", Read, calls::record)
         .scoped(Method::POST, "/v1/quote", Read, quote::quote)
         .scoped(Method::GET, "/v1/tariff", Read, tariff::show)
         .scoped(Method::GET, "/v1/directory", Read, accounts::directory)
         .scoped(Method::GET, "/v1/suspense", Operate, suspense::list)
         .scoped(Method::POST, "/v1/suspense/retry", Operate, suspense::retry)
+        .scoped(Method::POST, "/v1/suspense/discard", Operate, suspense::discard)
         .scoped(Method::GET, "/v1/conflicts", Operate, conflicts::list)
         .scoped(Method::POST, "/v1/tariff/reload", Operate, tariff::reload)
         .scoped(Method::POST, "/v1/import", Operate, import::post)

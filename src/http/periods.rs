@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::usage::{CostIn, Costs, Total, minutes, text, total};
 use super::{App, Problem, manners};
 use crate::money::Sum;
+use crate::period::everywhere;
 use crate::road::UsageLine;
 use crate::store::{self, Visit};
 use crate::time::{Micros, Period};
@@ -45,7 +46,7 @@ pub(super) struct PeriodUsage {
     /// Year and month.
     #[schema(example = "2026-10")]
     period: String,
-    /// `open`: calls may still come.
+    /// `open`; `closing`: the month is over, and records may still come; `sealing`; `sealed`.
     state: &'static str,
     /// By account name.
     accounts: Vec<AccountTotals>,
@@ -112,6 +113,7 @@ pub(super) async fn usage(
         return Ok(([(header::CONTENT_TYPE, CSV)], csv(&page)).into_response());
     }
     let next = if page.len() == limit { page.last().map(|(name, _)| name.clone()) } else { None };
+    let state = app.sealer.state(period, everywhere(period).1);
     let accounts: Vec<AccountTotals> = page.into_iter().map(|(name, lines)| shown(name, &lines)).collect();
     if kind == NDJSON {
         let mut lines = Vec::new();
@@ -122,7 +124,7 @@ pub(super) async fn usage(
         }
         return Ok(([(header::CONTENT_TYPE, NDJSON)], lines).into_response());
     }
-    Ok(Json(PeriodUsage { period: period.to_string(), state: "open", accounts, next }).into_response())
+    Ok(Json(PeriodUsage { period: period.to_string(), state, accounts, next }).into_response())
 }
 
 /// Lines of one type and currency as one.

@@ -74,6 +74,11 @@ impl Problem {
         Problem::of(StatusCode::NOT_FOUND, detail)
     }
 
+    /// 409: not as things stand now.
+    pub fn conflict(detail: impl Into<String>) -> Problem {
+        Problem::of(StatusCode::CONFLICT, detail)
+    }
+
     /// 422: understood, but cannot be done.
     pub fn unprocessable(detail: impl Into<String>) -> Problem {
         Problem::of(StatusCode::UNPROCESSABLE_ENTITY, detail)

@@ -164,10 +164,7 @@ pub(super) async fn quote(State(app): State<App>, Json(asked): Json<QuoteRequest
     let profile = SourceProfile { max_age_days: u32::MAX, ..SourceProfile::default() };
     let proof = rating::prove(&record, answer, &profile, world, side, &|_, _| used);
     match (proof.quote, proof.suspended) {
-        (Some(quote), _) => {
-            let lines = proof.lines.into_iter().map(|line| ProofLine { rule: line.rule, text: line.text });
-            Ok(Json(quoted(quote, asked.proof.then(|| lines.collect()))))
-        }
+        (Some(quote), _) => Ok(Json(quoted(quote, asked.proof.then(|| proof_lines(proof.lines))))),
         (None, Some(why)) => {
             let detail = format!("this call would wait in suspense: {}: {}", why.reason, why.detail);
             let mut problem = Problem::unprocessable(detail).with("reason", why.reason.into());
@@ -181,7 +178,13 @@ pub(super) async fn quote(State(app): State<App>, Json(asked): Json<QuoteRequest
     }
 }
 
-fn quoted(quote: rating::Quote, proof: Option<Vec<ProofLine>>) -> Quoted {
+/// The decisions as the API shows them.
+pub(super) fn proof_lines(lines: Vec<rating::Line>) -> Vec<ProofLine> {
+    lines.into_iter().map(|line| ProofLine { rule: line.rule, text: line.text }).collect()
+}
+
+/// What they come to.
+pub(super) fn quoted(quote: rating::Quote, proof: Option<Vec<ProofLine>>) -> Quoted {
     let rating::QuotedSteps { mode, initial, increment, minimum, free_below } = quote.steps;
     Quoted {
         account: quote.account,

@@ -5,7 +5,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::batch::{EntryKind, Position};
+use crate::batch::{EntryKind, Position, SourceId};
 use crate::daemon::recover::put_together;
 use crate::journal::JournalReader;
 use crate::record::Record;
@@ -22,17 +22,29 @@ pub(super) struct Received {
 
 /// What was received, and when, as long as the journal keeps it. A call told in parts shows all of them.
 pub(super) fn received(journal: &JournalReader, position: Position, pieces: &[Position]) -> Option<Received> {
+    let kept = kept(journal, position, pieces)?;
+    let record = Record::decode(&kept.bytes).ok()?;
+    Some(Received { at: kept.received_at.to_string(), raw: readable(record.raw) })
+}
+
+/// A record as the journal keeps it.
+pub(super) struct KeptRecord {
+    /// In canonical form.
+    pub bytes: Vec<u8>,
+    /// Receipt of its frame.
+    pub received_at: Timestamp,
+    /// Source of its frame.
+    pub source: SourceId,
+}
+
+/// The record at a position, as long as the journal keeps it; a call told in parts is put together again.
+pub(super) fn kept(journal: &JournalReader, position: Position, pieces: &[Position]) -> Option<KeptRecord> {
     let (head, entry) = journal.entry(position).ok()??;
-    let whole;
-    let bytes: &[u8] = match EntryKind::from_byte(entry.kind) {
-        Some(EntryKind::Piece) => {
-            whole = put_together(journal, pieces).ok()??;
-            &whole
-        }
-        _ => &entry.payload,
+    let bytes = match EntryKind::from_byte(entry.kind) {
+        Some(EntryKind::Piece) => put_together(journal, pieces).ok()??,
+        _ => entry.payload.to_vec(),
     };
-    let record = Record::decode(bytes).ok()?;
-    Some(Received { at: Timestamp(head.received_at.get()).to_string(), raw: readable(record.raw) })
+    Some(KeptRecord { bytes, received_at: Timestamp(head.received_at.get()), source: SourceId(head.source.get()) })
 }
 
 /// Text as it is; what is no text (RADIUS packets) as hexadecimal digits behind `hex:`.

@@ -12,8 +12,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::{App, Problem};
 use crate::batch::{Batch, EntryKind, Position, SourceId};
 use crate::call::SuspenseReason;
-use crate::entry::Retry;
-use crate::ingest::BATCH_BYTES;
+use crate::daemon::retry::{self, entry};
+use crate::entry::Discard;
 use crate::record::Direction;
 use crate::store::{SuspenseItem, SuspenseKey, SuspensePage, Visit};
 
@@ -21,8 +21,6 @@ use crate::store::{SuspenseItem, SuspenseKey, SuspensePage, Visit};
 const LIMIT_DEFAULT: usize = 100;
 /// Most items in one page.
 const LIMIT_MAX: usize = 1000;
-/// Items read at a time; they go into as many journal frames as their bytes need.
-const RETRY_BATCH: usize = 500;
 
 /// Which items.
 #[derive(Deserialize, IntoParams)]
@@ -157,41 +155,7 @@ pub(super) async fn retry(State(app): State<App>, asked: Option<Json<RetryReques
     let asked = asked.map(|Json(asked)| asked).unwrap_or_default();
     let reason = asked.reason.as_deref().map(reason_named).transpose()?;
     app.settle().await?;
-    let (mut tried, mut after) = (0u64, None);
-    loop {
-        // The same store that shows a page gives the records of its items.
-        let items = app
-            .stored(move |store| {
-                let mut keys = Vec::new();
-                store.suspense(SuspensePage { reason, after, limit: RETRY_BATCH }, &mut |item| {
-                    keys.push(item.key);
-                    Visit::Continue(())
-                })?;
-                let mut items: Vec<SuspenseItem> = Vec::with_capacity(keys.len());
-                for key in keys {
-                    items.extend(store.suspense_of(key.position)?.into_iter().filter(|item| item.key == key));
-                }
-                Ok(items)
-            })
-            .await?;
-        let Some(last) = items.last() else { break };
-        after = Some(last.key);
-        let mut batch = Batch::new(SourceId(0));
-        for item in &items {
-            let mut payload = Vec::with_capacity(item.record.len() + 256);
-            if entry(item).encode(&item.record, &mut payload).is_ok() {
-                batch.push_entry(EntryKind::Retry, &payload);
-                tried += 1;
-            }
-            if batch.len() >= BATCH_BYTES {
-                enter(&app, std::mem::replace(&mut batch, Batch::new(SourceId(0)))).await?;
-            }
-        }
-        enter(&app, batch).await?;
-        if items.len() < RETRY_BATCH {
-            break;
-        }
-    }
+    let tried = retry::retry(&app.road, &app.store, reason).await.map_err(|e| Problem::unavailable(e.to_string()))?;
     app.settle().await?;
     let counts = app.stored(|store| store.suspense_counts()).await?;
     let left: u64 =
@@ -199,30 +163,73 @@ pub(super) async fn retry(State(app): State<App>, asked: Option<Json<RetryReques
     Ok(Json(Retried { tried, left }))
 }
 
-async fn enter(app: &App, batch: Batch) -> Result<(), Problem> {
-    app.road.enter(batch).await.map(|_| ()).map_err(|e| Problem::unavailable(e.to_string()))
-}
-
-fn entry(item: &SuspenseItem) -> Retry {
-    Retry {
-        position: item.key.position.0,
-        leg: item.key.leg.map(|leg| match leg {
-            Direction::Outbound => 0,
-            Direction::Inbound => 1,
-        }),
-        attempt: item.attempt.0,
-        reason: item.reason.name().to_owned(),
-        period: item.period.map(|p| p.0),
-        source: item.source.0,
-        received_at: item.received_at.0,
-    }
-}
-
 fn reason_named(name: &str) -> Result<SuspenseReason, Problem> {
     SuspenseReason::named(name).ok_or_else(|| {
         let known: Vec<&str> = SuspenseReason::ALL.iter().map(|r| r.name()).collect();
         Problem::bad_request(format!("reason={name:?}: known are {}", known.join(", ")))
     })
+}
+
+/// What to discard, and why.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DiscardRequest {
+    /// As the list shows it.
+    #[schema(example = "4711:outbound")]
+    key: String,
+    /// Why nothing is to come of it, in a sentence.
+    #[schema(example = "test call of our own, ticket 1234")]
+    why: String,
+    /// Who says so.
+    by: Option<String>,
+}
+
+/// What was discarded.
+#[derive(Serialize, ToSchema)]
+pub(super) struct DiscardedShown {
+    /// What it was.
+    item: SuspenseShown,
+    why: String,
+}
+
+/// Give up what waits.
+///
+/// It leaves suspense and is never rated. The record, the reason it waited for, who discarded it and why are kept for ever,
+/// in the journal and in the store's table `discarded`.
+#[utoipa::path(
+    post, path = "/v1/suspense/discard", tag = "operating", operation_id = "discard",
+    request_body = DiscardRequest,
+    responses((status = 200, body = DiscardedShown), (status = "default", response = super::openapi::AnyProblem)),
+    security(("token" = ["operate"])),
+)]
+pub(super) async fn discard(
+    State(app): State<App>,
+    Json(asked): Json<DiscardRequest>,
+) -> Result<Json<DiscardedShown>, Problem> {
+    let key = key_named(&asked.key)?;
+    let why = asked.why.trim().to_owned();
+    if why.is_empty() || why.len() > 1000 {
+        return Err(Problem::bad_request("why: say in a sentence why nothing is to come of it, in at most 1000 bytes"));
+    }
+    app.settle().await?;
+    let waits = move |store: &dyn crate::store::Store| {
+        Ok(store.suspense_of(key.position)?.into_iter().find(|item| item.key == key))
+    };
+    let gone = || Problem::not_found(format!("nothing waits under the key {:?}", asked.key));
+    let item = app.stored(waits).await?.ok_or_else(gone)?;
+    let by = asked.by.clone().unwrap_or_else(|| "api".to_owned());
+    let entry = Discard { item: entry(&item), why: why.clone(), by, at: app.clock.now().0 };
+    let mut payload = Vec::with_capacity(item.record.len() + 512);
+    // Plain text and numbers always serialise.
+    let _ = entry.encode(&item.record, &mut payload);
+    let mut batch = Batch::new(SourceId(0));
+    batch.push_entry(EntryKind::Discard, &payload);
+    app.road.enter(batch).await.map_err(|e| Problem::unavailable(e.to_string()))?;
+    app.settle().await?;
+    if app.stored(waits).await?.is_some() {
+        return Err(Problem::conflict("it was tried again meanwhile, or its month is being sealed: look again"));
+    }
+    Ok(Json(DiscardedShown { item: shown(&item), why }))
 }
 
 /// `4711` for a record, `4711:outbound` for a leg.
@@ -234,7 +241,7 @@ fn key_text(key: &SuspenseKey) -> String {
 }
 
 fn key_named(text: &str) -> Result<SuspenseKey, Problem> {
-    let bad = || Problem::bad_request(format!("after={text:?}: write a key as the list shows it"));
+    let bad = || Problem::bad_request(format!("{text:?} is no key: write it as the list shows it"));
     let (position, leg) = match text.split_once(':') {
         None => (text, None),
         Some((position, "outbound")) => (position, Some(Direction::Outbound)),

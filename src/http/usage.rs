@@ -42,7 +42,7 @@ pub(super) struct AccountUsage {
     account: String,
     /// Year and month in the account's zone.
     period: String,
-    /// `open`: calls may still come.
+    /// `open`; `closing`: the month is over, and records may still come; `sealing`; `sealed`: it does not change any more.
     state: &'static str,
     /// ISO 4217.
     currency: String,
@@ -132,10 +132,19 @@ pub(super) async fn of_account(
         (Some(row), Some(plan)) => rating::allowance(plan, &row, period),
         _ => Allowance::Seconds(0),
     };
-    Ok(Json(shown(account, period, live, plan, allowance)))
+    let over = period.bounds(row.map_or(&Zone::UTC, |r| r.zone)).1;
+    let state = app.sealer.state(period, over);
+    Ok(Json(shown(account, period, state, live, plan, allowance)))
 }
 
-fn shown(account: String, period: Period, live: LiveUsage, plan: Option<&Plan>, allowance: Allowance) -> AccountUsage {
+fn shown(
+    account: String,
+    period: Period,
+    state: &'static str,
+    live: LiveUsage,
+    plan: Option<&Plan>,
+    allowance: Allowance,
+) -> AccountUsage {
     // The plan's currency stands first, even where no call was charged in it yet.
     let mut costs = Costs::default();
     costs.0.extend(plan.map(|plan| (plan.currency, plan.cost_decimals, Sum::default())));
@@ -148,7 +157,7 @@ fn shown(account: String, period: Period, live: LiveUsage, plan: Option<&Plan>, 
     AccountUsage {
         account,
         period: period.to_string(),
-        state: "open",
+        state,
         currency: main.currency,
         allowance: used(allowance, live.used_seconds),
         totals: live.lines.iter().map(total).collect(),
@@ -243,7 +252,7 @@ mod tests {
             ),
         ] {
             let live = LiveUsage { lines, used_seconds: 0 };
-            let shown = shown("a".into(), Period::of(2026, 10), live, None, Allowance::Seconds(0));
+            let shown = shown("a".into(), Period::of(2026, 10), "open", live, None, Allowance::Seconds(0));
             let further: Vec<_> = shown.further_costs.iter().map(|c| (&*c.currency, &*c.cost)).collect();
             assert_eq!((&*shown.currency, &*shown.cost, further), expected);
         }

@@ -153,6 +153,8 @@ pub struct Rated {
     pub billable_seconds: u32,
     /// Of these, drawn from the allowance.
     pub included_seconds: u32,
+    /// Seconds drawn from the allowance before, where it was asked.
+    pub used_before: Option<u64>,
     /// The charge, rounded once.
     pub cost: Money,
     /// What decided it.
@@ -174,6 +176,8 @@ impl Rated {
             call_type: self.call_type,
             billable_seconds: self.billable_seconds,
             included_seconds: self.included_seconds,
+            used_before: self.used_before,
+            adjusts: None,
             cost: self.cost,
             basis: self.basis,
         }
@@ -211,6 +215,7 @@ fn decide<'a>(leg: &Leg, world: World<'a>, period: Period, used_seconds: u64) ->
         call_type: charge.call_type,
         billable_seconds: charge.billable_seconds,
         included_seconds: charge.included_seconds,
+        used_before: charge.allowance.map(|_| used_seconds),
         cost: charge.cost,
         basis: Basis {
             tariff: world.slot,

@@ -5,9 +5,10 @@ use super::pieces::still_unfinished;
 use super::{Job, KnownTariff, Resolver, ResolverError, offset};
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::call::{SuspenseReason, TariffSlot};
-use crate::entry::{Activation, Lost, Retry, SourceProfile};
-use crate::record::Direction;
+use crate::entry::{Ack, Activation, Discard, Lost, Retry, Seal, Sealed, SourceProfile};
+use crate::record::{Direction, Record};
 use crate::shard::ToShard;
+use crate::store::AckRow;
 use crate::time::{Period, Timestamp};
 
 impl Resolver {
@@ -22,6 +23,10 @@ impl Resolver {
                 if self.state.sources.len() <= index {
                     self.state.sources.resize(index + 1, None);
                 }
+                if self.state.profiles.len() <= index {
+                    self.state.profiles.resize(index + 1, Position::default());
+                }
+                self.state.profiles[index] = entry.position;
                 self.tally.gathered.sources.push((entry.position, profile.clone()));
                 self.state.sources[index] = Some(profile);
             }
@@ -46,7 +51,7 @@ impl Resolver {
                 self.state.directories += 1;
                 self.tally.gathered.directories.push((slot, entry.position, activation));
                 self.hand_over(frame);
-                self.use_directory(directory);
+                self.use_directory(slot.0, directory);
             }
             Some(EntryKind::Retry) => {
                 let (retry, record) =
@@ -64,6 +69,29 @@ impl Resolver {
                 );
             }
             Some(EntryKind::Tick) => self.tick(frame, entry)?,
+            Some(EntryKind::Seal) => {
+                let seal: Seal = serde_json::from_slice(entry.payload).map_err(json)?;
+                self.close(&seal, entry.position);
+            }
+            Some(EntryKind::Sealed) => {
+                let sealed: Sealed = serde_json::from_slice(entry.payload).map_err(json)?;
+                self.sealed(frame, &sealed, entry.position)?;
+            }
+            Some(EntryKind::Ack) => {
+                let ack: Ack = serde_json::from_slice(entry.payload).map_err(json)?;
+                self.tally.gathered.acks.push(AckRow {
+                    position: entry.position,
+                    period: Period(ack.period),
+                    digest: ack.digest,
+                    job: ack.job,
+                    at: Timestamp(ack.at),
+                });
+            }
+            Some(EntryKind::Discard) => {
+                let (discard, record) =
+                    Discard::decode(entry.payload).ok_or_else(|| unreadable("not a discard".to_owned()))?;
+                self.discard(frame, entry, discard, record);
+            }
             // Refused at the door, counted there, and kept for people only.
             Some(EntryKind::Refused) => {}
             Some(EntryKind::Record | EntryKind::Piece) | None => {
@@ -73,23 +101,38 @@ impl Resolver {
         Ok(())
     }
 
-    /// Tries something in suspense again, if this names its latest attempt.
-    fn retry(&mut self, frame: &Frame, entry: &Entry<'_>, retry: &Retry, record: &[u8]) -> Result<(), ResolverError> {
-        let position = Position(retry.position);
-        let leg = match retry.leg {
-            Some(0) => Some(Direction::Outbound),
-            Some(_) => Some(Direction::Inbound),
-            None => None,
-        };
-        let Some(reason) = SuspenseReason::named(&retry.reason) else { return Ok(()) };
-        // A leg that has not been tried by itself came about when its record was tried last, if it ever was.
-        let attempts = &self.state.attempts;
-        let latest = attempts.get(&(position, leg)).or_else(|| attempts.get(&(position, None)));
-        let latest = latest.copied().unwrap_or(position);
-        if latest != Position(retry.attempt) {
-            return Ok(());
+    /// What an entry about something in suspense speaks of, if it names its latest attempt and no job is at work on its
+    /// month. The entry is the latest attempt from now on.
+    pub(super) fn latest(
+        &mut self,
+        entry: &Entry<'_>,
+        named: &Retry,
+        record: &[u8],
+    ) -> Option<(Position, Option<Direction>, SuspenseReason)> {
+        let position = Position(named.position);
+        let leg = named.leg.map(|leg| if leg == 0 { Direction::Outbound } else { Direction::Inbound });
+        let reason = SuspenseReason::named(&named.reason)?;
+        if self.latest_attempt(position, leg) != Position(named.attempt) {
+            return None;
+        }
+        let answer = Record::decode(record).ok().and_then(|record| record.answer);
+        if self.state.periods.voids_retry(named.period.map(Period), answer) {
+            return None;
         }
         self.state.attempts.insert((position, leg), entry.position);
+        Some((position, leg, reason))
+    }
+
+    /// A leg that has not been tried by itself came about when its record was tried last, if it ever was.
+    pub(super) fn latest_attempt(&self, position: Position, leg: Option<Direction>) -> Position {
+        let attempts = &self.state.attempts;
+        let latest = attempts.get(&(position, leg)).or_else(|| attempts.get(&(position, None)));
+        latest.copied().unwrap_or(position)
+    }
+
+    /// Tries something in suspense again, if this names its latest attempt.
+    fn retry(&mut self, frame: &Frame, entry: &Entry<'_>, retry: &Retry, record: &[u8]) -> Result<(), ResolverError> {
+        let Some((position, leg, reason)) = self.latest(entry, retry, record) else { return Ok(()) };
         self.tally.gathered.retried.push((position, leg, entry.position));
         let held = Period(retry.period.unwrap_or(0));
         match leg {

@@ -7,9 +7,10 @@ use crate::assembly::CallKey;
 use crate::batch::{Frame, Position, SourceId};
 use crate::books::{Share, name};
 use crate::call::{AccountKey, GroupKey, SuspenseReason, TariffSlot};
-use crate::entry::{Activation, SourceProfile};
+use crate::entry::{Activation, Discard, SourceProfile};
 use crate::record::Direction;
 use crate::road::Became;
+use crate::store::{AckRow, ClosedRow, SealedRow};
 use crate::time::{Period, Timestamp};
 
 /// A record whose identity is known with other content (R20): both are kept.
@@ -81,6 +82,21 @@ impl SuspendedRecord {
     }
 }
 
+/// Something taken out of suspense for good.
+#[derive(Clone, Debug)]
+pub struct Discarded {
+    /// Position of the entry.
+    pub entry: Position,
+    /// What it says.
+    pub said: Discard,
+    /// The frame that holds it.
+    pub frame: Frame,
+    /// The record's canonical form in the frame.
+    pub at: usize,
+    /// And its length.
+    pub length: usize,
+}
+
 /// A call that was put together from pieces.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AssembledCall {
@@ -124,6 +140,14 @@ pub struct Gathered {
     pub conflicts: Vec<ConflictFound>,
     /// Calls put together from pieces.
     pub assembled: Vec<AssembledCall>,
+    /// Months closed.
+    pub closed: Vec<ClosedRow>,
+    /// Months whose drafts count from now on.
+    pub sealed: Vec<SealedRow>,
+    /// Manifests taken.
+    pub acks: Vec<AckRow>,
+    /// What was taken out of suspense for good.
+    pub discarded: Vec<Discarded>,
     /// Calls told in parts whose state changed: the new one, or none where the call is forgotten.
     pub open_calls: Vec<(CallKey, Option<Vec<u8>>)>,
 }
@@ -230,6 +254,28 @@ impl Tally {
     pub(super) fn leg_taken(&mut self, reason: SuspenseReason, period: Period) {
         *self.legs.entry(name::suspended_legs(period, reason)).or_default() -= 1;
         *self.legs.entry(name::legs(period, "legs")).or_default() -= 1;
+    }
+
+    /// Differences of the books that come from elsewhere.
+    pub(super) fn books(&mut self, share: &Share) {
+        for (name, count) in share {
+            *self.legs.entry(name.clone()).or_default() += count;
+        }
+    }
+
+    /// Something in suspense is given up: it counts as discarded from now on.
+    pub(super) fn discarded(&mut self, reason: SuspenseReason, period: Option<Period>) {
+        let discarded = match period {
+            None => {
+                self.suspended(reason, -1);
+                name::records("discarded")
+            }
+            Some(period) => {
+                *self.legs.entry(name::suspended_legs(period, reason)).or_default() -= 1;
+                name::legs(period, "discarded")
+            }
+        };
+        *self.legs.entry(discarded).or_default() += 1;
     }
 
     /// A leg that was taken goes back unchanged.

@@ -10,10 +10,10 @@ use crate::directory::{Account, Directory};
 use crate::shard::ToShard;
 
 impl Resolver {
-    pub(super) fn use_directory(&mut self, directory: Arc<Directory>) {
+    pub(super) fn use_directory(&mut self, slot: u16, directory: Arc<Directory>) {
         self.account_keys = vec![None; directory.account_index_count() as usize];
         self.group_keys = vec![None; directory.groups() as usize];
-        self.to_all(|| ToShard::Directory(directory.clone()));
+        self.to_all(|| ToShard::Directory(slot, directory.clone()));
         self.state.directory = Some(directory);
     }
 

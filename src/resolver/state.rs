@@ -10,6 +10,7 @@ use crate::call::TariffSlot;
 use crate::directory::Directory;
 use crate::entry::{Activation, SourceProfile};
 use crate::names::Names;
+use crate::period::Ledger;
 use crate::record::Direction;
 use crate::tariff::Tariff;
 use crate::time::Timestamp;
@@ -33,6 +34,8 @@ pub struct ResolverState {
     pub groups: Names,
     /// Listeners' settings by index.
     pub sources: Vec<Option<SourceProfile>>,
+    /// Positions of the entries that brought them, by index.
+    pub profiles: Vec<Position>,
     /// Tariffs in order of activation.
     pub tariffs: Vec<KnownTariff>,
     /// Directory in force.
@@ -43,6 +46,8 @@ pub struct ResolverState {
     pub set_aside: Vec<Position>,
     /// Calls told in parts that are not whole yet.
     pub assembly: Assembly,
+    /// Months that are closed.
+    pub periods: Ledger,
     /// Latest attempt of everything that was ever retried.
     pub attempts: hashbrown::HashMap<(Position, Option<Direction>), Position>,
 }

@@ -5,7 +5,9 @@ use crate::batch::{Batch, SourceId};
 use crate::identity::{IdentityIndex, Settings};
 use crate::names::Names;
 use crate::os::sim::SimDisk;
+use crate::period::Seals;
 use crate::road::{Marker, queue};
+use crate::store::sqlite::SqliteStore;
 
 fn record() -> Record<'static> {
     Record {
@@ -33,6 +35,8 @@ fn identities_are_durable_before_the_flush_hears_of_the_marker() {
         accounts: Names::default(),
         groups: Names::default(),
         sources: Vec::new(),
+        profiles: Vec::new(),
+        periods: Default::default(),
         tariffs: Vec::new(),
         directory: None,
         directories: 0,
@@ -40,7 +44,10 @@ fn identities_are_durable_before_the_flush_hears_of_the_marker() {
         attempts: hashbrown::HashMap::new(),
         assembly: Default::default(),
     };
-    let resolver = Resolver::new(inbox, Vec::new(), flush, index(&disk), Arc::default(), state);
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(&folder.path().join("store.sqlite")).unwrap());
+    let seals = Arc::new(Seals::new(store, Arc::default(), Arc::new(disk.clone()), Path::new("/sealing")));
+    let resolver = Resolver::new(inbox, Vec::new(), flush, index(&disk), Arc::default(), seals, state);
 
     let mut batch = Batch::new(SourceId(0));
     batch.push_record(&record());

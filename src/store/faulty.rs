@@ -229,6 +229,42 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.flushes(after, limit)
     }
 
+    fn draft_begin(&self, period: Period) -> Result<(), StoreError> {
+        self.present()?.draft_begin(period)
+    }
+
+    fn draft_rows(&self, period: Period, number: u64, rows: &[u8]) -> Result<(), StoreError> {
+        self.present()?.draft_rows(period, number, rows)
+    }
+
+    fn draft_finish(&self, period: Period, draft: &Draft) -> Result<(), StoreError> {
+        self.present()?.draft_finish(period, draft)
+    }
+
+    fn draft(&self, period: Period) -> Result<Option<Draft>, StoreError> {
+        self.present()?.draft(period)
+    }
+
+    fn periods(&self) -> Result<Vec<PeriodRow>, StoreError> {
+        self.present()?.periods()
+    }
+
+    fn months(&self) -> Result<Vec<Period>, StoreError> {
+        self.present()?.months()
+    }
+
+    fn manifest(&self, period: Period) -> Result<Option<Vec<u8>>, StoreError> {
+        self.present()?.manifest(period)
+    }
+
+    fn acks(&self, period: Period) -> Result<Vec<AckRow>, StoreError> {
+        self.present()?.acks(period)
+    }
+
+    fn profile(&self, source: SourceId, position: Position) -> Result<Option<String>, StoreError> {
+        self.present()?.profile(source, position)
+    }
+
     fn backup_to(&self, path: &Path) -> Result<(), StoreError> {
         self.present()?.backup_to(path)
     }

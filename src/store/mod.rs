@@ -11,7 +11,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::batch::Position;
+use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, GroupKey, LegKey, SuspenseReason};
 use crate::time::Period;
 
@@ -110,7 +110,7 @@ pub trait Store: Send + Sync {
         visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
     ) -> Result<(), StoreError>;
 
-    /// The rated calls that a flush wrote, in the order of their rows.
+    /// The rated calls that a flush wrote, in the order of their rows, also those that no longer count.
     fn calls_of_flush(&self, flush: u64, visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit) -> Result<(), StoreError>;
 
     /// The totals of an account in a period, by call type and currency.
@@ -170,6 +170,33 @@ pub trait Store: Send + Sync {
 
     /// Flushes in order, after a number, at most `limit`.
     fn flushes(&self, after: Option<u64>, limit: usize) -> Result<Vec<FlushInfo>, StoreError>;
+
+    /// Begins the draft of a month's seal anew.
+    fn draft_begin(&self, period: Period) -> Result<(), StoreError>;
+
+    /// Adds rows to it, in the bytes of [`CallRow`]s (postcard). They change nothing yet.
+    fn draft_rows(&self, period: Period, number: u64, rows: &[u8]) -> Result<(), StoreError>;
+
+    /// Ends it.
+    fn draft_finish(&self, period: Period, draft: &Draft) -> Result<(), StoreError>;
+
+    /// The draft of a month, if one was ended and does not count yet.
+    fn draft(&self, period: Period) -> Result<Option<Draft>, StoreError>;
+
+    /// Months that are closed, by month.
+    fn periods(&self) -> Result<Vec<PeriodRow>, StoreError>;
+
+    /// Every month that has or had a leg, by month.
+    fn months(&self) -> Result<Vec<Period>, StoreError>;
+
+    /// The manifest of a sealed month, byte for byte what it was.
+    fn manifest(&self, period: Period) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Who took the manifest of a month, in order.
+    fn acks(&self, period: Period) -> Result<Vec<AckRow>, StoreError>;
+
+    /// The profile of a source as it stood behind the entry at a position, as JSON.
+    fn profile(&self, source: SourceId, position: Position) -> Result<Option<String>, StoreError>;
 
     /// A consistent copy into a new file, while flushes go on. Refuses to overwrite.
     fn backup_to(&self, path: &Path) -> Result<(), StoreError>;

@@ -456,6 +456,50 @@ fn what_is_imported_is_what_usage_and_calls_add_up_to() {
 }
 
 #[test]
+fn a_month_is_closed_proved_and_taken() {
+    let place = Place::new();
+    let mut lines = records(200, "m");
+    // The same again, another destination and shorter: sealing takes the shorter.
+    lines.push(lines[2].replace("0900123456", "015123456789").replace("\"duration\":27", "\"duration\":2"));
+    lines.push(lines[3].replace("m3", "gone").replace("+4930600", "0099912345"));
+    place.write("month.json", lines.join("\n"));
+    place.run(&["import", "month.json"]).code(0);
+    assert!(place.run(&["seal"]).code(0).out().contains("closing"));
+    let future = place.run(&["seal", "2099-01"]).code(1);
+    assert!(future.err().contains("is not over"), "{}", future.err());
+    let told = place.run(&["seal", "2026-10"]).code(0).out();
+    assert!(told.contains("2026-10 is sealed: ") && told.contains("bad_number"), "{told}");
+    let manifest = place.run(&["seal", "2026-10", "--manifest"]).code(0).out();
+    assert_eq!(manifest, place.run(&["seal", "2026-10", "--manifest"]).code(0).out());
+    let manifest: Value = serde_json::from_str(&manifest).unwrap();
+    let taken = place.json(&["seal", "2026-10", "--ack", "invoices", "--json"]);
+    assert_eq!((&taken["digest"], &taken["acks"][0]["job"]), (&manifest["digest"], &json!("invoices")));
+
+    let exported = place.run(&["export", "2026-10", "--json"]).code(0);
+    let rows: Vec<Value> = exported.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.iter().map(|row| nano(&row["cost"])).sum::<i128>(), nano(&manifest["cost"]["EUR"]));
+    let cost = manifest["cost"]["EUR"].as_str().unwrap();
+    assert!(exported.err().ends_with(&format!("adds up to EUR {cost}\n")), "{}", exported.err());
+    let csv = place.run(&["export", "2026-10"]).code(0).out();
+    assert_eq!(csv.lines().count(), rows.len() + 1);
+    assert!(place.run(&["export", "2026-10", "--totals"]).code(0).out().starts_with("account,call_type,"));
+
+    let proof = place.run(&["explain", "--call", "old/m2", "--lang", "it"]).code(0).out();
+    assert!(proof.contains("as stored: EUR") && proof.contains("Durata della conversazione: 2"), "{proof}");
+    assert_eq!(place.json(&["explain", "--call", "old/m1", "--json"])["legs"][0]["proved"], true);
+    assert!(place.run(&["explain", "--call", "m1"]).code(2).err().contains("NODE/ID"));
+    let verified = place.run(&["verify", "--period", "2026-10"]).code(0).out();
+    assert!(verified.contains("2026-10 is as stored"), "{verified}");
+
+    let waiting = place.json(&["suspense", "list", "--json"]);
+    let key = waiting["items"][0]["key"].as_str().unwrap();
+    let discarded = place.run(&["suspense", "discard", key, "--why", "a test of the line"]).code(0).out();
+    assert!(discarded.contains("a test of the line"), "{discarded}");
+    place.run(&["suspense", "discard", key, "--why", "again"]).code(1);
+    place.run(&["verify"]).code(0);
+}
+
+#[test]
 fn an_interrupted_import_goes_on_where_it_stopped() {
     let place = Place::new();
     // Long lines, so that few records make several pieces.

@@ -50,6 +50,7 @@
 
 mod audit;
 mod model;
+mod months;
 mod pieces;
 mod plain_store;
 mod random;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
-use callrated::batch::Position;
+use callrated::batch::{Position, SourceId};
 use callrated::call::{AccountKey, CallType, GroupKey, RatedCall, SuspenseReason};
 use callrated::record::Direction;
 use callrated::store::*;
@@ -103,7 +103,13 @@ impl Store for PlainStore {
         }
         rows.assembled.extend_from_slice(batch.assembled);
         for row in batch.conflicts {
-            let conflict = Conflict { position: row.position, first: row.first, record: row.record.to_vec() };
+            let conflict = Conflict {
+                position: row.position,
+                first: row.first,
+                record: row.record.to_vec(),
+                source: row.source,
+                received_at: Some(row.received_at),
+            };
             rows.conflicts.insert(row.position, conflict);
         }
         Ok(FlushReport { already_done: false, flush: state.flush, calls: batch.calls.len() as u64 })
@@ -125,6 +131,10 @@ impl Store for PlainStore {
                 destination_dialled: b"",
                 start: None,
                 text: &text,
+                grounds: None,
+                revision: 0,
+                row: 0,
+                superseded: None,
             };
             if visit(&shown).is_break() {
                 break;
@@ -210,6 +220,42 @@ impl Store for PlainStore {
 
     fn assembled(&self, from: Position, limit: usize) -> Result<Vec<AssembledRow>, StoreError> {
         Ok(self.rows().assembled.iter().filter(|row| row.position >= from).take(limit).cloned().collect())
+    }
+
+    fn draft_begin(&self, _period: Period) -> Result<(), StoreError> {
+        not_here()
+    }
+
+    fn draft_rows(&self, _period: Period, _number: u64, _rows: &[u8]) -> Result<(), StoreError> {
+        not_here()
+    }
+
+    fn draft_finish(&self, _period: Period, _draft: &Draft) -> Result<(), StoreError> {
+        not_here()
+    }
+
+    fn draft(&self, _period: Period) -> Result<Option<Draft>, StoreError> {
+        not_here()
+    }
+
+    fn periods(&self) -> Result<Vec<PeriodRow>, StoreError> {
+        not_here()
+    }
+
+    fn months(&self) -> Result<Vec<Period>, StoreError> {
+        not_here()
+    }
+
+    fn manifest(&self, _period: Period) -> Result<Option<Vec<u8>>, StoreError> {
+        not_here()
+    }
+
+    fn acks(&self, _period: Period) -> Result<Vec<AckRow>, StoreError> {
+        not_here()
+    }
+
+    fn profile(&self, _source: SourceId, _position: Position) -> Result<Option<String>, StoreError> {
+        not_here()
     }
 
     fn backup_to(&self, _path: &Path) -> Result<(), StoreError> {

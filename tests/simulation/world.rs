@@ -800,7 +800,7 @@ impl World {
 }
 
 /// A folder in memory where the system has one: the real store is to be tested here, not the real disk.
-fn memory_folder() -> Result<tempfile::TempDir, String> {
+pub fn memory_folder() -> Result<tempfile::TempDir, String> {
     let memory = Path::new("/dev/shm");
     let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     made.map_err(|e| e.to_string())

@@ -26,6 +26,8 @@ fn call(position: u64) -> RatedCall {
         call_type: CallType::International,
         billable_seconds: 120,
         included_seconds: 0,
+        used_before: None,
+        adjusts: None,
         cost: Money((position % 1_000) as i64 * 100_000),
         basis: Basis {
             tariff: TariffSlot(0),
@@ -54,6 +56,8 @@ fn fill(store: &SqliteStore) {
                 source_dialled: b"+4930600",
                 destination_dialled: b"0033123456789",
                 start: None,
+                grounds: None,
+                revision: 0,
             })
             .collect();
         let first = flush == 0;

@@ -6,7 +6,7 @@ use rusqlite::Transaction;
 
 use super::cell::{Cell, DialForm, Digits, pack_id};
 use super::locator::Run;
-use super::memory::{FORMS_MAX, Memory, NODES_MAX, RATINGS_MAX, Rating};
+use super::memory::{FORMS_MAX, GROUNDS_MAX, Memory, NODES_MAX, RATINGS_MAX, Rating};
 use super::{failed, leg_number, period_number, whole};
 use crate::batch::Position;
 use crate::call::AccountKey;
@@ -39,12 +39,12 @@ pub fn sorted(calls: &[CallRow<'_>]) -> Vec<Place> {
 /// Rows inserted by one statement: what a statement costs to begin and end is shared by so many.
 const GROUP: usize = 16;
 /// Columns of a call, without its row number.
-const COLUMNS: usize = 16;
+const COLUMNS: usize = 19;
 
 fn insert_calls(rows: usize) -> String {
     let mut sql = "INSERT INTO calls (position, account, billing_group, answer, setup, duration, source, \
                    source_dialled, destination, destination_dialled, rating, billable_seconds, included_seconds, cost, \
-                   node, call_id) VALUES "
+                   node, call_id, grounds, used_before, revision) VALUES "
         .to_owned();
     for row in 0..rows {
         sql.push_str(if row == 0 { "(?" } else { ", (?" });
@@ -128,6 +128,7 @@ fn bind(
     let destination_form = form(transaction, memory, item.destination_dialled, destination.as_slice())?;
     let node = node(transaction, memory, item.node)?;
     let id = pack_id(item.id, scratch);
+    let grounds = grounds(transaction, memory, item)?;
     // Wrapping: reading wraps back, so that any start a sender may claim is kept as it was.
     let setup = item.start.map(|start| call.answer.0.wrapping_sub(start.0));
     let cells: [Cell<'_>; COLUMNS] = [
@@ -147,6 +148,9 @@ fn bind(
         Cell::Int(cost),
         node,
         id,
+        Cell::option(grounds.map(i64::from)),
+        Cell::option(call.used_before.map(whole).transpose()?),
+        Cell::option((item.revision > 0).then(|| i64::from(item.revision))),
     ];
     for (i, cell) in cells.iter().enumerate() {
         insert.raw_bind_parameter(at + i + 1, cell).map_err(failed)?;
@@ -173,7 +177,14 @@ fn rating(
 ) -> Result<(u32, i64), StoreError> {
     let call = &item.call;
     let (scale, cost) = scaled(call.cost.0, call.basis.decimals);
-    let key = Rating { basis: call.basis, period: call.period, leg: call.key.leg, call_type: call.call_type, scale };
+    let key = Rating {
+        basis: call.basis,
+        period: call.period,
+        leg: call.key.leg,
+        call_type: call.call_type,
+        scale,
+        adjusts: call.adjusts,
+    };
     if let Some((last, id)) = &memory.rating_last
         && *last == key
     {
@@ -237,19 +248,60 @@ fn insert_rating(
         number(price.connect_fee.0),
         Cell::option(price.minimum_cost.map(|m| m.0)),
         Cell::option(price.maximum_cost.map(|m| m.0)),
+        Cell::option(rating.adjusts.map(period_number)),
     ];
     let mut insert = transaction
         .prepare_cached(
             "INSERT INTO ratings (id, period, leg, call_type, cost_scale, currency, decimals, rule, tariff_slot,
              plan_index, row_index, tariff, plan, deck, prefix, destination, step_mode, initial, increment, minimum,
-             free_below, rate, connect_fee, minimum_cost, maximum_cost) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-             ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
+             free_below, rate, connect_fee, minimum_cost, maximum_cost, adjusts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+             ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
         )
         .map_err(failed)?;
     for (i, cell) in cells.iter().enumerate() {
         insert.raw_bind_parameter(i + 1, cell).map_err(failed)?;
     }
     insert.raw_execute().map_err(failed).map(|_| ())
+}
+
+/// The number of what decided whose call it was.
+#[inline]
+fn grounds(transaction: &Transaction<'_>, memory: &mut Memory, item: &CallRow<'_>) -> Result<Option<u32>, StoreError> {
+    let Some(grounds) = item.grounds else { return Ok(None) };
+    if let Some((last, id)) = &memory.grounds_last
+        && last.borrowed() == grounds
+    {
+        return Ok(Some(*id));
+    }
+    let key = grounds.to_owned_grounds();
+    let id = match memory.grounds.get(&key) {
+        Some(id) => *id,
+        None => {
+            if memory.grounds.len() >= GROUNDS_MAX {
+                memory.grounds.clear();
+            }
+            let id = memory.grounds_next;
+            transaction
+                .prepare_cached("INSERT INTO grounds VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+                .and_then(|mut insert| {
+                    insert.execute((
+                        id,
+                        grounds.source.0,
+                        grounds.profile.0 as i64,
+                        grounds.directory,
+                        leg_number(grounds.direction),
+                        Cell::bytes(grounds.account),
+                        Cell::bytes(grounds.forwarded_by),
+                    ))
+                })
+                .map_err(failed)?;
+            memory.grounds_next = id.checked_add(1).ok_or_else(|| StoreError::Unstorable("too many grounds".into()))?;
+            memory.grounds.insert(key.clone(), id);
+            id
+        }
+    };
+    memory.grounds_last = Some((key, id));
+    Ok(Some(id))
 }
 
 /// A dialled number: the number of its form where it is the E.164 digits in another dress, else as it is.

@@ -11,10 +11,11 @@ use rusqlite::Connection;
 
 use super::cell::{DialForm, bytes_of};
 use super::{call_type_of, damaged, failed, leg_of, period_of, usage};
+use crate::batch::{Position, SourceId};
 use crate::call::{Basis, CallType, StepMode, StepRule, TariffSlot};
 use crate::money::{Money, Price};
 use crate::record::Direction;
-use crate::store::{AllowanceLine, BasisText, StoreError, UsageLine};
+use crate::store::{AllowanceLine, BasisText, Grounds, StoreError, UsageLine};
 use crate::time::{Micros, Period};
 
 /// What calls share: a row of `ratings`.
@@ -26,11 +27,15 @@ pub struct Rating {
     pub call_type: CallType,
     /// Costs count 10^-scale.
     pub scale: u8,
+    /// Month of a late call.
+    pub adjusts: Option<Period>,
 }
 
 /// Ratings remembered; beyond, all are forgotten and written again when needed, which costs rows, not correctness.
 /// 200 bytes each.
 pub const RATINGS_MAX: usize = 300_000;
+/// Grounds remembered; as with ratings. 120 bytes each.
+pub const GROUNDS_MAX: usize = 200_000;
 /// Nodes with a number; a name beyond is kept in the call's own row.
 pub const NODES_MAX: usize = 65_536;
 /// Dialling forms with a number; a form beyond is kept in the call's own row.
@@ -51,6 +56,10 @@ pub struct Memory {
     pub rating_next: u32,
     pub nodes: Map<Box<[u8]>, u32>,
     pub forms: Map<DialForm, u32>,
+    pub grounds: Map<Grounds, u32>,
+    /// The latest one: most calls of a frame share it.
+    pub grounds_last: Option<(Grounds, u32)>,
+    pub grounds_next: u32,
     /// By account key.
     pub groups: Vec<u32>,
     /// Lines of the latest flushes that wait to be folded.
@@ -67,6 +76,9 @@ impl Memory {
             rating_next: 1,
             nodes: Map::default(),
             forms: Map::default(),
+            grounds: Map::default(),
+            grounds_last: None,
+            grounds_next: 1,
             groups: Vec::new(),
             usage: Default::default(),
             allowances: Default::default(),
@@ -79,6 +91,15 @@ impl Memory {
         let mut rows = statement.query([last - RATINGS_MAX as i64 / 2]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             memory.ratings.insert(rating_of(row, 1)?, row.get(0).map_err(failed)?);
+        }
+        let last: i64 =
+            connection.query_row("SELECT coalesce(max(id), 0) FROM grounds", (), |row| row.get(0)).map_err(failed)?;
+        memory.grounds_next = u32::try_from(last).map_err(|_| damaged("too many grounds"))?.saturating_add(1);
+        let sql = format!("SELECT id, {GROUNDS_COLUMNS} FROM grounds WHERE id > ?1 ORDER BY id");
+        let mut statement = connection.prepare(&sql).map_err(failed)?;
+        let mut rows = statement.query([last - GROUNDS_MAX as i64 / 2]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            memory.grounds.insert(grounds_of(row, 1)?, row.get(0).map_err(failed)?);
         }
         for (id, name) in nodes(connection)? {
             memory.nodes.insert(name, id);
@@ -149,11 +170,11 @@ pub fn forms(connection: &Connection) -> Result<Vec<(u32, DialForm)>, StoreError
 
 /// Columns of `ratings` that make a [`Rating`], in the order of [`rating_of`].
 pub const RATING_COLUMNS: &str = "period, leg, call_type, cost_scale, currency, decimals, rule, tariff_slot, plan_index, \
-     row_index, step_mode, initial, increment, minimum, free_below, rate, connect_fee, minimum_cost, maximum_cost";
+     row_index, step_mode, initial, increment, minimum, free_below, rate, connect_fee, minimum_cost, maximum_cost, adjusts";
 /// Columns of `ratings` that make a [`BasisText`], in the order of [`text_of`].
 pub const TEXT_COLUMNS: &str = "tariff, plan, deck, prefix, destination";
 /// How many columns [`RATING_COLUMNS`] has.
-pub const RATING_WIDTH: usize = 19;
+pub const RATING_WIDTH: usize = 20;
 
 /// Reads a rating from a row whose columns from `at` on are [`RATING_COLUMNS`].
 pub fn rating_of(row: &rusqlite::Row<'_>, at: usize) -> Result<Rating, StoreError> {
@@ -168,6 +189,10 @@ pub fn rating_of(row: &rusqlite::Row<'_>, at: usize) -> Result<Rating, StoreErro
         leg: leg_of(number(1)?).flatten().ok_or_else(bad)?,
         call_type: call_type_of(number(2)?).ok_or_else(bad)?,
         scale: row.get(at + 3).map_err(failed)?,
+        adjusts: match row.get::<_, Option<i64>>(at + 19).map_err(failed)? {
+            Some(month) => Some(period_of(month).ok_or_else(bad)?),
+            None => None,
+        },
         basis: Basis {
             currency: currency.try_into().map_err(|_| bad())?,
             decimals: row.get(at + 5).map_err(failed)?,
@@ -189,6 +214,24 @@ pub fn rating_of(row: &rusqlite::Row<'_>, at: usize) -> Result<Rating, StoreErro
                 maximum_cost: money_or_none(18)?,
             },
         },
+    })
+}
+
+/// Columns of `grounds` in the order of [`grounds_of`].
+pub const GROUNDS_COLUMNS: &str = "source, profile, directory, direction, account, forwarded_by";
+
+/// Reads grounds from a row whose columns from `at` on are [`GROUNDS_COLUMNS`].
+pub fn grounds_of(row: &rusqlite::Row<'_>, at: usize) -> Result<Grounds, StoreError> {
+    let bad = || damaged("what a call was resolved by");
+    let text = |i: usize| Ok(bytes_of(row.get_ref(at + i).map_err(failed)?).ok_or_else(bad)?.into());
+    let profile: i64 = row.get(at + 1).map_err(failed)?;
+    Ok(Grounds {
+        source: SourceId(row.get(at).map_err(failed)?),
+        profile: Position(u64::try_from(profile).map_err(|_| bad())?),
+        directory: row.get(at + 2).map_err(failed)?,
+        direction: leg_of(row.get(at + 3).map_err(failed)?).ok_or_else(bad)?,
+        account: text(4)?,
+        forwarded_by: text(5)?,
     })
 }
 

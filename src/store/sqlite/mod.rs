@@ -22,6 +22,7 @@ mod cell;
 mod locator;
 mod memory;
 mod page;
+mod periods;
 mod pieces;
 mod reader;
 mod segments;
@@ -183,6 +184,42 @@ impl Store for SqliteStore {
 
     fn flushes(&self, after: Option<u64>, limit: usize) -> Result<Vec<FlushInfo>, StoreError> {
         self.read(|reader| state::flushes(&reader.connection, after, limit))
+    }
+
+    fn draft_begin(&self, period: Period) -> Result<(), StoreError> {
+        self.writer().draft_begin(period)
+    }
+
+    fn draft_rows(&self, period: Period, number: u64, rows: &[u8]) -> Result<(), StoreError> {
+        self.writer().draft_rows(period, number, rows)
+    }
+
+    fn draft_finish(&self, period: Period, draft: &Draft) -> Result<(), StoreError> {
+        self.writer().draft_finish(period, draft)
+    }
+
+    fn draft(&self, period: Period) -> Result<Option<Draft>, StoreError> {
+        self.read(|reader| periods::draft(&reader.connection, period))
+    }
+
+    fn periods(&self) -> Result<Vec<PeriodRow>, StoreError> {
+        self.read(|reader| periods::periods(&reader.connection))
+    }
+
+    fn months(&self) -> Result<Vec<Period>, StoreError> {
+        self.read(|reader| periods::months(&reader.connection))
+    }
+
+    fn manifest(&self, period: Period) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|reader| periods::manifest(&reader.connection, period))
+    }
+
+    fn acks(&self, period: Period) -> Result<Vec<AckRow>, StoreError> {
+        self.read(|reader| periods::acks(&reader.connection, period))
+    }
+
+    fn profile(&self, source: SourceId, position: Position) -> Result<Option<String>, StoreError> {
+        self.read(|reader| state::profile(&reader.connection, source, position))
     }
 
     fn backup_to(&self, path: &Path) -> Result<(), StoreError> {

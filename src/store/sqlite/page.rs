@@ -13,7 +13,7 @@ use super::{StoredCall, damaged, failed};
 use crate::batch::Position;
 use crate::call::{AccountKey, GroupKey, LegKey, RatedCall};
 use crate::money::Money;
-use crate::store::{CallCursor, StoreError};
+use crate::store::{CallCursor, Grounds, StoreError};
 use crate::time::{Micros, Timestamp};
 
 /// Reads the rows of a stretch, or what a condition leaves of it, in the order of [`Page::push`].
@@ -21,7 +21,8 @@ macro_rules! select_calls {
     ($condition:literal) => {
         concat!(
             "SELECT row, position, account, billing_group, answer, setup, duration, source, source_dialled, \
-             destination, destination_dialled, rating, billable_seconds, included_seconds, cost, node, call_id \
+             destination, destination_dialled, rating, billable_seconds, included_seconds, cost, node, call_id, grounds, used_before, revision, \
+             (SELECT flush FROM superseded WHERE superseded.row = calls.row) \
              FROM calls WHERE ",
             $condition,
             " ORDER BY row"
@@ -35,6 +36,8 @@ pub(super) use select_calls;
 pub struct Page {
     rows: Vec<PageRow>,
     text: Vec<u8>,
+    /// With rows that no longer count.
+    all: bool,
 }
 
 struct PageRow {
@@ -42,12 +45,20 @@ struct PageRow {
     call: RatedCall,
     start: Option<Timestamp>,
     rating: Arc<Known>,
+    grounds: Option<Arc<Grounds>>,
+    revision: u32,
+    superseded: Option<u64>,
     /// Ends of source, destination, node and id in the text; the first begins where the row before ended.
     begin: usize,
     ends: [usize; 4],
 }
 
 impl Page {
+    /// A page that shows rows that no longer count, too.
+    pub fn of_all() -> Page {
+        Page { all: true, ..Page::default() }
+    }
+
     pub fn clear(&mut self) {
         self.rows.clear();
         self.text.clear();
@@ -64,6 +75,13 @@ impl Page {
             _ => Err(damaged("a call's number")),
         };
         let small = |i: usize| u32::try_from(number(i)?).map_err(|_| damaged("a call's number"));
+        let superseded = match row.get_ref(20).map_err(failed)? {
+            ValueRef::Null => None,
+            _ => Some(u64::try_from(number(20)?).map_err(|_| damaged("a call's number"))?),
+        };
+        if superseded.is_some() && !self.all {
+            return Ok(());
+        }
         let rating = lookups.rating(small(11)?)?;
         let account = small(2)?;
         let group = match row.get_ref(3).map_err(failed)? {
@@ -77,6 +95,18 @@ impl Page {
         };
         let source = Digits::read(row.get_ref(7).map_err(failed)?).ok_or_else(|| damaged("a number"))?;
         let destination = Digits::read(row.get_ref(9).map_err(failed)?).ok_or_else(|| damaged("a number"))?;
+        let grounds = match row.get_ref(17).map_err(failed)? {
+            ValueRef::Null => None,
+            _ => Some(lookups.grounds(small(17)?)?),
+        };
+        let used_before = match row.get_ref(18).map_err(failed)? {
+            ValueRef::Null => None,
+            _ => Some(u64::try_from(number(18)?).map_err(|_| damaged("a call's number"))?),
+        };
+        let revision = match row.get_ref(19).map_err(failed)? {
+            ValueRef::Null => 0,
+            _ => small(19)?,
+        };
         let begin = self.text.len();
         lookups.dialled(row.get_ref(8).map_err(failed)?, source.as_slice(), &mut self.text)?;
         let source_end = self.text.len();
@@ -108,11 +138,16 @@ impl Page {
                 call_type: rating.rating.call_type,
                 billable_seconds: small(12)?,
                 included_seconds: small(13)?,
+                used_before,
+                adjusts: rating.rating.adjusts,
                 cost: Money(cost),
                 basis: rating.rating.basis,
             },
             start,
             rating,
+            grounds,
+            revision,
+            superseded,
             begin,
             ends: [source_end, destination_end, node_end, self.text.len()],
         });
@@ -137,6 +172,10 @@ impl Page {
                 node: text(destination, node),
                 id: text(node, id),
                 text: &row.rating.text,
+                grounds: row.grounds.as_deref(),
+                revision: row.revision,
+                row: row.row as u64,
+                superseded: row.superseded,
             }
         })
     }

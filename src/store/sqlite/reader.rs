@@ -13,11 +13,13 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::cell::{DialForm, bytes_of};
-use super::memory::{RATING_COLUMNS, RATING_WIDTH, Rating, TEXT_COLUMNS, forms, nodes, rating_of, text_of};
+use super::memory::{
+    GROUNDS_COLUMNS, RATING_COLUMNS, RATING_WIDTH, Rating, TEXT_COLUMNS, forms, grounds_of, nodes, rating_of, text_of,
+};
 use super::page::{Page, select_calls};
 use super::{damaged, failed, segments, whole};
 use crate::batch::Position;
-use crate::store::{BasisText, OwnedCall, StoreError, StoredCall, Visit};
+use crate::store::{BasisText, Grounds, OwnedCall, StoreError, StoredCall, Visit};
 use crate::time::Period;
 
 /// Rows read in one go: a few milliseconds.
@@ -37,6 +39,7 @@ type Map<K, V> = HashMap<K, V, FixedState>;
 #[derive(Default)]
 pub struct Cache {
     ratings: Map<u32, Arc<Known>>,
+    grounds: Map<u32, Arc<Grounds>>,
     nodes: Map<u32, Box<[u8]>>,
     forms: Map<u32, DialForm>,
     /// The latest account asked for and its usual group: calls come account by account.
@@ -153,14 +156,16 @@ impl Reader {
     ) -> Result<(), StoreError> {
         for (first, last) in segments::stretches(&self.connection, period)? {
             let wanted = |call: &StoredCall<'_>| period.is_none_or(|period| call.call.period == period);
-            if self.stretch(first, last, &mut |call| if wanted(call) { visit(call) } else { Visit::Continue(()) })? {
+            if self.stretch(Page::default(), first, last, &mut |call| {
+                if wanted(call) { visit(call) } else { Visit::Continue(()) }
+            })? {
                 break;
             }
         }
         Ok(())
     }
 
-    /// The calls of a flush: its rows lie before those of the next one that has any, and nothing else does.
+    /// The calls of a flush, also those that no longer count: its rows lie before those of the next one that has any, and nothing else does.
     pub fn of_flush(&mut self, flush: u64, visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit) -> Result<(), StoreError> {
         let flush = whole(flush)?;
         let rows = self
@@ -173,7 +178,7 @@ impl Reader {
             .and_then(|mut statement| statement.query_row([flush], |row| Ok((row.get(0)?, row.get(1)?))).optional())
             .map_err(failed)?;
         match rows {
-            Some((first, last)) => self.stretch(first, last, visit).map(|_| ()),
+            Some((first, last)) => self.stretch(Page::of_all(), first, last, visit).map(|_| ()),
             None => Ok(()),
         }
     }
@@ -181,11 +186,12 @@ impl Reader {
     /// Some rows, a window at a time; whether the visitor ended it.
     fn stretch(
         &mut self,
+        mut page: Page,
         first: i64,
         last: i64,
         visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
     ) -> Result<bool, StoreError> {
-        let (mut page, mut from) = (Page::default(), first);
+        let mut from = first;
         while from <= last {
             let to = last.min(from + WINDOW_ROWS - 1);
             page.clear();
@@ -213,6 +219,22 @@ impl Lookups<'_> {
             self.cache.ratings.clear();
         }
         self.cache.ratings.insert(id, known.clone());
+        Ok(known)
+    }
+
+    pub fn grounds(&mut self, id: u32) -> Result<Arc<Grounds>, StoreError> {
+        if let Some(known) = self.cache.grounds.get(&id) {
+            return Ok(known.clone());
+        }
+        let sql = format!("SELECT {GROUNDS_COLUMNS} FROM grounds WHERE id = ?1");
+        let mut statement = self.connection.prepare_cached(&sql).map_err(failed)?;
+        let mut rows = statement.query([id]).map_err(failed)?;
+        let row = rows.next().map_err(failed)?.ok_or_else(|| damaged("a call names grounds that are not there"))?;
+        let known = Arc::new(grounds_of(row, 0)?);
+        if self.cache.grounds.len() >= RATINGS_MAX {
+            self.cache.grounds.clear();
+        }
+        self.cache.grounds.insert(id, known.clone());
         Ok(known)
     }
 

@@ -68,6 +68,7 @@ pub fn load(reader: &mut Reader) -> Result<StoredState, StoreError> {
             let value = value.parse().map_err(|_| rusqlite::Error::IntegralValueOutOfRange(1, 0))?;
             Ok((row.get(0)?, value))
         })?,
+        periods: super::periods::periods(&transaction)?,
         suspense: suspense::counts(&transaction)?,
     })
 }
@@ -118,6 +119,15 @@ pub fn account_name(connection: &Connection, key: AccountKey) -> Result<Option<S
     connection
         .prepare_cached("SELECT name FROM accounts WHERE key = ?1")
         .and_then(|mut statement| statement.query_row([key.0], |row| row.get(0)).optional())
+        .map_err(failed)
+}
+
+/// The profile of a source as it stood behind a position.
+pub fn profile(connection: &Connection, source: SourceId, position: Position) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT profile FROM sources WHERE source = ?1 AND position <= ?2 ORDER BY position DESC LIMIT 1";
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row((source.0, position.0 as i64), |row| row.get(0)).optional())
         .map_err(failed)
 }
 

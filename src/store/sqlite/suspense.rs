@@ -59,10 +59,13 @@ pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<()
         upsert.execute(key).map_err(failed)?;
     }
     let mut insert = transaction
-        .prepare_cached("INSERT OR REPLACE INTO conflicts (position, first_position, record) VALUES (?1, ?2, ?3)")
+        .prepare_cached("INSERT OR REPLACE INTO conflicts (position, first_position, record, source_profile, received_at) VALUES (?1, ?2, ?3, ?4, ?5)")
         .map_err(failed)?;
     for conflict in batch.conflicts {
-        insert.execute((whole(conflict.position.0)?, whole(conflict.first.0)?, conflict.record)).map_err(failed)?;
+        let (source, received_at) = (conflict.source.0, conflict.received_at.0);
+        insert
+            .execute((whole(conflict.position.0)?, whole(conflict.first.0)?, conflict.record, source, received_at))
+            .map_err(failed)?;
     }
     Ok(())
 }
@@ -182,7 +185,8 @@ pub fn conflicts(connection: &Connection, after: Option<Position>, limit: usize)
     let after = after.map_or(Ok(-1), |position| whole(position.0))?;
     let mut statement = connection
         .prepare_cached(
-            "SELECT position, first_position, record FROM conflicts WHERE position > ?1 ORDER BY position LIMIT ?2",
+            "SELECT position, first_position, record, coalesce(source_profile, 0), received_at FROM conflicts
+             WHERE position > ?1 ORDER BY position LIMIT ?2",
         )
         .map_err(failed)?;
     statement
@@ -191,6 +195,8 @@ pub fn conflicts(connection: &Connection, after: Option<Position>, limit: usize)
                 position: Position(row.get::<_, i64>(0)? as u64),
                 first: Position(row.get::<_, i64>(1)? as u64),
                 record: row.get(2)?,
+                source: SourceId(row.get(3)?),
+                received_at: row.get::<_, Option<i64>>(4)?.map(Timestamp),
             })
         })
         .and_then(Iterator::collect)

@@ -10,7 +10,7 @@ use crate::call::{Basis, CallType, RatedCall, StepMode, StepRule, TariffSlot, Us
 use crate::money::{Money, Price};
 use crate::number::Number;
 use crate::record::Direction;
-use crate::store::{AllowanceLine, Group, OwnedCall, UsageLine};
+use crate::store::{AllowanceLine, Grounds, Group, OwnedCall, UsageLine};
 use crate::time::{Micros, Timestamp};
 
 mod faults;
@@ -86,6 +86,8 @@ pub fn any_call(dice: &mut Dice, position: u64, accounts: u64) -> OwnedCall {
         currency: dice.pick(&[EUR, *b"USD"]),
         decimals,
     };
+    // What later versions keep: of other dice, so that the calls of the first version stay what they were.
+    let mut more = Dice(dice.0 ^ 0x5eed);
     let account = dice.roll(accounts) as u32;
     let answer = i64::from(period.0 - 24_320) * 2_592_000_000_000 + dice.roll(2_000_000_000_000) as i64;
     let call = RatedCall {
@@ -100,6 +102,8 @@ pub fn any_call(dice: &mut Dice, position: u64, accounts: u64) -> OwnedCall {
         call_type,
         billable_seconds: billable,
         included_seconds: included,
+        used_before: (more.roll(2) == 0).then(|| more.roll(100_000)),
+        adjusts: (more.roll(20) == 0).then(|| Period(24_310 + more.roll(3) as i32)),
         cost: Money(if dice.roll(30) == 0 { -cost } else { cost }),
         basis,
     };
@@ -121,7 +125,23 @@ pub fn any_call(dice: &mut Dice, position: u64, accounts: u64) -> OwnedCall {
             _ => Some(Timestamp(answer - 7_000_000)),
         },
         text: describe(&basis),
+        grounds: (more.roll(10) > 0).then(|| Grounds {
+            source: SourceId(more.roll(3) as u16),
+            profile: Position(more.roll(2) * 77),
+            directory: more.roll(2) as u16,
+            direction: more.pick(&[None, Some(Direction::Outbound), Some(Direction::Inbound)]),
+            account: more.pick(&["", "acme", "\u{e9}"]).as_bytes().into(),
+            forwarded_by: more.pick(&["", "+4930600"]).as_bytes().into(),
+        }),
+        revision: more.roll(20).saturating_sub(17) as u32,
     }
+}
+
+/// The call as a store of the first schema has it.
+pub fn of_the_first_schema(call: &OwnedCall) -> OwnedCall {
+    let mut call = OwnedCall { grounds: None, revision: 0, ..call.clone() };
+    (call.call.used_before, call.call.adjusts) = (None, None);
+    call
 }
 
 pub fn rows(calls: &[OwnedCall]) -> Vec<CallRow<'_>> {
@@ -134,6 +154,8 @@ pub fn rows(calls: &[OwnedCall]) -> Vec<CallRow<'_>> {
             source_dialled: &call.source_dialled,
             destination_dialled: &call.destination_dialled,
             start: call.start,
+            grounds: call.grounds.as_ref().map(Grounds::borrowed),
+            revision: call.revision,
         })
         .collect()
 }

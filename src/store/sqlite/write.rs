@@ -6,13 +6,13 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::calls::{self, Place};
 use super::memory::{Memory, NO_GROUP};
-use super::{failed, segments, suspense, usage, whole};
+use super::{failed, periods, segments, suspense, usage, whole};
 use crate::call::AccountKey;
 use crate::store::{ActivationRow, FlushBatch, FlushReport, StoreError};
 
 /// The connection that writes, and what it remembers.
 pub struct Writer {
-    connection: Connection,
+    pub(super) connection: Connection,
     /// None at first and after a failed flush.
     memory: Option<Memory>,
 }
@@ -93,6 +93,8 @@ fn write_all(
         let runs = calls::write(transaction, memory, batch, &order, first_row)?;
         segments::insert(transaction, &runs, first_row, order.len() as u64)?;
     }
+    let corrected = periods::write(transaction, memory, batch, number, first_row + order.len() as i64)?;
+    let calls = order.len() as u64 + corrected;
     usage::write(transaction, &mut memory.usage, batch.usage, number)?;
     usage::write(transaction, &mut memory.allowances, batch.allowances, number)?;
     suspense::write(transaction, batch)?;
@@ -112,7 +114,7 @@ fn write_all(
     transaction
         .prepare_cached("INSERT INTO flushes VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
         .and_then(|mut insert| {
-            insert.execute((number as i64, batch.from.0 as i64, upto, batch.at.0, first_row, order.len() as i64))
+            insert.execute((number as i64, batch.from.0 as i64, upto, batch.at.0, first_row, calls as i64))
         })
         .map_err(failed)?;
     transaction
@@ -123,7 +125,7 @@ fn write_all(
 }
 
 /// Writes new accounts, and the usual group of accounts whose first call comes with this batch.
-fn accounts(
+pub(super) fn accounts(
     transaction: &Transaction<'_>,
     memory: &mut Memory,
     batch: &FlushBatch<'_>,

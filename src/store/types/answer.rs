@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::flush::BasisText;
+use super::flush::{BasisText, Grounds};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, LegKey, RatedCall, SuspenseReason};
 use crate::record::Direction;
@@ -27,6 +27,14 @@ pub struct StoredCall<'a> {
     pub start: Option<Timestamp>,
     /// What decided type and price, in words.
     pub text: &'a BasisText,
+    /// What decided whose call it was, beside numbers and times; none where an earlier version stored it.
+    pub grounds: Option<&'a Grounds>,
+    /// 0: as first rated.
+    pub revision: u32,
+    /// Its row: names it in one store, for ever.
+    pub row: u64,
+    /// The flush from which on it no longer counts; such rows are shown only where every row is asked for.
+    pub superseded: Option<u64>,
 }
 
 impl StoredCall<'_> {
@@ -40,6 +48,8 @@ impl StoredCall<'_> {
             destination_dialled: self.destination_dialled.to_vec(),
             start: self.start,
             text: self.text.clone(),
+            grounds: self.grounds.cloned(),
+            revision: self.revision,
         }
     }
 
@@ -66,6 +76,10 @@ pub struct OwnedCall {
     pub start: Option<Timestamp>,
     /// What decided type and price, in words.
     pub text: BasisText,
+    /// What decided whose call it was; see [`StoredCall::grounds`].
+    pub grounds: Option<Grounds>,
+    /// 0: as first rated.
+    pub revision: u32,
 }
 
 impl OwnedCall {
@@ -79,6 +93,10 @@ impl OwnedCall {
             destination_dialled: &self.destination_dialled,
             start: self.start,
             text: &self.text,
+            grounds: self.grounds.as_ref(),
+            revision: self.revision,
+            row: 0,
+            superseded: None,
         }
     }
 }
@@ -172,6 +190,10 @@ pub struct Conflict {
     pub first: Position,
     /// The record in canonical form.
     pub record: Vec<u8>,
+    /// Source of its frame.
+    pub source: SourceId,
+    /// Receipt of its frame; none where an earlier version stored it.
+    pub received_at: Option<Timestamp>,
 }
 
 /// A flush as the store remembers it.

@@ -8,6 +8,7 @@ use super::answer::SuspenseKey;
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, Basis, RatedCall, SuspenseReason, TariffSlot};
+use crate::record::Direction;
 use crate::time::{Period, Timestamp};
 
 /// Everything that changed between two journal positions.
@@ -48,6 +49,14 @@ pub struct FlushBatch<'a> {
     pub assembled: &'a [AssembledRow],
     /// Calls told in parts that are not whole: new states, and those that are forgotten.
     pub open_calls: &'a [OpenCallRow<'a>],
+    /// Months closed.
+    pub closed: &'a [ClosedRow],
+    /// Months whose drafts count from now on.
+    pub sealed: &'a [SealedRow],
+    /// Manifests taken.
+    pub acks: &'a [AckRow],
+    /// What was taken out of suspense for good.
+    pub discarded: &'a [DiscardedRow<'a>],
     /// All book counters in the book's own order, absolute values.
     pub books: &'a [(&'a str, i128)],
 }
@@ -74,6 +83,10 @@ impl FlushBatch<'_> {
             conflicts: &[],
             assembled: &[],
             open_calls: &[],
+            closed: &[],
+            sealed: &[],
+            acks: &[],
+            discarded: &[],
             books: &[],
         }
     }
@@ -148,6 +161,73 @@ pub struct CallRow<'a> {
     pub destination_dialled: &'a [u8],
     /// Set-up of the call.
     pub start: Option<Timestamp>,
+    /// What else decided whose call it was; none where that is not known.
+    #[serde(borrow)]
+    pub grounds: Option<GroundsOf<'a>>,
+    /// 0: as first rated.
+    pub revision: u32,
+}
+
+/// What decides whose call it was beside numbers and times, on its way into the store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GroundsOf<'a> {
+    /// Source of the record's frame.
+    pub source: SourceId,
+    /// Position of the entry that brought the source's profile as it was.
+    pub profile: Position,
+    /// Running number of the directory.
+    pub directory: u16,
+    /// As the record has it.
+    pub direction: Option<Direction>,
+    /// The account, where the record names it.
+    pub account: &'a [u8],
+    /// Who forwarded the call, where the record says so.
+    pub forwarded_by: &'a [u8],
+}
+
+/// The same as it comes out.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Grounds {
+    /// See [`GroundsOf`].
+    pub source: SourceId,
+    /// See [`GroundsOf`].
+    pub profile: Position,
+    /// See [`GroundsOf`].
+    pub directory: u16,
+    /// See [`GroundsOf`].
+    pub direction: Option<Direction>,
+    /// See [`GroundsOf`].
+    pub account: Box<[u8]>,
+    /// See [`GroundsOf`].
+    pub forwarded_by: Box<[u8]>,
+}
+
+impl GroundsOf<'_> {
+    /// The same, owning its text.
+    pub fn to_owned_grounds(&self) -> Grounds {
+        Grounds {
+            source: self.source,
+            profile: self.profile,
+            directory: self.directory,
+            direction: self.direction,
+            account: self.account.into(),
+            forwarded_by: self.forwarded_by.into(),
+        }
+    }
+}
+
+impl Grounds {
+    /// The same, borrowed.
+    pub fn borrowed(&self) -> GroundsOf<'_> {
+        GroundsOf {
+            source: self.source,
+            profile: self.profile,
+            directory: self.directory,
+            direction: self.direction,
+            account: &self.account,
+            forwarded_by: &self.forwarded_by,
+        }
+    }
 }
 
 /// Something on its way into suspense.
@@ -192,6 +272,87 @@ pub struct ConflictRow<'a> {
     pub first: Position,
     /// The record in canonical form.
     pub record: &'a [u8],
+    /// Source of its frame.
+    pub source: SourceId,
+    /// Receipt of its frame.
+    pub received_at: Timestamp,
+}
+
+/// A month that was closed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ClosedRow {
+    /// Which.
+    pub period: Period,
+    /// Position of the entry.
+    pub seal: Position,
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// Who or what asked.
+    pub by: String,
+}
+
+/// A month whose draft counts.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SealedRow {
+    /// Which.
+    pub period: Period,
+    /// Position of the entry that closed it.
+    pub seal: Position,
+    /// Position of the entry behind which it counts.
+    pub sealed: Position,
+}
+
+/// Which job took which manifest.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AckRow {
+    /// Position of the entry.
+    pub position: Position,
+    /// Which month.
+    pub period: Period,
+    /// Digest of the manifest that was taken.
+    pub digest: String,
+    /// The job.
+    pub job: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Something taken out of suspense for good.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct DiscardedRow<'a> {
+    /// What waited.
+    pub key: SuspenseKey,
+    /// Why it waited.
+    pub reason: SuspenseReason,
+    /// Why it was discarded.
+    pub why: &'a str,
+    /// By whom.
+    pub by: &'a str,
+    /// When.
+    pub at: Timestamp,
+    /// Position of the entry.
+    pub entry: Position,
+    /// Node of the record.
+    pub node: &'a [u8],
+    /// Id of the record.
+    pub id: &'a [u8],
+    /// The record in canonical form.
+    pub record: &'a [u8],
+}
+
+/// What sealing a month prepares; changes nothing until a flush says so.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Draft {
+    /// Position of the entry that closed the month.
+    pub seal: Position,
+    /// BLAKE3 of what the manifest covers.
+    pub digest: String,
+    /// JSON.
+    pub manifest: Vec<u8>,
+    /// What it changes in the state, in the bytes of whoever made it.
+    pub outcome: Vec<u8>,
+    /// Rows of calls that will no longer count.
+    pub superseded: Vec<u64>,
 }
 
 /// A call that was put together from pieces.

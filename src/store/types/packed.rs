@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::SuspenseKey;
 use super::flush::{
-    ActivationRow, AssembledRow, BasisText, CallRow, ConflictRow, FlushBatch, OpenCallRow, SourceRow, SuspendedRow,
+    AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ClosedRow, ConflictRow, DiscardedRow, FlushBatch,
+    OpenCallRow, SealedRow, SourceRow, SuspendedRow,
 };
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::Position;
@@ -41,6 +42,10 @@ struct Packing<'a> {
     conflicts: &'a [ConflictRow<'a>],
     assembled: &'a [AssembledRow],
     open_calls: &'a [OpenCallRow<'a>],
+    closed: &'a [ClosedRow],
+    sealed: &'a [SealedRow],
+    acks: &'a [AckRow],
+    discarded: &'a [DiscardedRow<'a>],
     books: &'a [(&'a str, i128)],
 }
 
@@ -68,6 +73,11 @@ pub struct PackedFlush<'a> {
     assembled: Vec<AssembledRow>,
     #[serde(borrow)]
     open_calls: Vec<OpenCallRow<'a>>,
+    closed: Vec<ClosedRow>,
+    sealed: Vec<SealedRow>,
+    acks: Vec<AckRow>,
+    #[serde(borrow)]
+    discarded: Vec<DiscardedRow<'a>>,
     #[serde(borrow)]
     books: Vec<(&'a str, i128)>,
 }
@@ -98,6 +108,10 @@ impl FlushBatch<'_> {
             conflicts,
             assembled,
             open_calls,
+            closed,
+            sealed,
+            acks,
+            discarded,
             books,
         } = *self;
         let packing = Packing {
@@ -118,6 +132,10 @@ impl FlushBatch<'_> {
             conflicts,
             assembled,
             open_calls,
+            closed,
+            sealed,
+            acks,
+            discarded,
             books,
         };
         Ok(postcard::to_stdvec(&packing)?)
@@ -154,6 +172,10 @@ impl<'a> PackedFlush<'a> {
             conflicts: &self.conflicts,
             assembled: &self.assembled,
             open_calls: &self.open_calls,
+            closed: &self.closed,
+            sealed: &self.sealed,
+            acks: &self.acks,
+            discarded: &self.discarded,
             books: &self.books,
         }
     }

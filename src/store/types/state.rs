@@ -8,7 +8,7 @@ use super::answer::SuspenseKey;
 use super::flush::{ActivationRow, SourceRow};
 use crate::batch::Position;
 use crate::call::{AccountKey, CallType, GroupKey, SuspenseReason, Usage};
-use crate::time::Period;
+use crate::time::{Period, Timestamp};
 
 /// An account and its name.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -68,6 +68,23 @@ pub struct Retried {
     pub attempt: Position,
 }
 
+/// A month that takes no calls any more.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PeriodRow {
+    /// Which.
+    pub period: Period,
+    /// The entry that closed it.
+    pub seal: Position,
+    /// The entry behind which its revisions count; none: they are being made.
+    pub sealed: Option<Position>,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// Who or what asked.
+    pub requested_by: String,
+    /// BLAKE3 of what the manifest covers, once it is sealed.
+    pub digest: Option<String>,
+}
+
 /// Everything the daemon needs to go on from a position.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct StoredState {
@@ -95,6 +112,8 @@ pub struct StoredState {
     pub open_calls: Vec<(u128, Vec<u8>)>,
     /// In the book's own order.
     pub books: Vec<(String, i128)>,
+    /// Months that are closed, by month.
+    pub periods: Vec<PeriodRow>,
     /// Reasons without any are left out.
     pub suspense: Vec<(SuspenseReason, u64)>,
 }

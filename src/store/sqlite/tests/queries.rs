@@ -231,8 +231,13 @@ fn small_tables_come_back() {
     };
     let source =
         |position, json: &str| SourceRow { source: SourceId(3), position: Position(position), json: json.into() };
-    let conflict =
-        |position, first| ConflictRow { position: Position(position), first: Position(first), record: b"\0r" };
+    let conflict = |position, first| ConflictRow {
+        position: Position(position),
+        first: Position(first),
+        record: b"\0r",
+        source: SourceId(1),
+        received_at: Timestamp(5),
+    };
     let batch = |from, upto| FlushBatch::empty(Position(from), Position(upto), Timestamp(upto as i64));
     store
         .flush(&FlushBatch {

@@ -1,0 +1,338 @@
+//! The job: rates the month again in canonical order and writes what that changes into a draft.
+//!
+//! Memory: [`IN_MEMORY`](super::sort::IN_MEMORY) candidates, the accounts with calls in the month, contradictions, and eight
+//! bytes for each row that is replaced.
+//!
+//! Does not know when it is called, nor what makes a draft count.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::candidates::{Candidate, Facts, Row};
+use super::gather::{Gather, Gathered, suspend};
+use super::known::{Known, read};
+use super::manifest::{LegLine, Manifest};
+use super::outcome::{LineDelta, Outcome};
+use super::sort::Sorter;
+use crate::batch::Position;
+use crate::books::name;
+use crate::call::{AccountKey, CallType, GroupKey, LegKey, RatedCall, Usage};
+use crate::flush::{Spill, SpillError};
+use crate::images::{ImageMissing, Images};
+use crate::rating::{self, Leg, Resolution, World};
+use crate::store::{CallRow, Draft, GroundsOf, Store, StoreError, SuspenseKey};
+use crate::time::Period;
+
+/// New rows written at a time.
+const ROWS: usize = 1_000;
+
+/// How far the job is; read by whoever asks.
+#[derive(Debug, Default)]
+pub struct Progress {
+    read: AtomicU64,
+    rated: AtomicU64,
+}
+
+impl Progress {
+    pub(super) fn read(&self, calls: u64) {
+        self.read.fetch_add(calls, Ordering::Relaxed);
+    }
+
+    /// Stored calls read so far, and legs rated again so far.
+    pub fn get(&self) -> (u64, u64) {
+        (self.read.load(Ordering::Relaxed), self.rated.load(Ordering::Relaxed))
+    }
+
+    fn begin(&self) {
+        self.read.store(0, Ordering::Relaxed);
+        self.rated.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Why a month cannot be sealed now.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An image that was in force.
+    #[error(transparent)]
+    Image(#[from] ImageMissing),
+    /// What does not fit into memory cannot be put aside.
+    #[error(transparent)]
+    Spill(#[from] SpillError),
+    /// What was put aside cannot be read.
+    #[error("what was put aside cannot be read back: {0}")]
+    Aside(#[from] postcard::Error),
+    /// A stored record.
+    #[error("a stored record cannot be read: {0}")]
+    Unreadable(String),
+    /// Nothing was ever in force.
+    #[error("no tariff or no directory was in force at the seal")]
+    NothingInForce,
+    /// The store does not have what stands before the seal.
+    #[error("the store does not stand behind the seal at position {0}")]
+    Behind(Position),
+}
+
+type LineKey = (AccountKey, GroupKey, Period, CallType, [u8; 3]);
+
+/// Makes the draft of a month that was closed at a position which the store has.
+///
+/// # Errors
+/// Something it reads is not there; nothing but an unfinished draft is left behind.
+pub fn draft(
+    store: &dyn Store,
+    images: &Images,
+    spill: &mut Spill,
+    in_memory: usize,
+    (period, seal): (Period, Position),
+    progress: &Progress,
+) -> Result<Draft, SealError> {
+    progress.begin();
+    let state = store.load()?;
+    if state.position <= seal {
+        return Err(SealError::Behind(seal));
+    }
+    store.draft_begin(period)?;
+    let mut known = Known::at(store, images, &state, seal)?;
+    let mut gathered = Gathered::default();
+    let mut sorter = Sorter::new(spill, in_memory);
+    Gather::new(&mut known, &state, (period, seal), &mut sorter, &mut gathered, progress).all()?;
+    let mut job = Job {
+        store,
+        known: &mut known,
+        period,
+        accounts: state.accounts.iter().map(|a| (a.name.as_str(), a.key)).collect(),
+        groups: state.groups.iter().map(|g| (g.name.as_str(), g.key)).collect(),
+        manifest: Manifest::default(),
+        lines: BTreeMap::new(),
+        drawn: BTreeMap::new(),
+        used: 0,
+        group: String::new(),
+        rows: Vec::new(),
+        numbers: 0,
+        gathered,
+    };
+    for row in std::mem::take(&mut job.gathered.leaving) {
+        job.supersede(&row);
+    }
+    let mut waiting: Option<Candidate> = None;
+    sorter.each(|candidate| {
+        match &mut waiting {
+            Some(held) if held.key == candidate.key => held.merge(candidate),
+            _ => {
+                if let Some(whole) = waiting.replace(candidate) {
+                    progress.rated.fetch_add(1, Ordering::Relaxed);
+                    job.rate(whole)?;
+                }
+            }
+        }
+        Ok(())
+    })?;
+    if let Some(whole) = waiting {
+        job.rate(whole)?;
+    }
+    job.finish(seal)
+}
+
+struct Job<'a, 's> {
+    store: &'s dyn Store,
+    known: &'a mut Known<'s>,
+    period: Period,
+    accounts: HashMap<&'a str, AccountKey>,
+    groups: HashMap<&'a str, GroupKey>,
+    manifest: Manifest,
+    lines: BTreeMap<LineKey, (Usage, u8)>,
+    drawn: BTreeMap<(GroupKey, Period), i64>,
+    /// Drawn by the group whose legs come, so far.
+    used: u64,
+    group: String,
+    rows: Vec<(RatedCall, Facts, u32)>,
+    numbers: u64,
+    gathered: Gathered,
+}
+
+impl Job<'_, '_> {
+    fn rate(&mut self, candidate: Candidate) -> Result<(), SealError> {
+        if candidate.closed {
+            return Ok(());
+        }
+        if self.group != candidate.key.group {
+            self.group.clone_from(&candidate.key.group);
+            self.used = 0;
+        }
+        if let Some(fixed) = &candidate.fixed {
+            if fixed.draws {
+                self.used += u64::from(fixed.call.included_seconds);
+            }
+            let record = read(&candidate.facts.record)?;
+            let line = LegLine { call: &fixed.call, record: &record, tariff: &fixed.tariff };
+            self.manifest.leg(&fixed.account, &line);
+            return Ok(());
+        }
+        let (resolution, slot) = self.known.resolve(&candidate.facts)?;
+        let Resolution::Legs(first, second) = resolution else { return Ok(()) };
+        let side = candidate.key.leg;
+        let Some(leg) = [first, second].into_iter().flatten().find(|leg| leg.direction == side) else { return Ok(()) };
+        let directory = self.known.directory.clone();
+        let account = directory.row(leg.account_row);
+        // The resolver gave every account of the directory a number when the month was closed.
+        let (Some(key), Some(group)) =
+            (self.accounts.get(account.name()).copied(), self.groups.get(account.group()).copied())
+        else {
+            return Err(SealError::Unreadable(format!("account {} has no number", account.name())));
+        };
+        let answer = leg.answer;
+        let rated = {
+            let (_, tariff) = self.known.in_force(answer);
+            rating::rate(&leg, World { directory: &directory, tariff, slot }, self.period, self.used)
+        };
+        match rated {
+            Ok(rated) => {
+                self.used += u64::from(rated.included_seconds);
+                let place = LegKey { position: candidate.key.position, leg: side };
+                self.rated(rated.call(&leg, place, key, group), account.name(), candidate)
+            }
+            Err(why) => {
+                self.not_rated(&leg, why.reason, key, candidate);
+                Ok(())
+            }
+        }
+    }
+
+    fn rated(&mut self, call: RatedCall, account: &str, candidate: Candidate) -> Result<(), SealError> {
+        let record = read(&candidate.facts.record)?;
+        {
+            let tariff = self.known.in_force(call.answer).1.digest().to_owned();
+            self.manifest.leg(account, &LegLine { call: &call, record: &record, tariff: &tariff });
+        }
+        let revision = match &candidate.row {
+            Some(row) if !candidate.facts.other && self.same(&row.call, &call) => return Ok(()),
+            Some(row) => {
+                self.supersede(row);
+                row.revision + 1
+            }
+            None => 1,
+        };
+        if let Some((reason, month)) = candidate.waits {
+            self.released(SuspenseKey { position: call.key.position, leg: Some(call.key.leg) }, reason, month);
+        }
+        self.count(&call, 1);
+        self.rows.push((call, candidate.facts, revision));
+        if self.rows.len() >= ROWS { self.write_rows() } else { Ok(()) }
+    }
+
+    fn not_rated(&mut self, leg: &Leg, reason: crate::call::SuspenseReason, account: AccountKey, candidate: Candidate) {
+        if let Some(row) = &candidate.row {
+            self.supersede(row);
+        } else if candidate.waits.is_some() {
+            return;
+        }
+        let key = SuspenseKey { position: candidate.key.position, leg: Some(candidate.key.leg) };
+        let place = (reason, self.period);
+        suspend(&mut self.gathered, self.period, key, place, Some(account), &candidate.facts, leg.answer);
+    }
+
+    /// Whether a row says what the canonical order gives: all that is billed and shown, not how much others used before it.
+    fn same(&self, stored: &RatedCall, call: &RatedCall) -> bool {
+        let digest = |call: &RatedCall| self.known.tariff(call.basis.tariff).map(|tariff| tariff.digest().to_owned());
+        let basis = crate::call::Basis { tariff: call.basis.tariff, ..stored.basis };
+        RatedCall { used_before: call.used_before, basis, ..*stored } == *call
+            && (stored.basis.tariff == call.basis.tariff || digest(stored) == digest(call))
+    }
+
+    /// A row no longer counts.
+    fn supersede(&mut self, row: &Row) {
+        self.gathered.outcome.superseded.push(row.number);
+        self.count(&row.call, -1);
+    }
+
+    /// Adds a call to the differences, or takes it out.
+    fn count(&mut self, call: &RatedCall, sign: i64) {
+        for (call_type, usage) in call.usage_lines() {
+            let key = (call.account, call.group, call.period, call_type, call.basis.currency);
+            let line = self.lines.entry(key).or_default();
+            line.0.add(&usage.times(sign));
+            if sign > 0 {
+                line.1 = line.1.max(call.basis.decimals);
+            }
+        }
+        *self.drawn.entry((call.group, call.own_period())).or_default() += i64::from(call.included_seconds) * sign;
+        let books = &mut self.gathered.outcome.books;
+        *books.entry(name::legs(call.period, "legs")).or_default() += i128::from(sign);
+        *books.entry(name::legs(call.period, "rated")).or_default() += i128::from(sign);
+        let currency = String::from_utf8_lossy(&call.basis.currency);
+        for what in ["calls", "totals"] {
+            *books.entry(name::money(&currency, what)).or_default() += i128::from(call.cost.0) * i128::from(sign);
+        }
+    }
+
+    fn released(&mut self, key: SuspenseKey, reason: crate::call::SuspenseReason, month: Period) {
+        let books = &mut self.gathered.outcome.books;
+        *books.entry(name::legs(month, "legs")).or_default() -= 1;
+        *books.entry(name::suspended_legs(month, reason)).or_default() -= 1;
+        if month == self.period {
+            *self.gathered.waiting.entry(reason).or_default() -= 1;
+        }
+        self.gathered.outcome.released.push(key);
+    }
+
+    fn write_rows(&mut self) -> Result<(), SealError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let mut rows = Vec::with_capacity(self.rows.len());
+        for (call, facts, revision) in &self.rows {
+            let record = read(&facts.record)?;
+            rows.push(CallRow {
+                call: *call,
+                node: record.node,
+                id: record.id,
+                source_dialled: record.source,
+                destination_dialled: record.destination,
+                start: record.start,
+                grounds: Some(GroundsOf {
+                    source: facts.source,
+                    profile: facts.profile,
+                    directory: self.known.directory_slot,
+                    direction: record.direction,
+                    account: record.account,
+                    forwarded_by: record.forwarded_by,
+                }),
+                revision: *revision,
+            });
+        }
+        self.store.draft_rows(self.period, self.numbers, &postcard::to_stdvec(&rows)?)?;
+        self.numbers += 1;
+        self.gathered.outcome.rows += rows.len() as u64;
+        self.rows.clear();
+        Ok(())
+    }
+
+    fn finish(mut self, seal: Position) -> Result<Draft, SealError> {
+        self.write_rows()?;
+        let Gathered { outcome, decided, waiting, .. } = self.gathered;
+        let lines = self.lines.into_iter().filter(|(_, (usage, _))| *usage != Usage::default());
+        let outcome = Outcome {
+            lines: lines
+                .map(|((account, group, period, call_type, currency), (usage, decimals))| LineDelta {
+                    account,
+                    group,
+                    period,
+                    call_type,
+                    currency,
+                    decimals,
+                    usage,
+                })
+                .collect(),
+            drawn: self.drawn.into_iter().filter(|(_, n)| *n != 0).map(|((g, p), n)| (g, p, n)).collect(),
+            books: outcome.books.into_iter().filter(|(_, n)| *n != 0).collect(),
+            ..outcome
+        };
+        let (digest, manifest) = self.manifest.finish(self.period, decided.into_iter(), &waiting);
+        let draft = Draft { seal, digest, manifest, outcome: outcome.pack(), superseded: outcome.superseded };
+        self.store.draft_finish(self.period, &draft)?;
+        Ok(draft)
+    }
+}

@@ -1,0 +1,389 @@
+//! From the store to candidates: every leg that may belong to the month by what is known at the seal.
+//!
+//! Does not know prices, nor what becomes of a candidate.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::candidates::{Candidate, Facts, Fixed, Key, Row};
+use super::draft::{Progress, SealError};
+use super::known::{Known, read};
+use super::outcome::{Outcome, SuspendedLeg};
+use super::sort::Sorter;
+use super::{Ledger, everywhere};
+use crate::batch::{Position, SourceId};
+use crate::books::name;
+use crate::call::{AccountKey, SuspenseReason};
+use crate::rating::{Leg, Resolution, Suspended};
+use crate::record::{Direction, Record};
+use crate::store::{ScanOrder, StoredCall, StoredState, SuspenseItem, SuspenseKey, SuspensePage, Visit};
+use crate::time::{Period, Timestamp};
+
+/// Items of suspense read at a time.
+const PAGE: usize = 1000;
+/// Conflicts read at a time.
+const CONFLICTS: usize = 1000;
+
+/// A contradiction that was decided.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Decided {
+    pub node: String,
+    pub id: String,
+    /// The later version was taken.
+    pub other: bool,
+    pub versions: usize,
+    pub duration: String,
+    pub destination: String,
+}
+
+/// What is gathered beside candidates.
+#[derive(Default)]
+pub struct Gathered {
+    pub outcome: Outcome,
+    pub decided: BTreeSet<Decided>,
+    /// Legs of the month and records of its time that wait, by reason.
+    pub waiting: BTreeMap<SuspenseReason, i64>,
+    /// Rows that leave the month and are replaced by none.
+    pub leaving: Vec<Row>,
+}
+
+/// Where a record was found.
+enum Found {
+    Row(Direction, Row),
+    /// A row in a month that is sealed.
+    Final(Direction),
+    Leg(Direction, SuspenseReason, Option<Period>),
+    Record(SuspenseItem),
+}
+
+pub struct Gather<'a, 's, 'p> {
+    pub known: &'a mut Known<'s>,
+    pub state: &'a StoredState,
+    pub period: Period,
+    pub seal: Position,
+    pub sorter: &'a mut Sorter<'p>,
+    pub gathered: &'a mut Gathered,
+    pub progress: &'a Progress,
+    /// By the place of the first version.
+    conflicts: HashMap<Position, Vec<Facts>>,
+}
+
+impl<'a, 's, 'p> Gather<'a, 's, 'p> {
+    pub fn new(
+        known: &'a mut Known<'s>,
+        state: &'a StoredState,
+        (period, seal): (Period, Position),
+        sorter: &'a mut Sorter<'p>,
+        gathered: &'a mut Gathered,
+        progress: &'a Progress,
+    ) -> Gather<'a, 's, 'p> {
+        Gather { known, state, period, seal, sorter, gathered, progress, conflicts: HashMap::new() }
+    }
+
+    /// Everything that may belong to the month.
+    pub fn all(&mut self) -> Result<(), SealError> {
+        self.contradictions()?;
+        let ledger = Ledger::before(&self.state.periods, self.seal);
+        let months = [self.period, Period(self.period.0 - 1), Period(self.period.0 + 1)];
+        for month in months {
+            let closed = month != self.period && ledger.get(month).is_some();
+            self.rows(month, closed)?;
+        }
+        self.suspense(&ledger)
+    }
+
+    fn near(&self, answer: Timestamp) -> bool {
+        let (start, end) = everywhere(self.period);
+        start <= answer && answer < end
+    }
+
+    fn contradictions(&mut self) -> Result<(), SealError> {
+        let mut after = None;
+        loop {
+            let page = self.known.store.conflicts(after, CONFLICTS)?;
+            let whole = page.len() == CONFLICTS;
+            after = page.last().map(|last| last.position);
+            for conflict in page.into_iter().filter(|conflict| conflict.position < self.seal) {
+                let facts = Facts {
+                    record: conflict.record,
+                    source: conflict.source,
+                    profile: conflict.position,
+                    received_at: conflict.received_at.map(|at| at.0),
+                    other: true,
+                };
+                self.conflicts.entry(conflict.first).or_default().push(facts);
+            }
+            if !whole {
+                return Ok(());
+            }
+        }
+    }
+
+    fn rows(&mut self, month: Period, closed: bool) -> Result<(), SealError> {
+        let mut failed = None;
+        let store = self.known.store;
+        store.scan(Some(month), ScanOrder::Stored, &mut |call| match self.row(call, month, closed) {
+            Ok(()) => Visit::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                Visit::Break(())
+            }
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn row(&mut self, stored: &StoredCall<'_>, month: Period, closed: bool) -> Result<(), SealError> {
+        let call = stored.call;
+        if month == self.period {
+            self.progress.read(1);
+        }
+        if call.adjusts.is_some() {
+            return if month == self.period { self.fixed(stored, false) } else { Ok(()) };
+        }
+        // Rows behind the seal are other months' business; those of this one wait.
+        if call.key.position >= self.seal || !self.near(call.answer) {
+            return Ok(());
+        }
+        let Some(grounds) = stored.grounds else {
+            return if month == self.period { self.fixed(stored, true) } else { Ok(()) };
+        };
+        let record = Record {
+            id: stored.id,
+            node: stored.node,
+            account: &grounds.account,
+            forwarded_by: &grounds.forwarded_by,
+            source: stored.source_dialled,
+            destination: stored.destination_dialled,
+            direction: grounds.direction,
+            start: stored.start,
+            answer: Some(call.answer),
+            duration: Some(call.duration),
+            ..Record::default()
+        };
+        let mut bytes = Vec::with_capacity(192);
+        record.encode(&mut bytes);
+        let facts =
+            Facts { record: bytes, source: grounds.source, profile: grounds.profile, received_at: None, other: false };
+        let row = Row { number: stored.row, revision: stored.revision, call };
+        let found = if closed { Found::Final(call.key.leg) } else { Found::Row(call.key.leg, row) };
+        self.consider(call.key.position, facts, found)
+    }
+
+    /// A row that is counted as it is.
+    fn fixed(&mut self, stored: &StoredCall<'_>, draws: bool) -> Result<(), SealError> {
+        let call = stored.call;
+        let account = self.state.accounts.binary_search_by_key(&call.account, |a| a.key);
+        let account = account.map_or("", |at| &self.state.accounts[at].name).to_owned();
+        let group = self.state.groups.binary_search_by_key(&call.group, |g| g.key);
+        let group = group.map_or("", |at| &self.state.groups[at].name).to_owned();
+        let record = Record {
+            id: stored.id,
+            node: stored.node,
+            source: stored.source_dialled,
+            destination: stored.destination_dialled,
+            ..Record::default()
+        };
+        let mut bytes = Vec::new();
+        record.encode(&mut bytes);
+        let key = Key {
+            group,
+            answer: call.answer.0,
+            node: stored.node.to_vec(),
+            id: stored.id.to_vec(),
+            leg: call.key.leg,
+            direction: None,
+            position: call.key.position,
+        };
+        let facts = Facts { record: bytes, source: SourceId(0), profile: Position(0), received_at: None, other: false };
+        let fixed = Some(Fixed { call, account, tariff: stored.text.tariff.clone(), draws });
+        self.sorter.push(Candidate { key, facts, row: None, waits: None, closed: false, fixed })
+    }
+
+    fn suspense(&mut self, ledger: &Ledger) -> Result<(), SealError> {
+        let mut after = None;
+        loop {
+            let mut items = Vec::new();
+            self.known.store.suspense(SuspensePage { reason: None, after, limit: PAGE }, &mut |item| {
+                items.push(item.clone());
+                Visit::Continue(())
+            })?;
+            after = items.last().map(|item| item.key).or(after);
+            let whole = items.len() == PAGE;
+            for item in items {
+                self.item(item, ledger)?;
+            }
+            if !whole {
+                return Ok(());
+            }
+        }
+    }
+
+    fn item(&mut self, item: SuspenseItem, ledger: &Ledger) -> Result<(), SealError> {
+        let position = item.key.position;
+        if position >= self.seal || !item.answer.is_some_and(|answer| self.near(answer)) {
+            return Ok(());
+        }
+        let of_this = item.period.is_none_or(|period| period == self.period);
+        if of_this {
+            *self.gathered.waiting.entry(item.reason).or_default() += 1;
+        }
+        // A call whose end never came can only be helped by its missing part, and one on which the program died by nobody.
+        let helpless = matches!(item.reason, SuspenseReason::Unfinished | SuspenseReason::InternalError);
+        let late = item.period.is_some_and(|period| period != self.period && ledger.get(period).is_some());
+        if helpless || late {
+            return Ok(());
+        }
+        let with_record = self.known.store.suspense_of(position)?.into_iter().find(|one| one.key == item.key);
+        let Some(item) = with_record else { return Ok(()) };
+        let facts = Facts {
+            record: item.record.clone(),
+            source: item.source,
+            profile: position,
+            received_at: Some(item.received_at.0),
+            other: false,
+        };
+        match item.key.leg {
+            Some(leg) => self.consider(position, facts, Found::Leg(leg, item.reason, item.period)),
+            None => self.consider(position, facts, Found::Record(item)),
+        }
+    }
+
+    fn consider(&mut self, position: Position, first: Facts, found: Found) -> Result<(), SealError> {
+        let (facts, versions) = self.winner(position, first)?;
+        let (resolution, _) = self.known.resolve(&facts)?;
+        let legs: Vec<Leg> = match resolution {
+            Resolution::Legs(first, second) => [first, second].into_iter().flatten().collect(),
+            Resolution::Suspended(why) => return self.unresolved(&facts, found, why),
+        };
+        let mut placed = Vec::new();
+        for leg in legs {
+            let account = self.known.directory.row(leg.account_row);
+            placed.push((leg, crate::time::Period::containing(leg.answer, account.zone), account.group().to_owned()));
+        }
+        let here = placed.iter().any(|(_, period, _)| *period == self.period);
+        match &found {
+            Found::Row(leg, row) if !placed.iter().any(|(l, p, _)| l.direction == *leg && *p == self.period) => {
+                if row.call.period == self.period {
+                    let elsewhere = placed.iter().find(|(l, ..)| l.direction == *leg).map(|(_, period, _)| *period);
+                    self.leaves(row.clone(), &facts, elsewhere.map(|month| (SuspenseReason::PeriodSealing, month)));
+                }
+            }
+            // None of its legs is this month's: it goes on waiting.
+            Found::Record(_) if !here => return Ok(()),
+            Found::Record(item) => self.record_resolved(item, &facts, &placed),
+            _ => {}
+        }
+        if versions > 1 && here {
+            self.decided(&facts, versions)?;
+        }
+        let record = read(&facts.record)?;
+        let (node, id, direction) = (record.node.to_vec(), record.id.to_vec(), record.direction);
+        for (leg, period, group) in placed {
+            if period != self.period {
+                continue;
+            }
+            let side = leg.direction;
+            let (mut row, mut waits, mut closed) = (None, None, false);
+            match &found {
+                Found::Row(of, stored) if *of == side => row = Some(stored.clone()),
+                Found::Final(of) if *of == side => closed = true,
+                // Only to keep the leg out; others come with their own rows.
+                Found::Final(_) => continue,
+                Found::Leg(of, reason, month) if *of == side => waits = Some((*reason, month.unwrap_or(self.period))),
+                _ => {}
+            }
+            let answer = leg.answer.0;
+            let key = Key { group, answer, node: node.clone(), id: id.clone(), leg: side, direction, position };
+            self.sorter.push(Candidate { key, facts: facts.clone(), row, waits, closed, fixed: None })?;
+        }
+        Ok(())
+    }
+
+    /// R20: which version of a record is taken, and how many there are.
+    fn winner(&mut self, position: Position, first: Facts) -> Result<(Facts, usize), SealError> {
+        let Some(others) = self.conflicts.get(&position).cloned() else { return Ok((first, 1)) };
+        let versions = others.len() + 1;
+        let mut best = (self.known.standing(&first)?, first);
+        for other in others {
+            let standing = self.known.standing(&other)?;
+            if standing < best.0 {
+                best = (standing, other);
+            }
+        }
+        Ok((best.1, versions))
+    }
+
+    fn decided(&mut self, facts: &Facts, versions: usize) -> Result<(), SealError> {
+        let record = read(&facts.record)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        self.gathered.decided.insert(Decided {
+            node: text(record.node),
+            id: text(record.id),
+            other: facts.other,
+            versions,
+            duration: record.duration.map_or(String::new(), |d| d.to_string()),
+            destination: text(record.destination),
+        });
+        Ok(())
+    }
+
+    /// Nobody is known to pay for it any more: what was rated of it in this month waits.
+    fn unresolved(&mut self, facts: &Facts, found: Found, why: Suspended) -> Result<(), SealError> {
+        if let Found::Row(_, row) = found
+            && row.call.period == self.period
+        {
+            self.leaves(row, facts, Some((why.reason, self.period)));
+        }
+        Ok(())
+    }
+
+    /// A row of this month that no leg of this month stands for any more.
+    fn leaves(&mut self, row: Row, facts: &Facts, waits: Option<(SuspenseReason, Period)>) {
+        if let Some((reason, month)) = waits {
+            let key = SuspenseKey { position: row.call.key.position, leg: Some(row.call.key.leg) };
+            let account = Some(row.call.account);
+            suspend(self.gathered, self.period, key, (reason, month), account, facts, row.call.answer);
+        }
+        self.gathered.leaving.push(row);
+    }
+
+    /// A whole record that waited has legs now.
+    fn record_resolved(&mut self, item: &SuspenseItem, facts: &Facts, placed: &[(Leg, Period, String)]) {
+        let books = &mut self.gathered.outcome.books;
+        *books.entry(name::suspended_records(item.reason)).or_default() -= 1;
+        *books.entry(name::records("resolved")).or_default() += 1;
+        *self.gathered.waiting.entry(item.reason).or_default() -= 1;
+        self.gathered.outcome.released.push(item.key);
+        let sealing = self.period;
+        for (leg, month, _) in placed.iter().filter(|(_, month, _)| *month != sealing) {
+            let key = SuspenseKey { position: item.key.position, leg: Some(leg.direction) };
+            suspend(self.gathered, sealing, key, (SuspenseReason::PeriodSealing, *month), None, facts, leg.answer);
+        }
+    }
+}
+
+/// Puts a leg into suspense, and into the books of its month.
+pub fn suspend(
+    gathered: &mut Gathered,
+    sealing: Period,
+    key: SuspenseKey,
+    (reason, month): (SuspenseReason, Period),
+    account: Option<AccountKey>,
+    facts: &Facts,
+    answer: Timestamp,
+) {
+    let books = &mut gathered.outcome.books;
+    *books.entry(name::legs(month, "legs")).or_default() += 1;
+    *books.entry(name::suspended_legs(month, reason)).or_default() += 1;
+    if month == sealing {
+        *gathered.waiting.entry(reason).or_default() += 1;
+    }
+    gathered.outcome.suspended.push(SuspendedLeg {
+        key,
+        reason,
+        period: month,
+        account,
+        record: facts.record.clone(),
+        source: facts.source,
+        received_at: facts.received_at.map_or(answer, Timestamp),
+    });
+}

@@ -1,0 +1,115 @@
+//! What is known at the seal's place: tariffs, directory, settings of listeners; and whose call it is by them.
+//!
+//! Does not know where records come from, nor what they cost.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::candidates::Facts;
+use super::draft::SealError;
+use crate::batch::{Position, SourceId};
+use crate::call::TariffSlot;
+use crate::directory::Directory;
+use crate::entry::{SourceProfile, Talk};
+use crate::images::Images;
+use crate::rating::{self, Resolution, World};
+use crate::record::Record;
+use crate::store::{Store, StoredState};
+use crate::tariff::Tariff;
+use crate::time::{Micros, Timestamp};
+
+/// What is known at the seal's place.
+pub struct Known<'a> {
+    pub store: &'a dyn Store,
+    tariffs: Vec<(Option<Timestamp>, Arc<Tariff>)>,
+    pub directory: Arc<Directory>,
+    pub directory_slot: u16,
+    profiles: HashMap<(SourceId, Position), Arc<SourceProfile>>,
+}
+
+impl<'a> Known<'a> {
+    pub fn at(
+        store: &'a dyn Store,
+        images: &Images,
+        state: &StoredState,
+        seal: Position,
+    ) -> Result<Known<'a>, SealError> {
+        let mut tariffs: Vec<(Option<Timestamp>, Arc<Tariff>)> = Vec::new();
+        for row in state.tariffs.iter().filter(|row| row.position < seal) {
+            tariffs.push((row.effective_from, images.tariff(&row.digest)?));
+        }
+        let directory = state.directories.iter().rfind(|row| row.position < seal);
+        let directory = directory.ok_or(SealError::NothingInForce)?;
+        if tariffs.is_empty() {
+            return Err(SealError::NothingInForce);
+        }
+        Ok(Known {
+            store,
+            tariffs,
+            directory: images.directory(&directory.digest)?,
+            directory_slot: directory.slot.0,
+            profiles: HashMap::new(),
+        })
+    }
+
+    /// R17: the newest activation that applies; the first one reaches back for ever.
+    pub fn in_force(&self, answer: Timestamp) -> (TariffSlot, &Arc<Tariff>) {
+        let slot = self.tariffs.iter().rposition(|(from, _)| from.is_none_or(|from| from <= answer)).unwrap_or(0);
+        (TariffSlot(slot as u16), &self.tariffs[slot].1)
+    }
+
+    /// The tariff of a slot, as far as it was known at the seal.
+    pub fn tariff(&self, slot: TariffSlot) -> Option<&Arc<Tariff>> {
+        self.tariffs.get(usize::from(slot.0)).map(|(_, tariff)| tariff)
+    }
+
+    pub fn profile(&mut self, source: SourceId, position: Position) -> Result<Arc<SourceProfile>, SealError> {
+        if let Some(profile) = self.profiles.get(&(source, position)) {
+            return Ok(profile.clone());
+        }
+        let json = self.store.profile(source, position)?;
+        let profile: SourceProfile = json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+        // Few listeners, seldom changed; what waits names a place of its own each time.
+        if self.profiles.len() > 10_000 {
+            self.profiles.clear();
+        }
+        let profile = Arc::new(profile);
+        self.profiles.insert((source, position), profile.clone());
+        Ok(profile)
+    }
+
+    /// Whose call it is, by what is known here.
+    pub fn resolve(&mut self, facts: &Facts) -> Result<(Resolution, TariffSlot), SealError> {
+        let record = read(&facts.record)?;
+        let profile = self.profile(facts.source, facts.profile)?;
+        let answer = record.answer.unwrap_or(Timestamp(facts.received_at.unwrap_or_default()));
+        let (slot, tariff) = self.in_force(answer);
+        let world = World { directory: &self.directory, tariff, slot };
+        Ok(match facts.received_at {
+            Some(received_at) => (rating::resolve(&record, Timestamp(received_at), &profile, world), slot),
+            None => {
+                // R1 and R2 were judged when it came, and the row has what they gave.
+                let judged = SourceProfile { talk: Talk::Duration, max_age_days: u32::MAX, ..(*profile).clone() };
+                (rating::resolve(&record, answer, &judged, world), slot)
+            }
+        })
+    }
+
+    /// How versions of a record stand to each other (R20): those that somebody pays for first, then the shorter talk time,
+    /// then the smaller digest. Nothing in it depends on which came first.
+    pub fn standing(&mut self, facts: &Facts) -> Result<(bool, Micros, u64), SealError> {
+        let record = read(&facts.record)?;
+        let resolved = matches!(self.resolve(facts)?.0, Resolution::Legs(..));
+        let profile = self.profile(facts.source, facts.profile)?;
+        let talk = match facts.received_at {
+            None => record.duration,
+            Some(_) => rating::talk_time(&record, profile.talk),
+        };
+        let plain = Record { start: None, end: None, duration: talk, seq: None, fold: None, ..record };
+        Ok((!resolved, talk.unwrap_or(Micros(i64::MAX)), plain.content().0))
+    }
+}
+
+pub fn read(bytes: &[u8]) -> Result<Record<'_>, SealError> {
+    Record::decode(bytes).map_err(|e| SealError::Unreadable(e.to_string()))
+}

@@ -1,0 +1,230 @@
+//! Months that are closed: drafts, what makes them count, manifests, and who took them.
+//!
+//! Does not know how a draft comes about.
+
+use rusqlite::{Connection, OptionalExtension, Transaction};
+
+use super::memory::Memory;
+use super::state::all;
+use super::write::{Writer, accounts};
+use super::{calls, damaged, failed, leg_number, period_number, period_of, segments, whole};
+use crate::batch::Position;
+use crate::store::{AckRow, CallRow, Draft, FlushBatch, PeriodRow, StoreError};
+use crate::time::{Period, Timestamp};
+
+impl Writer {
+    /// Forgets the draft of a month.
+    pub fn draft_begin(&mut self, period: Period) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction().map_err(failed)?;
+        forget(&transaction, period)?;
+        transaction.commit().map_err(failed)
+    }
+
+    /// Adds rows to a draft.
+    pub fn draft_rows(&mut self, period: Period, number: u64, rows: &[u8]) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("INSERT INTO seal_draft_rows (period, number, rows) VALUES (?1, ?2, ?3)")
+            .and_then(|mut insert| insert.execute((period_number(period), number as i64, rows)))
+            .map_err(failed)
+            .map(|_| ())
+    }
+
+    /// Ends a draft.
+    pub fn draft_finish(&mut self, period: Period, draft: &Draft) -> Result<(), StoreError> {
+        let superseded: Vec<u8> = draft.superseded.iter().flat_map(|row| row.to_le_bytes()).collect();
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO seal_drafts (period, seal, digest, manifest, outcome, superseded)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )
+            .and_then(|mut insert| {
+                let seal = draft.seal.0 as i64;
+                insert.execute((
+                    period_number(period),
+                    seal,
+                    &draft.digest,
+                    &draft.manifest,
+                    &draft.outcome,
+                    superseded,
+                ))
+            })
+            .map_err(failed)
+            .map(|_| ())
+    }
+}
+
+fn forget(transaction: &Transaction<'_>, period: Period) -> Result<(), StoreError> {
+    for table in ["seal_drafts", "seal_draft_rows"] {
+        transaction
+            .execute(&format!("DELETE FROM {table} WHERE period = ?1"), [period_number(period)])
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// What a flush says of months. Rows are written from `first_row` on; how many.
+pub fn write(
+    transaction: &Transaction<'_>,
+    memory: &mut Memory,
+    batch: &FlushBatch<'_>,
+    number: u64,
+    first_row: i64,
+) -> Result<u64, StoreError> {
+    for closed in batch.closed {
+        transaction
+            .execute(
+                "INSERT INTO periods (period, state, seal, requested_at, requested_by) VALUES (?1, 'sealing', ?2, ?3, ?4)",
+                (period_number(closed.period), whole(closed.seal.0)?, closed.at.0, &closed.by),
+            )
+            .map_err(failed)?;
+    }
+    let mut written = 0;
+    for sealed in batch.sealed {
+        let draft = draft(transaction, sealed.period)?.filter(|draft| draft.seal == sealed.seal);
+        let draft = draft.ok_or_else(|| StoreError::Unstorable(format!("there is no draft of {}", sealed.period)))?;
+        written += rows(transaction, memory, batch, sealed.period, first_row + written as i64)?;
+        let mut insert = transaction
+            .prepare_cached("INSERT OR IGNORE INTO superseded (row, flush) VALUES (?1, ?2)")
+            .map_err(failed)?;
+        for row in draft.superseded {
+            insert.execute((row as i64, number as i64)).map_err(failed)?;
+        }
+        transaction
+            .execute(
+                "UPDATE periods SET state = 'sealed', sealed = ?2, digest = ?3, manifest = ?4 WHERE period = ?1",
+                (period_number(sealed.period), whole(sealed.sealed.0)?, draft.digest, draft.manifest),
+            )
+            .map_err(failed)?;
+        forget(transaction, sealed.period)?;
+    }
+    for ack in batch.acks {
+        transaction
+            .execute(
+                "INSERT OR REPLACE INTO acks (position, period, digest, job, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+                (whole(ack.position.0)?, period_number(ack.period), &ack.digest, &ack.job, ack.at.0),
+            )
+            .map_err(failed)?;
+    }
+    for one in batch.discarded {
+        transaction
+            .prepare_cached(
+                "INSERT OR REPLACE INTO discarded (position, leg, reason, why, by, at, entry, node, call_id, record)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )
+            .and_then(|mut insert| {
+                insert.execute((
+                    one.key.position.0 as i64,
+                    leg_number(one.key.leg),
+                    one.reason.name(),
+                    one.why,
+                    one.by,
+                    one.at.0,
+                    one.entry.0 as i64,
+                    one.node,
+                    one.id,
+                    one.record,
+                ))
+            })
+            .map_err(failed)?;
+    }
+    Ok(written)
+}
+
+/// The rows of a draft, a piece at a time.
+fn rows(
+    transaction: &Transaction<'_>,
+    memory: &mut Memory,
+    batch: &FlushBatch<'_>,
+    period: Period,
+    first_row: i64,
+) -> Result<u64, StoreError> {
+    let mut select =
+        transaction.prepare("SELECT rows FROM seal_draft_rows WHERE period = ?1 ORDER BY number").map_err(failed)?;
+    let mut pieces = select.query([period_number(period)]).map_err(failed)?;
+    let mut written = 0_u64;
+    while let Some(piece) = pieces.next().map_err(failed)? {
+        let bytes = piece.get_ref(0).and_then(|value| Ok(value.as_blob()?)).map_err(failed)?;
+        let rows: Vec<CallRow<'_>> = postcard::from_bytes(bytes).map_err(|_| damaged("the draft of a seal"))?;
+        let part = FlushBatch {
+            calls: &rows,
+            describe: batch.describe,
+            ..FlushBatch::empty(batch.from, batch.upto, batch.at)
+        };
+        let order = calls::sorted(part.calls);
+        accounts(transaction, memory, &part, &order)?;
+        let first = first_row + written as i64;
+        let runs = calls::write(transaction, memory, &part, &order, first)?;
+        segments::insert(transaction, &runs, first, order.len() as u64)?;
+        written += rows.len() as u64;
+    }
+    Ok(written)
+}
+
+/// The draft of a month.
+pub fn draft(connection: &Connection, period: Period) -> Result<Option<Draft>, StoreError> {
+    let found = connection
+        .prepare_cached("SELECT seal, digest, manifest, outcome, superseded FROM seal_drafts WHERE period = ?1")
+        .and_then(|mut statement| {
+            statement
+                .query_row([period_number(period)], |row| {
+                    Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get::<_, Vec<u8>>(4)?))
+                })
+                .optional()
+        })
+        .map_err(failed)?;
+    let Some((seal, digest, manifest, outcome, superseded)) = found else { return Ok(None) };
+    let (superseded, []) = superseded.as_chunks::<8>() else { return Err(damaged("the draft of a seal")) };
+    let superseded = superseded.iter().map(|row| u64::from_le_bytes(*row)).collect();
+    Ok(Some(Draft { seal: Position(seal as u64), digest, manifest, outcome, superseded }))
+}
+
+/// Months that are closed.
+pub fn periods(connection: &Connection) -> Result<Vec<PeriodRow>, StoreError> {
+    let sql = "SELECT period, seal, sealed, requested_at, requested_by, digest FROM periods ORDER BY period";
+    let rows: Vec<(i64, i64, Option<i64>, i64, String, Option<String>)> = all(connection, sql, (), |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+    })?;
+    rows.into_iter()
+        .map(|(period, seal, sealed, at, by, digest)| {
+            Ok(PeriodRow {
+                period: period_of(period).ok_or_else(|| damaged("a month"))?,
+                seal: Position(seal as u64),
+                sealed: sealed.map(|at| Position(at as u64)),
+                requested_at: Timestamp(at),
+                requested_by: by,
+                digest,
+            })
+        })
+        .collect()
+}
+
+/// Months of legs, as the books name them.
+pub fn months(connection: &Connection) -> Result<Vec<Period>, StoreError> {
+    let sql =
+        "SELECT name FROM books WHERE name >= 'period/' AND name < 'period0' AND name LIKE '%/legs' ORDER BY name";
+    let names: Vec<String> = all(connection, sql, (), |row| row.get(0))?;
+    Ok(names.iter().filter_map(|name| name.strip_prefix("period/")?.strip_suffix("/legs")?.parse().ok()).collect())
+}
+
+/// The manifest of a sealed month.
+pub fn manifest(connection: &Connection, period: Period) -> Result<Option<Vec<u8>>, StoreError> {
+    let found: Option<Option<Vec<u8>>> = connection
+        .prepare_cached("SELECT manifest FROM periods WHERE period = ?1")
+        .and_then(|mut statement| statement.query_row([period_number(period)], |row| row.get(0)).optional())
+        .map_err(failed)?;
+    Ok(found.flatten())
+}
+
+/// Who took the manifest of a month.
+pub fn acks(connection: &Connection, period: Period) -> Result<Vec<AckRow>, StoreError> {
+    let sql = "SELECT position, digest, job, at FROM acks WHERE period = ?1 ORDER BY position";
+    all(connection, sql, [period_number(period)], |row| {
+        Ok(AckRow {
+            position: Position(row.get::<_, i64>(0)? as u64),
+            period,
+            digest: row.get(1)?,
+            job: row.get(2)?,
+            at: Timestamp(row.get(3)?),
+        })
+    })
+}

@@ -1,0 +1,686 @@
+//! Months that close: the same records in any order, with repeats, restarts and reloads between, seal to one digest; and
+//! that digest is the one that a plain list, sorted and rated from front to back, comes to.
+//!
+//! The road's own parts in one thread on a disk in memory and the real SQLite store, as in the other worlds, but nothing
+//! fails here except the process.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use callrated::audit;
+use callrated::batch::{Batch, EntryKind, Position, SourceId};
+use callrated::books::Books;
+use callrated::call::{SuspenseReason, TariffSlot};
+use callrated::daemon::parts::Parts;
+use callrated::daemon::recover::{self, Ground};
+use callrated::directory::Directory;
+use callrated::entry::{Activation, Discard, Retry, Seal, Sealed, SourceProfile};
+use callrated::explain::Archive;
+use callrated::identity;
+use callrated::journal;
+use callrated::os::clock::Clock;
+use callrated::os::disk::Disk;
+use callrated::os::sim::SimDisk;
+use callrated::period::Seals;
+use callrated::rating::{self, Resolution, World as Known};
+use callrated::record::{Direction, Record};
+use callrated::road::{Question, Step};
+use callrated::sequencer::{Control, SequencerSettings};
+use callrated::store::sqlite::SqliteStore;
+use callrated::store::{OwnedCall, ScanOrder, Store, SuspenseItem, SuspensePage, Visit};
+use callrated::tariff::Tariff;
+use callrated::time::{Micros, Period, Timestamp, parse_rfc3339};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::random::Random;
+use super::rates::{ACCOUNTS, SHELF, is_german, name, number};
+use super::world::memory_folder;
+
+const OCTOBER: Period = Period(2026 * 12 + 9);
+const NOVEMBER: Period = Period(2026 * 12 + 10);
+/// Orders in which each of the months is told.
+const ORDERS: u64 = 4;
+/// Months of an ordinary run; `CALLRATED_MONTHS` asks for more.
+const MONTHS: u64 = 40;
+
+fn at(text: &str) -> Timestamp {
+    parse_rfc3339(text.as_bytes()).unwrap()
+}
+
+/// A record as its node would say it.
+#[derive(Clone, Debug)]
+struct Said {
+    id: String,
+    account: String,
+    source: String,
+    destination: String,
+    direction: Option<Direction>,
+    answer: Timestamp,
+    duration: Micros,
+}
+
+impl Said {
+    fn any(random: &mut Random, id: u64) -> Said {
+        let account = random.below(ACCOUNTS as u64) as usize;
+        let destination = match random.below(8) {
+            0 => "+4420123456".to_owned(),
+            1 => "+33112345678".to_owned(),
+            2 => "+4990051234".to_owned(),
+            3 => number(random.below(ACCOUNTS as u64) as usize),
+            4 => "+43660123456".to_owned(),
+            _ => "+4915123456789".to_owned(),
+        };
+        let start = at("2026-10-01T00:00:00Z").0;
+        // Most within the month, some right at its ends, a few in the next.
+        let answer = match random.below(12) {
+            0 => start + random.below(3) as i64 * 1_000_000,
+            1 => start + 31 * 86_400_000_000 - 1_000_000 + random.below(3) as i64 * 1_000_000,
+            // Several at one instant: node, id and leg decide.
+            2 | 3 => start + 86_400_000_000,
+            _ => start + random.below(31 * 86_400) as i64 * 1_000_000,
+        };
+        Said {
+            id: format!("c{id}"),
+            account: if random.once_in(6) { name(account).to_owned() } else { String::new() },
+            source: number(account),
+            destination,
+            direction: random.pick(&[None, None, None, Some(Direction::Outbound), Some(Direction::Inbound)]),
+            answer: Timestamp(answer),
+            duration: Micros(random.below(400_000_000) as i64),
+        }
+    }
+
+    fn record(&self) -> Record<'_> {
+        Record {
+            id: self.id.as_bytes(),
+            node: b"lab",
+            account: self.account.as_bytes(),
+            source: self.source.as_bytes(),
+            destination: self.destination.as_bytes(),
+            direction: self.direction,
+            answer: Some(self.answer),
+            duration: Some(self.duration),
+            raw: self.id.as_bytes(),
+            ..Record::default()
+        }
+    }
+}
+
+/// A process on a disk and a store that outlive it.
+struct Folder {
+    random: Random,
+    disk: SimDisk,
+    folder: tempfile::TempDir,
+    store: Arc<SqliteStore>,
+    clock: Clock,
+    parts: Parts,
+    seals: Seals,
+}
+
+impl Folder {
+    fn new(seed: u64) -> Folder {
+        let mut random = Random::new(seed);
+        let disk = SimDisk::new(random.next());
+        let folder = memory_folder().unwrap();
+        let clock = Clock::fake(at("2026-11-02T00:00:00Z"));
+        let (store, parts, seals) = Folder::start(&mut random, &disk, folder.path(), &clock);
+        let mut new = Folder { random, disk, folder, store, clock, parts, seals };
+        new.profile();
+        new
+    }
+
+    fn start(random: &mut Random, disk: &SimDisk, folder: &Path, clock: &Clock) -> (Arc<SqliteStore>, Parts, Seals) {
+        let store = Arc::new(SqliteStore::open(&folder.join("store.sqlite")).unwrap());
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        let recovered = recover::recover_from(Ground {
+            disk: shared.clone(),
+            folder: PathBuf::from("/data"),
+            store: store.clone(),
+            images: SHELF.images.clone(),
+            journal: journal::Settings { segment_bytes: 32_768, ..journal::Settings::default() },
+            identity: identity::Settings { start_entries: 8192, ..identity::Settings::default() },
+            shards: 1 + random.below(3) as usize,
+            set_aside: Vec::new(),
+        });
+        let recovered = recovered.unwrap_or_else(|exit| panic!("{exit}"));
+        assert!(!recovered.report.iter().any(|said| said.contains("books")), "{:?}", recovered.report);
+        let settings = SequencerSettings { flush_calls: 1_000_000, keep_micros: i64::MAX / 4, max_delay_micros: 0 };
+        let parts = Parts::join(recovered, settings, clock, 4096);
+        // Sorted in small runs, so that the merge is met.
+        let seals = Seals::new(store.clone(), SHELF.images.clone(), shared, Path::new("/data/sealing"));
+        (store, parts, seals.holding(1 + random.below(40) as usize))
+    }
+
+    /// The process ends, by a stop that loses nothing or by a crash of the machine, and starts again.
+    fn restart(&mut self) {
+        if self.random.once_in(2) {
+            self.flush();
+        }
+        self.disk.crash();
+        let (store, parts, seals) = Folder::start(&mut self.random, &self.disk, self.folder.path(), &self.clock);
+        (self.store, self.parts, self.seals) = (store, parts, seals);
+        while self.parts.replay.step(&mut self.parts.known).unwrap() != Step::Ended {
+            self.behind();
+        }
+        self.pump();
+    }
+
+    fn behind(&mut self) {
+        while self.parts.resolver.step().unwrap() == Step::Moved {}
+        for shard in &mut self.parts.shards {
+            while shard.step() == Step::Moved {}
+        }
+        while self.parts.flush.step().unwrap() == Step::Moved {}
+    }
+
+    fn pump(&mut self) {
+        while self.parts.sequencer.step().unwrap() == Step::Moved {}
+        self.behind();
+        while self.parts.sequencer.step().unwrap() == Step::Moved {}
+        self.behind();
+    }
+
+    fn enter(&mut self, batch: Batch) -> Position {
+        let (reply, mut answer) = oneshot::channel();
+        self.parts.road.try_send(Control::Enter(batch, reply)).unwrap();
+        self.pump();
+        answer.try_recv().unwrap().unwrap()
+    }
+
+    fn json(&mut self, kind: EntryKind, entry: &impl serde::Serialize) {
+        let mut batch = Batch::new(SourceId(0));
+        batch.push_entry(kind, &serde_json::to_vec(entry).unwrap());
+        self.enter(batch);
+    }
+
+    fn profile(&mut self) {
+        let listener = "tcp:lab".to_owned();
+        let profile = SourceProfile { index: 1, listener, country: "DE".to_owned(), ..SourceProfile::default() };
+        self.json(EntryKind::Source, &SourceProfile { max_age_days: 90, ..profile });
+    }
+
+    fn activate(&mut self, change: usize) {
+        let (kind, digest, from) = change_of(change);
+        let activation = Activation {
+            digest: digest.to_owned(),
+            effective_from: from.map(|t| t.0),
+            activated_at: 0,
+            by: "test".to_owned(),
+        };
+        self.json(kind, &activation);
+    }
+
+    fn flush(&mut self) {
+        let (reply, _) = oneshot::channel();
+        self.parts.road.try_send(Control::Flush(Some(reply))).unwrap();
+        self.pump();
+    }
+
+    fn tell(&mut self, said: &[&Said]) {
+        let mut batch = Batch::new(SourceId(1));
+        said.iter().for_each(|said| batch.push_record(&said.record()));
+        self.enter(batch);
+    }
+
+    fn waiting(&mut self) -> Vec<SuspenseItem> {
+        self.flush();
+        let mut keys = Vec::new();
+        let page = SuspensePage { reason: None, after: None, limit: 100_000 };
+        let all = self.store.suspense(page, &mut |item| {
+            keys.push(item.key);
+            Visit::Continue(())
+        });
+        all.unwrap();
+        let of = |key: &callrated::store::SuspenseKey| self.store.suspense_of(key.position).unwrap();
+        keys.iter().flat_map(|key| of(key).into_iter().filter(|item| item.key == *key)).collect()
+    }
+
+    fn item(item: &SuspenseItem) -> Retry {
+        Retry {
+            position: item.key.position.0,
+            leg: item.key.leg.map(|leg| u8::from(leg == Direction::Inbound)),
+            attempt: item.attempt.0,
+            reason: item.reason.name().to_owned(),
+            period: item.period.map(|p| p.0),
+            source: item.source.0,
+            received_at: item.received_at.0,
+        }
+    }
+
+    fn retry(&mut self, reason: Option<SuspenseReason>) {
+        let items = self.waiting();
+        let mut batch = Batch::new(SourceId(0));
+        for one in items.iter().filter(|item| reason.is_none_or(|reason| item.reason == reason)) {
+            let mut payload = Vec::new();
+            Folder::item(one).encode(&one.record, &mut payload).unwrap();
+            batch.push_entry(EntryKind::Retry, &payload);
+        }
+        if !batch.is_empty() {
+            self.enter(batch);
+        }
+    }
+
+    /// Closes the month and makes its draft.
+    fn close(&mut self, period: Period) -> Position {
+        let mut batch = Batch::new(SourceId(0));
+        let seal = Seal { period: period.0, at: self.clock.now().0, by: "test".to_owned() };
+        batch.push_entry(EntryKind::Seal, &serde_json::to_vec(&seal).unwrap());
+        self.enter(batch);
+        self.flush();
+        self.store.periods().unwrap().into_iter().find(|row| row.period == period).unwrap().seal
+    }
+
+    fn sealed(&mut self, period: Period, seal: Position) -> String {
+        let digest = self.seals.draft(period, seal).unwrap().digest;
+        self.json(EntryKind::Sealed, &Sealed { period: period.0, seal: seal.0, digest: digest.clone() });
+        self.retry(Some(SuspenseReason::PeriodSealing));
+        self.flush();
+        digest
+    }
+
+    fn seal(&mut self, period: Period) -> String {
+        let seal = self.close(period);
+        self.sealed(period, seal)
+    }
+
+    fn manifest(&self, period: Period) -> Value {
+        serde_json::from_slice(&self.store.manifest(period).unwrap().unwrap()).unwrap()
+    }
+
+    fn calls(&self, period: Period) -> Vec<OwnedCall> {
+        let mut calls = Vec::new();
+        let all = self.store.scan(Some(period), ScanOrder::Stored, &mut |call| {
+            calls.push(call.to_owned_call());
+            Visit::Continue(())
+        });
+        all.unwrap();
+        calls
+    }
+
+    /// The books balance, the totals are the sums of the calls that count, and the audit finds what the records give.
+    fn check(&mut self) {
+        self.flush();
+        let state = self.store.load().unwrap();
+        let books = Books::from_stored(state.books.iter().cloned());
+        assert_eq!(books.check(), []);
+        let mut sums: BTreeMap<_, callrated::call::Usage> = BTreeMap::new();
+        let mut drawn: BTreeMap<_, u64> = BTreeMap::new();
+        let all = self.store.scan(None, ScanOrder::Stored, &mut |call| {
+            for (call_type, usage) in call.call.usage_lines() {
+                let call = &call.call;
+                let key = (call.period, call.account, call.group, call_type, call.basis.currency);
+                sums.entry(key).or_default().add(&usage);
+            }
+            let pool = (call.call.own_period(), call.call.group);
+            *drawn.entry(pool).or_default() += u64::from(call.call.included_seconds);
+            Visit::Continue(())
+        });
+        all.unwrap();
+        for line in &state.usage {
+            let key = (line.period, line.account, line.group, line.call_type, line.currency);
+            assert_eq!(line.usage, sums.remove(&key).unwrap_or_default(), "{key:?}");
+        }
+        assert!(sums.is_empty(), "{sums:?}");
+        for line in &state.allowances {
+            assert_eq!(line.used_seconds, drawn.get(&(line.period, line.group)).copied().unwrap_or(0), "{line:?}");
+        }
+        self.audited(&state);
+        self.proved();
+        for row in &state.periods {
+            let month = audit::month(self.store.as_ref(), &SHELF.images, row.period).unwrap();
+            assert_eq!(month.differences, []);
+        }
+    }
+
+    fn audited(&mut self, state: &callrated::store::StoredState) {
+        let (store, journal) = (self.store.clone(), self.parts.journal.clone());
+        let folder = RefCell::new(self);
+        let find = |identities| {
+            let (reply, mut answer) = oneshot::channel();
+            let mut folder = folder.borrow_mut();
+            folder.parts.road.try_send(Control::Ask(Question::Find { identities, reply })).unwrap();
+            folder.pump();
+            answer.try_recv().ok()
+        };
+        let sources = audit::Sources { store: store.as_ref(), journal: &journal, images: &SHELF.images, find: &find };
+        let audited = audit::audit(&sources, state).unwrap();
+        assert_eq!(audited.differences, []);
+    }
+
+    /// Every call that counts is derived anew from what the store alone keeps, to the digit.
+    fn proved(&self) {
+        let archive = Archive::open(self.store.as_ref(), &SHELF.images).unwrap();
+        let all = self.store.scan(None, ScanOrder::Stored, &mut |call| {
+            let explained = archive.explain(&call.to_owned_call(), &[]).unwrap();
+            assert_eq!(explained.differences, [], "{:?}\n{:#?}", call, explained.proof);
+            Visit::Continue(())
+        });
+        all.unwrap();
+    }
+}
+
+/// What is put in force, always in this order; the first two before any record.
+fn change_of(change: usize) -> (EntryKind, &'static str, Option<Timestamp>) {
+    match change {
+        0 => (EntryKind::Tariff, &SHELF.tariffs[0], None),
+        1 => (EntryKind::Directory, &SHELF.directories[0], None),
+        2 => (EntryKind::Tariff, &SHELF.tariffs[1], Some(at("2026-10-11T00:00:00Z"))),
+        3 => (EntryKind::Directory, &SHELF.directories[1], None),
+        4 => (EntryKind::Tariff, &SHELF.tariffs[2], Some(at("2026-10-21T00:00:00Z"))),
+        _ => (EntryKind::Directory, &SHELF.directories[2], None),
+    }
+}
+
+const CHANGES: usize = 6;
+
+/// A month: records, and versions of some of them that contradict.
+fn month(seed: u64) -> Vec<Said> {
+    let mut random = Random::new(seed);
+    let mut said: Vec<Said> = (0..8 + random.below(40)).map(|id| Said::any(&mut random, id)).collect();
+    for at in 0..said.len() {
+        if random.once_in(8) {
+            let mut other = said[at].clone();
+            match random.below(3) {
+                0 => other.duration = Micros(random.below(200_000_000) as i64),
+                1 => other.destination = "+4420123456".to_owned(),
+                _ => other.source = number(random.below(ACCOUNTS as u64) as usize),
+            }
+            said.push(other);
+        }
+    }
+    said
+}
+
+/// Tells a month in an order of its own, with repeats, restarts, reloads, retries and flushes between.
+fn told(seed: u64, said: &[Said], changes: usize) -> Folder {
+    let mut folder = Folder::new(seed);
+    let mut left: Vec<&Said> = said.iter().collect();
+    for at in (1..left.len()).rev() {
+        left.swap(at, folder.random.below(at as u64 + 1) as usize);
+    }
+    folder.activate(0);
+    folder.activate(1);
+    let mut change = 2;
+    while !left.is_empty() || change < changes {
+        match folder.random.below(12) {
+            0..6 if !left.is_empty() => {
+                let some = (1 + folder.random.below(6) as usize).min(left.len());
+                let batch: Vec<&Said> = left.drain(..some).collect();
+                folder.tell(&batch);
+            }
+            6 => {
+                let again = &said[folder.random.below(said.len() as u64) as usize];
+                // Only what was told already, or its order would be another.
+                if !left.iter().any(|one| std::ptr::eq(*one, again)) {
+                    folder.tell(&[again]);
+                }
+            }
+            7 => folder.flush(),
+            8 => folder.restart(),
+            9 if folder.random.once_in(3) => folder.retry(None),
+            10 if change < changes => {
+                folder.activate(change);
+                change += 1;
+            }
+            _ => {}
+        }
+    }
+    folder
+}
+
+/// A record's identity: its id, and the side it speaks of.
+type Identity = (String, Option<Direction>);
+
+/// What the month must come to, from a plain list: winners, sorted, rated from front to back. Cost and included seconds
+/// by id and leg.
+fn expected(said: &[Said], changes: usize) -> BTreeMap<(String, Direction), (i64, u32)> {
+    let last = |kind| (0..changes).rev().find(|c| change_of(*c).0 == kind).unwrap();
+    let directory: Arc<Directory> = SHELF.images.directory(change_of(last(EntryKind::Directory)).1).unwrap();
+    let tariffs: Vec<(Option<Timestamp>, Arc<Tariff>)> = (0..changes)
+        .filter(|c| change_of(*c).0 == EntryKind::Tariff)
+        .map(|c| (change_of(c).2, SHELF.images.tariff(change_of(c).1).unwrap()))
+        .collect();
+    let profile = SourceProfile { country: "DE".to_owned(), max_age_days: 90, ..SourceProfile::default() };
+    let received = at("2026-11-02T00:00:00Z");
+    let known = |answer: Timestamp| {
+        let slot = tariffs.iter().rposition(|(from, _)| from.is_none_or(|from| from <= answer)).unwrap();
+        Known { directory: &directory, tariff: &tariffs[slot].1, slot: TariffSlot(slot as u16) }
+    };
+    let mut versions: BTreeMap<Identity, Vec<&Said>> = BTreeMap::new();
+    for one in said {
+        versions.entry((one.id.clone(), one.direction)).or_default().push(one);
+    }
+    let mut legs = Vec::new();
+    for ((id, direction), versions) in versions {
+        let resolved = |one: &&Said| {
+            matches!(rating::resolve(&one.record(), received, &profile, known(one.answer)), Resolution::Legs(..))
+        };
+        let winner =
+            versions.into_iter().min_by_key(|one| (!resolved(one), one.duration, one.record().content().0)).unwrap();
+        let world = known(winner.answer);
+        if let Resolution::Legs(first, second) = rating::resolve(&winner.record(), received, &profile, world) {
+            for leg in [first, second].into_iter().flatten() {
+                if leg.period(world) == OCTOBER {
+                    legs.push(((leg.answer, id.clone(), leg.direction, direction), leg));
+                }
+            }
+        }
+    }
+    legs.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut drawn: BTreeMap<String, u64> = BTreeMap::new();
+    let mut costs = BTreeMap::new();
+    for ((answer, id, side, direction), leg) in legs {
+        let used = drawn.entry(directory.row(leg.account_row).group().to_owned()).or_default();
+        if let Ok(rated) = rating::rate(&leg, known(answer), OCTOBER, *used) {
+            *used += u64::from(rated.included_seconds);
+            let said = direction.map_or("", Direction::name);
+            costs.insert((format!("{id}{said}"), side), (rated.cost.0, rated.included_seconds));
+        }
+    }
+    costs
+}
+
+fn stored(folder: &Folder) -> BTreeMap<(String, Direction), (i64, u32)> {
+    let calls = folder.calls(OCTOBER);
+    let count = calls.len();
+    let by_leg: BTreeMap<_, _> = calls
+        .iter()
+        .map(|call| {
+            let said = call.grounds.as_ref().unwrap().direction.map_or("", Direction::name);
+            let id = format!("{}{said}", String::from_utf8_lossy(&call.id));
+            ((id, call.call.key.leg), (call.call.cost.0, call.call.included_seconds))
+        })
+        .collect();
+    assert_eq!(by_leg.len(), count, "a leg counts twice");
+    by_leg
+}
+
+#[test]
+fn a_month_told_in_any_order_seals_to_one_digest() {
+    let months = std::env::var("CALLRATED_MONTHS").map_or(MONTHS, |text| text.parse().unwrap());
+    let (mut revised, mut decided, mut late_now, mut waiting) = (0, 0, 0, 0);
+    for seed in 0..months {
+        let said = month(seed);
+        let mut digests: Vec<(String, Value)> = Vec::new();
+        let plain = expected(&said, CHANGES);
+        for order in 0..ORDERS {
+            let mut folder = told(seed * 1000 + order, &said, CHANGES);
+            if order == 0 {
+                folder.check();
+            }
+            let digest = folder.seal(OCTOBER);
+            folder.check();
+            assert_eq!(stored(&folder), plain, "month {seed}, order {order}");
+            let manifest = folder.manifest(OCTOBER);
+            assert_eq!(manifest["digest"], Value::from(digest.clone()));
+            revised += folder.calls(OCTOBER).iter().filter(|call| call.revision > 0).count();
+            decided += manifest["conflicts"].as_array().unwrap().len();
+            waiting += manifest["suspense"].as_object().unwrap().len();
+            // After the seal the folder is like any other: it starts again, and everything is as it was.
+            if order == 0 {
+                folder.restart();
+                folder.check();
+                assert_eq!(folder.manifest(OCTOBER), manifest);
+            }
+            late_now += folder.calls(NOVEMBER).len();
+            digests.push((digest, manifest["accounts"].clone()));
+        }
+        for one in &digests {
+            assert_eq!(one, &digests[0], "month {seed}");
+        }
+    }
+    // Months in which nothing had to be decided show nothing.
+    println!(
+        "{revised} revisions, {decided} contradictions, {late_now} calls of November, {waiting} reasons of suspense"
+    );
+    assert!(revised > 0 && decided > 0 && waiting > 0 && late_now > 0);
+}
+
+#[test]
+fn what_comes_after_the_seal_is_an_adjustment_that_draws_what_its_month_had_left() {
+    let mut seen = 0;
+    for seed in 0..30 {
+        let said = month(5_000 + seed);
+        let (early, late) = said.split_at(said.len() / 2);
+        let mut folder = told(seed, early, CHANGES);
+        let seal = folder.close(OCTOBER);
+        let manifest_before = folder.store.manifest(OCTOBER).unwrap();
+        assert_eq!(manifest_before, None, "closed, not sealed");
+        // While the job is at work, calls of the month wait.
+        let (during, after) = late.split_at(late.len() / 2);
+        folder.tell(&during.iter().collect::<Vec<_>>());
+        folder.retry(None);
+        if folder.random.once_in(2) {
+            folder.restart();
+        }
+        folder.check();
+        folder.sealed(OCTOBER, seal);
+        folder.check();
+        let bytes = folder.store.manifest(OCTOBER).unwrap().unwrap();
+        if !after.is_empty() {
+            folder.tell(&after.iter().collect::<Vec<_>>());
+        }
+        folder.check();
+        if folder.random.once_in(2) {
+            folder.restart();
+            folder.check();
+        }
+        assert_eq!(folder.store.manifest(OCTOBER).unwrap().unwrap(), bytes, "a manifest never changes");
+        for call in folder.calls(NOVEMBER) {
+            if let Some(own) = call.call.adjusts {
+                assert_eq!(own, OCTOBER);
+                seen += 1;
+            }
+        }
+        for item in folder.waiting() {
+            assert_ne!(item.reason, SuspenseReason::PeriodSealing, "{item:?}");
+        }
+        // The month that bills them is sealed with them.
+        let adjusted = folder.calls(NOVEMBER).iter().filter(|call| call.call.adjusts.is_some()).count();
+        folder.seal(NOVEMBER);
+        folder.check();
+        let manifest = folder.manifest(NOVEMBER);
+        let billed: u64 = manifest["late"].as_array().unwrap().iter().map(|l| l["calls"].as_u64().unwrap()).sum();
+        assert_eq!(billed, adjusted as u64);
+    }
+    assert!(seen > 50, "{seen}");
+}
+
+#[test]
+fn what_is_discarded_is_kept_with_its_reason_and_never_rated_again() {
+    let said = Said {
+        id: "lost".to_owned(),
+        account: String::new(),
+        source: "+4930999999".to_owned(),
+        destination: "+4915123456789".to_owned(),
+        direction: None,
+        answer: at("2026-10-05T09:00:00Z"),
+        duration: Micros::seconds(60),
+    };
+    let mut folder = told(1, &[said], 2);
+    let items = folder.waiting();
+    assert_eq!(items.len(), 1);
+    let discard = Discard { item: Folder::item(&items[0]), why: "test call".to_owned(), by: "nora".to_owned(), at: 7 };
+    let mut payload = Vec::new();
+    discard.encode(&items[0].record, &mut payload).unwrap();
+    let mut batch = Batch::new(SourceId(0));
+    batch.push_entry(EntryKind::Discard, &payload);
+    // A second time is void.
+    batch.push_entry(EntryKind::Discard, &payload);
+    folder.enter(batch);
+    assert_eq!(folder.waiting(), []);
+    folder.check();
+    let books = folder.store.load().unwrap().books;
+    assert!(books.contains(&("records/discarded".to_owned(), 1)), "{books:?}");
+    // A retry that was on its way is void.
+    let mut payload = Vec::new();
+    Folder::item(&items[0]).encode(&items[0].record, &mut payload).unwrap();
+    let mut batch = Batch::new(SourceId(0));
+    batch.push_entry(EntryKind::Retry, &payload);
+    folder.enter(batch);
+    folder.restart();
+    folder.check();
+    assert_eq!(folder.waiting(), []);
+}
+
+/// The months above are worth something only if allowances are met in the middle of calls.
+#[test]
+fn months_straddle_allowances() {
+    let mut straddled = 0;
+    for seed in 0..MONTHS {
+        let plain = expected(&month(seed), CHANGES);
+        straddled += plain.values().filter(|(cost, included)| *cost > 0 && *included > 0).count();
+    }
+    assert!(straddled > 10 && is_german(0), "{straddled}");
+}
+
+/// One number changed in one row of the store, by another program: the month's audit names the call, or at least whose it
+/// is.
+#[test]
+fn what_was_tampered_with_is_found_and_named() {
+    let mut folder = told(7, &month(7), CHANGES);
+    folder.seal(OCTOBER);
+    folder.check();
+    let audited = |folder: &Folder| audit::month(folder.store.as_ref(), &SHELF.images, OCTOBER).unwrap();
+    let sound = audited(&folder);
+    assert_eq!(sound.differences, []);
+    assert_eq!((sound.calls, sound.proved), (folder.calls(OCTOBER).len() as u64, sound.calls));
+    let file = folder.folder.path().join("store.sqlite");
+    let tamper = |sql: &str| rusqlite::Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+    let row: i64 = rusqlite::Connection::open(&file)
+        .unwrap()
+        .query_row(
+            "SELECT c.row FROM calls c JOIN ratings r ON r.id = c.rating WHERE r.period = 202610 AND r.rule = 9
+             AND c.included_seconds > 0 AND c.row NOT IN (SELECT row FROM superseded) LIMIT 1",
+            (),
+            |row| row.get(0),
+        )
+        .unwrap();
+    for column in
+        ["cost", "billable_seconds", "included_seconds", "duration", "answer", "source", "destination", "used_before"]
+    {
+        // A day's fewer seconds used before change nothing; so many more than the allowance do.
+        let by = if column == "used_before" { 1_000_000 } else { 1 };
+        tamper(&format!("UPDATE calls SET {column} = {column} + {by} WHERE row = {row}"));
+        let found = audited(&folder);
+        tamper(&format!("UPDATE calls SET {column} = {column} - {by} WHERE row = {row}"));
+        assert!(found.count > 0, "{column} changed, and nobody saw it");
+        let named = found.differences.iter().any(|one| one.account.is_some());
+        assert!(named, "{column}: {:?}", found.differences);
+        if !matches!(column, "answer" | "duration") {
+            assert!(found.differences.iter().any(|one| one.call.is_some()), "{column}: {:?}", found.differences);
+        }
+    }
+    // A call that is gone, one that counts again, and one that was left out.
+    tamper(&format!("INSERT INTO superseded VALUES ({row}, 1)"));
+    assert!(audited(&folder).count > 0);
+    tamper(&format!("DELETE FROM superseded WHERE row = {row}"));
+    tamper(
+        "UPDATE periods SET manifest = CAST(replace(CAST(manifest AS TEXT), '\"calls\":1,', '\"calls\":2,') AS BLOB)",
+    );
+    assert!(audited(&folder).count > 0);
+    folder.random.next();
+}
