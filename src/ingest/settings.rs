@@ -110,7 +110,8 @@ pub struct ListenSettings {
     /// `auto`, `json`, `csv`, a built-in format or one of configuration; auto.
     #[serde(default)]
     pub format: Option<String>,
-    /// Columns of rows that come without a header line, as the header would name them.
+    /// Columns of rows that come without a header line, as the header would name them; of lines of Kamailio and OpenSIPS
+    /// what `log_extra` or `cdr_extra` adds.
     #[serde(default)]
     pub columns: Option<String>,
     /// Node of records that name none.

@@ -100,6 +100,12 @@ impl Running {
         }
     }
 
+    /// Waits until it printed something.
+    pub fn until_said(&mut self, text: &str) {
+        let output = self.output.clone();
+        self.until(text, || String::from_utf8_lossy(&std::fs::read(&output).unwrap_or_default()).contains(text));
+    }
+
     /// Waits until it listens for datagrams on a port. Looked up rather than tried, which could be in its way.
     pub fn until_bound(&mut self, port: u16) {
         let local = format!(":{port:04X} ");

@@ -113,6 +113,7 @@ fn it_posts_again_what_was_not_taken() {
     let (mut request, _) = posted.unwrap();
     request.write_all(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
     drop((request, door));
+    kamailio.until_said("failed to connect()");
     let listen = format!(
         "[[listen]]\nprotocol = \"http\"\naddress = \"127.0.0.1:{port}\"\nformat = \"kamailio\"\nnode = \"kam\"\n"
     );

@@ -280,7 +280,7 @@ fn six_ways_to_the_same_calls() {
     println!("{table}");
 
     // Posted twice, failures told twice, re-INVITEs, messages seen at both sides of the proxy.
-    assert!(daemon.metric("callrated_records_duplicate_total", "") >= 29 + 9);
+    wait_for("what was told again", || daemon.metric("callrated_records_duplicate_total", "") >= 29 + 9);
     assert_eq!(daemon.metric("callrated_records_conflict_total", ""), 0);
     assert_eq!(daemon.metric("callrated_records_refused_total", ""), 0, "{}", daemon.log());
     assert_eq!(daemon.get("/v1/suspense")["counts"], serde_json::json!({}));
