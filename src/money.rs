@@ -147,13 +147,29 @@ pub struct Price {
     pub maximum_cost: Option<Money>,
 }
 
+/// Seconds, each times its rate per minute: sixtieths of a nano-unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RatedSeconds(pub i128);
+
+impl RatedSeconds {
+    /// Adds seconds at a rate.
+    pub fn add(&mut self, rate: Money, seconds: u32) {
+        self.0 += i128::from(rate.0) * i128::from(seconds);
+    }
+}
+
 impl Price {
     /// `round(min(max(connect_fee + rate × seconds / 60, minimum), maximum), decimals)`: multiplied first,
     /// rounded once, halves away from zero (R18). The caller decides whether the fee and the caps are due.
     pub fn cost(&self, billable_seconds: i64, decimals: u32) -> Money {
+        self.cost_of(RatedSeconds(i128::from(self.rate.0) * i128::from(billable_seconds)), decimals)
+    }
+
+    /// [`Price::cost`] where seconds have rates of their own, already multiplied and added up: fee and caps are those of
+    /// this price, its rate does not count.
+    pub fn cost_of(&self, seconds: RatedSeconds, decimals: u32) -> Money {
         // Sixtieths of a nano-unit, so that nothing is divided before the one rounding.
-        let mut sixtieths =
-            i128::from(self.connect_fee.0) * 60 + i128::from(self.rate.0) * i128::from(billable_seconds);
+        let mut sixtieths = i128::from(self.connect_fee.0) * 60 + seconds.0;
         if let Some(least) = self.minimum_cost {
             sixtieths = sixtieths.max(i128::from(least.0) * 60);
         }

@@ -9,15 +9,17 @@
 //! - A billing group shares one allowance: that of the plan of the account that makes the call.
 //! - A prorated first month is counted in whole minutes and never above the whole allowance.
 //! - Under `overage = "deck"` fee and caps of the row apply to what goes beyond the allowance, once.
+//! - Where prices change while a call lasts, fee, caps and steps are those of the row with which it begins.
 //!
 //! Does not know numbers, decks or countries.
 
 use super::Why;
-use super::kind::{Kind, Nature};
+use super::kind::{Kind, Later, Nature};
+use super::parts::Parts;
 use crate::call::{CallType, StepRule};
 use crate::directory::Account;
-use crate::money::{Money, Price};
-use crate::tariff::{Allowance, Overage, Plan, Row};
+use crate::money::{Money, Price, RatedSeconds};
+use crate::tariff::{Allowance, Bands, Overage, Plan, Row};
 use crate::time::{Micros, Period};
 
 /// What a call without a charge is priced at.
@@ -44,15 +46,16 @@ pub(super) struct Charge {
 }
 
 /// R12 to R18, from the kind of call on.
-pub(super) fn charge(
-    talk: Micros,
-    kind: &Kind<'_>,
+pub(super) fn charge<'a>(
+    later: &Later<'_, 'a>,
+    kind: &Kind<'a>,
     steps: StepRule,
     plan: &Plan,
     account: &Account<'_>,
     period: Period,
     used_seconds: u64,
 ) -> Result<Charge, Why> {
+    let talk = later.leg.duration;
     let billable = steps.billable(talk);
     let decimals = u32::from(plan.cost_decimals);
     let free = Charge {
@@ -71,13 +74,14 @@ pub(super) fn charge(
         Nature::Charged(call_type) => {
             let row = kind.pricing_row().ok_or(Why::NoRow)?;
             let due = due(row.price, steps, talk, billable);
+            let parts = Parts { kind, steps, from: 0, to: billable, split: plan.bands == Bands::Split };
             Ok(Charge {
                 call_type,
                 price: row.price,
                 row: Some(row.id.0),
                 charged_seconds: billable,
                 due,
-                cost: due.cost(i64::from(billable), decimals),
+                cost: cost(row, &parts, due, later, decimals)?,
                 ..free
             })
         }
@@ -97,25 +101,46 @@ pub(super) fn charge(
                 Overage::Rate(rate) => (Price { rate, ..NO_PRICE }, None),
                 Overage::Deck => {
                     let row = kind.pricing_row().filter(|row| prices(row)).ok_or(Why::NoOverageRow)?;
-                    (row.price, Some(row.id.0))
+                    (row.price, Some(row))
                 }
             };
             let due = due(price, steps, talk, overage);
+            let parts = Parts { kind, steps, from: included, to: billable, split: plan.bands == Bands::Split };
+            let cost = match row {
+                None => due.cost(i64::from(overage), decimals),
+                Some(row) => cost(row, &parts, due, later, decimals)?,
+            };
             Ok(Charge {
                 call_type: if included == 0 { CallType::Overage } else { CallType::Included },
                 price,
-                row,
+                row: row.map(|row| row.id.0),
                 charged_seconds: overage,
                 due,
-                cost: due.cost(i64::from(overage), decimals),
+                cost,
                 ..in_plan
             })
         }
     }
 }
 
+/// R18: what a row and, where prices change while the call lasts, the rows after it come to.
+fn cost<'a>(
+    row: &Row<'a>,
+    parts: &Parts<'_, 'a>,
+    due: Price,
+    later: &Later<'_, 'a>,
+    decimals: u32,
+) -> Result<Money, Why> {
+    if !parts.differ(row) {
+        return Ok(due.cost(i64::from(parts.to - parts.from), decimals));
+    }
+    let mut seconds = RatedSeconds::default();
+    parts.each(later, |part| seconds.add(part.row.price.rate, part.seconds))?;
+    Ok(due.cost_of(seconds, decimals))
+}
+
 /// A block is ignored for in-plan calls, but a blocked row may be written without a price, and no price is not 0.
-fn prices(row: &Row<'_>) -> bool {
+pub(super) fn prices(row: &Row<'_>) -> bool {
     !row.blocked || row.price.rate != Money::ZERO || row.price.connect_fee != Money::ZERO
 }
 

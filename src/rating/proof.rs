@@ -9,12 +9,15 @@ mod words;
 
 use serde::Serialize;
 
+use super::kind::Later;
 use super::legs::Parties;
+use super::parts::{Part, Parts};
 use super::{Decided, Leg, Resolution, Why, World, decide, resolve};
 use crate::directory::Account;
 use crate::entry::SourceProfile;
 use crate::money::Sum;
 use crate::record::{Direction, Record};
+use crate::tariff::{Bands, Plan};
 use crate::time::{Period, Timestamp};
 use words::*;
 
@@ -164,7 +167,7 @@ fn prove_into(
     }
     say(rule_name(kind.rule), rule_words(kind.rule, &decided, &account));
     if let Some(row) = &kind.row {
-        say("R16", row_words(row, &prefix_words(row, &leg, &account, world)));
+        say("R16", row_words(row, &prefix_words(row, &leg, &account, world), world));
     }
     // The plan is there, or `decide` had found none.
     let plan = world.tariff.plan_named(account.plan).map(|id| world.tariff.plan(id)).ok_or(Why::NoPlan)?;
@@ -177,8 +180,37 @@ fn prove_into(
     if let Some((allowance, left)) = charge.allowance {
         say("R12", allowance_words(plan, &account, period, allowance, left, used_seconds, rated));
     }
-    say("R18", cost_words(charge, rated));
+    let parts = parts(&decided, &leg, &account, plan, world)?;
+    if !parts.is_empty() {
+        say("R17", parts_words(&parts, charge.included_seconds, world));
+    }
+    say("R18", cost_words(charge, &parts, rated));
     Ok(quote(&leg, &account, &decided, world))
+}
+
+/// The parts of a call whose price changes while it lasts, neighbours of one row as one; none where one row prices all.
+fn parts<'a>(
+    decided: &Decided<'a>,
+    leg: &Leg,
+    account: &Account<'_>,
+    plan: &Plan,
+    world: World<'a>,
+) -> Result<Vec<Part<'a>>, Why> {
+    let Decided { kind, charge, rated } = decided;
+    let (Some(row), Some(_)) = (kind.pricing_row(), charge.row) else { return Ok(Vec::new()) };
+    let steps = rated.basis.steps;
+    let (from, to) = (rated.included_seconds, rated.billable_seconds);
+    let parts = Parts { kind, steps, from, to, split: plan.bands == Bands::Split };
+    let mut list: Vec<Part<'a>> = Vec::new();
+    if parts.differ(row) {
+        let plan = world.tariff.plan_named(account.plan).ok_or(Why::NoPlan)?;
+        let later = Later { leg, home: account.country, plan, tariff: world.tariff };
+        parts.each(&later, |part| match list.last_mut() {
+            Some(last) if last.row.id == part.row.id => last.seconds += part.seconds,
+            _ => list.push(part),
+        })?;
+    }
+    Ok(list)
 }
 
 fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, world: World<'_>) -> Quote {

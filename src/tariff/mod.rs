@@ -5,8 +5,10 @@
 //!
 //! Does not know files, which tariff is in force, accounts, or what a call costs.
 
+mod bands;
 mod cells;
 mod compile;
+mod condition;
 mod csv;
 pub mod deck;
 pub mod findings;
@@ -16,6 +18,7 @@ mod lookup;
 mod open;
 pub mod plans;
 mod prefixes;
+mod states;
 pub mod steps;
 pub mod supplier;
 #[cfg(test)]
@@ -43,6 +46,8 @@ pub struct RatesText {
     pub plans: Vec<u8>,
     /// Deck name → bytes of `decks/NAME.csv`.
     pub decks: Vec<(String, Vec<u8>)>,
+    /// Bytes of `states.csv`, for interstate and intrastate prices; empty where there is none.
+    pub states: Vec<u8>,
 }
 
 /// Something found while reading: an error refuses the image, a warning tells.
@@ -86,6 +91,7 @@ pub struct Compiled {
 }
 
 pub use compile::compile;
+pub use condition::Asked;
 
 /// A damaged, foreign or newer image.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -127,6 +133,16 @@ pub enum Overage {
     Deck,
 }
 
+/// By which time band a call is priced (R17).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Bands {
+    /// The whole call by the band in which it begins.
+    #[default]
+    Start,
+    /// Each increment by the band in which it begins.
+    Split,
+}
+
 /// A plan, checked.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -150,6 +166,8 @@ pub struct Plan {
     pub decks: Vec<String>,
     /// Names of the decks for calls to the account's own toll-free numbers; other received calls cost nothing.
     pub inbound_decks: Vec<String>,
+    /// By which time band a call is priced.
+    pub bands: Bands,
 }
 
 /// One deck row as the look-up gives it.
@@ -175,6 +193,12 @@ pub struct Row<'a> {
     pub valid_from: Option<Timestamp>,
     /// First instant from which it does not hold any more; none: open-ended.
     pub valid_to: Option<Timestamp>,
+    /// What else it asks of a call; 0: nothing. [`Tariff::condition_words`] says what.
+    pub condition: u32,
+    /// Whether another row may hold at another time of day: this one has a band, or one with a band was passed over.
+    pub by_band: bool,
+    /// Billed seconds of the call from which on another row may hold; `u32::MAX`: none.
+    pub next_after: u32,
 }
 
 /// Which decks of a plan.

@@ -9,12 +9,15 @@ use bytes::Bytes;
 use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
-use super::image::{ENTRY_MANY, Kind, Meta, Sections, StoredDeck, StoredPlan, StoredRow, StoredTerms};
+use super::bands::Calendar;
+use super::image::{ENTRY_MANY, Kind, Meta, Sections, StoredCondition, StoredDeck, StoredPlan, StoredRow, StoredTerms};
+use super::states::States;
 use super::{ImageError, Plan, Tariff};
 use crate::number::classify::NumberingPlan;
 use crate::number::countries::Countries;
 use crate::number::prefix::{PrefixMap, codes::Codes};
 use crate::number::{Country, Number};
+use crate::time::Zone;
 
 /// What was found in an image: small things read, big things located.
 pub(super) struct Opened {
@@ -29,7 +32,11 @@ pub(super) struct Opened {
     pub rows: Range<usize>,
     pub row_prefixes: Range<usize>,
     pub terms: Range<usize>,
+    pub conditions: Range<usize>,
+    pub calendars: Vec<Calendar>,
     pub names: Range<usize>,
+    pub state_map: Range<usize>,
+    pub states: Range<usize>,
     /// Two for each deck list: all rows, and rows that name a call type.
     pub indexes: Vec<Index>,
 }
@@ -82,7 +89,15 @@ impl Tariff {
                 indexes.push(Index { map, entries, first_row });
             }
         }
+        let calendars = meta.calendars.into_iter().map(|stored| {
+            let zone = Zone::named(&stored.timezone).map_err(|_| ImageError::Damaged("a time zone"))?;
+            Ok(Calendar { zone, holidays: stored.holidays })
+        });
         let opened = Opened {
+            calendars: calendars.collect::<Result<_, ImageError>>()?,
+            conditions: sections.find_or_empty(Kind::Conditions),
+            state_map: sections.find_or_empty(Kind::StateMap),
+            states: sections.find_or_empty(Kind::States),
             plans,
             details,
             decks: meta.decks,
@@ -96,6 +111,8 @@ impl Tariff {
             indexes,
             digest: sections.digest,
         };
+        States::validate(slice(&bytes, &opened.state_map), slice(&bytes, &opened.states))
+            .map_err(ImageError::Damaged)?;
         let tariff = Tariff { bytes, opened: Arc::new(opened) };
         tariff.check_rows()?;
         tariff.opened.indexes.iter().try_for_each(|index| tariff.check_index(index))?;
@@ -105,10 +122,15 @@ impl Tariff {
     fn check_rows(&self) -> Result<(), ImageError> {
         if !self.opened.rows.len().is_multiple_of(size_of::<StoredRow>())
             || !self.opened.terms.len().is_multiple_of(size_of::<StoredTerms>())
+            || !self.opened.conditions.len().is_multiple_of(size_of::<StoredCondition>())
         {
             return damaged("rows are cut short");
         }
-        if !self.terms_table().iter().all(StoredTerms::sound) {
+        let (conditions, calendars) = (self.conditions(), self.opened.calendars.len());
+        if !conditions.iter().all(|condition| condition.sound(calendars)) {
+            return damaged("a condition that no deck could have");
+        }
+        if !self.terms_table().iter().all(|terms| terms.sound(conditions.len())) {
             return damaged("terms that no deck could have");
         }
         let rows = self.rows();
@@ -169,6 +191,15 @@ impl Tariff {
         <[StoredTerms]>::ref_from_bytes(slice(&self.bytes, &self.opened.terms)).unwrap_or(&[])
     }
 
+    pub(super) fn conditions(&self) -> &[StoredCondition] {
+        <[StoredCondition]>::ref_from_bytes(slice(&self.bytes, &self.opened.conditions)).unwrap_or(&[])
+    }
+
+    pub(super) fn states(&self) -> States<'_> {
+        let map = PrefixMap::trusted(slice(&self.bytes, &self.opened.state_map));
+        States { map, names: slice(&self.bytes, &self.opened.states) }
+    }
+
     pub(super) fn entries(&self, index: &Index) -> &[U32] {
         <[U32]>::ref_from_bytes(slice(&self.bytes, &index.entries)).unwrap_or(&[])
     }
@@ -215,6 +246,7 @@ fn plan(stored: &StoredPlan, meta: &Meta) -> Option<(Plan, PlanDetails)> {
         cost_decimals: (stored.cost_decimals <= 8).then_some(stored.cost_decimals)?,
         decks: deck_names(stored.outbound_list)?,
         inbound_decks: deck_names(stored.inbound_list)?,
+        bands: stored.bands,
     };
     let included = stored
         .included

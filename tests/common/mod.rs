@@ -41,6 +41,7 @@ impl Books {
             numbering: numbering.into(),
             plans: plans.into(),
             decks: decks.iter().map(|(name, text)| ((*name).to_owned(), (*text).into())).collect(),
+            ..RatesText::default()
         };
         let compiled = tariff::compile(&text).unwrap_or_else(|findings| panic!("{findings:#?}"));
         let tariff = Tariff::open(Bytes::from(compiled.image)).unwrap();

@@ -245,6 +245,7 @@ fn text(countries: &[u8], plans: &[u8], deck: &[u8]) -> RatesText {
         numbering: NUMBERING.into(),
         plans: plans.into(),
         decks: vec![("d".to_owned(), deck.to_vec()), ("e".to_owned(), DECK.into())],
+        ..RatesText::default()
     }
 }
 

@@ -9,6 +9,7 @@ use crate::entry::{SourceProfile, Talk};
 use crate::money::{MONEY_DECIMALS, Money, Price};
 use crate::number::Country;
 use crate::number::dialling::Dialled;
+use crate::rating::parts::Part;
 use crate::rating::price::{self, Charge};
 use crate::rating::{Called, Decided, Leg, PayerBy, Rated, Why, World};
 use crate::record::{Direction, Record};
@@ -132,10 +133,13 @@ pub(super) fn prefix_words(row: &Row<'_>, leg: &Leg, account: &Account<'_>, worl
     format!("{}:{}", account.country, prefix.get(head..).unwrap_or(""))
 }
 
-pub(super) fn row_words(row: &Row<'_>, prefix: &str) -> String {
+pub(super) fn row_words(row: &Row<'_>, prefix: &str, world: World<'_>) -> String {
     let mut words = format!("longest prefix {prefix} of deck {}", row.deck);
     if !row.destination.is_empty() {
         words += &format!(" ({})", row.destination);
+    }
+    if let Some(condition) = world.tariff.condition_words(row) {
+        words += &format!(", {condition}");
     }
     if let Some(call_type) = row.call_type {
         words += &format!(", call type {call_type}");
@@ -152,8 +156,11 @@ pub(super) fn row_words(row: &Row<'_>, prefix: &str) -> String {
 
 fn price_words(price: &Price) -> String {
     let mut words = format!("{} a minute", price.rate.fixed(0));
+    if price.rate == Money::ZERO && price.connect_fee != Money::ZERO {
+        words = format!("{} a call", price.connect_fee.fixed(0));
+    }
     for (name, amount) in [
-        ("connect fee", Some(price.connect_fee).filter(|fee| *fee != Money::ZERO)),
+        ("connect fee", Some(price.connect_fee).filter(|fee| *fee != Money::ZERO && price.rate != Money::ZERO)),
         ("at least", price.minimum_cost),
         ("at most", price.maximum_cost),
     ] {
@@ -224,17 +231,44 @@ pub(super) fn allowance_words(
         )
 }
 
+/// R17: which rows price which seconds.
+pub(super) fn parts_words(parts: &[Part<'_>], included: u32, world: World<'_>) -> String {
+    let mut words =
+        "the price changes while the call lasts; each increment by the row that holds where it begins:".to_owned();
+    for (i, part) in parts.iter().enumerate() {
+        let begin = part.begin.max(included);
+        let row = &part.row;
+        words += &format!(
+            "{} {begin} s to {} s at {}",
+            if i == 0 { "" } else { ";" },
+            begin + part.seconds,
+            row.price.rate.fixed(0)
+        );
+        words += &format!(" a minute by {} of deck {}", row.prefix, row.deck);
+        if let Some(condition) = world.tariff.condition_words(row) {
+            words += &format!(" ({condition})");
+        }
+    }
+    words
+}
+
 /// R18 in arithmetic: `0.1 + 0.015/min × 60 s / 60 = 0.115 → 0.1150 EUR (rounded once to 4 decimals, halves away from zero)`.
-pub(super) fn cost_words(charge: &Charge, rated: &Rated) -> String {
-    let (due, seconds) = (&charge.due, charge.charged_seconds);
+pub(super) fn cost_words(charge: &Charge, parts: &[Part<'_>], rated: &Rated) -> String {
+    let due = &charge.due;
     let currency = text(&rated.basis.currency);
     let cost = rated.cost.fixed(u32::from(rated.basis.decimals));
-    if charge.price == price::NO_PRICE {
+    if charge.price == price::NO_PRICE && parts.is_empty() {
         return format!("costs nothing: {cost} {currency}");
     }
     let fee = if due.connect_fee == Money::ZERO { String::new() } else { format!("{} + ", due.connect_fee.fixed(0)) };
-    let mut sixtieths = i128::from(due.connect_fee.0) * 60 + i128::from(due.rate.0) * i128::from(seconds);
-    let mut words = format!("{fee}{}/min × {seconds} s / 60 = {}", due.rate.fixed(0), sixtieths_text(sixtieths));
+    let whole = [(due.rate, charge.charged_seconds)];
+    let parts: Vec<(Money, u32)> = parts.iter().map(|part| (part.row.price.rate, part.seconds)).collect();
+    let terms = if parts.is_empty() { &whole[..] } else { &parts };
+    let rated_seconds: i128 = terms.iter().map(|(rate, seconds)| i128::from(rate.0) * i128::from(*seconds)).sum();
+    let mut sixtieths = i128::from(due.connect_fee.0) * 60 + rated_seconds;
+    let product = |(rate, seconds): &(Money, u32)| format!("{}/min × {seconds} s / 60", rate.fixed(0));
+    let products = terms.iter().map(product).collect::<Vec<_>>().join(" + ");
+    let mut words = format!("{fee}{products} = {}", sixtieths_text(sixtieths));
     for (name, cap) in [("at least", due.minimum_cost), ("at most", due.maximum_cost)] {
         if let Some(cap) = cap {
             let capped = i128::from(cap.0) * 60;
