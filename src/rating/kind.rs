@@ -6,11 +6,13 @@
 //! - A toll-free number called from home costs nothing (R10), but a blocked row still blocks it.
 //! - An in-plan call under `overage = "deck"` is stepped by the matching row whether or not it goes beyond the
 //!   allowance, since it is stepped before it is split. A plan without limit has no overage and asks no row.
+//! - A ported number is rated by its routing number from R8 on, unless it is toll-free; whose it is (R7) goes by the
+//!   number that was dialled.
 //! - A short code is `domestic_premium` unless its row names another type.
 //!
 //! Does not know durations, allowances or amounts.
 
-use super::{Called, Leg, Why};
+use super::{Called, Leg, Routing, Why};
 use crate::call::CallType;
 use crate::number::classify::Class;
 use crate::number::{Country, Number, NumberKind};
@@ -119,6 +121,13 @@ impl<'a> Call<'_, 'a> {
         if self.leg.to_own_number {
             return Ok(self.in_plan(7, number, class));
         }
+        // Toll-free numbers lead elsewhere by their nature, and are not rated by where.
+        let (number, class) = match self.leg.routing {
+            _ if class.kind == NumberKind::TollFree => (number, class),
+            Routing::None => (number, class),
+            Routing::Number(routing) => (routing, self.tariff.classify(routing)),
+            Routing::Bad(_) => return Err(Why::BadRoutingNumber),
+        };
         if let Some(row) = self.tariff.lookup_typed(self.plan, number, self.asked()) {
             return self.named_by_row(row, number, Some(class));
         }

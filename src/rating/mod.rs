@@ -90,6 +90,19 @@ pub struct Leg {
     pub called: Called,
     /// Whether the called number belongs to the account of this leg (R7, R11).
     pub to_own_number: bool,
+    /// Where a ported number leads: in its place for R8 to R10 and R16.
+    pub routing: Routing,
+}
+
+/// The record's routing number (R3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Routing {
+    /// It has none.
+    None,
+    /// The call is rated by this number.
+    Number(Number),
+    /// It has one that is no number; guessing would be rating by the wrong one.
+    Bad(BadNumber),
 }
 
 impl Leg {

@@ -150,6 +150,9 @@ fn prove_into(
     say("R3", source_words(record, &leg, parties.source_country));
     say("R4", payer_words(record, profile, &leg, &account));
     say("R3", called_words(record, profile, &leg, parties.country(payer_of(&leg, &account))));
+    if let Some(words) = routing_words(record, &leg) {
+        say("R3", words);
+    }
 
     let period = leg.period(world);
     let used_seconds = used(&account, period);

@@ -38,6 +38,8 @@ pub enum Why {
     BeforeBillingStart,
     /// R3: the called number cannot be one.
     BadNumber(BadNumber),
+    /// R3: the record's routing number cannot be one.
+    BadRoutingNumber,
     /// The account's plan is not in the tariff.
     NoPlan,
     /// R16: no row in force.
@@ -63,7 +65,7 @@ impl Why {
                 SuspenseReason::UnknownAccount
             }
             Why::BeforeBillingStart => SuspenseReason::BeforeBillingStart,
-            Why::BadNumber(_) => SuspenseReason::BadNumber,
+            Why::BadNumber(_) | Why::BadRoutingNumber => SuspenseReason::BadNumber,
             Why::NoPlan | Why::NoRow | Why::RowTooShort | Why::NoOverageRow => SuspenseReason::NoRate,
             Why::Blocked => SuspenseReason::Blocked,
         }
@@ -93,6 +95,7 @@ impl Why {
             Why::BadNumber(BadNumber::UnknownCallingCode) => "the called number's calling code does not exist",
             Why::BadNumber(BadNumber::WrongLength) => "numbers of the called number's calling code have another length",
             Why::BadNumber(BadNumber::Local) => "the called number is a local number without its area code",
+            Why::BadRoutingNumber => "the routing number is no number",
             Why::NoPlan => "the account's plan is not in the tariff",
             Why::NoRow => "no row of the plan's decks in force matches the number",
             Why::RowTooShort => {

@@ -242,6 +242,41 @@ fn price_steps_and_bands_together() {
 }
 
 #[test]
+fn a_ported_number_is_rated_by_its_routing_number() {
+    let to = |to: &str, routing: &str| call("+12125550100", to).account("us").routing_number(routing);
+    check(vec![
+        // 1 415 556 0100 is in California; ported to New York it is intrastate for a caller from there, by the row of 1 212.
+        (to("+14155560100", ""), "outbound us overage R9 60 s (0 in) 0.0100"),
+        (to("+14155560100", "+12125560100"), "outbound us overage R9 60 s (0 in) 0.0800"),
+        (to("+14155560100", "2125560100"), "outbound us overage R9 60 s (0 in) 0.0800"),
+        (to("+14155560100", "+14155560100"), "outbound us overage R9 60 s (0 in) 0.0100"),
+        // Nothing is guessed.
+        (to("+14155560100", "D015"), "outbound us suspense bad_number BadRoutingNumber"),
+        // A toll-free number leads somewhere, and costs nothing all the same.
+        (to("+18665550100", "+12125560100"), "outbound us toll_free_outbound R10 60 s (0 in) 0.0000"),
+        (to("911", "+12125560100"), "outbound us emergency R6 60 s (0 in) 0.0000"),
+        // Country and type are those of the routing number: a Spanish mobile behind a number of Madrid.
+        (
+            call("+12125550100", "+34911234567").account("de").routing_number("+34612345678"),
+            "outbound de international R10 60 s (0 in) 0.2000",
+        ),
+        // The owner of the dialled number receives the call.
+        (
+            to("+18005550199", "+12125560100").direction(Direction::Inbound),
+            "inbound us toll_free R11 60 s (0 in) 0.0100",
+        ),
+    ]);
+    let ported = to("+14155560100", "+12125560100");
+    let side = Direction::Outbound;
+    let proof =
+        callrated::rating::prove(&ported.record(), ported.received(), &ported.profile, BOOKS.world(), side, &|_, _| 0);
+    let quote = proof.quote.unwrap();
+    assert_eq!((quote.destination.as_deref(), quote.prefix.as_deref()), (Some("+14155560100"), Some("1212")));
+    let said = r#"routing number "+12125560100": rated by +12125560100, the dialled one is shown"#;
+    assert!(proof.lines.iter().any(|line| line.text == said), "{:#?}", proof.lines);
+}
+
+#[test]
 fn a_price_by_the_call() {
     let to = |lasts: &str| call("", "01371234567").account("start").lasts(lasts);
     check(vec![

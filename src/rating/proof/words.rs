@@ -11,7 +11,7 @@ use crate::number::Country;
 use crate::number::dialling::Dialled;
 use crate::rating::parts::Part;
 use crate::rating::price::{self, Charge};
-use crate::rating::{Called, Decided, Leg, PayerBy, Rated, Why, World};
+use crate::rating::{Called, Decided, Leg, PayerBy, Rated, Routing, Why, World};
 use crate::record::{Direction, Record};
 use crate::tariff::{Allowance, Plan, Row};
 use crate::time::{Micros, Period};
@@ -83,6 +83,18 @@ pub(super) fn called_words(
         }
 }
 
+/// R3: the routing number of a ported one.
+pub(super) fn routing_words(record: &Record<'_>, leg: &Leg) -> Option<String> {
+    let raw = text(record.routing_number);
+    match leg.routing {
+        Routing::None => None,
+        Routing::Number(number) => {
+            Some(format!("routing number {raw:?}: rated by +{number}, the dialled one is shown"))
+        }
+        Routing::Bad(bad) => Some(format!("routing number {raw:?}: no number ({bad})")),
+    }
+}
+
 pub(super) const fn rule_name(rule: u8) -> &'static str {
     match rule {
         6 => "R6",
@@ -114,7 +126,7 @@ pub(super) const fn why_rule(why: Why) -> &'static str {
     match why {
         Why::NoAnswerTime | Why::NoTalkTime | Why::AmbiguousTime => "R1",
         Why::NegativeTalkTime | Why::TooLong | Why::FromTheFuture | Why::TooOld => "R2",
-        Why::BadNumber(_) => "R3",
+        Why::BadNumber(_) | Why::BadRoutingNumber => "R3",
         Why::NoSuchAccount | Why::NoSuchNodeAccount | Why::NobodyPays => "R4",
         Why::BeforeBillingStart | Why::AccountEnded => "R5",
         Why::NoOverageRow => "R12",
