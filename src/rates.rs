@@ -87,6 +87,7 @@ impl RatesFolder {
                 numbering: file("numbering.csv")?,
                 plans: file("plans.toml")?,
                 decks,
+                exchange: optional("exchange.csv")?,
                 states: optional("states.csv")?,
             },
             accounts: file("accounts.csv")?,

@@ -5,6 +5,8 @@ mod common;
 mod bands;
 #[path = "rating/conditions.rs"]
 mod conditions;
+#[path = "rating/exchange.rs"]
+mod exchange;
 
 use callrated::entry::{Ambiguous, LegsPolicy, Talk};
 use callrated::rating::{MAX_AHEAD, MAX_TALK, durations_differ};

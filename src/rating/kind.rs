@@ -13,11 +13,11 @@
 //! Does not know durations, allowances or amounts.
 
 use super::{Called, Leg, Routing, Why};
-use crate::call::CallType;
+use crate::call::{CallType, Exchange};
 use crate::number::classify::Class;
 use crate::number::{Country, Number, NumberKind};
 use crate::record::Direction;
-use crate::tariff::{Allowance, Asked, Overage, PlanId, Row, Side, Tariff};
+use crate::tariff::{Allowance, Asked, Internal, Overage, PlanId, Row, Side, Tariff};
 use crate::time::{MICROS_PER_SECOND, Timestamp};
 
 /// R16: digits beyond the calling code to which a row must go to price a number that is not known as valid.
@@ -55,6 +55,8 @@ pub(super) enum Nature {
     Free(CallType),
     /// Draws the allowance (R12).
     InPlan,
+    /// Inside the account, where the plan does not count that: no seconds are billed.
+    Uncounted,
     /// By its row.
     Charged(CallType),
 }
@@ -76,6 +78,13 @@ pub(super) struct Later<'l, 'a> {
 }
 
 impl<'a> Later<'_, 'a> {
+    /// R18: how the prices of a row become costs in a currency; none where it is that of the row.
+    pub fn exchange(&self, row: &Row<'a>, currency: [u8; 3]) -> Result<Option<Exchange>, Why> {
+        let Some(from) = row.currency.filter(|from| *from != currency) else { return Ok(None) };
+        let rate = self.tariff.exchange(from, currency, self.leg.answer).ok_or(Why::NoExchangeRate)?.rate;
+        Ok(Some(Exchange { from, rate }))
+    }
+
     /// The row after so many billed seconds; the time of day is that moment's if bands split calls, else the answer's.
     pub fn row(&self, kind: &Kind<'a>, second: u32, split: bool) -> Result<Row<'a>, Why> {
         let Later { leg, home, plan, tariff } = *self;
@@ -112,12 +121,16 @@ impl<'a> Call<'_, 'a> {
     fn outbound(&self) -> Result<Kind<'a>, Why> {
         let number = match self.leg.called {
             Called::Emergency => return Ok(free(6, CallType::Emergency, None)),
+            Called::Extension if self.internal_is_free() => return Ok(uncounted(None)),
             Called::Extension => return Ok(in_plan(7, None, None, false)),
             Called::ShortCode(key) => return self.short_code(key),
             Called::Number(number) => number,
             Called::Bad(bad) => return Err(Why::BadNumber(bad)),
         };
         let class = self.tariff.classify(number);
+        if self.leg.to_own_number && self.internal_is_free() {
+            return Ok(uncounted(Some(class)));
+        }
         if self.leg.to_own_number {
             return Ok(self.in_plan(7, number, class));
         }
@@ -196,6 +209,10 @@ impl<'a> Call<'_, 'a> {
         in_plan(rule, Some(class), row.map(|row| (row, outbound(number))), true)
     }
 
+    fn internal_is_free(&self) -> bool {
+        self.tariff.plan(self.plan).internal == Internal::Free
+    }
+
     fn overage_by_deck(&self) -> bool {
         let plan = self.tariff.plan(self.plan);
         plan.overage == Overage::Deck && plan.allowance != Allowance::Unlimited
@@ -240,6 +257,10 @@ fn outbound(key: Number) -> Lookup {
 
 fn free<'a>(rule: u8, call_type: CallType, class: Option<Class>) -> Kind<'a> {
     Kind { rule, nature: Nature::Free(call_type), class, row: None, row_prices: false, asked: None }
+}
+
+fn uncounted<'a>(class: Option<Class>) -> Kind<'a> {
+    Kind { rule: 7, nature: Nature::Uncounted, class, row: None, row_prices: false, asked: None }
 }
 
 fn in_plan<'a>(rule: u8, class: Option<Class>, row: Option<(Row<'a>, Lookup)>, row_prices: bool) -> Kind<'a> {

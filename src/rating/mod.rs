@@ -237,6 +237,7 @@ fn decide<'a>(leg: &Leg, world: World<'a>, period: Period, used_seconds: u64) ->
             price: charge.price,
             currency: plan.currency,
             decimals: plan.cost_decimals,
+            exchange: charge.exchange,
         },
     };
     Ok(Decided { kind, charge, rated })

@@ -57,7 +57,7 @@ impl<'a> Parts<'_, 'a> {
     }
 
     /// Shows each part that is charged, in order. One row may come in several parts.
-    pub fn each(&self, later: &Later<'_, 'a>, mut show: impl FnMut(Part<'a>)) -> Result<(), Why> {
+    pub fn each(&self, later: &Later<'_, 'a>, mut show: impl FnMut(Part<'a>) -> Result<(), Why>) -> Result<(), Why> {
         let mut begin = self.first();
         while begin < self.to {
             let row = self.row(later, begin)?;
@@ -76,7 +76,7 @@ impl<'a> Parts<'_, 'a> {
                 end = end.saturating_add(blocks.saturating_mul(self.increment()));
             }
             let end = end.min(self.to);
-            show(Part { begin, seconds: end - begin.max(self.from), row });
+            show(Part { begin, seconds: end - begin.max(self.from), row })?;
             begin = end;
         }
         Ok(())
@@ -104,7 +104,7 @@ impl<'a> Parts<'_, 'a> {
         match self.kind.nature {
             // A block is ignored for in-plan calls, as long as there is a price.
             Nature::InPlan => row.ok().filter(prices).ok_or(Why::NoOverageRow),
-            Nature::Free(_) | Nature::Charged(_) => match row? {
+            Nature::Free(_) | Nature::Uncounted | Nature::Charged(_) => match row? {
                 row if row.blocked => Err(Why::Blocked),
                 row => Ok(row),
             },

@@ -9,6 +9,8 @@
 //! - A billing group shares one allowance: that of the plan of the account that makes the call.
 //! - A prorated first month is counted in whole minutes and never above the whole allowance.
 //! - Under `overage = "deck"` fee and caps of the row apply to what goes beyond the allowance, once.
+//! - A price in another currency than the plan's is multiplied by the rate in force at the answer, fee and caps too,
+//!   before the one rounding.
 //! - Where prices change while a call lasts, fee, caps and steps are those of the row with which it begins.
 //!
 //! Does not know numbers, decks or countries.
@@ -16,11 +18,14 @@
 use super::Why;
 use super::kind::{Kind, Later, Nature};
 use super::parts::Parts;
-use crate::call::{CallType, StepRule};
+use crate::call::{CallType, Exchange, StepRule};
 use crate::directory::Account;
-use crate::money::{Money, Price, RatedSeconds};
+use crate::money::{ExchangedSeconds, Money, Price};
 use crate::tariff::{Allowance, Bands, Overage, Plan, Row};
 use crate::time::{Micros, Period};
+
+/// What a unit is worth in its own currency.
+const ONE: Money = Money(1_000_000_000);
 
 /// What a call without a charge is priced at.
 pub(super) const NO_PRICE: Price =
@@ -43,6 +48,8 @@ pub(super) struct Charge {
     /// What of the price was due: the fee may not be, the caps may not be.
     pub due: Price,
     pub cost: Money,
+    /// Of the row that gave the price.
+    pub exchange: Option<Exchange>,
 }
 
 /// R12 to R18, from the kind of call on.
@@ -68,20 +75,24 @@ pub(super) fn charge<'a>(
         charged_seconds: 0,
         due: NO_PRICE,
         cost: Money::ZERO,
+        exchange: None,
     };
     match kind.nature {
         Nature::Free(call_type) => Ok(Charge { call_type, ..free }),
+        Nature::Uncounted => Ok(Charge { billable_seconds: 0, ..free }),
         Nature::Charged(call_type) => {
             let row = kind.pricing_row().ok_or(Why::NoRow)?;
             let due = due(row.price, steps, talk, billable);
             let parts = Parts { kind, steps, from: 0, to: billable, split: plan.bands == Bands::Split };
+            let exchange = later.exchange(row, plan.currency)?;
             Ok(Charge {
                 call_type,
                 price: row.price,
                 row: Some(row.id.0),
                 charged_seconds: billable,
                 due,
-                cost: cost(row, &parts, due, later, decimals)?,
+                cost: cost(row, exchange, &parts, due, later, plan)?,
+                exchange,
                 ..free
             })
         }
@@ -106,9 +117,10 @@ pub(super) fn charge<'a>(
             };
             let due = due(price, steps, talk, overage);
             let parts = Parts { kind, steps, from: included, to: billable, split: plan.bands == Bands::Split };
+            let exchange = row.map(|row| later.exchange(row, plan.currency)).transpose()?.flatten();
             let cost = match row {
                 None => due.cost(i64::from(overage), decimals),
-                Some(row) => cost(row, &parts, due, later, decimals)?,
+                Some(row) => cost(row, exchange, &parts, due, later, plan)?,
             };
             Ok(Charge {
                 call_type: if included == 0 { CallType::Overage } else { CallType::Included },
@@ -117,26 +129,38 @@ pub(super) fn charge<'a>(
                 charged_seconds: overage,
                 due,
                 cost,
+                exchange,
                 ..in_plan
             })
         }
     }
 }
 
-/// R18: what a row and, where prices change while the call lasts, the rows after it come to.
+/// R18: what a row and, where prices change while the call lasts, the rows after it come to in the plan's currency.
 fn cost<'a>(
     row: &Row<'a>,
+    exchange: Option<Exchange>,
     parts: &Parts<'_, 'a>,
     due: Price,
     later: &Later<'_, 'a>,
-    decimals: u32,
+    plan: &Plan,
 ) -> Result<Money, Why> {
-    if !parts.differ(row) {
-        return Ok(due.cost(i64::from(parts.to - parts.from), decimals));
+    let (seconds, decimals) = (parts.to - parts.from, u32::from(plan.cost_decimals));
+    let differ = parts.differ(row);
+    if !differ && exchange.is_none() {
+        return Ok(due.cost(i64::from(seconds), decimals));
     }
-    let mut seconds = RatedSeconds::default();
-    parts.each(later, |part| seconds.add(part.row.price.rate, part.seconds))?;
-    Ok(due.cost_of(seconds, decimals))
+    let rate_of = |exchange: Option<Exchange>| exchange.map_or(ONE, |exchange| exchange.rate);
+    let mut sum = ExchangedSeconds::default();
+    if differ {
+        parts.each(later, |part| {
+            sum.add(part.row.price.rate, rate_of(later.exchange(&part.row, plan.currency)?), part.seconds);
+            Ok(())
+        })?;
+    } else {
+        sum.add(due.rate, rate_of(exchange), seconds);
+    }
+    Ok(due.cost_exchanged(sum, rate_of(exchange), decimals))
 }
 
 /// A block is ignored for in-plan calls, but a blocked row may be written without a price, and no price is not 0.

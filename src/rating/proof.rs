@@ -9,7 +9,7 @@ mod words;
 
 use serde::Serialize;
 
-use super::kind::Later;
+use super::kind::{Later, Nature};
 use super::legs::Parties;
 use super::parts::{Part, Parts};
 use super::{Decided, Leg, Resolution, Why, World, decide, resolve};
@@ -75,6 +75,9 @@ pub struct Quote {
     pub prefix: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deck: Option<String>,
+    /// What one unit of the price's currency is worth, where that is another than `currency`: `0.92 EUR/USD`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destination_name: Option<String>,
     pub rate: String,
@@ -174,8 +177,12 @@ fn prove_into(
     }
     // The plan is there, or `decide` had found none.
     let plan = world.tariff.plan_named(account.plan).map(|id| world.tariff.plan(id)).ok_or(Why::NoPlan)?;
-    say("R14", format!("{} are in force", steps_origin(kind.pricing_row(), plan)));
-    say("R13", steps_words(&rated.basis.steps, leg.duration, rated.billable_seconds));
+    if kind.nature == Nature::Uncounted {
+        say("R13", format!("plan {} does not count calls inside the account: 0 s are billed", plan.name));
+    } else {
+        say("R14", format!("{} are in force", steps_origin(kind.pricing_row(), plan)));
+        say("R13", steps_words(&rated.basis.steps, leg.duration, rated.billable_seconds));
+    }
     say(
         "R15",
         format!("{} s / 60 = {} min", rated.billable_seconds, billable_minutes(i64::from(rated.billable_seconds))),
@@ -187,7 +194,11 @@ fn prove_into(
     if !parts.is_empty() {
         say("R17", parts_words(&parts, charge.included_seconds, world));
     }
-    say("R18", cost_words(charge, &parts, rated));
+    if let Some(exchange) = &rated.basis.exchange {
+        say("R18", exchanged_words(exchange, &leg, rated, world));
+    }
+    let rates = Rates { tariff: world.tariff, answer: leg.answer, currency: rated.basis.currency };
+    say("R18", cost_words(charge, &parts, rated, &rates));
     Ok(quote(&leg, &account, &decided, world))
 }
 
@@ -208,9 +219,12 @@ fn parts<'a>(
     if parts.differ(row) {
         let plan = world.tariff.plan_named(account.plan).ok_or(Why::NoPlan)?;
         let later = Later { leg, home: account.country, plan, tariff: world.tariff };
-        parts.each(&later, |part| match list.last_mut() {
-            Some(last) if last.row.id == part.row.id => last.seconds += part.seconds,
-            _ => list.push(part),
+        parts.each(&later, |part| {
+            match list.last_mut() {
+                Some(last) if last.row.id == part.row.id => last.seconds += part.seconds,
+                _ => list.push(part),
+            }
+            Ok(())
         })?;
     }
     Ok(list)
@@ -231,6 +245,7 @@ fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, world: World<'
         prefix: kind.row.map(|row| prefix_words(&row, leg, account, world)),
         deck: kind.row.map(|row| row.deck.to_owned()),
         destination_name: kind.row.map(|row| row.destination.to_owned()).filter(|name| !name.is_empty()),
+        exchange: basis.exchange.as_ref().map(|exchange| exchange_words(exchange, &basis.currency)),
         rate: basis.price.rate.fixed(0),
         connect_fee: basis.price.connect_fee.fixed(0),
         steps: QuotedSteps {

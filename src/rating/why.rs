@@ -50,6 +50,8 @@ pub enum Why {
     NoOverageRow,
     /// R16: the matching row forbids it.
     Blocked,
+    /// R18: the deck is in another currency than the plan, and no exchange rate is in force.
+    NoExchangeRate,
 }
 
 impl Why {
@@ -66,7 +68,9 @@ impl Why {
             }
             Why::BeforeBillingStart => SuspenseReason::BeforeBillingStart,
             Why::BadNumber(_) | Why::BadRoutingNumber => SuspenseReason::BadNumber,
-            Why::NoPlan | Why::NoRow | Why::RowTooShort | Why::NoOverageRow => SuspenseReason::NoRate,
+            Why::NoPlan | Why::NoRow | Why::RowTooShort | Why::NoOverageRow | Why::NoExchangeRate => {
+                SuspenseReason::NoRate
+            }
             Why::Blocked => SuspenseReason::Blocked,
         }
     }
@@ -103,6 +107,7 @@ impl Why {
             }
             Why::NoOverageRow => "the call goes beyond the allowance, the plan charges by deck, and no row matches",
             Why::Blocked => "the longest matching row is blocked",
+            Why::NoExchangeRate => "no exchange rate from the deck's currency to the plan's was in force",
         }
     }
 }

@@ -6,12 +6,14 @@ use std::collections::BTreeSet;
 
 use super::condition::Condition;
 use super::deck::{self, Deck};
+use super::exchange::{self, DatedRate};
 use super::findings::{Findings, Place};
 use super::image::{Kind, StoredCalendar, StoredDeck, Writer};
 use super::plans::{self, PlanText, Plans};
 use super::states;
 use super::{Compiled, Finding, RatesText, Severity};
 use crate::call::StepMode;
+use crate::money::MONEY_INPUT_MAX;
 use crate::nearest::did_you_mean;
 use crate::number::classify::{self, NumberingRow};
 use crate::number::countries::Countries;
@@ -25,11 +27,15 @@ pub fn compile(text: &RatesText) -> Result<Compiled, Vec<Finding>> {
     let mut found = Vec::new();
     let countries = read_text("countries.toml", &text.countries, &mut found, Countries::parse);
     let numbering = read_text("numbering.csv", &text.numbering, &mut found, classify::parse);
+    let mut findings = Findings::new("exchange.csv");
+    let exchange = exchange::read(&text.exchange, &mut findings);
+    found.extend(findings.finish());
     let mut findings = Findings::new("plans.toml");
     let plans = plans::read(&text.plans, &mut findings);
-    check_plans(&plans, countries.as_ref(), numbering.as_deref(), text, &mut findings);
+    check_plans(&plans, countries.as_ref(), numbering.as_deref(), &exchange, text, &mut findings);
     found.extend(findings.finish());
     let decks = read_decks(text, &plans, countries.as_ref(), &mut found);
+    check_products(&plans, &decks, &exchange, &mut found);
     let mut findings = Findings::new("states.csv");
     let states = states::read(&text.states, &mut findings);
     found.extend(findings.finish());
@@ -47,7 +53,7 @@ pub fn compile(text: &RatesText) -> Result<Compiled, Vec<Finding>> {
     writer.section(Kind::StateMap, 0, map);
     writer.section(Kind::States, 0, names);
     let (prefixes, rows) =
-        write::write(&plans, &decks, &mut writer).map_err(|why| vec![whole_file("plans.toml", why)])?;
+        write::write(&plans, &decks, exchange, &mut writer).map_err(|why| vec![whole_file("plans.toml", why)])?;
     Ok(Compiled { image: writer.finish(), findings: found, prefixes, rows })
 }
 
@@ -80,6 +86,7 @@ fn check_plans(
     plans: &Plans,
     countries: Option<&Countries>,
     numbering: Option<&[NumberingRow]>,
+    exchange: &[DatedRate],
     text: &RatesText,
     findings: &mut Findings,
 ) {
@@ -112,9 +119,12 @@ fn check_plans(
                 findings.error(*at, format!("deck {name:?} has no file"), hint);
             }
             let said = plans.decks.iter().find(|d| d.name == *name).and_then(|d| d.currency);
-            if said.is_some_and(|currency| currency != plan.currency) {
+            if let Some(foreign) = said.filter(|currency| *currency != plan.currency)
+                && !exchange.iter().any(|rate| (rate.from, rate.to) == (foreign, plan.currency))
+            {
                 let message = format!("deck {name:?} is in another currency than plan {:?}", plan.name);
-                findings.error(*at, message, "exchange rates are not yet supported: use a deck in the plan's currency");
+                let [from, to] = [foreign, plan.currency].map(|code| String::from_utf8_lossy(&code).into_owned());
+                findings.error(*at, message, format!("give a rate in exchange.csv: {from},{to},0.92,2026-10-01"));
             }
         }
     }
@@ -144,8 +154,9 @@ fn warn_of_nothing_billed(plans: &Plans, countries: &Countries, findings: &mut F
 /// A deck without a currency that plans of two currencies use means two prices by one number.
 fn check_shared_decks(plans: &Plans, findings: &mut Findings) {
     let mut first: Vec<(&str, &PlanText)> = Vec::new();
+    let silent = |name: &str| !plans.decks.iter().any(|deck| deck.name == name && deck.currency.is_some());
     for plan in &plans.plans {
-        for (name, at) in plan.decks.iter().chain(&plan.inbound_decks) {
+        for (name, at) in plan.decks.iter().chain(&plan.inbound_decks).filter(|(name, _)| silent(name)) {
             match first.iter().find(|(deck, _)| deck == name) {
                 None => first.push((name, plan)),
                 Some((_, other)) if other.currency != plan.currency => {
@@ -232,6 +243,35 @@ fn read_decks(
         decks.push(NamedDeck { stored, deck, calendar });
     }
     decks
+}
+
+/// R18: a price in the plan's currency must be as bounded as any, or a cost could be too large to be held.
+fn check_products(plans: &Plans, decks: &[NamedDeck], exchange: &[DatedRate], found: &mut Vec<Finding>) {
+    const MOST: i128 = MONEY_INPUT_MAX as i128 * 1_000_000_000;
+    let mut findings = Findings::new("exchange.csv");
+    let highest = |deck: &Deck| {
+        let amounts = |t: &deck::Terms| {
+            [Some(t.price.rate), Some(t.price.connect_fee), t.price.minimum_cost, t.price.maximum_cost]
+        };
+        deck.terms.iter().flat_map(amounts).flatten().map(|amount| amount.0).max().unwrap_or(0)
+    };
+    for NamedDeck { stored, deck, .. } in decks {
+        let Some(from) = &stored.currency else { continue };
+        let uses =
+            |plan: &&PlanText| plan.decks.iter().chain(&plan.inbound_decks).any(|(name, _)| *name == stored.name);
+        for plan in plans.plans.iter().filter(uses) {
+            let pair = |rate: &&DatedRate| rate.from == from.as_bytes() && rate.to == plan.currency;
+            let rate = exchange.iter().filter(pair).map(|rate| rate.rate.0).max().unwrap_or(0);
+            if i128::from(highest(deck)) * i128::from(rate) / 1_000_000_000 > MOST {
+                let message = format!(
+                    "a price of deck {:?} is more than {MONEY_INPUT_MAX} in the currency of plan {:?}",
+                    stored.name, plan.name
+                );
+                findings.error(Place::default(), message, "has a decimal point been lost, in the deck or in the rate?");
+            }
+        }
+    }
+    found.extend(findings.finish());
 }
 
 /// Rows for holidays need a list of them, and a list makes weekdays of days that were none.

@@ -44,23 +44,6 @@ impl Origin {
             Origin::Anonymous => 0,
         }
     }
-
-    /// Whether a caller is meant.
-    pub fn holds(self, source: Option<Number>) -> bool {
-        match (self, source) {
-            (Origin::Prefix(prefix), Some(source)) => source.starts_with(prefix),
-            (Origin::Anonymous, None) => true,
-            _ => false,
-        }
-    }
-
-    /// `1212` or `anonymous`, as cells write it.
-    pub fn words(self) -> String {
-        match self {
-            Origin::Prefix(prefix) => prefix.to_string(),
-            Origin::Anonymous => ANONYMOUS.to_owned(),
-        }
-    }
 }
 
 /// The cell of a row for callers without a number.

@@ -18,7 +18,8 @@ use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::deck::Terms;
-use super::{Allowance, Bands, ImageError, Overage};
+use super::exchange::DatedRate;
+use super::{Allowance, Bands, ImageError, Internal, Overage};
 use crate::call::{CallType, StepMode, StepRule};
 use crate::money::{MONEY_INPUT_MAX, Money, Price};
 use crate::time::{Micros, Timestamp};
@@ -236,6 +237,9 @@ pub struct Meta {
     /// Whose clocks and holidays bands mean.
     #[serde(default)]
     pub calendars: Vec<StoredCalendar>,
+    /// By pair and date.
+    #[serde(default)]
+    pub exchange: Vec<DatedRate>,
 }
 
 /// A plan as stored; plans are in the order of their names.
@@ -255,6 +259,8 @@ pub struct StoredPlan {
     pub inbound_list: u16,
     #[serde(default)]
     pub bands: Bands,
+    #[serde(default)]
+    pub internal: Internal,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 //! Does not know calls, accounts or allowances.
 
 use super::condition::{Asked, Jurisdiction};
+use super::exchange::{self, DatedRate};
 use super::image::{ENTRY_MANY, StoredRow, StoredTerms};
 use super::open::{Index, many};
 use super::{Plan, PlanId, Row, RowId, Side, Tariff, compile, plans};
@@ -232,6 +233,11 @@ impl Tariff {
         condition.band_holds(calendar.day(&wall), wall.minute)
     }
 
+    /// What one unit of a currency is worth in another at an instant; none where no rate is in force.
+    pub fn exchange(&self, from: [u8; 3], to: [u8; 3], at: Timestamp) -> Option<&DatedRate> {
+        exchange::in_force(&self.opened.exchange, from, to, at)
+    }
+
     /// Whether two numbers of one country are in one state; none if that is not known.
     pub fn jurisdiction(&self, source: Option<Number>, called: Number) -> Option<Jurisdiction> {
         let (source, states) = (source?, self.states());
@@ -290,6 +296,7 @@ impl Tariff {
             destination: "",
             call_type: None,
             price,
+            currency: None,
             steps: None,
             blocked: true,
             valid_from: None,
@@ -300,14 +307,16 @@ impl Tariff {
         };
         let (Some((stored, terms)), Some(prefix)) = (self.stored(id.0), prefix) else { return nothing };
         let terms = terms.terms();
+        // Empty decks share their first row with the next; the last that begins there has it.
+        let deck = self.deck_of(id.0);
         Row {
             id,
             prefix,
-            // Empty decks share their first row with the next; the last that begins there has it.
-            deck: self.opened.decks.get(self.deck_of(id.0)).map_or("", |deck| deck.name.as_str()),
+            deck: self.opened.decks.get(deck).map_or("", |deck| deck.name.as_str()),
             destination: self.name(stored).unwrap_or(""),
             call_type: terms.call_type,
             price: terms.price,
+            currency: self.opened.currencies.get(deck).copied().flatten(),
             steps: terms.steps,
             blocked: terms.blocked,
             valid_from: terms.valid_from,

@@ -11,6 +11,7 @@ mod compile;
 mod condition;
 mod csv;
 pub mod deck;
+mod exchange;
 pub mod findings;
 mod image;
 pub mod judge;
@@ -46,6 +47,8 @@ pub struct RatesText {
     pub plans: Vec<u8>,
     /// Deck name → bytes of `decks/NAME.csv`.
     pub decks: Vec<(String, Vec<u8>)>,
+    /// Bytes of `exchange.csv`, for decks in another currency than their plan's; empty where there is none.
+    pub exchange: Vec<u8>,
     /// Bytes of `states.csv`, for interstate and intrastate prices; empty where there is none.
     pub states: Vec<u8>,
 }
@@ -92,6 +95,7 @@ pub struct Compiled {
 
 pub use compile::compile;
 pub use condition::Asked;
+pub use exchange::DatedRate;
 
 /// A damaged, foreign or newer image.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -133,6 +137,16 @@ pub enum Overage {
     Deck,
 }
 
+/// What calls inside an account are (R7): to its extensions and to its other numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Internal {
+    /// In the plan: they draw the allowance.
+    #[default]
+    Included,
+    /// Not counted: no seconds are billed.
+    Free,
+}
+
 /// By which time band a call is priced (R17).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Bands {
@@ -150,7 +164,7 @@ pub struct Plan {
     pub name: String,
     /// Country for which the plan is made.
     pub country: Country,
-    /// ISO 4217, capital letters; all decks of the plan have it.
+    /// ISO 4217, capital letters: of overage and of every cost.
     pub currency: [u8; 3],
     /// Included talk of a month.
     pub allowance: Allowance,
@@ -168,6 +182,8 @@ pub struct Plan {
     pub inbound_decks: Vec<String>,
     /// By which time band a call is priced.
     pub bands: Bands,
+    /// What calls inside the account are.
+    pub internal: Internal,
 }
 
 /// One deck row as the look-up gives it.
@@ -183,8 +199,10 @@ pub struct Row<'a> {
     pub destination: &'a str,
     /// Call type, where the row names one.
     pub call_type: Option<CallType>,
-    /// Rate, fee and bounds, in the currency of the plan.
+    /// Rate, fee and bounds, in the currency of the deck.
     pub price: Price,
+    /// ISO 4217, where the deck says one; none: the plan's.
+    pub currency: Option<[u8; 3]>,
     /// Billing steps of the row; none: those of the plan, else of the country rules.
     pub steps: Option<StepRule>,
     /// Calls there are not allowed and go into suspense.

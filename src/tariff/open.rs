@@ -10,9 +10,11 @@ use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
 use super::bands::Calendar;
+use super::exchange::DatedRate;
 use super::image::{ENTRY_MANY, Kind, Meta, Sections, StoredCondition, StoredDeck, StoredPlan, StoredRow, StoredTerms};
 use super::states::States;
 use super::{ImageError, Plan, Tariff};
+use crate::money::MONEY_INPUT_MAX;
 use crate::number::classify::NumberingPlan;
 use crate::number::countries::Countries;
 use crate::number::prefix::{PrefixMap, codes::Codes};
@@ -34,6 +36,9 @@ pub(super) struct Opened {
     pub terms: Range<usize>,
     pub conditions: Range<usize>,
     pub calendars: Vec<Calendar>,
+    pub exchange: Vec<DatedRate>,
+    /// Of each deck, where it says one.
+    pub currencies: Vec<Option<[u8; 3]>>,
     pub names: Range<usize>,
     pub state_map: Range<usize>,
     pub states: Range<usize>,
@@ -55,6 +60,9 @@ pub(super) struct Index {
     /// Set where id n is row `first_row + n`.
     pub first_row: Option<u32>,
 }
+
+/// The largest exchange rate that is read, as any amount.
+const RATE_MAX: i64 = MONEY_INPUT_MAX * 1_000_000_000;
 
 fn damaged<T>(what: &'static str) -> Result<T, ImageError> {
     Err(ImageError::Damaged(what))
@@ -93,7 +101,17 @@ impl Tariff {
             let zone = Zone::named(&stored.timezone).map_err(|_| ImageError::Damaged("a time zone"))?;
             Ok(Calendar { zone, holidays: stored.holidays })
         });
+        let currency = |deck: &StoredDeck| {
+            let code = deck.currency.as_ref().map(|code| <[u8; 3]>::try_from(code.as_bytes()));
+            code.transpose().map_err(|_| ImageError::Damaged("a currency"))
+        };
+        let rates_in_order = meta.exchange.is_sorted_by_key(|rate| (rate.from, rate.to, rate.valid_from));
+        if !rates_in_order || meta.exchange.iter().any(|rate| !(1..=RATE_MAX).contains(&rate.rate.0)) {
+            return damaged("exchange rates");
+        }
         let opened = Opened {
+            currencies: meta.decks.iter().map(currency).collect::<Result<_, ImageError>>()?,
+            exchange: meta.exchange,
             calendars: calendars.collect::<Result<_, ImageError>>()?,
             conditions: sections.find_or_empty(Kind::Conditions),
             state_map: sections.find_or_empty(Kind::StateMap),
@@ -247,6 +265,7 @@ fn plan(stored: &StoredPlan, meta: &Meta) -> Option<(Plan, PlanDetails)> {
         decks: deck_names(stored.outbound_list)?,
         inbound_decks: deck_names(stored.inbound_list)?,
         bands: stored.bands,
+        internal: stored.internal,
     };
     let included = stored
         .included

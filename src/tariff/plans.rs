@@ -9,13 +9,14 @@ use super::cells;
 use super::findings::{Findings, Place};
 use super::steps::STEP_SECONDS_MAX;
 use super::toml_cells::{Document, Table};
-use super::{Allowance, Bands, Overage};
+use super::{Allowance, Bands, Internal, Overage};
 use crate::call::{StepMode, StepRule};
 use crate::money::Money;
 use crate::nearest::did_you_mean;
 use crate::number::{Country, NumberKind};
 use crate::time::Zone;
 
+mod currencies;
 mod holidays;
 mod text;
 
@@ -38,6 +39,7 @@ const PLAN_KEYS: &[&str] = &[
     "inbound_decks",
     "steps",
     "bands",
+    "internal",
     "prorate_first",
     "cost_decimals",
 ];
@@ -185,20 +187,8 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
     let overage = overage(document, table, allowance, &decks);
     let steps = table.get("steps").and_then(|value| document.table("steps", value)).and_then(|t| steps(document, t));
     let included = table.get("included").map_or_else(Vec::new, |value| included(document, value));
-    let mut bands = Bands::Start;
-    if let Some(value) = table.get("bands")
-        && let Some(text) = document.string("bands", value)
-    {
-        match text {
-            "start" => {}
-            "split" => bands = Bands::Split,
-            _ => document.wrong(
-                value,
-                format!("bands: {text:?} is not known"),
-                "write \"start\": the whole call by the band in which it begins; or \"split\": each increment by its own",
-            ),
-        }
-    }
+    let bands = one_of(document, table, "bands", &[("start", Bands::Start), ("split", Bands::Split)]);
+    let internal = one_of(document, table, "internal", &[("included", Internal::Included), ("free", Internal::Free)]);
     let prorate_first = table.get("prorate_first").and_then(|v| document.boolean("prorate_first", v)).unwrap_or(false);
     let cost_decimals =
         table.get("cost_decimals").and_then(|v| document.integer("cost_decimals", v, COST_DECIMALS_MAX));
@@ -217,7 +207,25 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         decks,
         inbound_decks,
         bands,
+        internal,
     })
+}
+
+/// A key that has a few words; the first where it is absent.
+fn one_of<'t, T: Copy + Default>(
+    document: &mut Document<'t>,
+    table: Table<'_, 't>,
+    key: &'static str,
+    words: &[(&str, T)],
+) -> T {
+    let Some(value) = table.get(key) else { return T::default() };
+    let Some(text) = document.string(key, value) else { return T::default() };
+    let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+    if found.is_none() {
+        let known = words.iter().map(|(word, _)| format!("{word:?}")).collect::<Vec<_>>().join(" or ");
+        document.wrong(value, format!("{key}: {text:?} is not known"), format!("write {known}"));
+    }
+    found.unwrap_or_default()
 }
 
 fn missing<T>(document: &mut Document<'_>, table: Table<'_, '_>, key: &str, hint: &str) -> Option<T> {
@@ -234,6 +242,9 @@ fn currency<'t>(document: &mut Document<'t>, value: &toml::Spanned<toml::de::DeV
             format!("currency: {text:?} is no currency"),
             "write three capital letters, ISO 4217: EUR",
         );
+    } else if !currencies::is_known(text) {
+        let hint = did_you_mean(text, currencies::codes(), "fine, if it is one of your own");
+        document.findings.warn(document.at(value), format!("currency: {text:?} is not in ISO 4217"), hint);
     }
     code
 }

@@ -19,6 +19,13 @@ overage = "deck"
 decks = ["us"]
 inbound_decks = ["tollfree"]
 steps = { increment = 60 }
+[plan.low]
+country = "DE"
+currency = "EUR"
+included_minutes = 50
+overage_rate = "0.02"
+internal = "free"
+decks = ["de"]
 [plan.de]
 country = "DE"
 currency = "EUR"
@@ -111,8 +118,8 @@ static BOOKS: LazyLock<Books> = LazyLock::new(|| {
     let compiled = tariff::compile(&text).unwrap_or_else(|findings| panic!("{findings:#?}"));
     let tariff = Tariff::open(Bytes::from(compiled.image)).unwrap();
     let accounts = "account,plan,country,billing_start,timezone,language\nus,us,US,2020-01-01,UTC,en\n\
-                    de,de,DE,2020-01-01,UTC,de\nsplit,split,DE,2020-01-01,UTC,de\nstart,start,DE,2020-01-01,UTC,de\n";
-    let numbers = "number,account\n+18005550199,us\n+18885550199,us\n";
+                    de,de,DE,2020-01-01,UTC,de\nsplit,split,DE,2020-01-01,UTC,de\nlow,low,DE,2020-01-01,UTC,de\nstart,start,DE,2020-01-01,UTC,de\n";
+    let numbers = "number,account\n+18005550199,us\n+18885550199,us\n+493023125001,low\n+493023125002,low\n";
     let (image, _) = directory::compile(accounts.as_bytes(), numbers.as_bytes()).unwrap();
     Books { directory: Directory::open(Bytes::from(image)).unwrap(), tariff }
 });
@@ -274,6 +281,18 @@ fn a_ported_number_is_rated_by_its_routing_number() {
     assert_eq!((quote.destination.as_deref(), quote.prefix.as_deref()), (Some("+14155560100"), Some("1212")));
     let said = r#"routing number "+12125560100": rated by +12125560100, the dialled one is shown"#;
     assert!(proof.lines.iter().any(|line| line.text == said), "{:#?}", proof.lines);
+}
+
+/// A low-usage device's minutes are for calls to others; its pool is that of the billing group.
+#[test]
+fn calls_inside_the_account_need_not_count() {
+    let to = |to: &str| call("+493023125001", to).lasts("61");
+    check(vec![
+        (to("030 23125002"), "outbound low included R7 0 s (0 in) 0.0000"),
+        (to("030 23125002").used(3_000), "outbound low included R7 0 s (0 in) 0.0000"),
+        (to("030 999999"), "outbound low included R9 120 s (120 in) 0.0000"),
+        (to("030 999999").used(3_000), "outbound low overage R9 120 s (0 in) 0.0400"),
+    ]);
 }
 
 #[test]

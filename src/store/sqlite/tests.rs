@@ -13,6 +13,7 @@ use crate::record::Direction;
 use crate::store::{AllowanceLine, Group, OwnedCall, UsageLine};
 use crate::time::{Micros, Timestamp};
 
+mod exchange;
 mod faults;
 mod queries;
 mod views;
@@ -85,6 +86,7 @@ pub fn any_call(dice: &mut Dice, position: u64, accounts: u64) -> OwnedCall {
         },
         currency: dice.pick(&[EUR, *b"USD"]),
         decimals,
+        exchange: None,
     };
     let account = dice.roll(accounts) as u32;
     let answer = i64::from(period.0 - 24_320) * 2_592_000_000_000 + dice.roll(2_000_000_000_000) as i64;

@@ -11,6 +11,7 @@ use crate::number::Number;
 use crate::number::prefix::{self, codes, lexicographic};
 use crate::tariff::condition::Condition;
 use crate::tariff::deck::{Deck, Terms};
+use crate::tariff::exchange::DatedRate;
 use crate::tariff::findings::Place;
 use crate::tariff::image::{
     ENTRY_MANY, Kind, Meta, StoredCalendar, StoredCondition, StoredList, StoredPlan, StoredRow, StoredSteps,
@@ -22,7 +23,12 @@ use crate::tariff::plans::{PlanText, Plans};
 const LISTS_MAX: usize = 1 << 15;
 
 /// Writes everything that comes of decks and plans; gives prefixes and rows.
-pub(super) fn write(plans: &Plans, decks: &[NamedDeck], writer: &mut Writer) -> Result<(u64, u64), String> {
+pub(super) fn write(
+    plans: &Plans,
+    decks: &[NamedDeck],
+    exchange: Vec<DatedRate>,
+    writer: &mut Writer,
+) -> Result<(u64, u64), String> {
     let (rows, calendars) = write_rows(decks, writer)?;
     let mut lists: Vec<Vec<u16>> = Vec::new();
     let mut stored_plans = Vec::new();
@@ -50,7 +56,7 @@ pub(super) fn write(plans: &Plans, decks: &[NamedDeck], writer: &mut Writer) -> 
     keys.dedup();
     let prefixes = keys.len() as u64;
     let decks = decks.iter().map(|d| d.stored.clone()).collect();
-    let meta = Meta { plans: stored_plans, decks, lists, prefixes, calendars };
+    let meta = Meta { plans: stored_plans, decks, lists, prefixes, calendars, exchange };
     let meta = serde_json::to_vec(&meta).map_err(|bad| bad.to_string())?;
     writer.section(Kind::Meta, 0, meta);
     Ok((prefixes, rows.len() as u64))
@@ -79,6 +85,7 @@ fn stored_plan(plan: &PlanText, outbound_list: u16, inbound_list: u16) -> Stored
         outbound_list,
         inbound_list,
         bands: plan.bands,
+        internal: plan.internal,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::call::StepRule;
 use crate::number::Country;
 use crate::tariff::bands::Holidays;
 use crate::tariff::findings::Place;
-use crate::tariff::{Allowance, Bands, Overage};
+use crate::tariff::{Allowance, Bands, Internal, Overage};
 use crate::time::Zone;
 
 /// A plan as its file has it, checked.
@@ -40,6 +40,8 @@ pub struct PlanText {
     pub inbound_decks: Vec<(String, Place)>,
     /// By which time band a call is priced.
     pub bands: Bands,
+    /// What calls inside the account are.
+    pub internal: Internal,
 }
 
 /// One entry of `included`: a country and kinds of number.
