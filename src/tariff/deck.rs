@@ -109,6 +109,8 @@ const COLUMNS: [&str; 23] = [
     "after",
     "per_call",
 ];
+/// Columns by which a row asks for more than a prefix.
+const ASKING: [&str; 6] = ["days", "hours", "origin", "length", "jurisdiction", "after"];
 /// Columns of which a deck has one at least: else it has no prices.
 const PRICES: [&str; 4] = ["rate", "per_call", "rate_interstate", "rate_intrastate"];
 const BLOCKED: &str = "blocked";
@@ -185,6 +187,8 @@ struct Columns {
     count: usize,
     /// Field index of each known column.
     at: HashMap<&'static str, usize>,
+    /// Whether any row can ask for more than a prefix: most decks have no such column, and are long.
+    asks: bool,
 }
 
 impl Columns {
@@ -232,7 +236,8 @@ impl Columns {
                 sound = false;
             }
         }
-        sound.then_some(Columns { count: fields.len(), at })
+        let asks = ASKING.iter().any(|column| at.contains_key(column));
+        sound.then_some(Columns { count: fields.len(), at, asks })
     }
 }
 

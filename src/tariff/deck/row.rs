@@ -73,7 +73,9 @@ impl<'f, 'x> Row<'_, '_, 'f, 'x> {
 
     /// What the row says, once for each origin and jurisdiction that it prices.
     pub fn terms(&mut self) -> Vec<Terms> {
-        let (condition, origins) = (self.condition(), self.origins());
+        let asks = self.reader.columns.asks;
+        let (condition, origins) =
+            if asks { (self.condition(), self.origins()) } else { (Condition::default(), vec![None]) };
         let blocked = self.read(BLOCKED, |_, text| cells::flag(text)).unwrap_or(false);
         let call_type = self.read("call_type", |_, text| cells::call_type(text));
         let rates = ["rate", "rate_interstate", "rate_intrastate"].map(|column| self.rate(column));
