@@ -156,7 +156,13 @@ fn rates() -> RatesText {
         .filter_map(|name| Some((name.strip_suffix(".csv")?.to_owned(), read(&format!("decks/{name}")))))
         .collect();
     decks.sort();
-    RatesText { countries: read("countries.toml"), numbering: read("numbering.csv"), plans: read("plans.toml"), decks }
+    RatesText {
+        countries: read("countries.toml"),
+        numbering: read("numbering.csv"),
+        plans: read("plans.toml"),
+        decks,
+        ..RatesText::default()
+    }
 }
 
 /// Accounts with one number each, German ones and every fourth American.

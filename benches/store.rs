@@ -134,6 +134,7 @@ fn call(dice: &mut Dice, settings: &Settings, index: u64) -> Call {
                 price: if international { price } else { Price { rate: Money(15_000_000), ..price } },
                 currency: *b"EUR",
                 decimals: 4,
+                exchange: None,
             },
         },
         node: ["sbc-fra", "sbc-ber", "pbx"][dice.roll(3) as usize],

@@ -158,12 +158,23 @@ pub struct Basis {
     pub row: Option<u32>,
     /// The steps used.
     pub steps: StepRule,
-    /// The price used for what is charged.
+    /// The price used for what is charged, as it stands: in `exchange`'s currency where there is one.
     pub price: Price,
     /// ISO 4217.
     pub currency: [u8; 3],
     /// Decimals of the cost.
     pub decimals: u8,
+    /// How a price in another currency became a cost in this one; none where both are the same.
+    pub exchange: Option<Exchange>,
+}
+
+/// The exchange rate of a price.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Exchange {
+    /// The currency of the price, ISO 4217.
+    pub from: [u8; 3],
+    /// What one unit of it is worth in the currency of the cost.
+    pub rate: Money,
 }
 
 /// One leg with its charge (R18). Immutable; a correction is a new revision.

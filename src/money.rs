@@ -147,30 +147,54 @@ pub struct Price {
     pub maximum_cost: Option<Money>,
 }
 
+/// Seconds, each times its rate per minute and times what a unit of its currency is worth: sixtieths of a nano-unit
+/// times 10⁹.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ExchangedSeconds(pub i128);
+
+impl ExchangedSeconds {
+    /// Adds seconds at a rate in a currency of which one unit is worth `exchange`.
+    pub fn add(&mut self, rate: Money, exchange: Money, seconds: u32) {
+        self.0 += i128::from(rate.0) * i128::from(seconds) * i128::from(exchange.0);
+    }
+}
+
 impl Price {
     /// `round(min(max(connect_fee + rate × seconds / 60, minimum), maximum), decimals)`: multiplied first,
     /// rounded once, halves away from zero (R18). The caller decides whether the fee and the caps are due.
     pub fn cost(&self, billable_seconds: i64, decimals: u32) -> Money {
         // Sixtieths of a nano-unit, so that nothing is divided before the one rounding.
-        let mut sixtieths =
-            i128::from(self.connect_fee.0) * 60 + i128::from(self.rate.0) * i128::from(billable_seconds);
+        let seconds = i128::from(self.rate.0) * i128::from(billable_seconds);
+        self.bounded(seconds, 60, 60 * rounding_step(decimals), decimals)
+    }
+
+    /// [`Price::cost`] where seconds have rates of their own, multiplied and added up already, and one unit of this price's
+    /// currency is worth `exchange`: converted within the one rounding. Its own rate does not count.
+    pub fn cost_exchanged(&self, seconds: ExchangedSeconds, exchange: Money, decimals: u32) -> Money {
+        // Sixtieths of a nano-unit times 10⁹: at most 10¹⁵ × 10⁵ × 10¹⁵, far below what 128 bits hold.
+        let unit = 60 * i128::from(exchange.0);
+        self.bounded(seconds.0, unit, 60 * NANOS * rounding_step(decimals), decimals)
+    }
+
+    /// Fee, caps and rounding, all in parts of which `unit` make a nano-unit of this price, `divisor` a last decimal.
+    fn bounded(&self, seconds: i128, unit: i128, divisor: i128, decimals: u32) -> Money {
+        let mut sum = i128::from(self.connect_fee.0) * unit + seconds;
         if let Some(least) = self.minimum_cost {
-            sixtieths = sixtieths.max(i128::from(least.0) * 60);
+            sum = sum.max(i128::from(least.0) * unit);
         }
         if let Some(most) = self.maximum_cost {
-            sixtieths = sixtieths.min(i128::from(most.0) * 60);
+            sum = sum.min(i128::from(most.0) * unit);
         }
-        round_sixtieths(sixtieths, decimals)
+        // Halves away from zero.
+        let half = divisor / 2;
+        let rounded = if sum < 0 { (sum - half) / divisor } else { (sum + half) / divisor };
+        Money(i64::try_from(rounded * rounding_step(decimals)).unwrap_or(i64::MAX))
     }
 }
 
-/// Sixtieths of a nano-unit → money rounded to `decimals`, halves away from zero.
-fn round_sixtieths(sixtieths: i128, decimals: u32) -> Money {
-    let step = 10_i128.pow(MONEY_DECIMALS.saturating_sub(decimals));
-    let divisor = 60 * step;
-    let half = divisor / 2;
-    let rounded = if sixtieths < 0 { (sixtieths - half) / divisor } else { (sixtieths + half) / divisor };
-    Money((rounded * step) as i64)
+/// Nano-units in the last decimal.
+fn rounding_step(decimals: u32) -> i128 {
+    10_i128.pow(MONEY_DECIMALS.saturating_sub(decimals))
 }
 
 #[cfg(test)]
@@ -233,6 +257,22 @@ mod tests {
             if let Some(high) = high { expected = expected.min(Money(high).decimal()); }
             let expected = expected.round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero);
             prop_assert_eq!(p.cost(seconds, decimals).decimal(), expected);
+        }
+
+        #[test]
+        fn exchanged_integers_equal_decimals(
+            rate in 0..10_000_000_000_i64, fee in 0..1_000_000_000_i64, seconds in 0..86_400_u32, exchange in 1..20_000_000_000_i64,
+            most in proptest::option::of(0..1_000_000_000_i64), decimals in 0..=8_u32,
+        ) {
+            let p = Price { rate: Money(rate), connect_fee: Money(fee), minimum_cost: None, maximum_cost: most.map(Money) };
+            let mut sum = ExchangedSeconds::default();
+            sum.add(Money(rate), Money(exchange), seconds);
+            // Multiplied first, so that no decimal is cut by the division.
+            let mut sixty = Money(rate).decimal() * Decimal::from(seconds) + Money(fee).decimal() * Decimal::from(60);
+            if let Some(most) = most { sixty = sixty.min(Money(most).decimal() * Decimal::from(60)); }
+            let expected = (sixty * Money(exchange).decimal() / Decimal::from(60)).round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero);
+            prop_assert_eq!(p.cost_exchanged(sum, Money(exchange), decimals).decimal(), expected);
+            prop_assert_eq!(p.cost_exchanged(ExchangedSeconds(i128::from(rate) * i128::from(seconds) * NANOS), Money(1_000_000_000), decimals), p.cost(i64::from(seconds), decimals));
         }
 
         #[test]

@@ -75,6 +75,11 @@ impl RatesFolder {
             move |source| RatesError::Unreadable { folder, file, source }
         };
         let file = |name: &str| std::fs::read(folder.join(name)).map_err(unreadable(name));
+        // What only some folders have.
+        let optional = |name: &str| match std::fs::read(folder.join(name)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            read => read.map_err(unreadable(name)),
+        };
         let mut decks = Vec::new();
         let listed = std::fs::read_dir(folder.join("decks")).map_err(unreadable("decks"))?;
         for entry in listed {
@@ -93,6 +98,8 @@ impl RatesFolder {
                 numbering: file("numbering.csv")?,
                 plans: file("plans.toml")?,
                 decks,
+                exchange: optional("exchange.csv")?,
+                states: optional("states.csv")?,
             },
             accounts: file("accounts.csv")?,
             numbers: file("numbers.csv")?,

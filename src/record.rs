@@ -54,6 +54,8 @@ pub struct Record<'a> {
     pub destination: &'a [u8],
     /// Q.850 or SIP code, kept.
     pub cause: &'a [u8],
+    /// Where a ported number really leads: the call is rated by it, `destination` is shown.
+    pub routing_number: &'a [u8],
     /// This leg only; none: the source's `legs` decides (R4).
     pub direction: Option<Direction>,
     /// Set-up of the call.
@@ -86,6 +88,8 @@ const ABSENT_TIME: i64 = i64::MIN;
 const ABSENT_SEQ: u64 = u64::MAX;
 /// Layout version of the canonical form; readers keep every version ever released.
 const VERSION: u8 = 1;
+/// The same with a [`Routing`] behind the head; written only where there is a routing number.
+const VERSION_ROUTED: u8 = 2;
 
 /// The fixed part of the canonical form; the text follows: raw bytes, then what was not found in them.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
@@ -106,6 +110,17 @@ struct Head {
 const HEAD: usize = size_of::<Head>();
 const _: () = assert!(HEAD == 88);
 
+/// Where the routing number lies in the text.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
+#[repr(C)]
+struct Routing {
+    start: U32,
+    length: U16,
+}
+
+const ROUTING: usize = size_of::<Routing>();
+const _: () = assert!(ROUTING == 6);
+
 /// A canonical form that cannot be read: written by a newer version, or not by us.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadRecord {
@@ -121,12 +136,13 @@ impl<'a> Record<'a> {
     /// Appends the canonical form.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let head_at = out.len();
-        out.resize(head_at + HEAD, 0);
+        let routed = !self.routing_number.is_empty();
+        out.resize(head_at + HEAD + if routed { ROUTING } else { 0 }, 0);
         let text_at = out.len();
         out.extend_from_slice(self.raw);
         let fields = self.fields();
         let mut head = Head {
-            version: VERSION,
+            version: if routed { VERSION_ROUTED } else { VERSION },
             direction: direction_byte(self.direction) | fold_bits(self.fold),
             lengths: [U16::ZERO; FIELDS],
             starts: [U32::ZERO; FIELDS],
@@ -137,7 +153,7 @@ impl<'a> Record<'a> {
             duration: I64::new(self.duration.map_or(ABSENT_TIME, |t| t.0)),
             seq: U64::new(self.seq.unwrap_or(ABSENT_SEQ)),
         };
-        for (i, field) in fields.iter().enumerate() {
+        let mut put = |field: &[u8]| {
             // A field never exceeds the raw record by much; 64 KiB is the decoders' limit for one field.
             let field = &field[..field.len().min(usize::from(u16::MAX))];
             let start = match place_in(self.raw, field) {
@@ -148,19 +164,32 @@ impl<'a> Record<'a> {
                     place
                 }
             };
-            head.lengths[i] = U16::new(field.len() as u16);
-            head.starts[i] = U32::new(start as u32);
+            (U32::new(start as u32), U16::new(field.len() as u16))
+        };
+        for (i, field) in fields.iter().enumerate() {
+            (head.starts[i], head.lengths[i]) = put(field);
         }
-        out[head_at..text_at].copy_from_slice(head.as_bytes());
+        if routed {
+            let (start, length) = put(self.routing_number);
+            out[head_at + HEAD..text_at].copy_from_slice(Routing { start, length }.as_bytes());
+        }
+        out[head_at..head_at + HEAD].copy_from_slice(head.as_bytes());
     }
 
     /// Reads the canonical form back.
     pub fn decode(bytes: &'a [u8]) -> Result<Record<'a>, BadRecord> {
         let version = *bytes.first().ok_or(BadRecord::Short)?;
-        if version != VERSION {
+        if version != VERSION && version != VERSION_ROUTED {
             return Err(BadRecord::Version(version));
         }
-        let (head, text) = Head::ref_from_prefix(bytes).map_err(|_| BadRecord::Short)?;
+        let (head, mut text) = Head::ref_from_prefix(bytes).map_err(|_| BadRecord::Short)?;
+        let mut routing_number = &b""[..];
+        if version == VERSION_ROUTED {
+            let (routing, rest) = Routing::ref_from_prefix(text).map_err(|_| BadRecord::Short)?;
+            let start = routing.start.get() as usize;
+            routing_number = rest.get(start..start + usize::from(routing.length.get())).ok_or(BadRecord::Short)?;
+            text = rest;
+        }
         let field = |i: usize| -> Result<&'a [u8], BadRecord> {
             let start = head.starts[i].get() as usize;
             text.get(start..start + usize::from(head.lengths[i].get())).ok_or(BadRecord::Short)
@@ -174,6 +203,7 @@ impl<'a> Record<'a> {
             source: field(4)?,
             destination: field(5)?,
             cause: field(6)?,
+            routing_number,
             direction: match head.direction & DIRECTION {
                 1 => Some(Direction::Outbound),
                 2 => Some(Direction::Inbound),
@@ -201,7 +231,7 @@ impl<'a> Record<'a> {
     pub fn content(&self) -> Content {
         let mut bytes = [0u8; 512];
         let texts = [self.account, self.source, self.destination, self.forwarded_by];
-        let needed: usize = texts.iter().map(|t| t.len() + 4).sum::<usize>() + 17;
+        let needed: usize = texts.iter().map(|t| t.len() + 4).sum::<usize>() + 17 + self.routing_number.len();
         let mut long;
         let buffer: &mut [u8] = if needed <= bytes.len() {
             &mut bytes
@@ -221,6 +251,8 @@ impl<'a> Record<'a> {
         put(&self.answer.map_or(ABSENT_TIME, |t| t.0).to_le_bytes());
         put(&self.talk_as_decoded().to_le_bytes());
         put(&[direction_byte(self.direction)]);
+        // Last, so that records without one keep the digests they have always had.
+        put(self.routing_number);
         Content(xxh3_64(&buffer[..at]))
     }
 
@@ -315,6 +347,24 @@ mod tests {
     fn identity_separates_its_parts() {
         assert_ne!(identity(b"a", b"bc", None), identity(b"ab", b"c", None));
         assert_ne!(identity(b"a", b"b", None), identity(b"a", b"b", Some(Direction::Outbound)));
+    }
+
+    #[test]
+    fn a_routing_number_is_content_and_needs_the_second_layout() {
+        let plain = Record { id: b"c1", destination: b"+15125550100", raw: b"raw", ..Record::default() };
+        let routed = Record { routing_number: b"+17035550100", ..plain };
+        let bytes = |record: &Record<'_>| {
+            let mut bytes = Vec::new();
+            record.encode(&mut bytes);
+            bytes
+        };
+        assert_eq!((bytes(&plain)[0], bytes(&routed)[0]), (1, 2), "what has none is written as before");
+        assert_eq!(Record::decode(&bytes(&routed)), Ok(routed));
+        assert_ne!(plain.content(), routed.content());
+        assert_eq!(plain.identity(), routed.identity());
+        for cut in 0..bytes(&routed).len() {
+            assert!(Record::decode(&bytes(&routed)[..cut]).is_err());
+        }
     }
 
     proptest! {

@@ -60,6 +60,17 @@ impl fmt::Display for Timestamp {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Zone(TimeZone);
 
+/// What is shown on a wall: date and time of day.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wall {
+    /// The civil day.
+    pub date: jiff::civil::Date,
+    /// 0: Monday.
+    pub weekday: u8,
+    /// Minutes that the clock shows since 00:00.
+    pub minute: u16,
+}
+
 /// The name of a time zone that the compiled-in database does not have.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown time zone {0:?}: write an IANA name such as \"Europe/Berlin\" or \"UTC\"")]
@@ -99,6 +110,17 @@ impl Zone {
             jiff::tz::AmbiguousOffset::Unambiguous { offset } => (Some(at(offset)), None),
             jiff::tz::AmbiguousOffset::Gap { .. } => (None, None),
             jiff::tz::AmbiguousOffset::Fold { before, after } => (Some(at(before)), Some(at(after))),
+        }
+    }
+
+    /// What clocks and calendars of this zone show at an instant.
+    pub fn wall(&self, at: Timestamp) -> Wall {
+        let ts = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let shown = self.0.to_datetime(ts);
+        Wall {
+            date: shown.date(),
+            weekday: shown.weekday().to_monday_zero_offset().unsigned_abs(),
+            minute: u16::from(shown.hour().unsigned_abs()) * 60 + u16::from(shown.minute().unsigned_abs()),
         }
     }
 

@@ -213,6 +213,7 @@ fn road(count: usize, records: usize) -> (u64, u64, usize) {
         numbering: common::NUMBERING.into(),
         plans: world::PLANS.into(),
         decks: world::DECKS.iter().map(|(name, text)| ((*name).to_owned(), (*text).into())).collect(),
+        ..RatesText::default()
     };
     let images = Arc::new(Images::open(&folder.path().join("images")).unwrap());
     let tariff = images.keep_tariff(&tariff::compile(&text).unwrap().image).unwrap();

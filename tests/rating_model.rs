@@ -55,6 +55,41 @@ struct Row {
     /// Days of October 2026.
     from: Option<u8>,
     to: Option<u8>,
+    band: Option<Band>,
+    /// Digits of the caller, or `anonymous`.
+    origin: Option<&'static str>,
+    lengths: Option<(usize, usize)>,
+    /// Billed seconds from which on the rate is another.
+    later: Option<(u32, u32)>,
+}
+
+/// The clock of the decks is UTC; the days are those of October 2026.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Band {
+    Peak,
+    OffPeak,
+    Weekend,
+}
+
+impl Band {
+    fn cells(band: Option<Band>) -> &'static str {
+        match band {
+            None => ",",
+            Some(Band::Peak) => "mon-fri,8-18",
+            Some(Band::OffPeak) => "mon-fri,18:00-08:00",
+            Some(Band::Weekend) => "sat;sun,",
+        }
+    }
+
+    /// Minutes since 00:00 on 1 October 2026, a Thursday.
+    fn holds(self, minute: u32) -> bool {
+        let (weekday, hour) = ((minute / 1440 + 3) % 7, minute / 60 % 24);
+        match self {
+            Band::Weekend => weekday >= 5,
+            Band::Peak => weekday < 5 && (8..18).contains(&hour),
+            Band::OffPeak => weekday < 5 && !(8..18).contains(&hour),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +114,7 @@ struct Plan {
     billing_start_day: u8,
     decks: Vec<Vec<Row>>,
     inbound: Vec<Row>,
+    split: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +123,9 @@ struct OneCall {
     inbound: bool,
     micros: i64,
     day: u8,
+    /// Of the day.
+    second: u32,
+    from: &'static str,
     used: u64,
 }
 
@@ -106,7 +145,7 @@ fn steps_toml(steps: Steps) -> String {
 }
 
 fn deck_csv(rows: &[Row]) -> String {
-    let mut csv = "prefix,rate,connect_fee,initial,increment,minimum,mode,free_below,call_type,minimum_cost,maximum_cost,blocked,valid_from,valid_to\n"
+    let mut csv = "prefix,rate,connect_fee,initial,increment,minimum,mode,free_below,call_type,minimum_cost,maximum_cost,blocked,valid_from,valid_to,days,hours,origin,length,after\n"
         .to_owned();
     for row in rows {
         let steps = row.steps.map_or(",,,,".to_owned(), |s| {
@@ -114,8 +153,18 @@ fn deck_csv(rows: &[Row]) -> String {
             format!("{},{},{},{mode},{}", s.initial, s.increment, s.minimum, s.free_below)
         });
         let day = |day: Option<u8>| day.map_or(String::new(), |day| format!("2026-10-{day:02}"));
+        let asks = format!(
+            "{},{},{}",
+            Band::cells(row.band),
+            row.origin.unwrap_or(""),
+            row.lengths.map_or(String::new(), |(least, most)| format!("{least}-{most}")),
+        );
+        if let Some((after, rate)) = row.later {
+            let dates = format!("{},{}", day(row.from), day(row.to));
+            csv += &format!("{},{},,,,,,,,,,,{dates},{asks},{after}\n", row.prefix, amount(rate));
+        }
         csv += &format!(
-            "{},{},{},{steps},{},{},{},{},{},{}\n",
+            "{},{},{},{steps},{},{},{},{},{},{},{asks},\n",
             row.prefix,
             amount(row.rate),
             amount(row.fee),
@@ -134,8 +183,9 @@ fn books(plan: &Plan) -> Books {
     let names: Vec<String> = (0..plan.decks.len()).map(|i| format!("deck{i}")).collect();
     let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
     let mut toml = format!(
-        "[plan.p]\ncountry = {:?}\ncurrency = \"EUR\"\nprorate_first = {}\ncost_decimals = {}\ndecks = [{}]\ninbound_decks = [\"inbound\"]\n",
+        "[plan.p]\ncountry = {:?}\ncurrency = \"EUR\"\nbands = {:?}\nprorate_first = {}\ncost_decimals = {}\ndecks = [{}]\ninbound_decks = [\"inbound\"]\n",
         plan.country,
+        if plan.split { "split" } else { "start" },
         plan.prorate,
         plan.decimals,
         quoted.join(", "),
@@ -169,42 +219,54 @@ fn books(plan: &Plan) -> Books {
 
 // --- The model ---------------------------------------------------------------------------------------------------------
 
-fn in_force(row: &Row, day: u8) -> bool {
-    row.from.is_none_or(|from| from <= day) && row.to.is_none_or(|to| day < to)
+/// What a row is asked: the called number, the caller, the day of the answer, and a minute of October.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    number: &'a str,
+    from: &'a str,
+    day: u8,
+    minute: u32,
 }
 
-/// The longest prefix over decks in order; of one deck and prefix the row that began last.
-fn longest<'a>(decks: &[&'a [Row]], number: &str, day: u8, typed: bool) -> Option<&'a Row> {
+fn holds(row: &Row, asked: Asked<'_>) -> bool {
+    let caller = asked.from.trim_start_matches('+');
+    asked.number.starts_with(&row.prefix)
+        && row.from.is_none_or(|from| from <= asked.day)
+        && row.to.is_none_or(|to| asked.day < to)
+        && row.band.is_none_or(|band| band.holds(asked.minute))
+        && row.lengths.is_none_or(|(least, most)| (least..=most).contains(&asked.number.len()))
+        && match row.origin {
+            None => true,
+            Some("anonymous") => caller.is_empty(),
+            Some(origin) => caller.starts_with(origin),
+        }
+}
+
+/// Of the rows of one prefix that hold, the one that says most.
+fn says(row: &Row) -> (bool, usize, bool, usize, Option<u8>) {
+    let origin = row.origin.filter(|origin| *origin != "anonymous").map_or(0, str::len);
+    let narrow = row.lengths.map_or(0, |(least, most)| 100 - (most - least));
+    (row.origin.is_some(), origin, row.lengths.is_some(), narrow, row.from)
+}
+
+/// The row of a deck with the longest prefix; where only rows that name a type count, a prefix whose row names none is
+/// passed over.
+fn of_deck<'a>(deck: &'a [Row], asked: Asked<'_>, typed: bool) -> Option<&'a Row> {
+    (1..=asked.number.len()).rev().find_map(|digits| {
+        let same = deck.iter().filter(|row| row.prefix.len() == digits && holds(row, asked));
+        same.max_by_key(|row| says(row)).filter(|row| !typed || row.call_type.is_some())
+    })
+}
+
+/// The longest prefix over decks in order.
+fn longest<'a>(decks: &[&'a [Row]], asked: Asked<'_>, typed: bool) -> Option<&'a Row> {
     let mut best: Option<&Row> = None;
-    for deck in decks {
-        let mut of_deck: Option<&Row> = None;
-        for row in deck.iter().filter(|row| number.starts_with(&row.prefix) && in_force(row, day)) {
-            let longer = |than: &Row| row.prefix.len() > than.prefix.len();
-            let later = |than: &Row| row.prefix.len() == than.prefix.len() && row.from > than.from;
-            if of_deck.is_none_or(|known| longer(known) || later(known)) {
-                of_deck = Some(row);
-            }
-        }
-        // A deck's later row of a prefix hides the earlier one, whether or not it names a type.
-        if typed {
-            of_deck = longest_typed(deck, number, day);
-        }
-        if let Some(row) = of_deck
-            && best.is_none_or(|best| row.prefix.len() > best.prefix.len())
-        {
+    for row in decks.iter().filter_map(|deck| of_deck(deck, asked, typed)) {
+        if best.is_none_or(|best| row.prefix.len() > best.prefix.len()) {
             best = Some(row);
         }
     }
     best
-}
-
-fn longest_typed<'a>(deck: &'a [Row], number: &str, day: u8) -> Option<&'a Row> {
-    let speaking = |row: &&Row| {
-        let hidden =
-            deck.iter().any(|other| other.prefix == row.prefix && other.from > row.from && in_force(other, day));
-        number.starts_with(&row.prefix) && in_force(row, day) && !hidden && row.call_type.is_some()
-    };
-    deck.iter().filter(speaking).max_by_key(|row| row.prefix.len())
 }
 
 fn step(steps: Steps, micros: i64) -> i64 {
@@ -262,8 +324,10 @@ fn model(plan: &Plan, call: &OneCall) -> Expected {
     let ordinary = matches!(kind, "fixed" | "mobile" | "fixed_or_mobile" | "voip");
     let own = OWN.contains(&number);
     let decks: Vec<&[Row]> = plan.decks.iter().map(Vec::as_slice).collect();
-    let row = longest(&decks, number, call.day, false);
-    let typed = longest(&decks, number, call.day, true);
+    let second_of_october = (u32::from(call.day) - 1) * 86_400 + call.second;
+    let asked = Asked { number, from: call.from, day: call.day, minute: second_of_october / 60 };
+    let row = longest(&decks, asked, false);
+    let typed = longest(&decks, asked, true);
     let may_price = |row: &Row| kind != "unknown" || row.call_type.is_some() || row.prefix.len() >= code_digits + 3;
     let by_deck = plan.overage.is_none() && plan.minutes.is_some();
 
@@ -275,7 +339,7 @@ fn model(plan: &Plan, call: &OneCall) -> Expected {
     }
     let (call_type, rule, charge) = if call.inbound {
         if own && kind == "toll_free" {
-            let row = longest(&[&plan.inbound], number, call.day, false).ok_or("no_rate")?;
+            let row = longest(&[&plan.inbound], asked, false).ok_or("no_rate")?;
             if row.blocked {
                 return Err("blocked");
             }
@@ -324,20 +388,49 @@ fn model(plan: &Plan, call: &OneCall) -> Expected {
     let billable = step(steps, call.micros);
     let forgiven = call.micros == 0 || call.micros < i64::from(steps.free_below) * 1_000_000;
 
-    // How much.
-    let cost = |rate: u32, fee: u32, least: Option<u32>, most: Option<u32>, seconds: i64| {
-        let decimal = |value: u32| Decimal::new(i64::from(value), 5);
-        let fee = if forgiven { Decimal::ZERO } else { decimal(fee) };
-        let mut cost = fee + decimal(rate) * Decimal::from(seconds) / Decimal::from(60);
-        if seconds > 0 {
-            cost = least.map_or(cost, |least| cost.max(decimal(least)));
-            cost = most.map_or(cost, |most| cost.min(decimal(most)));
+    // How much: every block at its own rate, as if each were a call.
+    let decimal = |value: u32| Decimal::new(i64::from(value), 5);
+    let priced = |row: &Row| !(row.blocked && row.rate == 0 && row.fee == 0);
+    let in_plan = matches!(charge, Charge::InPlan(_));
+    let rate_at = |second: i64| -> Result<u32, &'static str> {
+        let into = if plan.split { second as u32 } else { 0 };
+        let asked = Asked { minute: (second_of_october + into) / 60, ..asked };
+        let row = match rule {
+            8 => longest(&decks, asked, true),
+            11 => longest(&[&plan.inbound], asked, false),
+            _ => longest(&decks, asked, false),
+        };
+        let row = row.ok_or("no_rate")?;
+        match (may_price(row), row.blocked, in_plan) {
+            (false, ..) => return Err("no_rate"),
+            (_, true, false) => return Err("blocked"),
+            (_, _, true) if !priced(row) => return Err("no_rate"),
+            _ => {}
         }
-        cost.round_dp_with_strategy(plan.decimals, RoundingStrategy::MidpointAwayFromZero)
+        Ok(row.later.filter(|(after, _)| second >= i64::from(*after)).map_or(row.rate, |(_, rate)| rate))
+    };
+    let cost = |row: &Row, beyond: i64| -> Result<Decimal, &'static str> {
+        let mut cost = if forgiven { Decimal::ZERO } else { decimal(row.fee) };
+        let (mut begin, mut sixtieths) = (0_i64, Decimal::ZERO);
+        while begin < billable {
+            let block = if begin == 0 && steps.initial > 0 { steps.initial } else { steps.increment };
+            let end = (begin + i64::from(block)).min(billable);
+            let charged = end - begin.max(beyond);
+            if charged > 0 {
+                sixtieths += decimal(rate_at(begin)?) * Decimal::from(charged);
+            }
+            begin = end;
+        }
+        cost += sixtieths / Decimal::from(60);
+        if billable > beyond {
+            cost = row.least.map_or(cost, |least| cost.max(decimal(least)));
+            cost = row.most.map_or(cost, |most| cost.min(decimal(most)));
+        }
+        Ok(cost.round_dp_with_strategy(plan.decimals, RoundingStrategy::MidpointAwayFromZero))
     };
     match charge {
         Charge::Free => Ok((call_type, rule, billable, 0, Decimal::ZERO)),
-        Charge::By(row) => Ok((call_type, rule, billable, 0, cost(row.rate, row.fee, row.least, row.most, billable))),
+        Charge::By(row) => Ok((call_type, rule, billable, 0, cost(row, 0)?)),
         Charge::InPlan(row) => {
             let left = plan.minutes.map_or(i64::MAX, |minutes| {
                 let days = 32 - i64::from(plan.billing_start_day);
@@ -350,16 +443,14 @@ fn model(plan: &Plan, call: &OneCall) -> Expected {
                 (i64::try_from(minutes).unwrap() * 60 - call.used as i64).max(0)
             });
             let included = billable.min(left);
-            let beyond = billable - included;
-            if beyond == 0 {
+            if billable == included {
                 return Ok(("included", rule, billable, included, Decimal::ZERO));
             }
             let cost = match (plan.overage, row) {
-                (Some(rate), _) => cost(rate, 0, None, None, beyond),
+                (Some(rate), _) => (decimal(rate) * Decimal::from(billable - included) / Decimal::from(60))
+                    .round_dp_with_strategy(plan.decimals, RoundingStrategy::MidpointAwayFromZero),
                 // A blocked row without a price prices nothing.
-                (None, Some(row)) if !(row.blocked && row.rate == 0 && row.fee == 0) => {
-                    cost(row.rate, row.fee, row.least, row.most, beyond)
-                }
+                (None, Some(row)) if priced(row) => cost(row, included)?,
                 (None, _) => return Err("no_rate"),
             };
             Ok((if included == 0 { "overage" } else { "included" }, rule, billable, included, cost))
@@ -389,8 +480,14 @@ fn row() -> impl Strategy<Value = Row> {
         select(vec!["included", "domestic_premium", "international", "toll_free_outbound"]),
     );
     let days = (proptest::option::weighted(0.2, 1..12_u8), proptest::option::weighted(0.2, 12..28_u8));
-    (prefix, amounts, proptest::option::weighted(0.3, steps()), named, caps, proptest::bool::weighted(0.1), days)
-        .prop_map(|(prefix, (rate, fee, free), steps, call_type, (least, most), blocked, (from, to))| Row {
+    let asks = (
+        proptest::option::weighted(0.5, select(vec![Band::Peak, Band::OffPeak, Band::Weekend])),
+        proptest::option::weighted(0.2, select(vec!["49", "4930", "1", "anonymous"])),
+        proptest::option::weighted(0.1, select(vec![(11, 11), (10, 12), (13, 13)])),
+        proptest::option::weighted(0.2, (1..200_u32, 0..300_000_u32)),
+    );
+    (prefix, amounts, proptest::option::weighted(0.3, steps()), named, caps, proptest::bool::weighted(0.1), days, asks)
+        .prop_map(|(prefix, (rate, fee, free), steps, call_type, (least, most), blocked, (from, to), asks)| Row {
             prefix,
             rate: if free && rate % 4 == 0 { 0 } else { rate },
             fee,
@@ -401,15 +498,28 @@ fn row() -> impl Strategy<Value = Row> {
             blocked,
             from,
             to,
+            band: asks.0,
+            origin: asks.1,
+            lengths: asks.2,
+            // Where a block has no price there is none to change.
+            later: asks.3.filter(|_| !blocked),
         })
 }
 
-/// Rows of one deck: no two of one prefix that begin together, which a deck may not have.
+/// Rows of one deck: no two that begin together, ask for the same and could both hold, which a deck may not have.
 fn deck(rows: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Row>> {
-    proptest::collection::vec(row(), rows).prop_map(|mut rows: Vec<Row>| {
-        rows.sort_by(|a, b| (&a.prefix, a.from).cmp(&(&b.prefix, b.from)));
-        rows.dedup_by(|a, b| a.prefix == b.prefix && a.from == b.from);
-        rows
+    proptest::collection::vec(row(), rows).prop_map(|rows: Vec<Row>| {
+        let mut kept: Vec<Row> = Vec::new();
+        for row in rows {
+            let rivals = |other: &Row| {
+                let asks = |row: &Row| (row.prefix.clone(), row.from, row.origin, row.lengths);
+                asks(&row) == asks(other) && (row.band.is_none() || other.band.is_none() || row.band == other.band)
+            };
+            if !kept.iter().any(rivals) {
+                kept.push(row);
+            }
+        }
+        kept
     })
 }
 
@@ -419,14 +529,14 @@ fn plan() -> impl Strategy<Value = Plan> {
         proptest::option::weighted(0.6, 0..5_000_u32),
         select(vec![0_u32, 2, 4, 4, 6, 8]),
     );
-    let flags = (any::<bool>(), any::<bool>(), 1..20_u8);
+    let flags = (any::<bool>(), any::<bool>(), 1..20_u8, any::<bool>());
     let decks = (proptest::collection::vec(deck(1..25), 1..4), deck(0..10));
     (select(vec!["DE", "US", "BR", "AT"]), money, proptest::option::weighted(0.3, steps()), flags, decks).prop_map(
         |(
             country,
             (minutes, overage, decimals),
             steps,
-            (includes_austria, prorate, billing_start_day),
+            (includes_austria, prorate, billing_start_day, split),
             (decks, mut inbound),
         )| {
             // Rows of inbound decks name no type.
@@ -442,6 +552,7 @@ fn plan() -> impl Strategy<Value = Plan> {
                 billing_start_day,
                 decks,
                 inbound,
+                split,
             }
         },
     )
@@ -462,19 +573,22 @@ fn one_call() -> impl Strategy<Value = OneCall> {
         Just(0),
     ];
     let used = prop_oneof![Just(0_u64), 0..300_u64, (0..1100_u64).prop_map(|minutes| minutes * 60 - minutes % 2)];
-    (to, proptest::bool::weighted(0.2), micros, 1..29_u8, used).prop_map(|(to, inbound, micros, day, used)| OneCall {
-        to,
-        inbound,
-        micros,
-        day,
-        used,
-    })
+    // Around the hours at which bands begin and end, or at any time.
+    let second = prop_oneof![
+        0..86_400_u32,
+        (select(vec![8_u32, 18, 24]), 0..400_u32).prop_map(|(hour, before)| (hour * 3600 - before) % 86_400),
+    ];
+    let from = select(vec!["", "+49301234567", "+4915112345678", "+12125550100", "+43123456789"]);
+    (to, proptest::bool::weighted(0.2), micros, 1..29_u8, (second, from), used).prop_map(
+        |(to, inbound, micros, day, (second, from), used)| OneCall { to, inbound, micros, day, second, from, used },
+    )
 }
 
 fn as_call(one: &OneCall) -> Call {
     let direction = if one.inbound { Direction::Inbound } else { Direction::Outbound };
-    let mut call = call("", &format!("+{}", one.to)).account("p").direction(direction).used(one.used);
-    call.answer = Some(at(&format!("2026-10-{:02}T12:00:00Z", one.day)));
+    let mut call = call(one.from, &format!("+{}", one.to)).account("p").direction(direction).used(one.used);
+    let midnight = at(&format!("2026-10-{:02}T00:00:00Z", one.day));
+    call.answer = Some(callrated::time::Timestamp(midnight.0 + i64::from(one.second) * 1_000_000));
     call.duration = Some(callrated::time::Micros(one.micros));
     call
 }

@@ -1,6 +1,12 @@
 //! One table per rule of rating, and the worked examples.
 
 mod common;
+#[path = "rating/bands.rs"]
+mod bands;
+#[path = "rating/conditions.rs"]
+mod conditions;
+#[path = "rating/exchange.rs"]
+mod exchange;
 
 use callrated::entry::{Ambiguous, LegsPolicy, Talk};
 use callrated::rating::{MAX_AHEAD, MAX_TALK, durations_differ};

@@ -35,7 +35,13 @@ fn rates_text() -> RatesText {
         .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read(&path).unwrap()))
         .collect();
     decks.sort();
-    RatesText { countries: read("countries.toml"), numbering: read("numbering.csv"), plans: read("plans.toml"), decks }
+    RatesText {
+        countries: read("countries.toml"),
+        numbering: read("numbering.csv"),
+        plans: read("plans.toml"),
+        decks,
+        ..RatesText::default()
+    }
 }
 
 /// The image of the shipped folder, made once for all tests, and what was found on the way.

@@ -125,6 +125,7 @@ fn merged<'a>(pieces: &[Option<&Piece<'a>>], answer: Option<&Piece<'a>>, end: Op
         source: text(|record| record.source),
         destination: text(|record| record.destination),
         cause: of_end(|record| record.cause),
+        routing_number: text(|record| record.routing_number),
         direction: records().find_map(|record| record.direction),
         start: records().find_map(|record| record.start),
         answer: answered,

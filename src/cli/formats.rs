@@ -246,6 +246,7 @@ fn of_record(number: u64, record: &Record<'_>) -> Value {
         "forwarded_by": text(record.forwarded_by),
         "source": text(record.source),
         "destination": text(record.destination),
+        "routing_number": text(record.routing_number),
         "direction": record.direction.map(|d| d.name()),
         "start": record.start.map(|t| t.to_string()),
         "answer": record.answer.map(|t| t.to_string()),

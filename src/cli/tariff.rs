@@ -224,7 +224,7 @@ fn show(tariff: &Tariff, plan: Option<&str>, number: Option<&str>, at: Option<&s
     let class = tariff.classify(number);
     out::line(&format!("+{number} is {} {}; answered {at}:", class.country, class.kind.name()))?;
     let mut table = out::table(
-        &["plan", "side", "prefix", "deck", "destination", "rate", "fee", "steps", "call type", "valid"],
+        &["plan", "side", "prefix", "deck", "destination", "rate", "fee", "steps", "call type", "valid", "only"],
         &[5, 6],
     );
     for id in plans {
@@ -240,6 +240,7 @@ fn show(tariff: &Tariff, plan: Option<&str>, number: Option<&str>, at: Option<&s
                 row.steps.map_or_else(String::new, |s| format!("{} {}/{}", s.mode, s.initial, s.increment)),
                 row.call_type.map_or("", |t| t.name()).to_owned(),
                 validity(&row),
+                tariff.condition_words(&row).unwrap_or_default(),
             ]);
         }
     }
@@ -293,6 +294,7 @@ fn plan_json(tariff: &Tariff, id: PlanId, rows: &[(&str, Row<'_>)]) -> Value {
             })),
             "valid_from": row.valid_from.map(|t| t.to_string()),
             "valid_to": row.valid_to.map(|t| t.to_string()),
+            "only": tariff.condition_words(row),
         });
     }
     shown

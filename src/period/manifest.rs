@@ -310,6 +310,7 @@ mod tests {
                     maximum_cost: None,
                 },
                 currency: *b"EUR",
+                exchange: None,
                 decimals: 4,
             },
         }

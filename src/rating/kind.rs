@@ -6,16 +6,19 @@
 //! - A toll-free number called from home costs nothing (R10), but a blocked row still blocks it.
 //! - An in-plan call under `overage = "deck"` is stepped by the matching row whether or not it goes beyond the
 //!   allowance, since it is stepped before it is split. A plan without limit has no overage and asks no row.
+//! - A ported number is rated by its routing number from R8 on, unless it is toll-free; whose it is (R7) goes by the
+//!   number that was dialled.
 //! - A short code is `domestic_premium` unless its row names another type.
 //!
 //! Does not know durations, allowances or amounts.
 
-use super::{Called, Leg, Why};
-use crate::call::CallType;
+use super::{Called, Leg, Routing, Why};
+use crate::call::{CallType, Exchange};
 use crate::number::classify::Class;
 use crate::number::{Country, Number, NumberKind};
 use crate::record::Direction;
-use crate::tariff::{Allowance, Overage, PlanId, Row, Side, Tariff};
+use crate::tariff::{Allowance, Asked, Internal, Overage, PlanId, Row, Side, Tariff};
+use crate::time::{MICROS_PER_SECOND, Timestamp};
 
 /// R16: digits beyond the calling code to which a row must go to price a number that is not known as valid.
 const UNKNOWN_DIGITS: usize = 3;
@@ -32,6 +35,17 @@ pub(super) struct Kind<'a> {
     pub row: Option<Row<'a>>,
     /// Whether that row sets the price: of the call, or of what goes beyond the allowance.
     pub row_prices: bool,
+    /// How that row was looked up.
+    asked: Option<Lookup>,
+}
+
+/// A look-up that found a row, to be asked again of a later moment of the call.
+#[derive(Clone, Copy, Debug)]
+struct Lookup {
+    key: Number,
+    side: Side,
+    /// Only rows that name a call type (R8).
+    typed: bool,
 }
 
 /// How a leg is charged.
@@ -41,6 +55,8 @@ pub(super) enum Nature {
     Free(CallType),
     /// Draws the allowance (R12).
     InPlan,
+    /// Inside the account, where the plan does not count that: no seconds are billed.
+    Uncounted,
     /// By its row.
     Charged(CallType),
 }
@@ -49,6 +65,39 @@ impl<'a> Kind<'a> {
     /// The row, where a deck row sets the price (R14).
     pub fn pricing_row(&self) -> Option<&Row<'a>> {
         self.row.as_ref().filter(|_| self.row_prices)
+    }
+}
+
+/// R17: rows at later moments of a call, found as its first one was.
+#[derive(Clone, Copy)]
+pub(super) struct Later<'l, 'a> {
+    pub leg: &'l Leg,
+    pub home: Country,
+    pub plan: PlanId,
+    pub tariff: &'a Tariff,
+}
+
+impl<'a> Later<'_, 'a> {
+    /// R18: how the prices of a row become costs in a currency; none where it is that of the row.
+    pub fn exchange(&self, row: &Row<'a>, currency: [u8; 3]) -> Result<Option<Exchange>, Why> {
+        let Some(from) = row.currency.filter(|from| *from != currency) else { return Ok(None) };
+        let rate = self.tariff.exchange(from, currency, self.leg.answer).ok_or(Why::NoExchangeRate)?.rate;
+        Ok(Some(Exchange { from, rate }))
+    }
+
+    /// The row after so many billed seconds; the time of day is that moment's if bands split calls, else the answer's.
+    pub fn row(&self, kind: &Kind<'a>, second: u32, split: bool) -> Result<Row<'a>, Why> {
+        let Later { leg, home, plan, tariff } = *self;
+        let Lookup { key, side, typed } = kind.asked.ok_or(Why::NoRow)?;
+        let into = if split { i64::from(second) * MICROS_PER_SECOND } else { 0 };
+        let at = Timestamp(leg.answer.0.saturating_add(into));
+        let asked = Asked { at, second, ..Asked::at_answer(leg.answer, leg.source) };
+        let found = if typed { tariff.lookup_typed(plan, key, asked) } else { tariff.lookup(plan, side, key, asked) };
+        let row = found.ok_or(Why::NoRow)?;
+        match kind.class {
+            Some(class) if !(Call { leg, home, plan, tariff }).reaches(&row, key, class) => Err(Why::RowTooShort),
+            _ => Ok(row),
+        }
     }
 }
 
@@ -72,16 +121,27 @@ impl<'a> Call<'_, 'a> {
     fn outbound(&self) -> Result<Kind<'a>, Why> {
         let number = match self.leg.called {
             Called::Emergency => return Ok(free(6, CallType::Emergency, None)),
+            Called::Extension if self.internal_is_free() => return Ok(uncounted(None)),
             Called::Extension => return Ok(in_plan(7, None, None, false)),
             Called::ShortCode(key) => return self.short_code(key),
             Called::Number(number) => number,
             Called::Bad(bad) => return Err(Why::BadNumber(bad)),
         };
         let class = self.tariff.classify(number);
+        if self.leg.to_own_number && self.internal_is_free() {
+            return Ok(uncounted(Some(class)));
+        }
         if self.leg.to_own_number {
             return Ok(self.in_plan(7, number, class));
         }
-        if let Some(row) = self.tariff.lookup_typed(self.plan, number, self.leg.answer) {
+        // Toll-free numbers lead elsewhere by their nature, and are not rated by where.
+        let (number, class) = match self.leg.routing {
+            _ if class.kind == NumberKind::TollFree => (number, class),
+            Routing::None => (number, class),
+            Routing::Number(routing) => (routing, self.tariff.classify(routing)),
+            Routing::Bad(_) => return Err(Why::BadRoutingNumber),
+        };
+        if let Some(row) = self.tariff.lookup_typed(self.plan, number, self.asked()) {
             return self.named_by_row(row, number, Some(class));
         }
         let at_home = self.tariff.countries().is_home(self.home, class.country);
@@ -99,7 +159,7 @@ impl<'a> Call<'_, 'a> {
         if !self.reaches(&row, number, class) {
             return Err(Why::RowTooShort);
         }
-        charged(10, call_type, Some(class), row)
+        charged(10, call_type, Some(class), row, outbound(number))
     }
 
     fn inbound(&self) -> Result<Kind<'a>, Why> {
@@ -115,27 +175,28 @@ impl<'a> Call<'_, 'a> {
             return Ok(free(11, CallType::Inbound, Some(class)));
         }
         let row = self.row(Side::Inbound, number).ok_or(Why::NoRow)?;
-        charged(11, CallType::TollFree, Some(class), row)
+        charged(11, CallType::TollFree, Some(class), row, Lookup { key: number, side: Side::Inbound, typed: false })
     }
 
     fn short_code(&self, key: Number) -> Result<Kind<'a>, Why> {
-        if let Some(row) = self.tariff.lookup_typed(self.plan, key, self.leg.answer) {
+        if let Some(row) = self.tariff.lookup_typed(self.plan, key, self.asked()) {
             return self.named_by_row(row, key, None);
         }
         let row = self.row(Side::Outbound, key).ok_or(Why::NoRow)?;
-        charged(10, CallType::DomesticPremium, None, row)
+        charged(10, CallType::DomesticPremium, None, row, outbound(key))
     }
 
     /// R8: the longest row that names a call type gives type and price.
     fn named_by_row(&self, row: Row<'a>, number: Number, class: Option<Class>) -> Result<Kind<'a>, Why> {
+        let asked = Lookup { typed: true, ..outbound(number) };
         match row.call_type {
-            Some(CallType::Included) | None => Ok(in_plan(8, class, Some(row), self.overage_by_deck())),
+            Some(CallType::Included) | None => Ok(in_plan(8, class, Some((row, asked)), self.overage_by_deck())),
             Some(call_type) => {
                 let longest = self.row(Side::Outbound, number);
                 if longest.is_some_and(|longest| longest.blocked && longest.prefix.len() > row.prefix.len()) {
                     return Err(Why::Blocked);
                 }
-                charged(8, call_type, class, row)
+                charged(8, call_type, class, row, asked)
             }
         }
     }
@@ -145,7 +206,11 @@ impl<'a> Call<'_, 'a> {
             return in_plan(rule, Some(class), None, false);
         }
         let row = self.row(Side::Outbound, number).filter(|row| self.reaches(row, number, class));
-        in_plan(rule, Some(class), row, true)
+        in_plan(rule, Some(class), row.map(|row| (row, outbound(number))), true)
+    }
+
+    fn internal_is_free(&self) -> bool {
+        self.tariff.plan(self.plan).internal == Internal::Free
     }
 
     fn overage_by_deck(&self) -> bool {
@@ -154,7 +219,11 @@ impl<'a> Call<'_, 'a> {
     }
 
     fn row(&self, side: Side, number: Number) -> Option<Row<'a>> {
-        self.tariff.lookup(self.plan, side, number, self.leg.answer)
+        self.tariff.lookup(self.plan, side, number, self.asked())
+    }
+
+    fn asked(&self) -> Asked {
+        Asked::at_answer(self.leg.answer, self.leg.source)
     }
 
     /// R16: whether a row may price a number that is not known as valid.
@@ -182,17 +251,33 @@ fn is_ordinary(kind: NumberKind) -> bool {
     )
 }
 
+fn outbound(key: Number) -> Lookup {
+    Lookup { key, side: Side::Outbound, typed: false }
+}
+
 fn free<'a>(rule: u8, call_type: CallType, class: Option<Class>) -> Kind<'a> {
-    Kind { rule, nature: Nature::Free(call_type), class, row: None, row_prices: false }
+    Kind { rule, nature: Nature::Free(call_type), class, row: None, row_prices: false, asked: None }
 }
 
-fn in_plan<'a>(rule: u8, class: Option<Class>, row: Option<Row<'a>>, row_prices: bool) -> Kind<'a> {
-    Kind { rule, nature: Nature::InPlan, class, row, row_prices }
+fn uncounted<'a>(class: Option<Class>) -> Kind<'a> {
+    Kind { rule: 7, nature: Nature::Uncounted, class, row: None, row_prices: false, asked: None }
 }
 
-fn charged<'a>(rule: u8, call_type: CallType, class: Option<Class>, row: Row<'a>) -> Result<Kind<'a>, Why> {
+fn in_plan<'a>(rule: u8, class: Option<Class>, row: Option<(Row<'a>, Lookup)>, row_prices: bool) -> Kind<'a> {
+    let (row, asked) = row.unzip();
+    Kind { rule, nature: Nature::InPlan, class, row, row_prices, asked }
+}
+
+fn charged<'a>(
+    rule: u8,
+    call_type: CallType,
+    class: Option<Class>,
+    row: Row<'a>,
+    asked: Lookup,
+) -> Result<Kind<'a>, Why> {
     if row.blocked {
         return Err(Why::Blocked);
     }
-    Ok(Kind { rule, nature: Nature::Charged(call_type), class, row: Some(row), row_prices: true })
+    let nature = Nature::Charged(call_type);
+    Ok(Kind { rule, nature, class, row: Some(row), row_prices: true, asked: Some(asked) })
 }

@@ -13,7 +13,7 @@
 //!
 //! Does not know what a call costs.
 
-use super::{Answered, Called, Leg, PayerBy, Resolution, Why, World, numbers};
+use super::{Answered, Called, Leg, PayerBy, Resolution, Routing, Why, World, numbers};
 use crate::directory::Account;
 use crate::entry::{Ambiguous, LegsPolicy, SourceProfile, Talk};
 use crate::number::Country;
@@ -75,6 +75,15 @@ fn legs(
     let parties = Parties::of(record, answer, profile, world)?;
     let source = numbers::presented(record.source, parties.source_country, world).ok();
     let leg = |direction, (account, payer_by): (Account<'_>, PayerBy), called, to_own_number| Leg {
+        // It says where the caller's call went; what the called side pays goes by the number it owns.
+        routing: if direction == Direction::Inbound || record.routing_number.is_empty() {
+            Routing::None
+        } else {
+            match numbers::presented(record.routing_number, Some(account.country), world) {
+                Ok(number) => Routing::Number(number),
+                Err(bad) => Routing::Bad(bad),
+            }
+        },
         direction,
         account_row: account.row,
         payer_by,

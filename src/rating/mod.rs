@@ -10,6 +10,7 @@
 //! rate       R5        mod.rs       not before billing starts
 //!            R6 – R11  kind.rs      what kind of call, by which rule, by which row
 //!            R12 – R18 price.rs     steps, allowance, price
+//!            R17       parts.rs     the parts of a call whose price changes while it lasts
 //! prove      R23       proof.rs     the same decisions, written down
 //! ```
 //!
@@ -22,6 +23,7 @@
 mod kind;
 mod legs;
 mod numbers;
+mod parts;
 mod price;
 mod proof;
 mod why;
@@ -88,6 +90,19 @@ pub struct Leg {
     pub called: Called,
     /// Whether the called number belongs to the account of this leg (R7, R11).
     pub to_own_number: bool,
+    /// Where a ported number leads: in its place for R8 to R10 and R16.
+    pub routing: Routing,
+}
+
+/// The record's routing number (R3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Routing {
+    /// It has none.
+    None,
+    /// The call is rated by this number.
+    Number(Number),
+    /// It has one that is no number; guessing would be rating by the wrong one.
+    Bad(BadNumber),
 }
 
 impl Leg {
@@ -209,7 +224,8 @@ fn decide<'a>(leg: &Leg, world: World<'a>, period: Period, used_seconds: u64) ->
     let plan = world.tariff.plan(plan_id);
     let kind = kind::kind(leg, account.country, plan_id, world.tariff)?;
     let steps = world.tariff.steps(plan_id, account.country, kind.class, kind.pricing_row());
-    let charge = price::charge(leg.duration, &kind, steps, plan, &account, period, used_seconds)?;
+    let later = kind::Later { leg, home: account.country, plan: plan_id, tariff: world.tariff };
+    let charge = price::charge(&later, &kind, steps, plan, &account, period, used_seconds)?;
     let rated = Rated {
         period,
         call_type: charge.call_type,
@@ -226,6 +242,7 @@ fn decide<'a>(leg: &Leg, world: World<'a>, period: Period, used_seconds: u64) ->
             price: charge.price,
             currency: plan.currency,
             decimals: plan.cost_decimals,
+            exchange: charge.exchange,
         },
     };
     Ok(Decided { kind, charge, rated })

@@ -9,16 +9,23 @@
 //! - A billing group shares one allowance: that of the plan of the account that makes the call.
 //! - A prorated first month is counted in whole minutes and never above the whole allowance.
 //! - Under `overage = "deck"` fee and caps of the row apply to what goes beyond the allowance, once.
+//! - A price in another currency than the plan's is multiplied by the rate in force at the answer, fee and caps too,
+//!   before the one rounding.
+//! - Where prices change while a call lasts, fee, caps and steps are those of the row with which it begins.
 //!
 //! Does not know numbers, decks or countries.
 
 use super::Why;
-use super::kind::{Kind, Nature};
-use crate::call::{CallType, StepRule};
+use super::kind::{Kind, Later, Nature};
+use super::parts::Parts;
+use crate::call::{CallType, Exchange, StepRule};
 use crate::directory::Account;
-use crate::money::{Money, Price};
-use crate::tariff::{Allowance, Overage, Plan, Row};
+use crate::money::{ExchangedSeconds, Money, Price};
+use crate::tariff::{Allowance, Bands, Overage, Plan, Row};
 use crate::time::{Micros, Period};
+
+/// What a unit is worth in its own currency.
+const ONE: Money = Money(1_000_000_000);
 
 /// What a call without a charge is priced at.
 pub(super) const NO_PRICE: Price =
@@ -41,18 +48,21 @@ pub(super) struct Charge {
     /// What of the price was due: the fee may not be, the caps may not be.
     pub due: Price,
     pub cost: Money,
+    /// Of the row that gave the price.
+    pub exchange: Option<Exchange>,
 }
 
 /// R12 to R18, from the kind of call on.
-pub(super) fn charge(
-    talk: Micros,
-    kind: &Kind<'_>,
+pub(super) fn charge<'a>(
+    later: &Later<'_, 'a>,
+    kind: &Kind<'a>,
     steps: StepRule,
     plan: &Plan,
     account: &Account<'_>,
     period: Period,
     used_seconds: u64,
 ) -> Result<Charge, Why> {
+    let talk = later.leg.duration;
     let billable = steps.billable(talk);
     let decimals = u32::from(plan.cost_decimals);
     let free = Charge {
@@ -65,19 +75,24 @@ pub(super) fn charge(
         charged_seconds: 0,
         due: NO_PRICE,
         cost: Money::ZERO,
+        exchange: None,
     };
     match kind.nature {
         Nature::Free(call_type) => Ok(Charge { call_type, ..free }),
+        Nature::Uncounted => Ok(Charge { billable_seconds: 0, ..free }),
         Nature::Charged(call_type) => {
             let row = kind.pricing_row().ok_or(Why::NoRow)?;
             let due = due(row.price, steps, talk, billable);
+            let parts = Parts { kind, steps, from: 0, to: billable, split: plan.bands == Bands::Split };
+            let exchange = later.exchange(row, plan.currency)?;
             Ok(Charge {
                 call_type,
                 price: row.price,
                 row: Some(row.id.0),
                 charged_seconds: billable,
                 due,
-                cost: due.cost(i64::from(billable), decimals),
+                cost: cost(row, exchange, &parts, due, later, plan)?,
+                exchange,
                 ..free
             })
         }
@@ -97,25 +112,59 @@ pub(super) fn charge(
                 Overage::Rate(rate) => (Price { rate, ..NO_PRICE }, None),
                 Overage::Deck => {
                     let row = kind.pricing_row().filter(|row| prices(row)).ok_or(Why::NoOverageRow)?;
-                    (row.price, Some(row.id.0))
+                    (row.price, Some(row))
                 }
             };
             let due = due(price, steps, talk, overage);
+            let parts = Parts { kind, steps, from: included, to: billable, split: plan.bands == Bands::Split };
+            let exchange = row.map(|row| later.exchange(row, plan.currency)).transpose()?.flatten();
+            let cost = match row {
+                None => due.cost(i64::from(overage), decimals),
+                Some(row) => cost(row, exchange, &parts, due, later, plan)?,
+            };
             Ok(Charge {
                 call_type: if included == 0 { CallType::Overage } else { CallType::Included },
                 price,
-                row,
+                row: row.map(|row| row.id.0),
                 charged_seconds: overage,
                 due,
-                cost: due.cost(i64::from(overage), decimals),
+                cost,
+                exchange,
                 ..in_plan
             })
         }
     }
 }
 
+/// R18: what a row and, where prices change while the call lasts, the rows after it come to in the plan's currency.
+fn cost<'a>(
+    row: &Row<'a>,
+    exchange: Option<Exchange>,
+    parts: &Parts<'_, 'a>,
+    due: Price,
+    later: &Later<'_, 'a>,
+    plan: &Plan,
+) -> Result<Money, Why> {
+    let (seconds, decimals) = (parts.to - parts.from, u32::from(plan.cost_decimals));
+    let differ = parts.differ(row);
+    if !differ && exchange.is_none() {
+        return Ok(due.cost(i64::from(seconds), decimals));
+    }
+    let rate_of = |exchange: Option<Exchange>| exchange.map_or(ONE, |exchange| exchange.rate);
+    let mut sum = ExchangedSeconds::default();
+    if differ {
+        parts.each(later, |part| {
+            sum.add(part.row.price.rate, rate_of(later.exchange(&part.row, plan.currency)?), part.seconds);
+            Ok(())
+        })?;
+    } else {
+        sum.add(due.rate, rate_of(exchange), seconds);
+    }
+    Ok(due.cost_exchanged(sum, rate_of(exchange), decimals))
+}
+
 /// A block is ignored for in-plan calls, but a blocked row may be written without a price, and no price is not 0.
-fn prices(row: &Row<'_>) -> bool {
+pub(super) fn prices(row: &Row<'_>) -> bool {
     !row.blocked || row.price.rate != Money::ZERO || row.price.connect_fee != Money::ZERO
 }
 

@@ -9,12 +9,15 @@ mod words;
 
 use serde::Serialize;
 
+use super::kind::{Later, Nature};
 use super::legs::Parties;
+use super::parts::{Part, Parts};
 use super::{Decided, Leg, Resolution, Why, World, decide, resolve};
 use crate::directory::Account;
 use crate::entry::SourceProfile;
 use crate::money::Sum;
 use crate::record::{Direction, Record};
+use crate::tariff::{Bands, Plan};
 use crate::time::{Period, Timestamp};
 use words::*;
 
@@ -72,6 +75,9 @@ pub struct Quote {
     pub prefix: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deck: Option<String>,
+    /// What one unit of the price's currency is worth, where that is another than `currency`: `0.92 EUR/USD`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destination_name: Option<String>,
     pub rate: String,
@@ -147,6 +153,9 @@ fn prove_into(
     say("R3", source_words(record, &leg, parties.source_country));
     say("R4", payer_words(record, profile, &leg, &account));
     say("R3", called_words(record, profile, &leg, parties.country(payer_of(&leg, &account))));
+    if let Some(words) = routing_words(record, &leg) {
+        say("R3", words);
+    }
 
     let period = leg.period(world);
     let used_seconds = used(&account, period);
@@ -164,12 +173,16 @@ fn prove_into(
     }
     say(rule_name(kind.rule), rule_words(kind.rule, &decided, &account));
     if let Some(row) = &kind.row {
-        say("R16", row_words(row, &prefix_words(row, &leg, &account, world)));
+        say("R16", row_words(row, &prefix_words(row, &leg, &account, world), world));
     }
     // The plan is there, or `decide` had found none.
     let plan = world.tariff.plan_named(account.plan).map(|id| world.tariff.plan(id)).ok_or(Why::NoPlan)?;
-    say("R14", format!("{} are in force", steps_origin(kind.pricing_row(), plan)));
-    say("R13", steps_words(&rated.basis.steps, leg.duration, rated.billable_seconds));
+    if kind.nature == Nature::Uncounted {
+        say("R13", format!("plan {} does not count calls inside the account: 0 s are billed", plan.name));
+    } else {
+        say("R14", format!("{} are in force", steps_origin(kind.pricing_row(), plan)));
+        say("R13", steps_words(&rated.basis.steps, leg.duration, rated.billable_seconds));
+    }
     say(
         "R15",
         format!("{} s / 60 = {} min", rated.billable_seconds, billable_minutes(i64::from(rated.billable_seconds))),
@@ -177,8 +190,44 @@ fn prove_into(
     if let Some((allowance, left)) = charge.allowance {
         say("R12", allowance_words(plan, &account, period, allowance, left, used_seconds, rated));
     }
-    say("R18", cost_words(charge, rated));
+    let parts = parts(&decided, &leg, &account, plan, world)?;
+    if !parts.is_empty() {
+        say("R17", parts_words(&parts, charge.included_seconds, world));
+    }
+    if let Some(exchange) = &rated.basis.exchange {
+        say("R18", exchanged_words(exchange, &leg, rated, world));
+    }
+    let rates = Rates { tariff: world.tariff, answer: leg.answer, currency: rated.basis.currency };
+    say("R18", cost_words(charge, &parts, rated, &rates));
     Ok(quote(&leg, &account, &decided, world))
+}
+
+/// The parts of a call whose price changes while it lasts, neighbours of one row as one; none where one row prices all.
+fn parts<'a>(
+    decided: &Decided<'a>,
+    leg: &Leg,
+    account: &Account<'_>,
+    plan: &Plan,
+    world: World<'a>,
+) -> Result<Vec<Part<'a>>, Why> {
+    let Decided { kind, charge, rated } = decided;
+    let (Some(row), Some(_)) = (kind.pricing_row(), charge.row) else { return Ok(Vec::new()) };
+    let steps = rated.basis.steps;
+    let (from, to) = (rated.included_seconds, rated.billable_seconds);
+    let parts = Parts { kind, steps, from, to, split: plan.bands == Bands::Split };
+    let mut list: Vec<Part<'a>> = Vec::new();
+    if parts.differ(row) {
+        let plan = world.tariff.plan_named(account.plan).ok_or(Why::NoPlan)?;
+        let later = Later { leg, home: account.country, plan, tariff: world.tariff };
+        parts.each(&later, |part| {
+            match list.last_mut() {
+                Some(last) if last.row.id == part.row.id => last.seconds += part.seconds,
+                _ => list.push(part),
+            }
+            Ok(())
+        })?;
+    }
+    Ok(list)
 }
 
 fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, world: World<'_>) -> Quote {
@@ -196,6 +245,7 @@ fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, world: World<'
         prefix: kind.row.map(|row| prefix_words(&row, leg, account, world)),
         deck: kind.row.map(|row| row.deck.to_owned()),
         destination_name: kind.row.map(|row| row.destination.to_owned()).filter(|name| !name.is_empty()),
+        exchange: basis.exchange.as_ref().map(|exchange| exchange_words(exchange, &basis.currency)),
         rate: basis.price.rate.fixed(0),
         connect_fee: basis.price.connect_fee.fixed(0),
         steps: QuotedSteps {

@@ -38,6 +38,8 @@ pub enum Why {
     BeforeBillingStart,
     /// R3: the called number cannot be one.
     BadNumber(BadNumber),
+    /// R3: the record's routing number cannot be one.
+    BadRoutingNumber,
     /// The account's plan is not in the tariff.
     NoPlan,
     /// R16: no row in force.
@@ -48,6 +50,8 @@ pub enum Why {
     NoOverageRow,
     /// R16: the matching row forbids it.
     Blocked,
+    /// R18: the deck is in another currency than the plan, and no exchange rate is in force.
+    NoExchangeRate,
 }
 
 impl Why {
@@ -63,8 +67,10 @@ impl Why {
                 SuspenseReason::UnknownAccount
             }
             Why::BeforeBillingStart => SuspenseReason::BeforeBillingStart,
-            Why::BadNumber(_) => SuspenseReason::BadNumber,
-            Why::NoPlan | Why::NoRow | Why::RowTooShort | Why::NoOverageRow => SuspenseReason::NoRate,
+            Why::BadNumber(_) | Why::BadRoutingNumber => SuspenseReason::BadNumber,
+            Why::NoPlan | Why::NoRow | Why::RowTooShort | Why::NoOverageRow | Why::NoExchangeRate => {
+                SuspenseReason::NoRate
+            }
             Why::Blocked => SuspenseReason::Blocked,
         }
     }
@@ -93,6 +99,7 @@ impl Why {
             Why::BadNumber(BadNumber::UnknownCallingCode) => "the called number's calling code does not exist",
             Why::BadNumber(BadNumber::WrongLength) => "numbers of the called number's calling code have another length",
             Why::BadNumber(BadNumber::Local) => "the called number is a local number without its area code",
+            Why::BadRoutingNumber => "the routing number is no number",
             Why::NoPlan => "the account's plan is not in the tariff",
             Why::NoRow => "no row of the plan's decks in force matches the number",
             Why::RowTooShort => {
@@ -100,6 +107,7 @@ impl Why {
             }
             Why::NoOverageRow => "the call goes beyond the allowance, the plan charges by deck, and no row matches",
             Why::Blocked => "the longest matching row is blocked",
+            Why::NoExchangeRate => "no exchange rate from the deck's currency to the plan's was in force",
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Does not know columns or rows.
 
+use super::condition::Jurisdiction;
 use super::findings::{Findings, Place};
 use super::steps::STEP_SECONDS_MAX;
 use crate::call::{CallType, StepMode};
@@ -142,6 +143,33 @@ pub fn call_type(text: &str) -> Result<CallType, Bad> {
         (
             format!("{text:?} is no call type a row may name"),
             did_you_mean(text, ROW_TYPES.map(CallType::name), otherwise),
+        )
+    })
+}
+
+/// `11`, `10-12`: digits of a number, calling code included.
+pub fn lengths(text: &str) -> Result<(u8, u8), Bad> {
+    let digits = |part: &str| part.trim().parse::<u8>().ok().filter(|n| (1..=LENGTH_MAX).contains(n));
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    match (digits(from), digits(to)) {
+        (Some(from), Some(to)) if from <= to => Ok((from, to)),
+        _ => bad(
+            format!("{text:?} is no length of a number"),
+            "write how many digits the whole number has, calling code included: 11, or 10-12",
+        ),
+    }
+}
+
+/// E.164's longest number.
+const LENGTH_MAX: u8 = 15;
+
+/// `interstate` or `intrastate`.
+pub fn jurisdiction(text: &str) -> Result<Jurisdiction, Bad> {
+    let found = Jurisdiction::ALL.into_iter().find(|jurisdiction| jurisdiction.name() == text.to_ascii_lowercase());
+    found.ok_or_else(|| {
+        (
+            format!("{text:?} is no jurisdiction"),
+            "write interstate or intrastate, or leave it empty for both".to_owned(),
         )
     })
 }

@@ -4,37 +4,42 @@
 
 use std::collections::BTreeSet;
 
-use zerocopy::IntoBytes;
-
+use super::condition::Condition;
 use super::deck::{self, Deck};
+use super::exchange::{self, DatedRate};
 use super::findings::{Findings, Place};
-use super::image::{
-    ENTRY_MANY, Kind, Meta, StoredDeck, StoredList, StoredPlan, StoredRow, StoredSteps, StoredTerms, Writer,
-};
+use super::image::{Kind, StoredCalendar, StoredDeck, Writer};
 use super::plans::{self, PlanText, Plans};
+use super::states;
 use super::{Compiled, Finding, RatesText, Severity};
 use crate::call::StepMode;
+use crate::money::MONEY_INPUT_MAX;
 use crate::nearest;
 use crate::nearest::did_you_mean;
 use crate::number::classify::{self, NumberingRow};
 use crate::number::countries::Countries;
-use crate::number::prefix::{self, codes, lexicographic};
 use crate::number::{Country, DIGITS_MAX, Number, NumberKind};
 use crate::time::{MICROS_PER_SECOND, Micros, Zone};
 
-/// Image indexes of deck lists have 16 bits, of which one tells typed rows apart.
-const LISTS_MAX: usize = 1 << 15;
+mod write;
 
 /// Text → image; all findings if any is an error.
 pub fn compile(text: &RatesText) -> Result<Compiled, Vec<Finding>> {
     let mut found = Vec::new();
     let countries = read_text("countries.toml", &text.countries, &mut found, Countries::parse);
     let numbering = read_text("numbering.csv", &text.numbering, &mut found, classify::parse);
+    let mut findings = Findings::new("exchange.csv");
+    let exchange = exchange::read(&text.exchange, &mut findings);
+    found.extend(findings.finish());
     let mut findings = Findings::new("plans.toml");
     let plans = plans::read(&text.plans, &mut findings);
-    check_plans(&plans, countries.as_ref(), numbering.as_deref(), text, &mut findings);
+    check_plans(&plans, countries.as_ref(), numbering.as_deref(), &exchange, text, &mut findings);
     found.extend(findings.finish());
     let decks = read_decks(text, &plans, countries.as_ref(), &mut found);
+    check_products(&plans, &decks, &exchange, &mut found);
+    let mut findings = Findings::new("states.csv");
+    let states = states::read(&text.states, &mut findings);
+    found.extend(findings.finish());
     if found.iter().any(|f| f.severity == Severity::Error) {
         return Err(found);
     }
@@ -45,7 +50,11 @@ pub fn compile(text: &RatesText) -> Result<Compiled, Vec<Finding>> {
         Err(bad) => return Err(vec![whole_file("countries.toml", bad.to_string())]),
     }
     writer.section(Kind::Numbering, 0, classify::build(&numbering));
-    let (prefixes, rows) = write(&plans, &decks, &mut writer).map_err(|why| vec![whole_file("plans.toml", why)])?;
+    let (map, names) = if states.is_empty() { Default::default() } else { states::build(&states) };
+    writer.section(Kind::StateMap, 0, map);
+    writer.section(Kind::States, 0, names);
+    let (prefixes, rows) =
+        write::write(&plans, &decks, exchange, &mut writer).map_err(|why| vec![whole_file("plans.toml", why)])?;
     Ok(Compiled { image: writer.finish(), findings: found, prefixes, rows })
 }
 
@@ -82,6 +91,7 @@ fn check_plans(
     plans: &Plans,
     countries: Option<&Countries>,
     numbering: Option<&[NumberingRow]>,
+    exchange: &[DatedRate],
     text: &RatesText,
     findings: &mut Findings,
 ) {
@@ -114,9 +124,12 @@ fn check_plans(
                 findings.error(*at, format!("deck {name:?} has no file"), hint);
             }
             let said = plans.decks.iter().find(|d| d.name == *name).and_then(|d| d.currency);
-            if said.is_some_and(|currency| currency != plan.currency) {
+            if let Some(foreign) = said.filter(|currency| *currency != plan.currency)
+                && !exchange.iter().any(|rate| (rate.from, rate.to) == (foreign, plan.currency))
+            {
                 let message = format!("deck {name:?} is in another currency than plan {:?}", plan.name);
-                findings.error(*at, message, "exchange rates are not yet supported: use a deck in the plan's currency");
+                let [from, to] = [foreign, plan.currency].map(|code| String::from_utf8_lossy(&code).into_owned());
+                findings.error(*at, message, format!("give a rate in exchange.csv: {from},{to},0.92,2026-10-01"));
             }
         }
     }
@@ -146,8 +159,9 @@ fn warn_of_nothing_billed(plans: &Plans, countries: &Countries, findings: &mut F
 /// A deck without a currency that plans of two currencies use means two prices by one number.
 fn check_shared_decks(plans: &Plans, findings: &mut Findings) {
     let mut first: Vec<(&str, &PlanText)> = Vec::new();
+    let silent = |name: &str| !plans.decks.iter().any(|deck| deck.name == name && deck.currency.is_some());
     for plan in &plans.plans {
-        for (name, at) in plan.decks.iter().chain(&plan.inbound_decks) {
+        for (name, at) in plan.decks.iter().chain(&plan.inbound_decks).filter(|(name, _)| silent(name)) {
             match first.iter().find(|(deck, _)| deck == name) {
                 None => first.push((name, plan)),
                 Some((_, other)) if other.currency != plan.currency => {
@@ -165,6 +179,7 @@ fn check_shared_decks(plans: &Plans, findings: &mut Findings) {
 struct NamedDeck {
     stored: StoredDeck,
     deck: Deck,
+    calendar: StoredCalendar,
 }
 
 /// Reads all decks that plans use, in the order of names; the others are checked too.
@@ -198,6 +213,17 @@ fn read_decks(
             }
         };
         let deck = deck::read(bytes, &zone, &keys, &mut findings);
+        let holidays = said.and_then(|d| d.holidays.clone());
+        check_holidays(name, &deck, holidays.is_some(), &mut findings);
+        if text.states.is_empty()
+            && let Some(row) = deck.rows.iter().find(|row| deck.condition(row).jurisdiction.is_some())
+        {
+            findings.error(
+                Place { line: row.line, column: 1 },
+                "interstate and intrastate prices, but no states.csv",
+                "put prefix,state into states.csv: 1212,NY; nothing else says in which state a number is",
+            );
+        }
         if !used.contains(name.as_str()) {
             findings.warn(Place::default(), "no plan uses this deck", "name it in a plan's decks or inbound_decks");
         }
@@ -217,9 +243,60 @@ fn read_decks(
             source: said.map_or_else(String::new, |d| d.source.clone()),
         };
         first_row += rows;
-        decks.push(NamedDeck { stored, deck });
+        let timezone = stored.timezone.clone();
+        let calendar = StoredCalendar { timezone, holidays: holidays.unwrap_or_default() };
+        decks.push(NamedDeck { stored, deck, calendar });
     }
     decks
+}
+
+/// R18: a price in the plan's currency must be as bounded as any, or a cost could be too large to be held.
+fn check_products(plans: &Plans, decks: &[NamedDeck], exchange: &[DatedRate], found: &mut Vec<Finding>) {
+    const MOST: i128 = MONEY_INPUT_MAX as i128 * 1_000_000_000;
+    let mut findings = Findings::new("exchange.csv");
+    let highest = |deck: &Deck| {
+        let amounts = |t: &deck::Terms| {
+            [Some(t.price.rate), Some(t.price.connect_fee), t.price.minimum_cost, t.price.maximum_cost]
+        };
+        deck.terms.iter().flat_map(amounts).flatten().map(|amount| amount.0).max().unwrap_or(0)
+    };
+    for NamedDeck { stored, deck, .. } in decks {
+        let Some(from) = &stored.currency else { continue };
+        let uses =
+            |plan: &&PlanText| plan.decks.iter().chain(&plan.inbound_decks).any(|(name, _)| *name == stored.name);
+        for plan in plans.plans.iter().filter(uses) {
+            let pair = |rate: &&DatedRate| rate.from == from.as_bytes() && rate.to == plan.currency;
+            let rate = exchange.iter().filter(pair).map(|rate| rate.rate.0).max().unwrap_or(0);
+            if i128::from(highest(deck)) * i128::from(rate) / 1_000_000_000 > MOST {
+                let message = format!(
+                    "a price of deck {:?} is more than {MONEY_INPUT_MAX} in the currency of plan {:?}",
+                    stored.name, plan.name
+                );
+                findings.error(Place::default(), message, "has a decimal point been lost, in the deck or in the rate?");
+            }
+        }
+    }
+    found.extend(findings.finish());
+}
+
+/// Rows for holidays need a list of them, and a list makes weekdays of days that were none.
+fn check_holidays(name: &str, deck: &Deck, has_list: bool, findings: &mut Findings) {
+    let row_that = |names: fn(&Condition) -> bool| deck.rows.iter().find(|row| names(&deck.condition(row)));
+    let for_holidays = row_that(|condition| condition.band.is_some_and(|band| band.names_holidays()));
+    let for_days = row_that(|condition| condition.band.is_some_and(|band| band.names_days()));
+    match (for_holidays, for_days) {
+        (Some(row), _) if !has_list => findings.error(
+            Place { line: row.line, column: 1 },
+            "days: holiday, but the deck has no list of holidays",
+            format!("write [deck.{name}] holidays = \"…\" and [holidays.…] in plans.toml"),
+        ),
+        (None, Some(row)) if has_list => findings.warn(
+            Place { line: row.line, column: 1 },
+            "the deck has holidays, and no row with days holds on them",
+            "add holiday to the days of some rows: sun;holiday",
+        ),
+        _ => {}
+    }
 }
 
 /// Look-up key of a short code. No E.164 number begins with 0, so `0`, the country's ordinal in three digits and the
@@ -232,167 +309,4 @@ pub fn short_code(countries: &Countries, country: Country, digits: &[u8]) -> Opt
     key.get_mut(..head.len())?.copy_from_slice(&head);
     key.get_mut(head.len()..length)?.copy_from_slice(digits);
     if digits.is_empty() { None } else { Number::from_digits(key.get(..length)?) }
-}
-
-/// Writes everything that comes of decks and plans; gives prefixes and rows.
-fn write(plans: &Plans, decks: &[NamedDeck], writer: &mut Writer) -> Result<(u64, u64), String> {
-    let rows = write_rows(decks, writer)?;
-    let mut lists: Vec<Vec<u16>> = Vec::new();
-    let mut stored_plans = Vec::new();
-    for plan in &plans.plans {
-        let mut list = |names: &[(String, Place)]| -> u16 {
-            let list: Vec<u16> = names
-                .iter()
-                .filter_map(|(name, _)| decks.iter().position(|d| d.stored.name == *name).map(|i| i as u16))
-                .collect();
-            let at = lists.iter().position(|known| *known == list).unwrap_or(lists.len());
-            if at == lists.len() {
-                lists.push(list);
-            }
-            at as u16
-        };
-        let (outbound_list, inbound_list) = (list(&plan.decks), list(&plan.inbound_decks));
-        stored_plans.push(stored_plan(plan, outbound_list, inbound_list));
-    }
-    if lists.len() > LISTS_MAX || decks.len() > usize::from(u16::MAX) || plans.plans.len() > usize::from(u16::MAX) {
-        return Err("too many plans, decks or different lists of decks".to_owned());
-    }
-    let lists = lists.into_iter().enumerate().map(|(i, list)| write_list(i, list, decks, &rows, writer)).collect();
-    let mut keys: Vec<u64> = rows.iter().map(|r| lexicographic(r.prefix)).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let prefixes = keys.len() as u64;
-    let decks = decks.iter().map(|d| d.stored.clone()).collect();
-    let meta = Meta { plans: stored_plans, decks, lists, prefixes };
-    let meta = serde_json::to_vec(&meta).map_err(|bad| bad.to_string())?;
-    writer.section(Kind::Meta, 0, meta);
-    Ok((prefixes, rows.len() as u64))
-}
-
-fn stored_plan(plan: &PlanText, outbound_list: u16, inbound_list: u16) -> StoredPlan {
-    // Kinds of one country are joined, so that the order in which `included` lists them changes nothing.
-    let mut included: Vec<(String, u16)> = Vec::new();
-    for entry in &plan.included {
-        match included.iter_mut().find(|(country, _)| country == entry.country.as_str()) {
-            Some((_, kinds)) => *kinds |= entry.kinds,
-            None => included.push((entry.country.as_str().to_owned(), entry.kinds)),
-        }
-    }
-    included.sort();
-    StoredPlan {
-        name: plan.name.clone(),
-        country: plan.country.as_str().to_owned(),
-        currency: String::from_utf8_lossy(&plan.currency).into_owned(),
-        allowance: plan.allowance,
-        overage: plan.overage,
-        steps: plan.steps.map(StoredSteps::new),
-        prorate_first: plan.prorate_first,
-        cost_decimals: plan.cost_decimals,
-        included,
-        outbound_list,
-        inbound_list,
-    }
-}
-
-/// A row as maps need it; its place in the list is its id.
-struct MapRow {
-    prefix: Number,
-    typed: bool,
-}
-
-/// Writes rows, their prefixes, terms and names, numbered in the order in which rows need them.
-fn write_rows(decks: &[NamedDeck], writer: &mut Writer) -> Result<Vec<MapRow>, String> {
-    let count = decks.iter().map(|d| d.deck.rows.len()).sum();
-    if count >= ENTRY_MANY as usize {
-        return Err("too many rows".to_owned());
-    }
-    let mut term_ids = std::collections::HashMap::new();
-    let mut name_ids = std::collections::HashMap::new();
-    let (mut rows, mut prefixes, mut map_rows) =
-        (Vec::with_capacity(count * 8), Vec::with_capacity(count), Vec::with_capacity(count));
-    let (mut terms, mut names) = (Vec::new(), Vec::<u8>::new());
-    for NamedDeck { deck, .. } in decks {
-        for row in &deck.rows {
-            let (Some(row_terms), Some(name)) = (deck.terms.get(row.terms as usize), deck.names.get(row.name as usize))
-            else {
-                return Err("a row without terms".to_owned());
-            };
-            let next = term_ids.len() as u32;
-            let term = *term_ids.entry(row_terms).or_insert_with(|| {
-                terms.extend_from_slice(StoredTerms::new(row_terms).as_bytes());
-                next
-            });
-            let name = *name_ids.entry(name.as_str()).or_insert_with(|| {
-                let at = names.len();
-                names.extend_from_slice(&(name.len() as u16).to_le_bytes());
-                names.extend_from_slice(name.as_bytes());
-                at
-            });
-            let name = u32::try_from(name).map_err(|_| "destination names of more than 4 GiB")?;
-            rows.extend_from_slice(StoredRow::new(term, row.prefix.len(), name).as_bytes());
-            prefixes.push(row.prefix);
-            map_rows.push(MapRow { prefix: row.prefix, typed: row_terms.call_type.is_some() });
-        }
-    }
-    if term_ids.len() >= 1 << 28 {
-        return Err("too many different prices".to_owned());
-    }
-    writer.section(Kind::Rows, 0, rows);
-    writer.section(Kind::RowPrefixes, 0, codes::build(&prefixes));
-    writer.section(Kind::Terms, 0, terms);
-    writer.section(Kind::Names, 0, names);
-    Ok(map_rows)
-}
-
-/// Writes the two indexes of a deck list: over all rows, and over rows that name a call type.
-fn write_list(index: usize, list: Vec<u16>, decks: &[NamedDeck], rows: &[MapRow], writer: &mut Writer) -> StoredList {
-    // (prefix, place of the deck in the list, row): rows of one deck and prefix are already later first.
-    let mut all: Vec<(u64, u16, u32)> = Vec::new();
-    for (rank, deck) in list.iter().enumerate() {
-        let Some(NamedDeck { stored, .. }) = decks.get(usize::from(*deck)) else { continue };
-        let ids = stored.first_row..stored.first_row + stored.rows;
-        all.extend(ids.filter_map(|id| Some((lexicographic(rows.get(id as usize)?.prefix), rank as u16, id))));
-    }
-    if list.len() > 1 {
-        all.sort_unstable();
-    }
-    let single = list.len() == 1 && all.windows(2).all(|w| w[0].0 != w[1].0);
-    let first_row = if single { all.first().map(|(_, _, id)| *id) } else { None };
-    let is_typed = |id: u32| rows.get(id as usize).is_some_and(|r| r.typed);
-    // A row that names no type ends the force of an older one of its deck that does, so such decks stay whole.
-    let typed: Vec<(u64, u16, u32)> = all
-        .chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
-        .filter(|same| same.iter().any(|(_, _, id)| is_typed(*id)))
-        .flatten()
-        .copied()
-        .collect();
-    write_index(2 * index, &all, first_row.is_some(), rows, writer);
-    write_index(2 * index + 1, &typed, false, rows, writer);
-    StoredList { decks: list, first_row }
-}
-
-fn write_index(index: usize, sorted: &[(u64, u16, u32)], implied: bool, rows: &[MapRow], writer: &mut Writer) {
-    let (mut prefixes, mut entries, mut many) = (Vec::new(), Vec::<u32>::new(), Vec::<u32>::new());
-    for same in sorted.chunk_by(|a, b| a.0 == b.0) {
-        let Some((_, _, id)) = same.first() else { continue };
-        prefixes.extend(rows.get(*id as usize).map(|r| r.prefix));
-        if same.len() == 1 {
-            entries.push(*id);
-        } else {
-            entries.push(ENTRY_MANY | many.len() as u32);
-            many.push(same.len() as u32);
-            many.extend(same.iter().map(|(_, _, id)| *id));
-        }
-    }
-    let shift = entries.len() as u32;
-    let mut bytes = Vec::new();
-    if !implied {
-        for entry in entries {
-            let entry = if entry & ENTRY_MANY != 0 { entry + shift } else { entry };
-            bytes.extend_from_slice(&entry.to_le_bytes());
-        }
-        many.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
-    }
-    writer.section(Kind::Map, index, prefix::build(&prefixes));
-    writer.section(Kind::Entries, index, bytes);
 }

@@ -4,6 +4,7 @@
 //!
 //! Does not know plans, other decks, or how rows are stored.
 
+mod beside;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod tests;
 use std::collections::HashMap;
 
 use super::cells;
+use super::condition::Condition;
 use super::csv::{BadQuote, Decoded, Field, Rows, decode};
 use super::findings::{Findings, Place};
 use crate::call::{CallType, StepRule};
@@ -41,6 +43,8 @@ pub struct Terms {
     pub valid_from: Option<Timestamp>,
     /// First instant from which it does not hold any more; none: open-ended.
     pub valid_to: Option<Timestamp>,
+    /// What else the row asks of a call: 0: nothing, else the place in [`Deck::conditions`], counted from 1.
+    pub condition: u32,
 }
 
 /// One prefix of a row.
@@ -56,7 +60,7 @@ pub struct DeckRow {
     pub terms: u32,
 }
 
-/// A deck that was read, rows in the order of (prefix, later `valid_from` first).
+/// A deck that was read, rows in the order of (prefix, the more particular condition first, later `valid_from` first).
 #[derive(Debug, Default)]
 pub struct Deck {
     /// Prefixes, a range written out as one row for each.
@@ -65,12 +69,22 @@ pub struct Deck {
     pub names: Vec<String>,
     /// What rows say of type, price and dates, each combination once.
     pub terms: Vec<Terms>,
+    /// What rows ask of a call besides its number, each combination once.
+    pub conditions: Vec<Condition>,
+}
+
+impl Deck {
+    /// What a row asks of a call besides its number.
+    pub fn condition(&self, row: &DeckRow) -> Condition {
+        let place = self.terms.get(row.terms as usize).and_then(|terms| (terms.condition as usize).checked_sub(1));
+        place.and_then(|place| self.conditions.get(place)).copied().unwrap_or_default()
+    }
 }
 
 /// Look-up key of a short code such as `DE:118`: country and digits → key.
 pub type ShortCodes<'a> = &'a dyn Fn(Country, &[u8]) -> Option<Number>;
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 23] = [
     "prefix",
     "rate",
     "destination",
@@ -87,7 +101,18 @@ const COLUMNS: [&str; 16] = [
     "valid_to",
     "minimum_cost",
     "maximum_cost",
+    "origin",
+    "length",
+    "jurisdiction",
+    "rate_interstate",
+    "rate_intrastate",
+    "after",
+    "per_call",
 ];
+/// Columns by which a row asks for more than a prefix.
+const ASKING: [&str; 6] = ["days", "hours", "origin", "length", "jurisdiction", "after"];
+/// Columns of which a deck has one at least: else it has no prices.
+const PRICES: [&str; 4] = ["rate", "per_call", "rate_interstate", "rate_intrastate"];
 const BLOCKED: &str = "blocked";
 /// A column so named is not passed over: whoever wrote it meant it to change an amount.
 const TELLING: [&str; 14] = [
@@ -134,6 +159,7 @@ pub fn read(bytes: &[u8], zone: &Zone, short_codes: ShortCodes<'_>, findings: &m
         deck: Deck::default(),
         name_ids: HashMap::new(),
         term_ids: HashMap::new(),
+        condition_ids: HashMap::new(),
         dates: HashMap::new(),
     };
     while let Some(row) = rows.next(&mut fields) {
@@ -148,7 +174,11 @@ pub fn read(bytes: &[u8], zone: &Zone, short_codes: ShortCodes<'_>, findings: &m
     }
     reader.style.finish(findings);
     let mut deck = reader.deck;
-    sort(&mut deck, findings);
+    if deck.conditions.is_empty() {
+        sort(&mut deck, findings)
+    } else {
+        beside::sort(&mut deck, findings)
+    }
     deck
 }
 
@@ -157,6 +187,8 @@ struct Columns {
     count: usize,
     /// Field index of each known column.
     at: HashMap<&'static str, usize>,
+    /// Whether any row can ask for more than a prefix: most decks have no such column, and are long.
+    asks: bool,
 }
 
 impl Columns {
@@ -194,15 +226,18 @@ impl Columns {
                 ),
             }
         }
-        for needed in ["prefix", "rate"] {
-            if !at.contains_key(needed) {
+        for (needed, there) in
+            [("prefix", at.contains_key("prefix")), ("rate", PRICES.iter().any(|price| at.contains_key(price)))]
+        {
+            if !there {
                 let hint =
                     "the header row names the columns: prefix,rate and optional destination, connect_fee, increment, …";
                 findings.error(Place { line: 1, column: 1 }, format!("no column {needed}"), hint);
                 sound = false;
             }
         }
-        sound.then_some(Columns { count: fields.len(), at })
+        let asks = ASKING.iter().any(|column| at.contains_key(column));
+        sound.then_some(Columns { count: fields.len(), at, asks })
     }
 }
 
@@ -215,6 +250,7 @@ struct Reader<'a> {
     deck: Deck,
     name_ids: HashMap<String, u32>,
     term_ids: HashMap<Terms, u32>,
+    condition_ids: HashMap<Condition, u32>,
     /// Dates already looked up in the zone: decks repeat few.
     dates: HashMap<String, Timestamp>,
 }
@@ -234,17 +270,19 @@ impl Reader<'_> {
         if row.failed {
             return;
         }
-        let (Some(terms), Some(prefixes)) = (terms, prefixes) else { return };
-        let terms = intern(&mut self.term_ids, &mut self.deck.terms, terms);
+        let Some(prefixes) = prefixes else { return };
         let name = match self.name_ids.get(name) {
             Some(id) => *id,
             None => intern(&mut self.name_ids, &mut self.deck.names, name.to_owned()),
         };
-        if self.deck.rows.len() + prefixes.len() > ROWS_MAX {
+        if self.deck.rows.len() + prefixes.len() * terms.len() > ROWS_MAX {
             findings.error(Place { line, column: 1 }, format!("more than {ROWS_MAX} prefixes"), "split the deck");
             return;
         }
-        self.deck.rows.extend(prefixes.into_iter().map(|prefix| DeckRow { prefix, line, name, terms }));
+        for terms in terms {
+            let terms = intern(&mut self.term_ids, &mut self.deck.terms, terms);
+            self.deck.rows.extend(prefixes.iter().map(|prefix| DeckRow { prefix: *prefix, line, name, terms }));
+        }
     }
 }
 
@@ -260,7 +298,7 @@ fn intern<T: Clone + Eq + std::hash::Hash>(ids: &mut HashMap<T, u32>, list: &mut
 
 /// Sorts rows, drops what is said twice, refuses what is said in two ways.
 fn sort(deck: &mut Deck, findings: &mut Findings) {
-    let Deck { rows, terms, names } = deck;
+    let Deck { rows, terms, names, .. } = deck;
     let from = |row: &DeckRow| terms.get(row.terms as usize).and_then(|t| t.valid_from);
     // Later first; what has no beginning began before all others. Lines decide only which of two equal rows is named.
     rows.sort_unstable_by_key(|row| (lexicographic(row.prefix), std::cmp::Reverse(from(row)), row.line));
@@ -268,24 +306,31 @@ fn sort(deck: &mut Deck, findings: &mut Findings) {
         if row.prefix != before.prefix || from(row) != from(before) {
             return false;
         }
-        let (place, prefix, first) = (Place { line: row.line, column: 1 }, row.prefix, before.line);
-        if row.terms == before.terms && row.name == before.name {
-            findings.warn(place, format!("prefix {prefix} says the same as line {first}"), "leave one out");
-        } else {
-            let since = from(row).map_or_else(String::new, |from| format!(" from {from}"));
-            let what = if terms.get(row.terms as usize) == terms.get(before.terms as usize) {
-                format!("another destination, {:?} and {:?}", name(names, before.name), name(names, row.name))
-            } else {
-                "something else".to_owned()
-            };
-            findings.error(
-                place,
-                format!("prefix {prefix}{since} stands in line {first} with {what}"),
-                "leave one out, or give them different valid_from",
-            );
-        }
+        told_twice(row, before, from(row), names, findings, "leave one out, or give them different valid_from");
         true
     });
+}
+
+/// Two rows that cannot stand beside each other.
+fn told_twice(
+    row: &DeckRow,
+    before: &DeckRow,
+    from: Option<Timestamp>,
+    names: &[String],
+    findings: &mut Findings,
+    hint: &str,
+) {
+    let (place, prefix, first) = (Place { line: row.line, column: 1 }, row.prefix, before.line);
+    if row.terms == before.terms && row.name == before.name {
+        return findings.warn(place, format!("prefix {prefix} says the same as line {first}"), "leave one out");
+    }
+    let since = from.map_or_else(String::new, |from| format!(" from {from}"));
+    let what = if row.terms == before.terms {
+        format!("another destination, {:?} and {:?}", name(names, before.name), name(names, row.name))
+    } else {
+        "something else".to_owned()
+    };
+    findings.error(place, format!("prefix {prefix}{since} stands in line {first} with {what}"), hint);
 }
 
 fn name(names: &[String], id: u32) -> &str {

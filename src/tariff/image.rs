@@ -18,14 +18,22 @@ use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::deck::Terms;
-use super::{Allowance, ImageError, Overage};
+use super::exchange::DatedRate;
+use super::{Allowance, Bands, ImageError, Internal, Overage};
 use crate::call::{CallType, StepMode, StepRule};
 use crate::money::{MONEY_INPUT_MAX, Money, Price};
 use crate::time::{Micros, Timestamp};
 
+mod condition;
+
+pub use condition::{StoredCalendar, StoredCondition};
+
 const MAGIC: [u8; 8] = *b"cRtariff";
 /// Layout version; a reader keeps every version ever released.
-const VERSION: u32 = 1;
+///
+/// - 1: rows hold always, for every caller.
+/// - 2: [`Kind::Conditions`], [`Meta::calendars`] and states; absent from version 1, whose terms have no condition.
+const VERSION: u32 = 2;
 const DIGEST_BYTES: usize = 32;
 const LINE: usize = 64;
 /// Two sections for each index of each deck list are by far the most; more than this is damage.
@@ -53,6 +61,12 @@ pub enum Kind {
     Map = 8,
     /// What each id of that map stands for: u32s, see [`ENTRY_MANY`].
     Entries = 9,
+    /// [`StoredCondition`]s.
+    Conditions = 10,
+    /// A prefix map of states; empty where there are none.
+    StateMap = 11,
+    /// Their names, one for each id of that map.
+    States = 12,
 }
 
 /// An entry without this bit is a row; with it, the place in the same section of a count and as many rows, first
@@ -125,8 +139,8 @@ pub struct StoredTerms {
     call_type: u8,
     blocked: u8,
     zero: u8,
-    /// Days and hours in which the row holds; 0: always. No other value is written yet.
-    band: U32,
+    /// What else the row asks of a call: 0: nothing, else the place in [`Kind::Conditions`], counted from 1.
+    pub condition: U32,
     reserved: U32,
 }
 
@@ -154,7 +168,7 @@ impl StoredTerms {
             call_type: terms.call_type.map_or(NO_TYPE, |t| t as u8),
             blocked: u8::from(terms.blocked),
             zero: 0,
-            band: U32::new(0),
+            condition: U32::new(terms.condition),
             reserved: U32::new(0),
         }
     }
@@ -191,11 +205,13 @@ impl StoredTerms {
             blocked: self.blocked != 0,
             valid_from: (self.valid_from.get() != i64::MIN).then_some(Timestamp(self.valid_from.get())),
             valid_to: (self.valid_to.get() != i64::MAX).then_some(Timestamp(self.valid_to.get())),
+            condition: self.condition.get(),
         }
     }
 
-    /// Whether these are terms a deck could have given: a call can be priced with them without overflow.
-    pub fn sound(&self) -> bool {
+    /// Whether these are terms a deck could have given, in an image of so many conditions: a call can be priced with them
+    /// without overflow.
+    pub fn sound(&self, conditions: usize) -> bool {
         let most = MONEY_INPUT_MAX * 1_000_000_000;
         let terms = self.terms();
         let priced =
@@ -205,7 +221,7 @@ impl StoredTerms {
             && usize::from(self.mode) < StepMode::ALL.len()
             && (self.call_type == NO_TYPE || usize::from(self.call_type) < CallType::ALL.len())
             && self.blocked <= 1
-            && self.band.get() == 0
+            && self.condition.get() as usize <= conditions
     }
 }
 
@@ -218,6 +234,12 @@ pub struct Meta {
     pub lists: Vec<StoredList>,
     /// Distinct prefixes over all decks.
     pub prefixes: u64,
+    /// Whose clocks and holidays bands mean.
+    #[serde(default)]
+    pub calendars: Vec<StoredCalendar>,
+    /// By pair and date.
+    #[serde(default)]
+    pub exchange: Vec<DatedRate>,
 }
 
 /// A plan as stored; plans are in the order of their names.
@@ -235,6 +257,10 @@ pub struct StoredPlan {
     pub included: Vec<(String, u16)>,
     pub outbound_list: u16,
     pub inbound_list: u16,
+    #[serde(default)]
+    pub bands: Bands,
+    #[serde(default)]
+    pub internal: Internal,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -355,6 +381,11 @@ impl Sections {
         }
         list.sort_by_key(|(kind, index, _)| (*kind, *index));
         Ok(Sections { list, digest: computed.to_hex().to_string() })
+    }
+
+    /// A section that images of older layouts do not have.
+    pub fn find_or_empty(&self, kind: Kind) -> Range<usize> {
+        self.find(kind, 0).unwrap_or(0..0)
     }
 
     pub fn find(&self, kind: Kind, index: usize) -> Result<Range<usize>, ImageError> {

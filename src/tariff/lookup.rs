@@ -1,8 +1,10 @@
-//! Asks an opened image: which row prices a number at an instant (R8, R16, R17), which steps apply (R14), what is in
+//! Asks an opened image: which row prices a number at a moment of a call (R8, R16, R17), which steps apply (R14), what is in
 //! the plan (R9). Nothing here allocates.
 //!
 //! Does not know calls, accounts or allowances.
 
+use super::condition::{Asked, Jurisdiction};
+use super::exchange::{self, DatedRate};
 use super::image::{ENTRY_MANY, StoredRow, StoredTerms};
 use super::open::{Index, many};
 use super::{Plan, PlanId, Row, RowId, Side, Tariff, compile, plans};
@@ -72,11 +74,14 @@ impl Tariff {
         compile::short_code(&self.opened.countries, country, digits)
     }
 
-    /// R16, R17: the longest prefix among the plan's decks with a row in force at the answer instant.
-    pub fn lookup(&self, plan: PlanId, side: Side, number: Number, answer: Timestamp) -> Option<Row<'_>> {
+    /// R16, R17: the longest prefix among the plan's decks with a row that is in force at the answer and holds for this
+    /// call at this moment of it.
+    pub fn lookup(&self, plan: PlanId, side: Side, number: Number, asked: impl Into<Asked>) -> Option<Row<'_>> {
         let index = self.index(plan, side, false)?;
         let id = self.map(index).longest(number)?;
-        self.in_force(index, id, number, answer).map(|row| self.row_matching(row, number))
+        let mut met = Met::nothing();
+        let row = self.in_force(index, id, number, &asked.into(), &mut met)?;
+        Some(met.tell(self.row_matching(row, number)))
     }
 
     /// [`Tariff::lookup`] of many numbers, each at its own instant; where there is no row, none. All three slices are
@@ -97,7 +102,7 @@ impl Tariff {
             map.longest_batch(numbers, &mut ids);
             for (((number, answer), out), id) in numbers.iter().zip(answers).zip(out).zip(ids) {
                 if id != u32::MAX {
-                    *out = self.in_force(index, id, *number, *answer);
+                    *out = self.in_force(index, id, *number, &Asked::from(*answer), &mut Met::nothing());
                 }
             }
         }
@@ -105,7 +110,9 @@ impl Tariff {
 
     /// R8: the longest row in force that names a call type. A row superseded within its own deck at its own prefix is
     /// not in force.
-    pub fn lookup_typed(&self, plan: PlanId, number: Number, answer: Timestamp) -> Option<Row<'_>> {
+    pub fn lookup_typed(&self, plan: PlanId, number: Number, asked: impl Into<Asked>) -> Option<Row<'_>> {
+        let asked = asked.into();
+        let mut met = Met::nothing();
         let index = self.index(plan, Side::Outbound, true)?;
         let map = self.map(index);
         let mut id = map.longest(number)?;
@@ -117,9 +124,9 @@ impl Tariff {
                 let (stored, terms) = self.stored(row)?;
                 digits = stored.digits();
                 let deck = self.deck_of(row);
-                if decided != Some(deck) && terms.in_force(answer) {
+                if decided != Some(deck) && self.holds(terms, number, &asked, &mut met) {
                     if terms.names_a_type() {
-                        return Some(self.row_matching(RowId(row), number));
+                        return Some(met.tell(self.row_matching(RowId(row), number)));
                     }
                     decided = Some(deck);
                 }
@@ -188,16 +195,67 @@ impl Tariff {
         PrefixMap::trusted(self.section(&index.map))
     }
 
+    /// What a row asks of a call besides its number, in words; none where it asks nothing.
+    pub fn condition_words(&self, row: &Row<'_>) -> Option<String> {
+        let condition = self.conditions().get((row.condition as usize).checked_sub(1)?)?;
+        let deck = self.opened.decks.get(self.deck_of(row.id.0));
+        Some(condition.condition().words(deck.map_or("", |deck| deck.timezone.as_str())))
+    }
+
+    /// Whether a row is in force and, beyond that, holds for this call at this moment of it.
+    #[inline]
+    fn holds(&self, terms: &StoredTerms, number: Number, asked: &Asked, met: &mut Met) -> bool {
+        terms.in_force(asked.answer)
+            && (terms.condition.get() == 0 || self.condition_holds(terms.condition.get(), number, asked, met))
+    }
+
+    #[cold]
+    fn condition_holds(&self, condition: u32, number: Number, asked: &Asked, met: &mut Met) -> bool {
+        let place = (condition as usize).wrapping_sub(1);
+        let Some(condition) = self.conditions().get(place) else { return false };
+        if !condition.origin_holds(asked.source) || !condition.lengths_hold(number.len()) {
+            return false;
+        }
+        if condition.jurisdiction().is_some_and(|of| Some(of) != self.jurisdiction(asked.source, number)) {
+            return false;
+        }
+        // From here on it is a matter of the moment: another one may find another row.
+        if condition.after.get() > asked.second {
+            met.next_after = met.next_after.min(condition.after.get());
+            return false;
+        }
+        if !condition.has_band() {
+            return true;
+        }
+        met.by_band = true;
+        let Some(calendar) = self.opened.calendars.get(usize::from(condition.calendar.get())) else { return false };
+        let wall = calendar.zone.wall(asked.at);
+        condition.band_holds(calendar.day(&wall), wall.minute)
+    }
+
+    /// What one unit of a currency is worth in another at an instant; none where no rate is in force.
+    pub fn exchange(&self, from: [u8; 3], to: [u8; 3], at: Timestamp) -> Option<&DatedRate> {
+        exchange::in_force(&self.opened.exchange, from, to, at)
+    }
+
+    /// Whether two numbers of one country are in one state; none if that is not known.
+    pub fn jurisdiction(&self, source: Option<Number>, called: Number) -> Option<Jurisdiction> {
+        let (source, states) = (source?, self.states());
+        let (one, other) = (states.of(source)?, states.of(called)?);
+        let together = self.classify(source).country == self.classify(called).country;
+        together.then_some(if one == other { Jurisdiction::Intrastate } else { Jurisdiction::Interstate })
+    }
+
     /// The first row in force of a prefix, else of the next shorter one, and so on.
     #[inline]
-    fn in_force(&self, index: &Index, id: u32, number: Number, answer: Timestamp) -> Option<RowId> {
+    fn in_force(&self, index: &Index, id: u32, number: Number, asked: &Asked, met: &mut Met) -> Option<RowId> {
         let mut id = id;
         // Each round is at least one digit shorter.
         for _ in 0..DIGITS_MAX {
             let mut digits = 0;
             for row in self.candidates(index, id) {
                 let (stored, terms) = self.stored(row)?;
-                if terms.in_force(answer) {
+                if self.holds(terms, number, asked, met) {
                     return Some(RowId(row));
                 }
                 digits = stored.digits();
@@ -238,25 +296,50 @@ impl Tariff {
             destination: "",
             call_type: None,
             price,
+            currency: None,
             steps: None,
             blocked: true,
             valid_from: None,
             valid_to: None,
+            condition: 0,
+            by_band: false,
+            next_after: u32::MAX,
         };
         let (Some((stored, terms)), Some(prefix)) = (self.stored(id.0), prefix) else { return nothing };
         let terms = terms.terms();
+        // Empty decks share their first row with the next; the last that begins there has it.
+        let deck = self.deck_of(id.0);
         Row {
             id,
             prefix,
-            // Empty decks share their first row with the next; the last that begins there has it.
-            deck: self.opened.decks.get(self.deck_of(id.0)).map_or("", |deck| deck.name.as_str()),
+            deck: self.opened.decks.get(deck).map_or("", |deck| deck.name.as_str()),
             destination: self.name(stored).unwrap_or(""),
             call_type: terms.call_type,
             price: terms.price,
+            currency: self.opened.currencies.get(deck).copied().flatten(),
             steps: terms.steps,
             blocked: terms.blocked,
             valid_from: terms.valid_from,
             valid_to: terms.valid_to,
+            condition: terms.condition,
+            by_band: false,
+            next_after: u32::MAX,
         }
+    }
+}
+
+/// What a look-up met on its way to a row that may decide otherwise at another moment of the call.
+struct Met {
+    by_band: bool,
+    next_after: u32,
+}
+
+impl Met {
+    fn nothing() -> Met {
+        Met { by_band: false, next_after: u32::MAX }
+    }
+
+    fn tell<'a>(&self, row: Row<'a>) -> Row<'a> {
+        Row { by_band: self.by_band, next_after: self.next_after, ..row }
     }
 }

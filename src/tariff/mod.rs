@@ -5,10 +5,13 @@
 //!
 //! Does not know files, which tariff is in force, accounts, or what a call costs.
 
+mod bands;
 mod cells;
 mod compile;
+mod condition;
 mod csv;
 pub mod deck;
+mod exchange;
 pub mod findings;
 mod image;
 pub mod judge;
@@ -16,6 +19,7 @@ mod lookup;
 mod open;
 pub mod plans;
 mod prefixes;
+mod states;
 pub mod steps;
 pub mod supplier;
 #[cfg(test)]
@@ -43,6 +47,10 @@ pub struct RatesText {
     pub plans: Vec<u8>,
     /// Deck name → bytes of `decks/NAME.csv`.
     pub decks: Vec<(String, Vec<u8>)>,
+    /// Bytes of `exchange.csv`, for decks in another currency than their plan's; empty where there is none.
+    pub exchange: Vec<u8>,
+    /// Bytes of `states.csv`, for interstate and intrastate prices; empty where there is none.
+    pub states: Vec<u8>,
 }
 
 /// Something found while reading: an error refuses the image, a warning tells.
@@ -86,6 +94,8 @@ pub struct Compiled {
 }
 
 pub use compile::compile;
+pub use condition::Asked;
+pub use exchange::DatedRate;
 
 /// A damaged, foreign or newer image.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -127,6 +137,26 @@ pub enum Overage {
     Deck,
 }
 
+/// What calls inside an account are (R7): to its extensions and to its other numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Internal {
+    /// In the plan: they draw the allowance.
+    #[default]
+    Included,
+    /// Not counted: no seconds are billed.
+    Free,
+}
+
+/// By which time band a call is priced (R17).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Bands {
+    /// The whole call by the band in which it begins.
+    #[default]
+    Start,
+    /// Each increment by the band in which it begins.
+    Split,
+}
+
 /// A plan, checked.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -134,7 +164,7 @@ pub struct Plan {
     pub name: String,
     /// Country for which the plan is made.
     pub country: Country,
-    /// ISO 4217, capital letters; all decks of the plan have it.
+    /// ISO 4217, capital letters: of overage and of every cost.
     pub currency: [u8; 3],
     /// Included talk of a month.
     pub allowance: Allowance,
@@ -150,6 +180,10 @@ pub struct Plan {
     pub decks: Vec<String>,
     /// Names of the decks for calls to the account's own toll-free numbers; other received calls cost nothing.
     pub inbound_decks: Vec<String>,
+    /// By which time band a call is priced.
+    pub bands: Bands,
+    /// What calls inside the account are.
+    pub internal: Internal,
 }
 
 /// One deck row as the look-up gives it.
@@ -165,8 +199,10 @@ pub struct Row<'a> {
     pub destination: &'a str,
     /// Call type, where the row names one.
     pub call_type: Option<CallType>,
-    /// Rate, fee and bounds, in the currency of the plan.
+    /// Rate, fee and bounds, in the currency of the deck.
     pub price: Price,
+    /// ISO 4217, where the deck says one; none: the plan's.
+    pub currency: Option<[u8; 3]>,
     /// Billing steps of the row; none: those of the plan, else of the country rules.
     pub steps: Option<StepRule>,
     /// Calls there are not allowed and go into suspense.
@@ -175,6 +211,12 @@ pub struct Row<'a> {
     pub valid_from: Option<Timestamp>,
     /// First instant from which it does not hold any more; none: open-ended.
     pub valid_to: Option<Timestamp>,
+    /// What else it asks of a call; 0: nothing. [`Tariff::condition_words`] says what.
+    pub condition: u32,
+    /// Whether another row may hold at another time of day: this one has a band, or one with a band was passed over.
+    pub by_band: bool,
+    /// Billed seconds of the call from which on another row may hold; `u32::MAX`: none.
+    pub next_after: u32,
 }
 
 /// Which decks of a plan.

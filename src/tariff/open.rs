@@ -9,12 +9,17 @@ use bytes::Bytes;
 use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
-use super::image::{ENTRY_MANY, Kind, Meta, Sections, StoredDeck, StoredPlan, StoredRow, StoredTerms};
+use super::bands::Calendar;
+use super::exchange::DatedRate;
+use super::image::{ENTRY_MANY, Kind, Meta, Sections, StoredCondition, StoredDeck, StoredPlan, StoredRow, StoredTerms};
+use super::states::States;
 use super::{ImageError, Plan, Tariff};
+use crate::money::MONEY_INPUT_MAX;
 use crate::number::classify::NumberingPlan;
 use crate::number::countries::Countries;
 use crate::number::prefix::{PrefixMap, codes::Codes};
 use crate::number::{Country, Number};
+use crate::time::Zone;
 
 /// What was found in an image: small things read, big things located.
 pub(super) struct Opened {
@@ -29,7 +34,14 @@ pub(super) struct Opened {
     pub rows: Range<usize>,
     pub row_prefixes: Range<usize>,
     pub terms: Range<usize>,
+    pub conditions: Range<usize>,
+    pub calendars: Vec<Calendar>,
+    pub exchange: Vec<DatedRate>,
+    /// Of each deck, where it says one.
+    pub currencies: Vec<Option<[u8; 3]>>,
     pub names: Range<usize>,
+    pub state_map: Range<usize>,
+    pub states: Range<usize>,
     /// Two for each deck list: all rows, and rows that name a call type.
     pub indexes: Vec<Index>,
 }
@@ -48,6 +60,9 @@ pub(super) struct Index {
     /// Set where id n is row `first_row + n`.
     pub first_row: Option<u32>,
 }
+
+/// The largest exchange rate that is read, as any amount.
+const RATE_MAX: i64 = MONEY_INPUT_MAX * 1_000_000_000;
 
 fn damaged<T>(what: &'static str) -> Result<T, ImageError> {
     Err(ImageError::Damaged(what))
@@ -82,7 +97,25 @@ impl Tariff {
                 indexes.push(Index { map, entries, first_row });
             }
         }
+        let calendars = meta.calendars.into_iter().map(|stored| {
+            let zone = Zone::named(&stored.timezone).map_err(|_| ImageError::Damaged("a time zone"))?;
+            Ok(Calendar { zone, holidays: stored.holidays })
+        });
+        let currency = |deck: &StoredDeck| {
+            let code = deck.currency.as_ref().map(|code| <[u8; 3]>::try_from(code.as_bytes()));
+            code.transpose().map_err(|_| ImageError::Damaged("a currency"))
+        };
+        let rates_in_order = meta.exchange.is_sorted_by_key(|rate| (rate.from, rate.to, rate.valid_from));
+        if !rates_in_order || meta.exchange.iter().any(|rate| !(1..=RATE_MAX).contains(&rate.rate.0)) {
+            return damaged("exchange rates");
+        }
         let opened = Opened {
+            currencies: meta.decks.iter().map(currency).collect::<Result<_, ImageError>>()?,
+            exchange: meta.exchange,
+            calendars: calendars.collect::<Result<_, ImageError>>()?,
+            conditions: sections.find_or_empty(Kind::Conditions),
+            state_map: sections.find_or_empty(Kind::StateMap),
+            states: sections.find_or_empty(Kind::States),
             plans,
             details,
             decks: meta.decks,
@@ -96,6 +129,8 @@ impl Tariff {
             indexes,
             digest: sections.digest,
         };
+        States::validate(slice(&bytes, &opened.state_map), slice(&bytes, &opened.states))
+            .map_err(ImageError::Damaged)?;
         let tariff = Tariff { bytes, opened: Arc::new(opened) };
         tariff.check_rows()?;
         tariff.opened.indexes.iter().try_for_each(|index| tariff.check_index(index))?;
@@ -105,10 +140,15 @@ impl Tariff {
     fn check_rows(&self) -> Result<(), ImageError> {
         if !self.opened.rows.len().is_multiple_of(size_of::<StoredRow>())
             || !self.opened.terms.len().is_multiple_of(size_of::<StoredTerms>())
+            || !self.opened.conditions.len().is_multiple_of(size_of::<StoredCondition>())
         {
             return damaged("rows are cut short");
         }
-        if !self.terms_table().iter().all(StoredTerms::sound) {
+        let (conditions, calendars) = (self.conditions(), self.opened.calendars.len());
+        if !conditions.iter().all(|condition| condition.sound(calendars)) {
+            return damaged("a condition that no deck could have");
+        }
+        if !self.terms_table().iter().all(|terms| terms.sound(conditions.len())) {
             return damaged("terms that no deck could have");
         }
         let rows = self.rows();
@@ -169,6 +209,15 @@ impl Tariff {
         <[StoredTerms]>::ref_from_bytes(slice(&self.bytes, &self.opened.terms)).unwrap_or(&[])
     }
 
+    pub(super) fn conditions(&self) -> &[StoredCondition] {
+        <[StoredCondition]>::ref_from_bytes(slice(&self.bytes, &self.opened.conditions)).unwrap_or(&[])
+    }
+
+    pub(super) fn states(&self) -> States<'_> {
+        let map = PrefixMap::trusted(slice(&self.bytes, &self.opened.state_map));
+        States { map, names: slice(&self.bytes, &self.opened.states) }
+    }
+
     pub(super) fn entries(&self, index: &Index) -> &[U32] {
         <[U32]>::ref_from_bytes(slice(&self.bytes, &index.entries)).unwrap_or(&[])
     }
@@ -215,6 +264,8 @@ fn plan(stored: &StoredPlan, meta: &Meta) -> Option<(Plan, PlanDetails)> {
         cost_decimals: (stored.cost_decimals <= 8).then_some(stored.cost_decimals)?,
         decks: deck_names(stored.outbound_list)?,
         inbound_decks: deck_names(stored.inbound_list)?,
+        bands: stored.bands,
+        internal: stored.internal,
     };
     let included = stored
         .included

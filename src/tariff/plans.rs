@@ -4,17 +4,20 @@
 
 use toml::de::DeTable;
 
+use super::bands::Holidays;
 use super::cells;
 use super::findings::{Findings, Place};
 use super::steps::STEP_SECONDS_MAX;
 use super::toml_cells::{Document, Table};
-use super::{Allowance, Overage};
+use super::{Allowance, Bands, Internal, Overage};
 use crate::call::{StepMode, StepRule};
 use crate::money::Money;
 use crate::nearest::did_you_mean;
 use crate::number::{Country, NumberKind};
 use crate::time::Zone;
 
+mod currencies;
+mod holidays;
 mod text;
 
 pub use text::{DeckText, Included, PlanText, Plans};
@@ -36,10 +39,12 @@ const PLAN_KEYS: &[&str] = &[
     "inbound_decks",
     "steps",
     "bands",
+    "internal",
     "prorate_first",
     "cost_decimals",
 ];
-const DECK_KEYS: &[&str] = &["currency", "timezone", "source"];
+const DECK_KEYS: &[&str] = &["currency", "timezone", "holidays", "source"];
+const HOLIDAY_KEYS: &[&str] = &["yearly", "easter", "dates"];
 const STEP_KEYS: &[&str] = &["increment", "initial", "minimum", "mode", "free_below"];
 
 /// Kinds and their names in `included` and `numbering.csv`.
@@ -91,10 +96,14 @@ pub fn read(bytes: &[u8], findings: &mut Findings) -> Plans {
     };
     let mut document = Document::new(text, findings);
     let top = Table { name: "plans.toml", at: Place::default(), table: &root };
-    document.known_keys(top, &["plan", "deck"]);
+    document.known_keys(top, &["plan", "deck", "holidays"]);
     let mut read = Plans::default();
+    let lists: Vec<(&str, Holidays)> = tables(&mut document, top, "holidays")
+        .into_iter()
+        .map(|(name, table)| (name, holidays::read(&mut document, table)))
+        .collect();
     for (name, table) in tables(&mut document, top, "deck") {
-        read.decks.extend(deck(&mut document, name, table));
+        read.decks.extend(deck(&mut document, name, table, &lists));
     }
     for (name, table) in tables(&mut document, top, "plan") {
         read.plans.extend(plan(&mut document, name, table));
@@ -118,7 +127,12 @@ fn tables<'d, 't>(document: &mut Document<'t>, top: Table<'d, 't>, key: &'d str)
     found
 }
 
-fn deck<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Option<DeckText> {
+fn deck<'t>(
+    document: &mut Document<'t>,
+    name: &str,
+    table: Table<'_, 't>,
+    lists: &[(&str, Holidays)],
+) -> Option<DeckText> {
     document.known_keys(table, DECK_KEYS);
     let currency = table.get("currency").and_then(|value| currency(document, value));
     let mut zone = Zone::UTC;
@@ -132,7 +146,18 @@ fn deck<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         }
     }
     let source = table.get("source").and_then(|value| document.string("source", value)).unwrap_or("").to_owned();
-    Some(DeckText { name: name.to_owned(), at: table.at, currency, timezone, zone, source })
+    let mut holidays = None;
+    if let Some(value) = table.get("holidays")
+        && let Some(wanted) = document.string("holidays", value)
+    {
+        holidays = lists.iter().find(|(name, _)| *name == wanted).map(|(_, list)| list.clone());
+        if holidays.is_none() {
+            let known = lists.iter().map(|(name, _)| *name);
+            let hint = did_you_mean(wanted, known, &format!("write [holidays.{wanted}]"));
+            document.wrong(value, format!("holidays: there is no list {wanted:?}"), hint);
+        }
+    }
+    Some(DeckText { name: name.to_owned(), at: table.at, currency, timezone, zone, holidays, source })
 }
 
 fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Option<PlanText> {
@@ -162,14 +187,8 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
     let overage = overage(document, table, allowance, &decks);
     let steps = table.get("steps").and_then(|value| document.table("steps", value)).and_then(|t| steps(document, t));
     let included = table.get("included").map_or_else(Vec::new, |value| included(document, value));
-    if let Some(value) = table.get("bands")
-        && let Some(text) = document.string("bands", value)
-        && text != "start"
-    {
-        let hint = "write \"start\", or leave it out";
-        let why = if text == "split" { "is not yet supported" } else { "is not known" };
-        document.wrong(value, format!("bands: {text:?} {why}"), hint);
-    }
+    let bands = one_of(document, table, "bands", &[("start", Bands::Start), ("split", Bands::Split)]);
+    let internal = one_of(document, table, "internal", &[("included", Internal::Included), ("free", Internal::Free)]);
     let prorate_first = table.get("prorate_first").and_then(|v| document.boolean("prorate_first", v)).unwrap_or(false);
     let cost_decimals =
         table.get("cost_decimals").and_then(|v| document.integer("cost_decimals", v, COST_DECIMALS_MAX));
@@ -187,7 +206,26 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         cost_decimals: cost_decimals.map_or(COST_DECIMALS, |n| n as u8),
         decks,
         inbound_decks,
+        bands,
+        internal,
     })
+}
+
+/// A key that has a few words; the first where it is absent.
+fn one_of<'t, T: Copy + Default>(
+    document: &mut Document<'t>,
+    table: Table<'_, 't>,
+    key: &'static str,
+    words: &[(&str, T)],
+) -> T {
+    let Some(value) = table.get(key) else { return T::default() };
+    let Some(text) = document.string(key, value) else { return T::default() };
+    let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+    if found.is_none() {
+        let known = words.iter().map(|(word, _)| format!("{word:?}")).collect::<Vec<_>>().join(" or ");
+        document.wrong(value, format!("{key}: {text:?} is not known"), format!("write {known}"));
+    }
+    found.unwrap_or_default()
 }
 
 fn missing<T>(document: &mut Document<'_>, table: Table<'_, '_>, key: &str, hint: &str) -> Option<T> {
@@ -204,6 +242,9 @@ fn currency<'t>(document: &mut Document<'t>, value: &toml::Spanned<toml::de::DeV
             format!("currency: {text:?} is no currency"),
             "write three capital letters, ISO 4217: EUR",
         );
+    } else if !currencies::is_known(text) {
+        let hint = did_you_mean(text, currencies::codes(), "fine, if it is one of your own");
+        document.findings.warn(document.at(value), format!("currency: {text:?} is not in ISO 4217"), hint);
     }
     code
 }

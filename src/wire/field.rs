@@ -17,7 +17,7 @@ const MICROS_MAX: i64 = i64::MAX / 2;
 /// From this on an integer counts milliseconds, not seconds.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
-/// A field of the native record; the first seven are kept as text.
+/// A field of the native record; the first eight are kept as text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Field {
@@ -35,6 +35,8 @@ pub enum Field {
     Destination,
     /// Q.850 or SIP code.
     Cause,
+    /// Where a ported number really leads.
+    RoutingNumber,
     /// `outbound` or `inbound`.
     Direction,
     /// Set-up of the call.
@@ -49,11 +51,11 @@ pub enum Field {
     Seq,
 }
 
-const TEXTS: usize = Field::Cause as usize + 1;
+const TEXTS: usize = Field::RoutingNumber as usize + 1;
 
 impl Field {
     /// Every field.
-    pub const ALL: [Field; 13] = [
+    pub const ALL: [Field; 14] = [
         Field::Id,
         Field::Node,
         Field::Account,
@@ -61,6 +63,7 @@ impl Field {
         Field::Source,
         Field::Destination,
         Field::Cause,
+        Field::RoutingNumber,
         Field::Direction,
         Field::Start,
         Field::Answer,
@@ -79,6 +82,7 @@ impl Field {
             Field::Source => "source",
             Field::Destination => "destination",
             Field::Cause => "cause",
+            Field::RoutingNumber => "routing_number",
             Field::Direction => "direction",
             Field::Start => "start",
             Field::Answer => "answer",
@@ -99,6 +103,7 @@ impl Field {
             b"source" => Field::Source,
             b"destination" => Field::Destination,
             b"cause" => Field::Cause,
+            b"routing_number" => Field::RoutingNumber,
             b"direction" => Field::Direction,
             b"start" => Field::Start,
             b"answer" => Field::Answer,
@@ -181,9 +186,13 @@ impl Draft {
                 }
                 self.text(field, text, place)
             }
-            Field::Node | Field::Account | Field::ForwardedBy | Field::Source | Field::Destination | Field::Cause => {
-                self.text(field, text, place)
-            }
+            Field::Node
+            | Field::Account
+            | Field::ForwardedBy
+            | Field::Source
+            | Field::Destination
+            | Field::Cause
+            | Field::RoutingNumber => self.text(field, text, place),
             Field::Direction => {
                 self.direction = match text {
                     b"outbound" => Some(Direction::Outbound),
@@ -279,6 +288,7 @@ impl Draft {
             source: text(Field::Source),
             destination: text(Field::Destination),
             cause: text(Field::Cause),
+            routing_number: text(Field::RoutingNumber),
             direction: self.direction,
             start: self.start,
             answer: self.answer,

@@ -41,6 +41,7 @@ impl Books {
             numbering: numbering.into(),
             plans: plans.into(),
             decks: decks.iter().map(|(name, text)| ((*name).to_owned(), (*text).into())).collect(),
+            ..RatesText::default()
         };
         let compiled = tariff::compile(&text).unwrap_or_else(|findings| panic!("{findings:#?}"));
         let tariff = Tariff::open(Bytes::from(compiled.image)).unwrap();
@@ -160,6 +161,7 @@ pub struct Call {
     pub destination: String,
     pub forwarded_by: String,
     pub cause: String,
+    pub routing_number: String,
     pub direction: Option<Direction>,
     pub answer: Option<Timestamp>,
     pub end: Option<Timestamp>,
@@ -186,6 +188,7 @@ pub fn call(from: &str, to: &str) -> Call {
         destination: to.into(),
         forwarded_by: String::new(),
         cause: String::new(),
+        routing_number: String::new(),
         direction: None,
         answer: Some(at("2026-10-05T09:00:00Z")),
         end: None,
@@ -204,6 +207,10 @@ impl Call {
     }
     pub fn forwarded_by(mut self, number: &str) -> Call {
         self.forwarded_by = number.into();
+        self
+    }
+    pub fn routing_number(mut self, number: &str) -> Call {
+        self.routing_number = number.into();
         self
     }
     pub fn cause(mut self, cause: &str) -> Call {
@@ -272,6 +279,7 @@ impl Call {
             source: self.source.as_bytes(),
             destination: self.destination.as_bytes(),
             cause: self.cause.as_bytes(),
+            routing_number: self.routing_number.as_bytes(),
             direction: self.direction,
             answer: self.answer,
             end: self.end,

@@ -99,6 +99,7 @@ fn tariff_image((overage, uk, france): &(&str, &str, Option<&str>)) -> Vec<u8> {
         numbering: NUMBERING.into(),
         plans: plans.into(),
         decks: decks.iter().map(|(name, text)| ((*name).to_owned(), (*text).into())).collect(),
+        ..RatesText::default()
     };
     tariff::compile(&text).unwrap_or_else(|findings| panic!("{findings:#?}")).image
 }

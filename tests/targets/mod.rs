@@ -18,7 +18,7 @@ use callrated::os::disk::Disk;
 use callrated::os::sim::SimDisk;
 use callrated::piece::Piece;
 use callrated::record::Record;
-use callrated::tariff::{self, PlanId, RatesText, RowId, Side, Tariff};
+use callrated::tariff::{self, Asked, PlanId, RatesText, RowId, Side, Tariff};
 use callrated::time::Timestamp;
 
 /// A target: its name and what it does with bytes.
@@ -253,6 +253,7 @@ fn text(countries: &[u8], plans: &[u8], deck: &[u8]) -> RatesText {
         numbering: NUMBERING.into(),
         plans: plans.into(),
         decks: vec![("d".to_owned(), deck.to_vec()), ("e".to_owned(), DECK.into())],
+        ..RatesText::default()
     }
 }
 
@@ -264,9 +265,13 @@ fn compile(text: &RatesText) {
     }
 }
 
-/// Any text as a deck.
+/// Any text as a deck, as exchange rates, as states.
 pub fn deck(bytes: &[u8]) {
-    compile(&text(COUNTRIES.as_bytes(), PLANS.as_bytes(), bytes));
+    let states = b"prefix,state\n1501,NY\n".to_vec();
+    compile(&RatesText { states, ..text(COUNTRIES.as_bytes(), PLANS.as_bytes(), bytes) });
+    let good = || text(COUNTRIES.as_bytes(), PLANS.as_bytes(), DECK.as_bytes());
+    compile(&RatesText { states: bytes.into(), ..good() });
+    compile(&RatesText { exchange: bytes.into(), ..good() });
 }
 
 /// Any text as the plans.
@@ -324,7 +329,11 @@ fn forged(good: &[u8], bytes: &[u8]) -> Option<Bytes> {
 /// Any bytes as a tariff image: refused, or every question is answered.
 pub fn tariff_image(bytes: &[u8]) {
     static GOOD: LazyLock<Vec<u8>> = LazyLock::new(|| {
-        let text = text(COUNTRIES.as_bytes(), PLANS.as_bytes(), b"prefix,rate\n49,1\n4930,2\n491,3\n");
+        let deck = "prefix,rate,hours,origin,length,after,rate_interstate\n49,1,,,,,\n4930,2,8-18,,,,\n4930,2,18-8,49,,,\n\
+                    491,3,,,11,,\n491,4,,,,,\n491,5,,,,60,\n1,,,,,,0.1\n";
+        let (states, exchange) =
+            (b"prefix,state\n1501,NY\n".to_vec(), b"from,to,rate,valid_from\nUSD,EUR,1,\n".to_vec());
+        let text = RatesText { states, exchange, ..text(COUNTRIES.as_bytes(), PLANS.as_bytes(), deck.as_bytes()) };
         tariff::compile(&text).unwrap_or_else(|findings| panic!("{findings:#?}")).image
     });
     if let Some(Ok(tariff)) = forged(&GOOD, bytes).map(Tariff::open) {
@@ -360,6 +369,11 @@ fn ask_tariff(tariff: &Tariff) {
                     tariff.lookup(plan, side, number, answer);
                 }
                 tariff.lookup_typed(plan, number, answer);
+                let asked = Asked { second: 60, ..Asked::at_answer(answer, Some(number)) };
+                if let Some(row) = tariff.lookup(plan, Side::Outbound, number, asked) {
+                    tariff.condition_words(&row);
+                }
+                tariff.exchange(*b"USD", *b"EUR", answer);
             }
             let class = tariff.classify(number);
             tariff.plan_includes(plan, class);
@@ -406,7 +420,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         ],
         "wire_document" => vec![[&b"["[..], record, b", ", record, b"]"].concat()],
         "entries" => vec![SEGMENT[(journal::SEGMENT_HEAD as usize + FRAME_HEAD).min(SEGMENT.len())..].to_vec()],
-        "deck" => vec![DECK.into(), b"\xef\xbb\xbfprefix;rate;valid_from\n\"49\";0,1;2026-01-01\n".to_vec()],
+        "deck" => vec![DECK.into(), b"prefix,rate,days,hours,origin,length,after,per_call\n49,1,mon-fri,8-18,,,,\n49,2,,,43,10-12,,\n49,3,mon-fri,8-18,,,60,\n50,,,,anonymous,,,0.1\n".to_vec(), b"from,to,rate,valid_from\nUSD,EUR,0.92,2026-01-01\n".to_vec(), b"prefix,state\n1212,NY\n".to_vec(), b"\xef\xbb\xbfprefix;rate;valid_from\n\"49\";0,1;2026-01-01\n".to_vec()],
         "plans" => vec![PLANS.into()],
         "countries" => vec![COUNTRIES.into()],
         "directory" => vec![[ACCOUNTS.as_bytes(), b"\0", NUMBERS.as_bytes()].concat()],

@@ -38,6 +38,7 @@ fn call(position: u64) -> RatedCall {
             price: Price { rate: Money(100_000_000), connect_fee: Money::ZERO, minimum_cost: None, maximum_cost: None },
             currency: *b"EUR",
             decimals: 4,
+            exchange: None,
         },
     }
 }

@@ -3,17 +3,18 @@
 //! Does not know in which order decisions are taken, and decides nothing.
 
 use super::text;
-use crate::call::{StepMode, StepRule};
+use crate::call::{Exchange, StepMode, StepRule};
 use crate::directory::Account;
 use crate::entry::{SourceProfile, Talk};
 use crate::money::{MONEY_DECIMALS, Money, Price};
 use crate::number::Country;
 use crate::number::dialling::Dialled;
+use crate::rating::parts::Part;
 use crate::rating::price::{self, Charge};
-use crate::rating::{Called, Decided, Leg, PayerBy, Rated, Why, World};
+use crate::rating::{Called, Decided, Leg, PayerBy, Rated, Routing, Why, World};
 use crate::record::{Direction, Record};
-use crate::tariff::{Allowance, Plan, Row};
-use crate::time::{Micros, Period};
+use crate::tariff::{Allowance, Plan, Row, Tariff};
+use crate::time::{Micros, Period, Timestamp};
 
 pub(super) fn talked(record: &Record<'_>, profile: &SourceProfile, leg: &Leg) -> String {
     let from = match (profile.talk, record.duration, record.end) {
@@ -82,6 +83,18 @@ pub(super) fn called_words(
         }
 }
 
+/// R3: the routing number of a ported one.
+pub(super) fn routing_words(record: &Record<'_>, leg: &Leg) -> Option<String> {
+    let raw = text(record.routing_number);
+    match leg.routing {
+        Routing::None => None,
+        Routing::Number(number) => {
+            Some(format!("routing number {raw:?}: rated by +{number}, the dialled one is shown"))
+        }
+        Routing::Bad(bad) => Some(format!("routing number {raw:?}: no number ({bad})")),
+    }
+}
+
 pub(super) const fn rule_name(rule: u8) -> &'static str {
     match rule {
         6 => "R6",
@@ -113,10 +126,11 @@ pub(super) const fn why_rule(why: Why) -> &'static str {
     match why {
         Why::NoAnswerTime | Why::NoTalkTime | Why::AmbiguousTime => "R1",
         Why::NegativeTalkTime | Why::TooLong | Why::FromTheFuture | Why::TooOld => "R2",
-        Why::BadNumber(_) => "R3",
+        Why::BadNumber(_) | Why::BadRoutingNumber => "R3",
         Why::NoSuchAccount | Why::NoSuchNodeAccount | Why::NobodyPays => "R4",
         Why::BeforeBillingStart | Why::AccountEnded => "R5",
         Why::NoOverageRow => "R12",
+        Why::NoExchangeRate => "R18",
         Why::NoPlan | Why::NoRow | Why::RowTooShort | Why::Blocked => "R16",
     }
 }
@@ -132,10 +146,13 @@ pub(super) fn prefix_words(row: &Row<'_>, leg: &Leg, account: &Account<'_>, worl
     format!("{}:{}", account.country, prefix.get(head..).unwrap_or(""))
 }
 
-pub(super) fn row_words(row: &Row<'_>, prefix: &str) -> String {
+pub(super) fn row_words(row: &Row<'_>, prefix: &str, world: World<'_>) -> String {
     let mut words = format!("longest prefix {prefix} of deck {}", row.deck);
     if !row.destination.is_empty() {
         words += &format!(" ({})", row.destination);
+    }
+    if let Some(condition) = world.tariff.condition_words(row) {
+        words += &format!(", {condition}");
     }
     if let Some(call_type) = row.call_type {
         words += &format!(", call type {call_type}");
@@ -152,8 +169,11 @@ pub(super) fn row_words(row: &Row<'_>, prefix: &str) -> String {
 
 fn price_words(price: &Price) -> String {
     let mut words = format!("{} a minute", price.rate.fixed(0));
+    if price.rate == Money::ZERO && price.connect_fee != Money::ZERO {
+        words = format!("{} a call", price.connect_fee.fixed(0));
+    }
     for (name, amount) in [
-        ("connect fee", Some(price.connect_fee).filter(|fee| *fee != Money::ZERO)),
+        ("connect fee", Some(price.connect_fee).filter(|fee| *fee != Money::ZERO && price.rate != Money::ZERO)),
         ("at least", price.minimum_cost),
         ("at most", price.maximum_cost),
     ] {
@@ -224,31 +244,100 @@ pub(super) fn allowance_words(
         )
 }
 
+/// R17: which rows price which seconds.
+pub(super) fn parts_words(parts: &[Part<'_>], included: u32, world: World<'_>) -> String {
+    let mut words =
+        "the price changes while the call lasts; each increment by the row that holds where it begins:".to_owned();
+    for (i, part) in parts.iter().enumerate() {
+        let begin = part.begin.max(included);
+        let row = &part.row;
+        words += &format!(
+            "{} {begin} s to {} s at {}",
+            if i == 0 { "" } else { ";" },
+            begin + part.seconds,
+            row.price.rate.fixed(0)
+        );
+        words += &format!(" a minute by {} of deck {}", row.prefix, row.deck);
+        if let Some(condition) = world.tariff.condition_words(row) {
+            words += &format!(" ({condition})");
+        }
+    }
+    words
+}
+
+/// `0.92 EUR/USD`.
+pub(super) fn exchange_words(exchange: &Exchange, currency: &[u8; 3]) -> String {
+    format!("{} {}/{}", exchange.rate.fixed(0), text(currency), text(&exchange.from))
+}
+
+/// R18: the exchange rate of a price, and from when it holds.
+pub(super) fn exchanged_words(exchange: &Exchange, leg: &Leg, rated: &Rated, world: World<'_>) -> String {
+    let currency = rated.basis.currency;
+    let dated = world.tariff.exchange(exchange.from, currency, leg.answer);
+    let since = match dated.map(|rate| rate.valid_from) {
+        Some(from) if from.0 != i64::MIN => format!("in force from {from}"),
+        _ => "always in force".to_owned(),
+    };
+    format!("the deck's prices are in {}: {}, {since}", text(&exchange.from), exchange_words(exchange, &currency))
+}
+
+/// What currencies are worth at the answer of a call.
+pub(super) struct Rates<'a> {
+    pub tariff: &'a Tariff,
+    pub answer: Timestamp,
+    pub currency: [u8; 3],
+}
+
+impl Rates<'_> {
+    fn of(&self, row: &Row<'_>) -> Option<Money> {
+        let from = row.currency.filter(|from| *from != self.currency)?;
+        self.tariff.exchange(from, self.currency, self.answer).map(|rate| rate.rate)
+    }
+}
+
 /// R18 in arithmetic: `0.1 + 0.015/min × 60 s / 60 = 0.115 → 0.1150 EUR (rounded once to 4 decimals, halves away from zero)`.
-pub(super) fn cost_words(charge: &Charge, rated: &Rated) -> String {
-    let (due, seconds) = (&charge.due, charge.charged_seconds);
+pub(super) fn cost_words(charge: &Charge, parts: &[Part<'_>], rated: &Rated, rates: &Rates<'_>) -> String {
+    let due = &charge.due;
     let currency = text(&rated.basis.currency);
     let cost = rated.cost.fixed(u32::from(rated.basis.decimals));
-    if charge.price == price::NO_PRICE {
+    if charge.price == price::NO_PRICE && parts.is_empty() {
         return format!("costs nothing: {cost} {currency}");
     }
-    let fee = if due.connect_fee == Money::ZERO { String::new() } else { format!("{} + ", due.connect_fee.fixed(0)) };
-    let mut sixtieths = i128::from(due.connect_fee.0) * 60 + i128::from(due.rate.0) * i128::from(seconds);
-    let mut words = format!("{fee}{}/min × {seconds} s / 60 = {}", due.rate.fixed(0), sixtieths_text(sixtieths));
+    // Everything in sixtieths of a nano-unit, times 10⁹ where there is an exchange rate.
+    const ONE: i128 = 1_000_000_000;
+    let exchange = rated.basis.exchange.map(|exchange| exchange.rate);
+    let times = |exchange: Option<Money>| exchange.map_or(String::new(), |rate| format!(" × {}", rate.fixed(0)));
+    let worth = |exchange: Option<Money>| exchange.map_or(ONE, |rate| i128::from(rate.0));
+    let fee = match due.connect_fee {
+        Money::ZERO => String::new(),
+        fee => format!("{}{} + ", fee.fixed(0), times(exchange)),
+    };
+    let mut terms: Vec<(Money, u32, Option<Money>)> =
+        parts.iter().map(|part| (part.row.price.rate, part.seconds, rates.of(&part.row))).collect();
+    if terms.is_empty() {
+        terms.push((due.rate, charge.charged_seconds, exchange));
+    }
+    let mut sum = i128::from(due.connect_fee.0) * 60 * worth(exchange);
+    let mut products = Vec::new();
+    for (rate, seconds, exchange) in terms {
+        sum += i128::from(rate.0) * i128::from(seconds) * worth(exchange);
+        products.push(format!("{}/min × {seconds} s / 60{}", rate.fixed(0), times(exchange)));
+    }
+    let mut words = format!("{fee}{} = {}", products.join(" + "), sixtieths_text(sum));
     for (name, cap) in [("at least", due.minimum_cost), ("at most", due.maximum_cost)] {
         if let Some(cap) = cap {
-            let capped = i128::from(cap.0) * 60;
-            sixtieths = if name == "at least" { sixtieths.max(capped) } else { sixtieths.min(capped) };
-            words += &format!(", {name} {}: {}", cap.fixed(0), sixtieths_text(sixtieths));
+            let capped = i128::from(cap.0) * 60 * worth(exchange);
+            sum = if name == "at least" { sum.max(capped) } else { sum.min(capped) };
+            words += &format!(", {name} {}{}: {}", cap.fixed(0), times(exchange), sixtieths_text(sum));
         }
     }
     words + &format!(" → rounded once to {} decimals, halves away from zero: {cost} {currency}", rated.basis.decimals)
 }
 
-/// Sixtieths of a nano-unit as a decimal, exact, or with `…` where sixtieths do not end.
+/// Sixtieths of a nano-unit, times 10⁹, as a decimal, exact, or with `…` where sixtieths do not end.
 fn sixtieths_text(sixtieths: i128) -> String {
     let sign = if sixtieths < 0 { "-" } else { "" };
-    let unit = 60 * 10_u128.pow(MONEY_DECIMALS);
+    let unit = 60 * 10_u128.pow(2 * MONEY_DECIMALS);
     let (whole, mut rest) = (sixtieths.unsigned_abs() / unit, sixtieths.unsigned_abs() % unit);
     let mut digits = String::new();
     // Twelve decimals: a nano-unit's nine and three of the sixtieths'.

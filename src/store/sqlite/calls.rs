@@ -249,13 +249,16 @@ fn insert_rating(
         Cell::option(price.minimum_cost.map(|m| m.0)),
         Cell::option(price.maximum_cost.map(|m| m.0)),
         Cell::option(rating.adjusts.map(period_number)),
+        basis.exchange.as_ref().map_or(Cell::Null, |exchange| Cell::bytes(&exchange.from)),
+        Cell::option(basis.exchange.map(|exchange| exchange.rate.0)),
     ];
     let mut insert = transaction
         .prepare_cached(
             "INSERT INTO ratings (id, period, leg, call_type, cost_scale, currency, decimals, rule, tariff_slot,
              plan_index, row_index, tariff, plan, deck, prefix, destination, step_mode, initial, increment, minimum,
-             free_below, rate, connect_fee, minimum_cost, maximum_cost, adjusts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-             ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
+             free_below, rate, connect_fee, minimum_cost, maximum_cost, adjusts, exchange_from, exchange_rate) VALUES (?1,
+             ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
+             ?26, ?27, ?28)",
         )
         .map_err(failed)?;
     for (i, cell) in cells.iter().enumerate() {

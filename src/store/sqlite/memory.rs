@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::cell::{DialForm, bytes_of};
 use super::{call_type_of, damaged, failed, leg_of, period_of, usage};
 use crate::batch::{Position, SourceId};
-use crate::call::{Basis, CallType, StepMode, StepRule, TariffSlot};
+use crate::call::{Basis, CallType, Exchange, StepMode, StepRule, TariffSlot};
 use crate::money::{Money, Price};
 use crate::record::Direction;
 use crate::store::{AllowanceLine, BasisText, Grounds, StoreError, UsageLine};
@@ -170,11 +170,12 @@ pub fn forms(connection: &Connection) -> Result<Vec<(u32, DialForm)>, StoreError
 
 /// Columns of `ratings` that make a [`Rating`], in the order of [`rating_of`].
 pub const RATING_COLUMNS: &str = "period, leg, call_type, cost_scale, currency, decimals, rule, tariff_slot, plan_index, \
-     row_index, step_mode, initial, increment, minimum, free_below, rate, connect_fee, minimum_cost, maximum_cost, adjusts";
+     row_index, step_mode, initial, increment, minimum, free_below, rate, connect_fee, minimum_cost, maximum_cost, adjusts, \
+     exchange_from, exchange_rate";
 /// Columns of `ratings` that make a [`BasisText`], in the order of [`text_of`].
 pub const TEXT_COLUMNS: &str = "tariff, plan, deck, prefix, destination";
 /// How many columns [`RATING_COLUMNS`] has.
-pub const RATING_WIDTH: usize = 20;
+pub const RATING_WIDTH: usize = 22;
 
 /// Reads a rating from a row whose columns from `at` on are [`RATING_COLUMNS`].
 pub fn rating_of(row: &rusqlite::Row<'_>, at: usize) -> Result<Rating, StoreError> {
@@ -212,6 +213,10 @@ pub fn rating_of(row: &rusqlite::Row<'_>, at: usize) -> Result<Rating, StoreErro
                 connect_fee: money(16)?,
                 minimum_cost: money_or_none(17)?,
                 maximum_cost: money_or_none(18)?,
+            },
+            exchange: match (bytes_of(row.get_ref(at + 20).map_err(failed)?), money_or_none(21)?) {
+                (Some(from), Some(rate)) => Some(Exchange { from: from.try_into().map_err(|_| bad())?, rate }),
+                _ => None,
             },
         },
     })

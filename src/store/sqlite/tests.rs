@@ -13,6 +13,7 @@ use crate::record::Direction;
 use crate::store::{AllowanceLine, Grounds, Group, OwnedCall, UsageLine};
 use crate::time::{Micros, Timestamp};
 
+mod exchange;
 mod faults;
 mod queries;
 mod views;
@@ -85,6 +86,7 @@ pub fn any_call(dice: &mut Dice, position: u64, accounts: u64) -> OwnedCall {
         },
         currency: dice.pick(&[EUR, *b"USD"]),
         decimals,
+        exchange: None,
     };
     // What later versions keep: of other dice, so that the calls of the first version stay what they were.
     let mut more = Dice(dice.0 ^ 0x5eed);

@@ -6,10 +6,27 @@ use super::{BLOCKED, DESTINATION_MAX, RATE_WARN, Reader, Terms};
 use crate::call::{StepMode, StepRule};
 use crate::money::{Money, Price};
 use crate::number::Number;
+use crate::tariff::bands::Band;
+use crate::tariff::condition::{ANONYMOUS, Condition, Jurisdiction, Origin};
 use crate::tariff::csv::Field;
 use crate::tariff::findings::{Findings, Place};
 use crate::tariff::{cells, prefixes};
 use crate::time::Timestamp;
+
+/// What only the row has with which a call begins: in later ones of a chain it would say two things.
+const FIRST_ONLY: [&str; 10] = [
+    "connect_fee",
+    "per_call",
+    "minimum_cost",
+    "maximum_cost",
+    "increment",
+    "initial",
+    "minimum",
+    "mode",
+    "call_type",
+    "blocked",
+];
+
 /// One row being read.
 pub(super) struct Row<'r, 'a, 'f, 'x> {
     pub reader: &'r mut Reader<'a>,
@@ -54,31 +71,35 @@ impl<'f, 'x> Row<'_, '_, 'f, 'x> {
         self.read(column, |row, text| row.reader.style.amount(text, field.quoted, place))
     }
 
-    pub fn terms(&mut self) -> Option<Terms> {
-        for column in ["days", "hours"] {
-            if let Some(field) = self.cell(column) {
-                self.fail(Some(field), format!("{column}: time bands are not yet supported"), "leave the column empty");
-            }
-        }
+    /// What the row says, once for each origin and jurisdiction that it prices.
+    pub fn terms(&mut self) -> Vec<Terms> {
+        let asks = self.reader.columns.asks;
+        let (condition, origins) =
+            if asks { (self.condition(), self.origins()) } else { (Condition::default(), vec![None]) };
         let blocked = self.read(BLOCKED, |_, text| cells::flag(text)).unwrap_or(false);
         let call_type = self.read("call_type", |_, text| cells::call_type(text));
-        let rate = self.amount("rate");
-        if rate.is_none() && self.cell("rate").is_none() && !blocked {
+        let rates = ["rate", "rate_interstate", "rate_intrastate"].map(|column| self.rate(column));
+        let per_call = self.amount("per_call");
+        let connect_fee = self.amount("connect_fee");
+        let priced = ["rate", "per_call", "rate_interstate", "rate_intrastate"];
+        if !blocked && priced.iter().all(|column| self.cell(column).is_none()) {
             self.fail(
                 None,
                 "rate: empty",
                 "0 is a price and must be written; a forbidden destination has blocked = true",
             );
         }
-        if let (Some(rate), Some(field)) = (rate, self.cell("rate"))
-            && rate > RATE_WARN
+        if self.cell("per_call").is_some()
+            && let Some(column) = ["rate", "rate_interstate", "rate_intrastate", "connect_fee"]
+                .into_iter()
+                .find(|column| self.cell(column).is_some())
         {
-            let place = field.place(self.reader.text);
-            self.findings.warn(place, format!("rate {rate} per minute"), "has the decimal point been lost?");
+            let hint = "a call at a price of its own has no other; a fee and a rate are connect_fee and rate";
+            self.fail(self.cell("per_call"), format!("per_call beside {column}"), hint);
         }
         let price = Price {
-            rate: rate.unwrap_or(Money::ZERO),
-            connect_fee: self.amount("connect_fee").unwrap_or(Money::ZERO),
+            rate: Money::ZERO,
+            connect_fee: per_call.or(connect_fee).unwrap_or(Money::ZERO),
             minimum_cost: self.amount("minimum_cost"),
             maximum_cost: self.amount("maximum_cost"),
         };
@@ -94,7 +115,81 @@ impl<'f, 'x> Row<'_, '_, 'f, 'x> {
                 "valid_to is the first instant at which it no longer holds",
             );
         }
-        Some(Terms { call_type, price, steps, blocked, valid_from, valid_to })
+        let mut terms = Vec::with_capacity(1);
+        for (rate, of) in rates.into_iter().zip([None, Some(Jurisdiction::Interstate), Some(Jurisdiction::Intrastate)])
+        {
+            // Without any rate (a blocked row, a price per call) there is one row all the same.
+            if rate.is_none() && (of.is_some() || rates.iter().any(Option::is_some)) {
+                continue;
+            }
+            let price = Price { rate: rate.unwrap_or(Money::ZERO), ..price };
+            for origin in &origins {
+                let jurisdiction = of.or(condition.jurisdiction);
+                let condition = self.condition_id(Condition { origin: *origin, jurisdiction, ..condition });
+                terms.push(Terms { call_type, price, steps, blocked, valid_from, valid_to, condition });
+            }
+        }
+        terms
+    }
+
+    /// A rate per minute; one that is far above any honest one is told.
+    fn rate(&mut self, column: &'static str) -> Option<Money> {
+        let rate = self.amount(column)?;
+        if rate > RATE_WARN
+            && let Some(field) = self.cell(column)
+        {
+            let place = field.place(self.reader.text);
+            self.findings.warn(place, format!("{column} {rate} per minute"), "has the decimal point been lost?");
+        }
+        Some(rate)
+    }
+
+    /// What the row asks of a call besides its number.
+    fn condition(&mut self) -> Condition {
+        let [days, hours] = ["days", "hours"].map(|column| self.cell(column).map_or("", |field| field.text.as_ref()));
+        let mut condition = Condition::default();
+        if !(days.is_empty() && hours.is_empty()) {
+            match Band::read(days, hours) {
+                Ok(band) if band.words() == "always" => {}
+                Ok(band) => condition.band = Some(band),
+                Err((column, (message, hint))) => self.fail(self.cell(column), format!("{column}: {message}"), hint),
+            }
+        }
+        condition.lengths = self.read("length", |_, text| cells::lengths(text));
+        condition.after = self.read("after", |_, text| cells::seconds(text)).unwrap_or(0);
+        condition.jurisdiction = self.read("jurisdiction", |_, text| cells::jurisdiction(text));
+        if condition.jurisdiction.is_some()
+            && let Some(column) =
+                ["rate_interstate", "rate_intrastate"].into_iter().find(|column| self.cell(column).is_some())
+        {
+            self.fail(self.cell(column), format!("{column} beside jurisdiction"), "leave one of the two out");
+        }
+        if condition.after > 0
+            && let Some(column) = FIRST_ONLY.into_iter().find(|column| self.cell(column).is_some())
+        {
+            let hint = "fee, caps, steps, type and block of a call are those of the row it begins with";
+            self.fail(self.cell(column), format!("{column} in a row with after"), hint);
+        }
+        condition
+    }
+
+    /// The origins of a row; one that is none where it names none.
+    fn origins(&mut self) -> Vec<Option<Origin>> {
+        let read = self.read("origin", |_, text| {
+            if text.eq_ignore_ascii_case(ANONYMOUS) {
+                return Ok(vec![Some(Origin::Anonymous)]);
+            }
+            let prefixes = prefixes::read(text, &|_, _| None)?;
+            Ok(prefixes.into_iter().map(|prefix| Some(Origin::Prefix(prefix))).collect())
+        });
+        read.unwrap_or_else(|| vec![None])
+    }
+
+    fn condition_id(&mut self, condition: Condition) -> u32 {
+        if condition.is_empty() {
+            return 0;
+        }
+        super::intern(&mut self.reader.condition_ids, &mut self.reader.deck.conditions, condition) + 1
     }
 
     fn steps(&mut self) -> Option<StepRule> {
@@ -154,6 +249,10 @@ impl<'f, 'x> Row<'_, '_, 'f, 'x> {
             return None;
         };
         let read = self.read("prefix", |row, text| prefixes::read(text, row.reader.short_codes))?;
+        // Their keys begin with 0, prefixes never do.
+        if self.cell("length").is_some() && read.iter().any(|prefix| prefix.digit(0) == Some(0)) {
+            self.fail(self.cell("length"), "length: a short code has no other than its own", "leave it empty");
+        }
         if let Some(suspicious) = read.iter().find(|n| prefixes::looks_rounded(**n)) {
             let place = field.place(self.reader.text);
             self.findings.warn(

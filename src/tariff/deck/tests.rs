@@ -34,6 +34,8 @@ fn shown(deck: &Deck) -> Vec<String> {
         text += if t.blocked { " blocked" } else { "" };
         text += &t.valid_from.map_or_else(String::new, |c| format!(" from {c}"));
         text += &t.valid_to.map_or_else(String::new, |c| format!(" to {c}"));
+        let asks = deck.condition(row).words("here");
+        text += &if asks.is_empty() { asks } else { format!(" [{asks}]") };
         let name = &deck.names[row.name as usize];
         if name.is_empty() { text } else { format!("{text} ({name})") }
     };
@@ -77,6 +79,47 @@ fn ugly_decks_are_read() {
         "prefix,rate,valid_from,valid_to\n491,5,,\n49,1,,2026-02-01\n49,2,2026-01-01,\n49,3,2026-01-01T12:00:00+01:00,\n",
         &["49 3 from 2026-01-01T11:00:00Z", "49 2 from 2026-01-01T00:00:00Z", "49 1 to 2026-02-01T00:00:00Z", "491 5"],
     );
+}
+
+#[test]
+fn rows_of_one_prefix_stand_beside_each_other() {
+    check(
+        "prefix,rate,days,hours\n49,1,mon-fri,8-18\n49,2,mon-fri,18-8\n49,3,sat;sun,\n",
+        &["49 1 [mon-fri 08:00-18:00 here]", "49 2 [mon-fri 00:00-08:00, 18:00-24:00 here]", "49 3 [sat-sun here]"],
+    );
+    // Every day and hour is no band.
+    check("prefix,rate,days,hours\n49,1,mon-sun holiday,0-24\n", &["49 1"]);
+    // The longer origin first, then those without a number, then whoever calls.
+    check(
+        "prefix,rate,origin\n49,1,\n49,2,43\n49,3,4366\n49,4,anonymous\n",
+        &["49 3 [callers from 4366]", "49 2 [callers from 43]", "49 4 [callers without a number]", "49 1"],
+    );
+    // The narrower length first; an origin says more than a length; then the later row; then the later step.
+    check(
+        "prefix,rate,length,origin,valid_from,after\n\
+         49,1,,,,\n49,2,10-12,,,\n49,3,11,,,\n49,4,,43,,\n49,5,,,2026-01-01,\n49,6,,,2026-01-01,60\n49,7,,,2026-01-01,120\n",
+        &[
+            "49 4 [callers from 43]",
+            "49 3 [numbers of 11 digits]",
+            "49 2 [numbers of 10 to 12 digits]",
+            "49 7 from 2026-01-01T00:00:00Z [after 120 s]",
+            "49 6 from 2026-01-01T00:00:00Z [after 60 s]",
+            "49 5 from 2026-01-01T00:00:00Z",
+            "49 1",
+        ],
+    );
+    check(
+        "prefix,rate,rate_interstate,rate_intrastate\n1212,3,1,2\n1213,,1,\n",
+        &["1212 2 [intrastate]", "1212 1 [interstate]", "1212 3", "1213 1 [interstate]"],
+    );
+    check("prefix,per_call\n49137,0.14\n", &["49137 0 fee 0.14"]);
+    // A chain has one type.
+    check(
+        "prefix,rate,after,call_type\n49,1,,included\n49,2,60,\n50,2,60,\n50,1,,\n",
+        &["49 2 included [after 60 s]", "49 1 included", "50 2 [after 60 s]", "50 1"],
+    );
+    // Said twice is told, not refused.
+    check("prefix,rate,hours\n49,1,8-18\n49,1,08:00-18:00\n", &["49 1 [08:00-18:00 here]"]);
 }
 
 #[test]
@@ -142,8 +185,26 @@ fn what_cannot_be_read_is_named() {
         ("prefix,rate,increment,initial\n49,1,60/60,30\n", 2, 12, "stands in two columns"),
         ("prefix,rate,increment,mode\n49,1,30/6,nearest\n", 2, 6, "nearest"),
         ("prefix,rate,increment,mode\n49,1,6,down\n", 2, 8, "is no mode"),
-        ("prefix,rate,days\n49,1,mon-fri\n", 2, 6, "not yet supported"),
-        ("prefix,rate,hours\n49,1,8-18\n", 2, 6, "not yet supported"),
+        ("prefix,rate,days\n49,1,1-5\n", 2, 6, "days: \"1-5\" has numbers"),
+        ("prefix,rate,hours\n49,1,8-18:00:30\n", 2, 6, "hours: \"8-18:00:30\" has seconds"),
+        ("prefix,rate,hours\n49,1,8-18\n49,2,17-20\n", 3, 1, "prefix 49 stands in line 2 with something else"),
+        ("prefix,rate,days\n49,1,mon-fri\n49,2,\n", 3, 1, "something else"),
+        ("prefix,rate,length\n49,1,16\n", 2, 6, "no length of a number"),
+        ("prefix,rate,length\n49,1,12-10\n", 2, 6, "no length of a number"),
+        ("prefix,rate,length\n49,1,10-12\n49,2,11-13\n", 3, 1, "something else"),
+        ("prefix,rate,length\nDE:118,1,5\n", 2, 10, "a short code has no other"),
+        ("prefix,rate,origin\n49,1,030\n", 2, 6, "origin: \"030\" begins with 0"),
+        ("prefix,rate,origin\n49,1,43;44\n49,2,44\n", 3, 1, "something else"),
+        ("prefix,rate,jurisdiction\n1,1,local\n", 2, 5, "no jurisdiction"),
+        ("prefix,rate_interstate,jurisdiction\n1,1,intrastate\n", 2, 3, "rate_interstate beside jurisdiction"),
+        ("prefix,rate,per_call\n49,1,1\n", 2, 6, "per_call beside rate"),
+        ("prefix,connect_fee,per_call\n49,1,1\n", 2, 6, "per_call beside connect_fee"),
+        ("prefix,per_call\n49,\n", 2, 1, "rate: empty"),
+        ("prefix,rate,after\n49,1,60\n", 2, 1, "no row says what is paid before 60 s"),
+        ("prefix,rate,after,hours\n49,1,,8-18\n49,2,60,\n", 3, 1, "no row says what is paid before 60 s"),
+        ("prefix,rate,after,increment\n49,1,,60\n49,2,60,1\n", 3, 9, "increment in a row with after"),
+        ("prefix,rate,after,blocked\n49,1,,\n49,2,60,true\n", 3, 9, "blocked in a row with after"),
+        ("prefix,rate,after\n49,1,\n49,2,60\n49,3,60\n", 4, 1, "something else"),
         ("prefix,rate,valid_from\n49,1,05/06/2026\n", 2, 6, "day and month or month and day"),
         ("prefix,rate,valid_from\n49,1,2026-02-30\n", 2, 6, "is not a date"),
         ("prefix,rate,valid_from,valid_to\n49,1,2026-02-02,2026-02-01\n", 2, 17, "ends before it begins"),
@@ -196,9 +257,11 @@ proptest! {
     fn any_cells_are_answered(rows in proptest::collection::vec("[-0-9.,;:/+*\"' eExT\t\rA-D]{0,40}", 0..20)) {
         let header = "prefix,rate,increment,initial,free_below,valid_from,valid_to,destination,mode\n";
         read_in(format!("{header}{}", rows.join("\n")).as_bytes(), &Zone::UTC);
+        let asking = "prefix,rate,days,hours,origin,length,after,jurisdiction,per_call\n";
+        read_in(format!("{asking}{}", rows.join("\n")).as_bytes(), &Zone::UTC);
         read_in(format!("{}{}", header.replace(',', ";"), rows.join("\n")).as_bytes(), &Zone::UTC);
         for cell in &rows {
-            for column in ["prefix", "rate", "increment", "valid_from"] {
+            for column in ["prefix", "rate", "increment", "valid_from", "days", "hours", "origin", "length", "after"] {
                 read_in(format!("{column},prefix,rate\n\"{}\",49,1\n", cell.replace('"', "")).as_bytes(), &Zone::UTC);
             }
         }

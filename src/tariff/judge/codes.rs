@@ -51,6 +51,7 @@ fn overlaps(deck: &Deck, remarks: &mut Remarks) {
         let terms = |terms: u32| deck.terms.get(terms as usize);
         let (Some(next), Some(old)) = (terms(later.terms), terms(earlier.terms)) else { continue };
         if later.prefix == earlier.prefix
+            && next.condition == old.condition
             && let (Some(begins), Some(ends)) = (next.valid_from, old.valid_to)
             && begins < ends
         {

@@ -4,8 +4,9 @@
 
 use crate::call::StepRule;
 use crate::number::Country;
+use crate::tariff::bands::Holidays;
 use crate::tariff::findings::Place;
-use crate::tariff::{Allowance, Overage};
+use crate::tariff::{Allowance, Bands, Internal, Overage};
 use crate::time::Zone;
 
 /// A plan as its file has it, checked.
@@ -37,6 +38,10 @@ pub struct PlanText {
     pub decks: Vec<(String, Place)>,
     /// Decks for calls to own toll-free numbers, each with the place that names it.
     pub inbound_decks: Vec<(String, Place)>,
+    /// By which time band a call is priced.
+    pub bands: Bands,
+    /// What calls inside the account are.
+    pub internal: Internal,
 }
 
 /// One entry of `included`: a country and kinds of number.
@@ -63,6 +68,8 @@ pub struct DeckText {
     pub timezone: String,
     /// The zone of that name.
     pub zone: Zone,
+    /// Its holidays, where the file names a list.
+    pub holidays: Option<Holidays>,
     /// Where the deck came from, for people; empty where nothing is said.
     pub source: String,
 }

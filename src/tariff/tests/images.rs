@@ -20,8 +20,28 @@ fn image() -> Vec<u8> {
     "#;
     let a: String = (100..200).map(|i| format!("{i},0.{i},,Somewhere {}\n", i / 7)).collect();
     let a = format!("prefix,rate,valid_from,destination\n{a}150,1,2026-01-01,Late\n");
-    let b = "prefix,rate,call_type\n1,0.5,\n15,0.25,international\n4930,0.01,\nDE:118,2,\n";
-    compile(&rates(plans, &[("a", &a), ("b", b)])).unwrap().image
+    let b = "prefix,rate,call_type,days,hours,origin,length,after,rate_interstate\n\
+             1,0.5,,,,,,,0.4\n15,0.25,international,,,,,,\n4930,0.01,,mon-fri,8-18,,,,\n4930,0.02,,sat;sun,,,,,\n\
+             4930,0.03,,,,49,10-12,,\n4930,0.04,,mon-fri,8-18,,,60,\n4930,0.05,,,,anonymous,,,\nDE:118,2,,,,,,,\n";
+    let states = "prefix,state\n1234,NY\n1501,CA\n".into();
+    compile(&RatesText { states, ..rates(plans, &[("a", &a), ("b", b)]) }).unwrap().image
+}
+
+/// The image of a folder that version 0.1.0 wrote opens and answers.
+#[test]
+fn images_of_layout_1_stay_readable() {
+    const IMAGE: &[u8] = include_bytes!(
+        "../../../tests/data/folder-v1/images/e80f1155b14b324636b2c5ea1e886aa7e022f6cf9fae36fd4c16d7b1789735b9.tariff.gz"
+    );
+    let mut image = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(IMAGE), &mut image).unwrap();
+    assert_eq!(image[8..12], [1, 0, 0, 0]);
+    let tariff = Tariff::open(Bytes::from(image)).unwrap();
+    let plan = tariff.plan_named("de").unwrap();
+    let row = tariff.lookup(plan, Side::Outbound, number("442079460018"), at("2026-06-01T00:00:00Z")).unwrap();
+    assert_eq!((row.deck, row.condition, row.by_band, row.next_after), ("world", 0, false, u32::MAX));
+    assert_eq!(tariff.plan(plan).bands, Bands::Start);
+    exercise(&tariff);
 }
 
 /// Asks everything that can be asked.
@@ -33,6 +53,11 @@ fn exercise(tariff: &Tariff) {
     let mut out = vec![None; numbers.len()];
     for plan in (0..tariff.plans().len() as u16 + 1).map(PlanId) {
         for answer in [Timestamp(i64::MIN), Timestamp(0), at("2026-06-01T00:00:00Z"), Timestamp(i64::MAX)] {
+            let asked = Asked { second: 60, ..Asked::at_answer(answer, Some(number("1234"))) };
+            for number in &numbers {
+                tariff.lookup_typed(plan, *number, asked);
+                tariff.lookup(plan, Side::Outbound, *number, asked).map(|row| tariff.condition_words(&row));
+            }
             for side in [Side::Outbound, Side::Inbound] {
                 for number in &numbers {
                     tariff.lookup(plan, side, *number, answer);
@@ -73,8 +98,8 @@ fn foreign_newer_and_short_images_are_told_apart() {
     assert_eq!(open(Vec::new()), Some(ImageError::Foreign));
     assert_eq!(open(b"PK\x03\x04 something else entirely".to_vec()), Some(ImageError::Foreign));
     let mut newer = good.clone();
-    newer[8] = 2;
-    assert_eq!(open(newer), Some(ImageError::Newer(2)));
+    newer[8] = 3;
+    assert_eq!(open(newer), Some(ImageError::Newer(3)));
     assert_eq!(open(good[..good.len() - 1].to_vec()), Some(ImageError::Damaged("the digest is another")));
     let mut longer = good.clone();
     longer.push(0);

@@ -48,6 +48,7 @@ pub fn rates(plans: &str, decks: &[(&str, &str)]) -> RatesText {
         numbering: NUMBERING.into(),
         plans: plans.into(),
         decks: decks.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect(),
+        ..RatesText::default()
     }
 }
 

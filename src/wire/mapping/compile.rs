@@ -92,6 +92,7 @@ impl Mapping {
             compile(Field::Source, &f.source)?,
             compile(Field::Destination, &f.destination)?,
             compile(Field::Cause, &f.cause)?,
+            compile(Field::RoutingNumber, &f.routing_number)?,
             compile(Field::Direction, &f.direction)?,
             compile(Field::Start, &f.start)?,
             compile(Field::Answer, &f.answer)?,

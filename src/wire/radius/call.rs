@@ -93,6 +93,7 @@ pub fn decode<'a>(
             code => code,
         },
         forwarded_by: said.redirecting,
+        routing_number: b"",
         source: user_of(said.calling),
         destination: user_of(said.called),
         cause: own(&cause),

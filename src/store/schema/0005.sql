@@ -1,0 +1,5 @@
+-- Decks in another currency than their plan's: how the price became the cost. `rate`, `connect_fee` and the caps of such a
+-- row are in `exchange_from`; `currency` is that of the cost.
+ALTER TABLE ratings ADD COLUMN exchange_from TEXT;
+-- What one unit of it is worth, times 10^9; null where price and cost have one currency.
+ALTER TABLE ratings ADD COLUMN exchange_rate INTEGER;
