@@ -71,6 +71,7 @@ const GROUNDS: GroundsOf<'static> = GroundsOf {
     direction: None,
     account: b"",
     forwarded_by: b"",
+    routing_number: b"",
 };
 
 struct Call {

@@ -149,6 +149,7 @@ impl<'a> Archive<'a> {
             direction: kept.record.direction,
             account: kept.record.account.into(),
             forwarded_by: kept.record.forwarded_by.into(),
+            routing_number: kept.record.routing_number.into(),
         }
     }
 }
@@ -160,6 +161,7 @@ pub fn record<'a>(call: &'a OwnedCall, grounds: &'a Grounds) -> Record<'a> {
         node: &call.node,
         account: &grounds.account,
         forwarded_by: &grounds.forwarded_by,
+        routing_number: &grounds.routing_number,
         source: &call.source_dialled,
         destination: &call.destination_dialled,
         direction: grounds.direction,

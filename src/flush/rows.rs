@@ -53,6 +53,7 @@ impl<'a> Rows<'a> {
                         direction: record.direction,
                         account: record.account,
                         forwarded_by: record.forwarded_by,
+                        routing_number: record.routing_number,
                     }),
                     revision: 0,
                 });

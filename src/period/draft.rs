@@ -299,6 +299,7 @@ impl Job<'_, '_> {
                     direction: record.direction,
                     account: record.account,
                     forwarded_by: record.forwarded_by,
+                    routing_number: record.routing_number,
                 }),
                 revision: *revision,
             });

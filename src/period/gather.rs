@@ -151,6 +151,7 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
             node: stored.node,
             account: &grounds.account,
             forwarded_by: &grounds.forwarded_by,
+            routing_number: &grounds.routing_number,
             source: stored.source_dialled,
             destination: stored.destination_dialled,
             direction: grounds.direction,

@@ -48,6 +48,7 @@ impl LegLine<'_> {
             call.key.leg.name().as_bytes(),
             record.account,
             record.forwarded_by,
+            record.routing_number,
             record.source,
             record.destination,
             digits(call.source).as_bytes(),

@@ -285,7 +285,7 @@ fn grounds(transaction: &Transaction<'_>, memory: &mut Memory, item: &CallRow<'_
             }
             let id = memory.grounds_next;
             transaction
-                .prepare_cached("INSERT INTO grounds VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+                .prepare_cached("INSERT INTO grounds VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
                 .and_then(|mut insert| {
                     insert.execute((
                         id,
@@ -295,6 +295,10 @@ fn grounds(transaction: &Transaction<'_>, memory: &mut Memory, item: &CallRow<'_
                         leg_number(grounds.direction),
                         Cell::bytes(grounds.account),
                         Cell::bytes(grounds.forwarded_by),
+                        match grounds.routing_number {
+                            b"" => Cell::Null,
+                            number => Cell::bytes(number),
+                        },
                     ))
                 })
                 .map_err(failed)?;

@@ -223,7 +223,7 @@ pub fn rating_of(row: &rusqlite::Row<'_>, at: usize) -> Result<Rating, StoreErro
 }
 
 /// Columns of `grounds` in the order of [`grounds_of`].
-pub const GROUNDS_COLUMNS: &str = "source, profile, directory, direction, account, forwarded_by";
+pub const GROUNDS_COLUMNS: &str = "source, profile, directory, direction, account, forwarded_by, routing_number";
 
 /// Reads grounds from a row whose columns from `at` on are [`GROUNDS_COLUMNS`].
 pub fn grounds_of(row: &rusqlite::Row<'_>, at: usize) -> Result<Grounds, StoreError> {
@@ -237,6 +237,7 @@ pub fn grounds_of(row: &rusqlite::Row<'_>, at: usize) -> Result<Grounds, StoreEr
         direction: leg_of(row.get(at + 3).map_err(failed)?).ok_or_else(bad)?,
         account: text(4)?,
         forwarded_by: text(5)?,
+        routing_number: bytes_of(row.get_ref(at + 6).map_err(failed)?).unwrap_or_default().into(),
     })
 }
 

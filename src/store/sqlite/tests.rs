@@ -134,6 +134,7 @@ pub fn any_call(dice: &mut Dice, position: u64, accounts: u64) -> OwnedCall {
             direction: more.pick(&[None, Some(Direction::Outbound), Some(Direction::Inbound)]),
             account: more.pick(&["", "acme", "\u{e9}"]).as_bytes().into(),
             forwarded_by: more.pick(&["", "+4930600"]).as_bytes().into(),
+            routing_number: more.pick(&["", "", "+17035550100"]).as_bytes().into(),
         }),
         revision: more.roll(20).saturating_sub(17) as u32,
     }

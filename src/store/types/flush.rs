@@ -183,6 +183,8 @@ pub struct GroundsOf<'a> {
     pub account: &'a [u8],
     /// Who forwarded the call, where the record says so.
     pub forwarded_by: &'a [u8],
+    /// Where a ported number leads, where the record says so.
+    pub routing_number: &'a [u8],
 }
 
 /// The same as it comes out.
@@ -200,6 +202,8 @@ pub struct Grounds {
     pub account: Box<[u8]>,
     /// See [`GroundsOf`].
     pub forwarded_by: Box<[u8]>,
+    /// See [`GroundsOf`].
+    pub routing_number: Box<[u8]>,
 }
 
 impl GroundsOf<'_> {
@@ -212,6 +216,7 @@ impl GroundsOf<'_> {
             direction: self.direction,
             account: self.account.into(),
             forwarded_by: self.forwarded_by.into(),
+            routing_number: self.routing_number.into(),
         }
     }
 }
@@ -226,6 +231,7 @@ impl Grounds {
             direction: self.direction,
             account: &self.account,
             forwarded_by: &self.forwarded_by,
+            routing_number: &self.routing_number,
         }
     }
 }
