@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use callrated::batch::{EntryKind, FRAME_HEAD, Frame, Position, entries, entry_at};
 use callrated::directory::{self, Directory};
-use callrated::entry::{Activation, Lost, Retry, SourceProfile};
+use callrated::entry::{Ack, Activation, Discard, Lost, Retry, Seal, Sealed, SourceProfile};
 use callrated::identity::{self, IdentityIndex};
 use callrated::journal::{self, Journal, check, inspect, seal};
 use callrated::number::{Country, Number};
@@ -189,6 +189,14 @@ fn read_entry(kind: u8, payload: &[u8]) {
                 assert_eq!(Piece::decode(&canonical), Ok(piece));
             }
         }
+        Some(EntryKind::Discard) => {
+            if let Some((_, record)) = Discard::decode(payload) {
+                let _ = Record::decode(record);
+            }
+        }
+        Some(EntryKind::Seal) => drop(serde_json::from_slice::<Seal>(payload)),
+        Some(EntryKind::Sealed) => drop(serde_json::from_slice::<Sealed>(payload)),
+        Some(EntryKind::Ack) => drop(serde_json::from_slice::<Ack>(payload)),
         Some(EntryKind::Lost) => drop(serde_json::from_slice::<Lost>(payload)),
         // A time, and text for people.
         Some(EntryKind::Tick | EntryKind::Refused) | None => {}
