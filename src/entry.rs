@@ -235,7 +235,7 @@ fn encode(head: &impl Serialize, record: &[u8], out: &mut Vec<u8>) -> serde_json
     Ok(())
 }
 
-fn decode<'a, T: serde::de::DeserializeOwned>(payload: &'a [u8]) -> Option<(T, &'a [u8])> {
+fn decode<T: serde::de::DeserializeOwned>(payload: &[u8]) -> Option<(T, &[u8])> {
     let length = u32::from_le_bytes(payload.get(..4)?.try_into().ok()?) as usize;
     let head = payload.get(4..4usize.checked_add(length)?)?;
     Some((serde_json::from_slice(head).ok()?, &payload[4 + length..]))

@@ -196,7 +196,7 @@ impl Month<'_> {
                     ..Record::default()
                 },
             };
-            LegLine { call: &call.call, record: &record, tariff: &call.text.tariff }.hash(hasher);
+            LegLine { call: &call.call, record: &record, tariff: &call.text.tariff }.add_to(hasher);
         }
         for (key, (count, hasher)) in hashers {
             self.digests.insert(key, (count, hasher.finalize().to_hex().to_string()));

@@ -262,11 +262,12 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
         }
         let here = placed.iter().any(|(_, period, _)| *period == self.period);
         match &found {
-            Found::Row(leg, row) if !placed.iter().any(|(l, p, _)| l.direction == *leg && *p == self.period) => {
-                if row.call.period == self.period {
-                    let elsewhere = placed.iter().find(|(l, ..)| l.direction == *leg).map(|(_, period, _)| *period);
-                    self.leaves(row.clone(), &facts, elsewhere.map(|month| (SuspenseReason::PeriodSealing, month)));
-                }
+            Found::Row(leg, row)
+                if row.call.period == self.period
+                    && !placed.iter().any(|(l, p, _)| l.direction == *leg && *p == self.period) =>
+            {
+                let elsewhere = placed.iter().find(|(l, ..)| l.direction == *leg).map(|(_, period, _)| *period);
+                self.leaves(row.clone(), &facts, elsewhere.map(|month| (SuspenseReason::PeriodSealing, month)));
             }
             // None of its legs is this month's: it goes on waiting.
             Found::Record(_) if !here => return Ok(()),

@@ -33,7 +33,7 @@ pub struct LegLine<'a> {
 
 impl LegLine<'_> {
     /// Adds the leg to an account's digest.
-    pub fn hash(&self, hasher: &mut blake3::Hasher) {
+    pub fn add_to(&self, hasher: &mut blake3::Hasher) {
         let call = self.call;
         let digits = |number: Option<crate::number::Number>| number.map_or(String::new(), |n| n.to_string());
         let mut put = |bytes: &[u8]| {
@@ -83,12 +83,21 @@ struct AccountSum {
     types: BTreeMap<CallType, Usage>,
 }
 
+/// Late calls of one account, month and currency.
+#[derive(Default)]
+struct LateSum {
+    calls: i64,
+    cost: i128,
+    decimals: u8,
+}
+
 /// Adds up a month.
 #[derive(Default)]
 pub struct Manifest {
     accounts: BTreeMap<(String, [u8; 3]), AccountSum>,
     tariffs: std::collections::BTreeSet<String>,
-    late: BTreeMap<(Period, String, [u8; 3]), (i64, i128, u8)>,
+    /// By own month, account and currency.
+    late: BTreeMap<(Period, String, [u8; 3]), LateSum>,
 }
 
 impl Manifest {
@@ -106,7 +115,7 @@ impl Manifest {
             last: call.answer,
             types: BTreeMap::new(),
         });
-        line.hash(&mut sum.hasher);
+        line.add_to(&mut sum.hasher);
         sum.calls += 1;
         sum.cost += i128::from(call.cost.0);
         sum.decimals = sum.decimals.max(decimals);
@@ -119,10 +128,10 @@ impl Manifest {
             self.tariffs.insert(line.tariff.to_owned());
         }
         if let Some(own) = call.adjusts {
-            let late = self.late.entry((own, account.to_owned(), currency)).or_insert((0, 0, 0));
-            late.0 += 1;
-            late.1 += i128::from(call.cost.0);
-            late.2 = late.2.max(decimals);
+            let late = self.late.entry((own, account.to_owned(), currency)).or_default();
+            late.calls += 1;
+            late.cost += i128::from(call.cost.0);
+            late.decimals = late.decimals.max(decimals);
         }
     }
 
@@ -161,11 +170,11 @@ impl Manifest {
                 digest: named(&digest),
             });
         }
-        let late = self.late.into_iter().map(|((own, account, currency), (calls, cost, decimals))| Late {
+        let late = self.late.into_iter().map(|((own, account, currency), sum)| Late {
             account,
             period: own.to_string(),
-            calls,
-            cost: Sum(cost).fixed(u32::from(decimals)),
+            calls: sum.calls,
+            cost: Sum(sum.cost).fixed(u32::from(sum.decimals)),
             currency: String::from_utf8_lossy(&currency).into_owned(),
         });
         let json = ManifestJson {

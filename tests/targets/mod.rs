@@ -197,6 +197,14 @@ fn read_entry(kind: u8, payload: &[u8]) {
                 assert_eq!(Piece::decode(&canonical), Ok(piece));
             }
         }
+        Some(EntryKind::Discard) => {
+            if let Some((_, record)) = Discard::decode(payload) {
+                let _ = Record::decode(record);
+            }
+        }
+        Some(EntryKind::Seal) => drop(serde_json::from_slice::<Seal>(payload)),
+        Some(EntryKind::Sealed) => drop(serde_json::from_slice::<Sealed>(payload)),
+        Some(EntryKind::Ack) => drop(serde_json::from_slice::<Ack>(payload)),
         Some(EntryKind::Lost) => drop(serde_json::from_slice::<Lost>(payload)),
         // A time, and text for people.
         Some(EntryKind::Tick | EntryKind::Refused) | None => {}

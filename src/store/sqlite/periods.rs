@@ -181,21 +181,17 @@ pub fn draft(connection: &Connection, period: Period) -> Result<Option<Draft>, S
 /// Months that are closed.
 pub fn periods(connection: &Connection) -> Result<Vec<PeriodRow>, StoreError> {
     let sql = "SELECT period, seal, sealed, requested_at, requested_by, digest FROM periods ORDER BY period";
-    let rows: Vec<(i64, i64, Option<i64>, i64, String, Option<String>)> = all(connection, sql, (), |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
-    })?;
-    rows.into_iter()
-        .map(|(period, seal, sealed, at, by, digest)| {
-            Ok(PeriodRow {
-                period: period_of(period).ok_or_else(|| damaged("a month"))?,
-                seal: Position(seal as u64),
-                sealed: sealed.map(|at| Position(at as u64)),
-                requested_at: Timestamp(at),
-                requested_by: by,
-                digest,
-            })
+    all(connection, sql, (), |row| {
+        let period = row.get(0)?;
+        Ok(PeriodRow {
+            period: period_of(period).ok_or(rusqlite::Error::IntegralValueOutOfRange(0, period))?,
+            seal: Position(row.get::<_, i64>(1)? as u64),
+            sealed: row.get::<_, Option<i64>>(2)?.map(|at| Position(at as u64)),
+            requested_at: Timestamp(row.get(3)?),
+            requested_by: row.get(4)?,
+            digest: row.get(5)?,
         })
-        .collect()
+    })
 }
 
 /// Months of legs, as the books name them.
