@@ -67,7 +67,7 @@ fn mended(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let of = |name: &&str| line.strip_prefix(*name).is_some_and(|rest| rest.starts_with('{'));
-        if line.trim_end().ends_with(" 0") && INFOS.iter().any(|name| of(&name)) {
+        if line.trim_end().ends_with(" 0") && INFOS.iter().any(&of) {
             continue;
         }
         match line.strip_prefix("# TYPE ").and_then(|rest| rest.trim_end().strip_suffix(" gauge")) {

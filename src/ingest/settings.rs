@@ -181,7 +181,7 @@ pub enum BadListen {
     #[error("{0} is for protocol = {1}")]
     Misplaced(&'static str, &'static str),
     /// Datagrams beside encrypted streams.
-    #[error("tls is for streams: add transport = \"tcp\", and another [[listen]] if there are to be datagrams, too")]
+    #[error("tls is for streams: add transport = \"tcp\", and another [[listen]] at a port of its own for datagrams")]
     HalfTls,
     /// RADIUS.
     #[error(transparent)]
@@ -463,7 +463,7 @@ mod tests {
             ),
             (
                 "protocol = \"syslog\"\ntls = { cert = \"c\", key = \"k\" }",
-                "tls is for streams: add transport = \"tcp\", and another [[listen]] if there are to be datagrams, too",
+                "tls is for streams: add transport = \"tcp\", and another [[listen]] at a port of its own for datagrams",
             ),
             ("protocol = \"udp\"\nreceive_buffer = 1", "receive_buffer must be between 4096 and 1073741824"),
             (

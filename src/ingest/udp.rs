@@ -64,7 +64,8 @@ pub fn bind(listen: &Listen) -> io::Result<Bound> {
     bound(listen, address, sockets)
 }
 
-/// Takes over sockets that are bound to the listener's address already. What their buffers hold is not lost.
+/// Takes over sockets that are bound to the listener's address already. What their buffers hold is not lost; what the kernel
+/// dropped of them before is counted, since part of it was dropped while nobody was there.
 pub fn adopt(listen: &Listen, sockets: Vec<std::net::UdpSocket>) -> io::Result<Bound> {
     let sockets: Vec<Socket> = sockets.into_iter().map(Socket::from).collect();
     for socket in &sockets {
