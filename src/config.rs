@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::ingest::connect::settings::{BadConnect, Connect, ConnectSettings};
 use crate::ingest::folder::settings::{Watch, WatchSettings};
 use crate::ingest::settings::{Listen, ListenSettings, Protocol};
 use crate::nearest::nearest;
@@ -35,6 +36,8 @@ pub struct Config {
     pub listeners: Vec<Listen>,
     /// Folders in which nodes leave files.
     pub watches: Vec<Watch>,
+    /// Nodes that we call.
+    pub connects: Vec<Connect>,
     /// Formats beside those built in.
     pub formats: Formats,
     /// Where the API answers.
@@ -90,6 +93,7 @@ struct Raw {
     shards: usize,
     listen: Option<Vec<ListenSettings>>,
     watch: Vec<WatchSettings>,
+    connect: Vec<ConnectSettings>,
     format: BTreeMap<String, MappingSettings>,
     http: RawHttp,
     journal: RawJournal,
@@ -107,6 +111,7 @@ impl Default for Raw {
             shards: 0,
             listen: None,
             watch: Vec::new(),
+            connect: Vec::new(),
             format: BTreeMap::new(),
             http: RawHttp::default(),
             journal: RawJournal::default(),
@@ -264,6 +269,22 @@ impl Config {
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let connects = (raw.connect.iter())
+            .map(|one| {
+                one.check(base, &formats).map_err(|e| {
+                    let hint = match &e {
+                        BadConnect::Listen(bad) => formats::hint(bad, &formats),
+                        _ => String::new(),
+                    };
+                    wrong(format!("[[connect]] {} {}: {e}{hint}", one.protocol.name(), one.address))
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        for (at, one) in connects.iter().enumerate() {
+            if connects.iter().take(at).any(|other| other.address == one.address) {
+                return Err(wrong(format!("[[connect]] {0}: {0} stands twice", one.address)));
+            }
+        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Config {
             file: file.map(Path::to_owned),
@@ -272,6 +293,7 @@ impl Config {
             shards: if raw.shards == 0 { cores } else { raw.shards.min(256) },
             listeners,
             watches,
+            connects,
             formats,
             http_address,
             tokens: raw.http.tokens.map(|p| base.join(p)),
@@ -328,6 +350,15 @@ mod tests {
             ("[store]\nurl = \"postgres://x\"", "sqlite:FILE"),
             ("[[listen]]\nprotocol = \"udp\"\naddress = \"127.0.0.1:1\"\ncountry = \"de\"", "ISO 3166"),
             ("[flush]\nevery = \"5\"", "unit"),
+            (
+                "[[connect]]\nprotocol = \"ami\"\naddress = \"pbx\"",
+                "[[connect]] ami pbx: protocol = \"ami\" needs a login",
+            ),
+            ("[[connect]]\nprotocol = \"tcp\"\naddress = \"h:1\"\nformat = \"mittel\"", "did you mean \"mitel\"?"),
+            (
+                "[[connect]]\nprotocol = \"evapi\"\naddress = \"k\"\n[[connect]]\nprotocol = \"evapi\"\naddress = \"k:8448\"",
+                "k:8448 stands twice",
+            ),
             ("[periods]\nauto_seal = true", "does not seal"),
         ] {
             let error = Config::parse(text, None).unwrap_err().to_string();

@@ -33,7 +33,7 @@ pub mod recover;
 pub mod reload;
 mod watch_rates;
 
-pub use doors::Posts;
+pub use doors::{Opened, Posts};
 use engine::Engine;
 use reload::{ReloadError, Reloader};
 
@@ -79,8 +79,8 @@ pub async fn run(
     first_load(&reloader, &config, BY_START).await?;
 
     let mut doors = JoinSet::new();
-    let posts = doors::open(&config, &mut engine, &stop, &mut doors).await?;
-    let app = http::App::new(&engine, reloader.clone(), metrics.clone(), posts, stop.clone(), &config)?;
+    let opened = doors::open(&config, &mut engine, &stop, &mut doors).await?;
+    let app = http::App::new(&engine, reloader.clone(), metrics.clone(), opened, stop.clone(), &config)?;
     let addresses = http::serve(app, &config, &stop, &mut doors).await?;
     engine.announce(&addresses.api.to_string());
 
@@ -123,6 +123,7 @@ fn make_folder(config: &Config) -> Result<(), Exit> {
 fn describe_metrics() {
     ingest::counters::describe();
     ingest::radius::describe();
+    ingest::connect::describe();
     sequencer::describe();
     resolver::describe();
     shard::describe();
@@ -235,6 +236,10 @@ fn welcome(config: &Config, addresses: &http::Addresses) {
     let doors: Vec<String> = config.listeners.iter().map(|l| l.profile.listener.clone()).collect();
     println!("callrated {} is ready.", env!("CARGO_PKG_VERSION"));
     println!("  records   {} and POST http://{}/v1/calls", doors.join(", "), addresses.api);
+    if !config.connects.is_empty() {
+        let called: Vec<&str> = config.connects.iter().map(|one| one.address.as_str()).collect();
+        println!("  calls     {}", called.join(", "));
+    }
     println!("  answers   http://{}/  (API, metrics at http://{}/metrics)", addresses.api, addresses.metrics);
     println!("  data      {}   rates {}", config.data_dir.display(), config.rates_dir.display());
     println!("try:  callrated send --calls 1000      then:  callrated usage");

@@ -259,10 +259,31 @@ fn segments_add_up() {
     let one = segment(Step::Update, 1, 100, 20);
     let two = segment(Step::Update, 2, 120, 0);
     let three = segment(Step::End, 3, 120, 5);
-    let call = ["a 441132960100 100 120 25"];
+    let call = ["a 441132960100 100 - 25"];
     check(&[one.clone(), two.clone(), three.clone()], &["waits", "waits", "call"], &call);
     check(&[three.clone(), one.clone(), one.clone(), two.clone()], &["waits", "waits", "merged", "call"], &call);
     check(&[segment(Step::End, 1, 100, 0)], &["unanswered"], &[]);
+}
+
+/// Events of a channel: an end without an answer is no call once the node says that all is over.
+#[test]
+fn steps_end_when_all_is_over() {
+    let step = |step, at| Told { kind: PieceKind::Steps, ..told(step, "a", at) };
+    let begin = Told { destination: "441132960100", ..step(Step::Begin, 100) };
+    let (answer, end, over) = (step(Step::Answer, 101), step(Step::End, 104), step(Step::Fail, 105));
+    let call = ["a 441132960100 101 104 -"];
+    let all = [begin.clone(), answer.clone(), end.clone(), over.clone()];
+    check(&all, &["waits", "waits", "call", "merged"], &call);
+    check(&[begin.clone(), end.clone(), over.clone()], &["waits", "waits", "unanswered"], &[]);
+    check(&[begin.clone(), end, answer.clone()], &["waits", "waits", "call"], &call);
+    // The end of the caller's channel was not told: nobody guesses it.
+    let mut desk = Desk::default();
+    for one in [begin, answer, over] {
+        assert_eq!(desk.tell(&one), "waits");
+    }
+    desk.tick(100 + 25 * 3600);
+    assert_eq!(desk.suspended.len(), 1);
+    desk.check_books();
 }
 
 /// R2's longest call and an hour; then suspense; then the missing piece after all.

@@ -69,8 +69,8 @@ impl Inside {
             engine.known.clone(),
         ));
         first_load(&reloader, config, "command line").await?;
-        let posts = doors::posts(engine).await?;
-        Ok(App::new(engine, reloader, metrics, posts, stop, config)?.router())
+        let opened = doors::Opened { posts: doors::posts(engine).await?, sources: Vec::new() };
+        Ok(App::new(engine, reloader, metrics, opened, stop, config)?.router())
     }
 
     /// The routes of the API.

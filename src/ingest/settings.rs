@@ -16,7 +16,8 @@ use crate::wire::formats::carried::AUDIOCODES;
 use crate::wire::{Format, Framing, Key};
 
 use super::allow::{Allow, BadNetwork};
-use super::radius::settings::{BadRadius, ClientSettings, RadiusListen, RadiusSettings, SecretSettings};
+use super::radius::settings::{BadRadius, ClientSettings, RadiusListen, RadiusSettings};
+use super::secret::SecretSettings;
 use super::{Cut, Hints};
 
 /// The node of records from a listener that is given none and that name none themselves.
