@@ -27,7 +27,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{MissedTickBehavior, sleep, timeout};
 
 use super::collect::{Collector, Gathered};
 use super::tcp::{LAST_READS, READ_BYTES, WRITE_MAX};
@@ -217,6 +217,8 @@ impl Talk<'_> {
             self.caller.opened();
         }
         let mut looks = tokio::time::interval(look);
+        // A look that takes long must not leave the node unheard.
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         looks.tick().await;
         let deadline = sleep(answer);
         tokio::pin!(deadline);
