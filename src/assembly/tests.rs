@@ -265,6 +265,38 @@ fn segments_add_up() {
     check(&[segment(Step::End, 1, 100, 0)], &["unanswered"], &[]);
 }
 
+/// Two segments may be alike in all that is rated; only the same line is the same segment.
+#[test]
+fn segments_that_are_alike_are_two() {
+    let mut assembly = Assembly::default();
+    let mut tell = |step, raw: &'static [u8], position| {
+        let at = Some(Timestamp(100 * SECOND));
+        let duration = Some(Micros::seconds(5));
+        let record = Record {
+            id: b"a",
+            node: b"n",
+            destination: b"1",
+            start: at,
+            answer: at,
+            duration,
+            raw,
+            ..Record::default()
+        };
+        let piece = Piece { kind: PieceKind::Segments, step, key: b"a", at, delay: Micros(0), record };
+        let received_at = Timestamp(200 * SECOND);
+        let arrived = Arrived { piece, position: Position(position), received_at, source: 1, max_open: MAX_OPEN };
+        let mut out = Vec::new();
+        let taken = assembly.take(arrived, |_| Ok::<_, ()>(false), &mut out).unwrap();
+        (taken, Record::decode(&out).ok().and_then(|record| record.duration))
+    };
+    assert_eq!(tell(Step::Update, b"park 1", 100), (Taken::Waits, None));
+    assert_eq!(tell(Step::Update, b"park 2", 200), (Taken::Waits, None));
+    assert_eq!(tell(Step::Update, b"park 2", 300), (Taken::Merged, None));
+    let (taken, talk) = tell(Step::End, b"end", 400);
+    assert!(matches!(taken, Taken::Over(Over { answered: true, waited: 2, .. })), "{taken:?}");
+    assert_eq!(talk, Some(Micros::seconds(15)));
+}
+
 /// Events of a channel: an end without an answer is no call once the node says that all is over.
 #[test]
 fn steps_end_when_all_is_over() {

@@ -139,7 +139,7 @@ impl Caller {
     async fn once(&self, stop: &mut Stop) -> Ended {
         let secret = match self.connect.secret.as_ref().map(|secret| secret.read()).transpose() {
             Ok(secret) => secret.unwrap_or_default(),
-            Err(error) => return Ended::Refused(error.to_string()),
+            Err(error) => return Ended::Away(error.to_string()),
         };
         let stream = tokio::select! {
             biased;
