@@ -166,6 +166,7 @@ impl Caller {
             buffer: BytesMut::new(),
             number: 0,
             heard: now,
+            listening: now,
             waiting,
             flight: &flight,
         };
@@ -206,6 +207,8 @@ struct Talk<'c> {
     number: u64,
     /// When something was heard last.
     heard: Timestamp,
+    /// Since when nothing but the node was waited for: what it said before has been read.
+    listening: Timestamp,
     waiting: mpsc::Sender<(Pending, u64, Timestamp)>,
     flight: &'c Flight,
 }
@@ -262,18 +265,20 @@ impl Talk<'_> {
     async fn took(&mut self, read: io::Result<usize>) -> Option<Ended> {
         match read {
             Ok(0) => {
-                let half = if self.buffer.is_empty() { "" } else { " in the middle of a message" };
                 // It was there until it said so.
-                return Some(self.ended(format!("the node closed the connection{half}"), self.now()));
+                let (half, until) = match self.buffer.is_empty() {
+                    true => ("", self.now()),
+                    false => (" in the middle of a message", self.heard),
+                };
+                return Some(self.ended(format!("the node closed the connection{half}"), until));
             }
             Ok(_) => self.heard = self.now(),
-            Err(error) => {
-                let probed = Timestamp(self.now().0.saturating_sub(PROOF));
-                return Some(self.ended(error.to_string(), self.heard.max(probed)));
-            }
+            Err(error) => return Some(self.ended(error.to_string(), self.proven())),
         }
         let ended = self.steps().await;
-        match self.hand_on().await {
+        let handed_on = self.hand_on().await;
+        self.listening = self.now();
+        match handed_on {
             Ok(()) => ended,
             Err(why) => ended.or_else(|| Some(self.ended(why, self.heard))),
         }
@@ -333,15 +338,21 @@ impl Talk<'_> {
         }
         if let Some(ping) = self.session.ping() {
             let silence = i64::try_from(self.caller.pace.silence.as_micros()).unwrap_or(i64::MAX);
-            if now.0.saturating_sub(self.heard.0) > silence {
+            if now.0.saturating_sub(self.listening.0) > silence {
                 return Some(self.ended("the node does not answer any more".to_owned(), self.heard));
             }
             if let Err(error) = say(&mut self.writer, ping).await {
                 return Some(self.ended(error, self.heard));
             }
         }
-        self.caller.source.note(self.flight.safe_until(now));
+        self.caller.source.note(self.flight.safe_until(self.proven()));
         None
+    }
+
+    /// Until when the node was there for sure and all that it said was read.
+    fn proven(&self) -> Timestamp {
+        let probed = Timestamp(self.now().0.saturating_sub(PROOF));
+        if self.listening <= probed { probed } else { self.heard }
     }
 
     fn ended(&self, why: String, heard_until: Timestamp) -> Ended {

@@ -132,10 +132,13 @@ fn lines() {
 #[test]
 fn an_event_that_never_ends_is_passed_over() {
     let event = "Event: Cdr\r\n\r\n";
-    let long = "Event: Cdr\r\nX: y\r\n".repeat(MESSAGE_MAX / 18 + 2);
+    // Lines of ten bytes, so that a piece can end where a line does.
+    let long = "Event: X\r\n".to_owned() + &"X: yyyyy\r\n".repeat(MESSAGE_MAX / 10 + 1000);
     let stream = format!("{BANNER}{WELCOME}{long}\r\n{event}");
+    let begun = BANNER.len() + WELCOME.len();
     for piece in [999, 1000, 1001, stream.len()] {
-        assert_eq!(heard(Protocol::Ami, stream.as_bytes(), &[piece]), [LOGIN, "open", "too long", event], "{piece}");
+        let pieces: Vec<usize> = [begun].into_iter().chain(std::iter::repeat_n(piece, 400)).collect();
+        assert_eq!(heard(Protocol::Ami, stream.as_bytes(), &pieces), [LOGIN, "open", "too long", event], "{piece}");
     }
 }
 
