@@ -170,7 +170,7 @@ impl Caller {
             waiting,
             flight: &flight,
         };
-        let (mut ended, ()) = tokio::join!(talk.to_the_end(stop), answers(&self.door, &flight, waits));
+        let (mut ended, ()) = tokio::join!(talk.serve(stop), answers(&self.door, &flight, waits));
         if self.source.standing().connected {
             let mut stopped = self.door.clock.now();
             let until = if let Ended::Lost { heard_until, .. } = &mut ended { heard_until } else { &mut stopped };
@@ -214,7 +214,7 @@ struct Talk<'c> {
 }
 
 impl Talk<'_> {
-    async fn to_the_end(mut self, stop: &mut Stop) -> Ended {
+    async fn serve(mut self, stop: &mut Stop) -> Ended {
         let Pace { answer, look, .. } = self.caller.pace;
         if self.session.is_open() {
             self.caller.opened();
