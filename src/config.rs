@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::ingest::connect::settings::{BadConnect, Connect, ConnectSettings};
 use crate::ingest::folder::settings::{Watch, WatchSettings};
 use crate::ingest::settings::{BadListen, Listen, ListenSettings, Protocol};
 use crate::nearest::{nearest, unknown};
@@ -39,6 +40,8 @@ pub struct Config {
     pub listeners: Vec<Listen>,
     /// Folders in which nodes leave files.
     pub watches: Vec<Watch>,
+    /// Nodes that we call.
+    pub connects: Vec<Connect>,
     /// Formats beside those built in.
     pub formats: Formats,
     /// Where the API answers.
@@ -150,6 +153,7 @@ struct Raw {
     shards: usize,
     listen: Option<Vec<Spanned<ListenSettings>>>,
     watch: Vec<Spanned<WatchSettings>>,
+    connect: Vec<Spanned<ConnectSettings>>,
     format: BTreeMap<String, MappingSettings>,
     http: RawHttp,
     journal: RawJournal,
@@ -167,6 +171,7 @@ impl Default for Raw {
             shards: 0,
             listen: None,
             watch: Vec::new(),
+            connect: Vec::new(),
             format: BTreeMap::new(),
             http: RawHttp::default(),
             journal: RawJournal::default(),
@@ -343,6 +348,29 @@ impl Config {
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let connects = (raw.connect.iter())
+            .map(|spanned| {
+                let one = spanned.get_ref();
+                one.check(base, &formats).map_err(|e| {
+                    let message = format!("[[connect]] {} {}: {e}", one.protocol.name(), one.address);
+                    let fault = Fault::at(spanned, message);
+                    match e {
+                        BadConnect::Listen(bad) => wrong(bad, fault),
+                        _ => fault,
+                    }
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        for (i, (one, spanned)) in connects.iter().zip(&raw.connect).enumerate() {
+            if connects.iter().take(i).any(|other| other.address == one.address) {
+                let message =
+                    format!("[[connect]] {} {} stands there twice", spanned.get_ref().protocol.name(), one.address);
+                return Err(Fault {
+                    hint: "one connection to a node is enough".to_owned(),
+                    ..Fault::at(spanned, message)
+                });
+            }
+        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Config {
             file: file.map(Path::to_owned),
@@ -351,6 +379,7 @@ impl Config {
             shards: if raw.shards == 0 { cores } else { raw.shards.min(256) },
             listeners,
             watches,
+            connects,
             formats,
             http_address,
             http_tls: raw.http.tls.map(|tls| tls.get_ref().relative_to(base)),
@@ -427,6 +456,15 @@ mod tests {
             ),
             ("[htt]\n", ":1:2: unknown key `htt` (hint: did you mean `http`?)"),
             ("[http]\nzzz = 1\n", ":2:1: unknown key `zzz` (hint: known here: address, tokens, tls)"),
+            (
+                "[[connect]]\nprotocol = \"ami\"\naddress = \"pbx\"",
+                ":1:1: [[connect]] ami pbx: protocol = \"ami\" needs a login",
+            ),
+            ("[[connect]]\nprotocol = \"tcp\"\naddress = \"h:1\"\nformat = \"mittel\"", ":1:1: [[connect]] tcp h:1: "),
+            (
+                "[[connect]]\nprotocol = \"evapi\"\naddress = \"k\"\n[[connect]]\nprotocol = \"evapi\"\naddress = \"k:8448\"",
+                ":3:1: [[connect]] evapi k:8448 stands there twice",
+            ),
         ] {
             let error = Config::parse(text, None).unwrap_err().to_string();
             assert!(error.starts_with(&format!("(text){expected}")), "{text}: {error}");

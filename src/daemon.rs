@@ -39,7 +39,7 @@ pub mod sealer;
 mod watch_rates;
 
 use certificates::Certificates;
-pub use doors::Posts;
+pub use doors::{Opened, Posts};
 use engine::Engine;
 use reload::{ReloadError, Reloader};
 
@@ -88,9 +88,10 @@ pub async fn run(
 
     let mut doors = JoinSet::new();
     let mut certificates = Certificates::default();
-    let posts = doors::open(&config, &mut engine, &handed, &mut certificates, &stop, &mut doors).await?;
+    let opened = doors::open(&config, &mut engine, &handed, &mut certificates, &stop, &mut doors).await?;
     let sealer = Arc::new(engine.sealer(&config)?);
-    let app = http::App::new(&engine, reloader.clone(), sealer.clone(), metrics.clone(), posts, stop.clone(), &config)?;
+    let app =
+        http::App::new(&engine, reloader.clone(), sealer.clone(), metrics.clone(), opened, stop.clone(), &config)?;
     let tls = certificates.open(config.http_tls.as_ref())?;
     let addresses = http::serve(app, &config, tls, &handed, &stop, &mut doors).await?;
     for address in handed.left() {
@@ -144,6 +145,7 @@ fn make_folder(config: &Config) -> Result<(), Exit> {
 fn describe_metrics() {
     ingest::counters::describe();
     ingest::radius::describe();
+    ingest::connect::describe();
     sequencer::describe();
     resolver::describe();
     shard::describe();
@@ -257,6 +259,10 @@ fn welcome(config: &Config, addresses: &http::Addresses) {
     let api = if config.http_tls.is_some() { "https" } else { "http" };
     let metrics = if addresses.metrics == addresses.api { api } else { "http" };
     println!("  records   {} and POST {api}://{}/v1/calls", doors.join(", "), addresses.api);
+    if !config.connects.is_empty() {
+        let called: Vec<&str> = config.connects.iter().map(|one| one.address.as_str()).collect();
+        println!("  calls     {}", called.join(", "));
+    }
     println!("  answers   {api}://{}/  (API, metrics at {metrics}://{}/metrics)", addresses.api, addresses.metrics);
     println!("  data      {}   rates {}", config.data_dir.display(), config.rates_dir.display());
     println!("try:  callrated send --calls 1000      then:  callrated usage");

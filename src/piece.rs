@@ -33,6 +33,9 @@ pub enum PieceKind {
     Sip = 3,
     /// Segments of one call, each with its own talk time, the last one marked ([`Step::End`]): talk times add up.
     Segments = 4,
+    /// Events of one call (Asterisk's channel events): as accounting lines, but the node also says when all is over
+    /// ([`Step::Fail`]), whether it was answered or not.
+    Steps = 5,
 }
 
 /// What happened.
@@ -153,6 +156,7 @@ impl<'a> Piece<'a> {
                 2 => PieceKind::Acc,
                 3 => PieceKind::Sip,
                 4 => PieceKind::Segments,
+                5 => PieceKind::Steps,
                 other => return Err(BadPiece::Kind(other)),
             },
             step: match head.step {

@@ -1,4 +1,5 @@
-//! The program from outside: a node posts as FreeSWITCH does, a file grows as Asterisk's does, and both are rated.
+//! The program from outside: a node posts as FreeSWITCH does, a file grows as Asterisk's does, an Asterisk is called, and all
+//! are rated.
 
 // A test from outside measures the world, so it asks the world for the time.
 #![allow(clippy::disallowed_methods)]
@@ -54,7 +55,8 @@ fn post(port: u16, path: &str, kind: &str, body: &[u8], expect: bool) -> (u16, S
 }
 
 impl Daemon {
-    fn start() -> Daemon {
+    /// With what else stands in the configuration.
+    fn start(more: &str) -> Daemon {
         let folder = tempfile::tempdir().unwrap();
         let rates = folder.path().join("rates");
         std::fs::create_dir_all(rates.join("decks")).unwrap();
@@ -82,7 +84,7 @@ impl Daemon {
             "rates_dir = \"rates\"\ndata_dir = \"data\"\n[flush]\nevery = \"1s\"\n\
              [[listen]]\nprotocol = \"http\"\naddress = \"127.0.0.1:{node}\"\nformat = \"freeswitch\"\nnode = \"fs1\"\n\
              [[watch]]\nfolder = \"cdr-csv\"\npattern = \"Master.csv\"\nformat = \"asterisk-csv\"\nnode = \"pbx1\"\n\
-             [http]\naddress = \"127.0.0.1:{http}\"\n"
+             [http]\naddress = \"127.0.0.1:{http}\"\n{more}"
         );
         std::fs::write(folder.path().join("callrated.toml"), config).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_callrated"))
@@ -96,12 +98,17 @@ impl Daemon {
         Daemon { child, node, http, folder }
     }
 
-    /// The sum of a metric over its labels that contain a text.
-    fn metric(&self, name: &str, label: &str) -> u64 {
+    fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.http)).unwrap();
-        write!(stream, "GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// The sum of a metric over its labels that contain a text.
+    fn metric(&self, name: &str, label: &str) -> u64 {
+        let text = self.get("/metrics");
         let values = text.lines().filter(|l| l.starts_with(name) && l.contains(label));
         values.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
     }
@@ -126,7 +133,7 @@ fn leg(uuid: &str, direction: &str) -> String {
 
 #[test]
 fn posts_and_files_of_nodes_are_rated() {
-    let daemon = Daemon::start();
+    let daemon = Daemon::start("");
     let body = leg("u-1", "inbound");
     let safe = (200, r#"{"durable":1,"refused":[]}"#.to_owned());
     assert_eq!(post(daemon.node, "/json_cdr?uuid=u-1", "application/json", body.as_bytes(), true), safe);
@@ -188,4 +195,64 @@ fn posts_and_files_of_nodes_are_rated() {
         daemon.until("callrated_records_duplicate_total", "", rated);
     }
     assert_eq!(daemon.metric("callrated_records_conflict_total", ""), 0);
+}
+
+/// An Asterisk that is called: it is logged in to, its call is rated, it is restarted, and everybody who asks is told what may
+/// be missing. What it says again is no second call, nor is the row of its file.
+#[test]
+fn an_asterisk_is_called() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let daemon = Daemon::start(&format!(
+        "[[connect]]\nprotocol = \"ami\"\naddress = \"{address}\"\nuser = \"u\"\nsecret = \"s3cret\"\nnode = \"pbx1\"\n"
+    ));
+    let let_in = |listener: &TcpListener| {
+        let (mut node, _) = listener.accept().unwrap();
+        node.set_read_timeout(Some(PATIENCE)).unwrap();
+        node.write_all(b"Asterisk Call Manager/11.0.0\r\n").unwrap();
+        let login = b"Action: Login\r\nUsername: u\r\nSecret: s3cret\r\nEvents: cdr\r\n\r\n";
+        let mut said = vec![0; login.len()];
+        node.read_exact(&mut said).unwrap();
+        assert_eq!(String::from_utf8_lossy(&said), String::from_utf8_lossy(login));
+        node.write_all(b"Response: Success\r\nMessage: Authentication accepted\r\n\r\n").unwrap();
+        node
+    };
+    let stamp = |seconds: i64| {
+        let at = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() - seconds).unwrap();
+        at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    };
+    let (start, end) = (stamp(70), stamp(10));
+    let event = format!(
+        "Event: Cdr\r\nPrivilege: cdr,all\r\nAccountCode: acct-42\r\nSource: 442079460001\r\nDestination: 441132960100\r\nStartTime: {start}\r\n\
+         AnswerTime: {start}\r\nEndTime: {end}\r\nDuration: 60\r\nBillableSeconds: 60\r\nDisposition: ANSWERED\r\nAMAFlags: DOCUMENTATION\r\nUniqueID: 17.0\r\nSequence: 1\r\n\r\n"
+    );
+    let mut node = let_in(&listener);
+    node.write_all(event.as_bytes()).unwrap();
+    let label = format!("connect:{address}");
+    daemon.until("callrated_legs_rated_total", "", 1);
+    assert_eq!(daemon.metric("callrated_source_connected", &label), 1);
+    assert_eq!(daemon.metric("callrated_records_received_total", "format=\"asterisk-ami\""), 1);
+    // It goes down in the middle of an event.
+    node.write_all(&event.as_bytes()[..100]).unwrap();
+    drop(node);
+    daemon.until("callrated_source_connected", &label, 0);
+    let ready = daemon.get("/readyz");
+    assert!(ready.starts_with("HTTP/1.1 200") && ready.contains("ready\n"), "{ready}");
+    assert!(ready.contains(&format!("{label} is not connected (")) && ready.contains("is missing"), "{ready}");
+    // It is called again and again, and does not greet yet.
+    while daemon.metric("callrated_source_gap_seconds_total", &label) == 0 {
+        drop(listener.accept().unwrap());
+    }
+    let mut node = let_in(&listener);
+    node.write_all(event.as_bytes()).unwrap();
+    daemon.until("callrated_records_duplicate_total", "", 1);
+    let row = format!(
+        "\"acct-42\",\"442079460001\",\"441132960100\",\"in\",\"\",\"c\",\"d\",\"Dial\",\"\",\"{start}\",\"{start}\",\"{end}\",60,60,\"ANSWERED\",\"DOCUMENTATION\",\"17.0\",\"\",\"\",\"17.0\",1\n"
+    );
+    std::fs::write(daemon.folder.path().join("cdr-csv/Master.csv"), row).unwrap();
+    daemon.until("callrated_records_duplicate_total", "", 2);
+    assert_eq!(daemon.metric("callrated_legs_rated_total", ""), 1);
+    let status = daemon.get("/v1/status");
+    let status = &status[status.find("\"sources\":[").unwrap()..];
+    assert!(status.contains("\"connected\":true") && status.contains("\"missed_to\":\"2"), "{status}");
 }

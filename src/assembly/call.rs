@@ -66,8 +66,9 @@ impl Kept {
             // Branches of a fork end and are answered each for itself.
             && (own.kind != PieceKind::Sip || own.record.id == other.record.id)
             && (own.kind != PieceKind::Segments
-                || (own.at, own.record.seq, own.record.content())
-                    == (other.at, other.record.seq, other.record.content()))
+                // Two segments may be alike in all that is rated.
+                || (own.at, own.record.seq, own.record.content(), own.record.raw)
+                    == (other.at, other.record.seq, other.record.content(), other.record.raw))
     }
 
     /// Which of two that say the same stays: the earlier; then any rule will do that does not ask who came first.

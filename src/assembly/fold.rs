@@ -59,6 +59,9 @@ pub fn fold<'a>(pieces: &[Piece<'a>]) -> Fold<'a> {
             return Fold::Whole(alone);
         }
         let together = merged(&[begin, answer, Some(end), update], answer, Some(end));
+        if fail.is_some() && answer.is_none() && end.kind == PieceKind::Steps {
+            return Fold::Unanswered(Record { answer: None, duration: None, ..together });
+        }
         return if is_whole(&together) { Fold::Whole(together) } else { Fold::Open(Missing::Beginning, together) };
     }
     let together = merged(&[begin, answer, update, fail], answer, None);
@@ -149,6 +152,7 @@ fn segments<'a>(pieces: &[Piece<'a>]) -> Fold<'a> {
     let together = Record {
         answer: sorted.iter().find(answered).and_then(|piece| piece.record.answer.or(piece.at)),
         duration: talk.map(Micros),
+        end: last.and_then(|last| last.record.end),
         seq: None,
         ..merged(&all, None, last)
     };

@@ -273,10 +273,63 @@ fn segments_add_up() {
     let one = segment(Step::Update, 1, 100, 20);
     let two = segment(Step::Update, 2, 120, 0);
     let three = segment(Step::End, 3, 120, 5);
-    let call = ["a 441132960100 100 120 25"];
+    let call = ["a 441132960100 100 - 25"];
     check(&[one.clone(), two.clone(), three.clone()], &["waits", "waits", "call"], &call);
     check(&[three.clone(), one.clone(), one.clone(), two.clone()], &["waits", "waits", "merged", "call"], &call);
     check(&[segment(Step::End, 1, 100, 0)], &["unanswered"], &[]);
+}
+
+/// Two segments may be alike in all that is rated; only the same line is the same segment.
+#[test]
+fn segments_that_are_alike_are_two() {
+    let mut assembly = Assembly::default();
+    let mut tell = |step, raw: &'static [u8], position| {
+        let at = Some(Timestamp(100 * SECOND));
+        let duration = Some(Micros::seconds(5));
+        let record = Record {
+            id: b"a",
+            node: b"n",
+            destination: b"1",
+            start: at,
+            answer: at,
+            duration,
+            raw,
+            ..Record::default()
+        };
+        let piece = Piece { kind: PieceKind::Segments, step, key: b"a", at, delay: Micros(0), record };
+        let received_at = Timestamp(200 * SECOND);
+        let arrived = Arrived { piece, position: Position(position), received_at, source: 1, max_open: MAX_OPEN };
+        let mut out = Vec::new();
+        let taken = assembly.take(arrived, |_| Ok::<_, ()>(false), &mut out).unwrap();
+        (taken, Record::decode(&out).ok().and_then(|record| record.duration))
+    };
+    assert_eq!(tell(Step::Update, b"park 1", 100), (Taken::Waits, None));
+    assert_eq!(tell(Step::Update, b"park 2", 200), (Taken::Waits, None));
+    assert_eq!(tell(Step::Update, b"park 2", 300), (Taken::Merged, None));
+    let (taken, talk) = tell(Step::End, b"end", 400);
+    assert!(matches!(taken, Taken::Over(Over { answered: true, waited: 2, .. })), "{taken:?}");
+    assert_eq!(talk, Some(Micros::seconds(15)));
+}
+
+/// Events of a channel: an end without an answer is no call once the node says that all is over.
+#[test]
+fn steps_end_when_all_is_over() {
+    let step = |step, at| Told { kind: PieceKind::Steps, ..told(step, "a", at) };
+    let begin = Told { destination: "441132960100", ..step(Step::Begin, 100) };
+    let (answer, end, over) = (step(Step::Answer, 101), step(Step::End, 104), step(Step::Fail, 105));
+    let call = ["a 441132960100 101 104 -"];
+    let all = [begin.clone(), answer.clone(), end.clone(), over.clone()];
+    check(&all, &["waits", "waits", "call", "merged"], &call);
+    check(&[begin.clone(), end.clone(), over.clone()], &["waits", "waits", "unanswered"], &[]);
+    check(&[begin.clone(), end, answer.clone()], &["waits", "waits", "call"], &call);
+    // The end of the caller's channel was not told: nobody guesses it.
+    let mut desk = Desk::default();
+    for one in [begin, answer, over] {
+        assert_eq!(desk.tell(&one), "waits");
+    }
+    desk.tick(100 + 25 * 3600);
+    assert_eq!(desk.suspended.len(), 1);
+    desk.check_books();
 }
 
 /// R2's longest call and an hour; then suspense; then the missing piece after all.

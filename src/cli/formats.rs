@@ -12,6 +12,7 @@ use super::out;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::nearest::nearest;
+use crate::os::clock::Clock;
 use crate::piece::Piece;
 use crate::record::Record;
 use crate::time::Zone;
@@ -91,7 +92,9 @@ pub(super) fn run(config: &Config, arguments: FormatsArguments) -> Result<(), Ex
             let zone = Zone::named(&timezone).map_err(|e| Exit::usage(format!("--timezone: {e}")))?;
             let text = read(&file)?;
             let titles = columns.map(Into::into);
-            tried(&format, &Origin { node: node.as_bytes().into(), zone, talk_includes_ringing, titles }, &text, json)
+            let now = Clock::wall().now();
+            let origin = Origin { node: node.as_bytes().into(), zone, talk_includes_ringing, titles, now };
+            tried(&format, &origin, &text, json)
         }
     }
 }

@@ -271,7 +271,7 @@ impl Import<'_> {
                 Framing::Lines => Kind::Lines,
                 // An object a line goes in pieces; anything else that is long is read whole.
                 Framing::Json if place.offset > 0 || object_on_a_line(start) => Kind::Lines,
-                Framing::Json | Framing::Xml => Kind::Whole,
+                Framing::Json | Framing::Xml | Framing::Blocks => Kind::Whole,
             });
         }
         if !place.header.is_empty() {

@@ -13,6 +13,7 @@ use crate::entry::{MAX_AGE_DAYS, SourceProfile};
 use crate::exit::Exit;
 use crate::http::{self, node};
 use crate::ingest::allow::Allow;
+use crate::ingest::connect::{Caller, Source};
 use crate::ingest::counters::Counters;
 use crate::ingest::folder::Watcher;
 use crate::ingest::radius::{self, Clients};
@@ -39,7 +40,15 @@ pub struct Posts {
     pub import: Arc<Door>,
 }
 
-/// Opens every listener; gives the doors for records posted to the API.
+/// What was opened.
+pub struct Opened {
+    /// For the API.
+    pub posts: Posts,
+    /// Nodes that are called.
+    pub sources: Vec<Arc<Source>>,
+}
+
+/// Opens every listener, and begins to call the nodes that are to be called.
 pub(super) async fn open(
     config: &Config,
     engine: &mut Engine,
@@ -47,9 +56,10 @@ pub(super) async fn open(
     certificates: &mut Certificates,
     stop: &Stop,
     tasks: &mut JoinSet<()>,
-) -> Result<Posts, Exit> {
+) -> Result<Opened, Exit> {
     let watched = config.watches.iter().map(|watch| &watch.source);
-    let profiles = config.listeners.iter().chain(watched).map(|l| l.profile.clone()).collect();
+    let called = config.connects.iter().map(|connect| &connect.source);
+    let profiles = config.listeners.iter().chain(watched).chain(called).map(|l| l.profile.clone()).collect();
     let mut ids = register(&engine.road, &mut engine.known, profiles).await?.into_iter();
     for (listen, id) in config.listeners.iter().zip(&mut ids) {
         let tls = certificates.open(listen.tls.as_ref())?;
@@ -59,7 +69,20 @@ pub(super) async fn open(
         let watcher = Watcher::new(watch.clone(), door(&watch.source, id, engine), &config.data_dir);
         tasks.spawn(watcher.run(stop.clone()));
     }
-    posts(engine).await
+    let mut sources = Vec::new();
+    for (connect, id) in config.connects.iter().zip(&mut ids) {
+        if let Some(secret) = &connect.secret {
+            // What cannot be read now is a mistake; it is read anew for each login.
+            secret.read().map_err(Exit::environment)?;
+            secret.warn_if_open();
+        }
+        let name = &connect.source.profile.listener;
+        let source = Arc::new(Source::new(name, &config.data_dir, engine.clock.now()));
+        let caller = Caller::new(connect.clone(), door(&connect.source, id, engine), source.clone());
+        tasks.spawn(caller.run(stop.clone()));
+        sources.push(source);
+    }
+    Ok(Opened { posts: posts(engine).await?, sources })
 }
 
 fn door(listen: &Listen, source: SourceId, engine: &Engine) -> Arc<Door> {
@@ -75,6 +98,7 @@ fn door(listen: &Listen, source: SourceId, engine: &Engine) -> Arc<Door> {
         allow: listen.allow.clone(),
         outbox: engine.outbox.clone(),
         counters: Arc::new(Counters::new(&listen.profile.listener)),
+        clock: engine.clock.clone(),
     })
 }
 
@@ -100,6 +124,7 @@ pub(super) async fn posts(engine: &mut Engine) -> Result<Posts, Exit> {
             allow: Allow::default(),
             outbox: engine.outbox.clone(),
             counters: Arc::new(Counters::new(name)),
+            clock: engine.clock.clone(),
         })
     };
     Ok(Posts { calls: door(POST, ids.first()), import: door(IMPORT, ids.last()) })

@@ -67,9 +67,9 @@ impl Inside {
             engine.known.clone(),
         ));
         first_load(&reloader, "command line").await?;
-        let posts = doors::posts(engine).await?;
+        let opened = doors::Opened { posts: doors::posts(engine).await?, sources: Vec::new() };
         let sealer = Arc::new(engine.sealer(config)?);
-        Ok(App::new(engine, reloader, sealer, metrics, posts, stop, config)?.router())
+        Ok(App::new(engine, reloader, sealer, metrics, opened, stop, config)?.router())
     }
 
     /// The routes of the API.

@@ -26,7 +26,8 @@ pub(super) async fn alive() -> &'static str {
 
 /// Ready.
 ///
-/// Records are taken and the store keeps up. 503 says in `errors` why not.
+/// Records are taken and the store keeps up. 503 says in `errors` why not. A line for each node that we call and are not
+/// connected to follows; it does not count, since nothing else is hurt.
 #[utoipa::path(
     get, path = "/readyz", tag = "health", operation_id = "readyz",
     responses(
@@ -34,10 +35,12 @@ pub(super) async fn alive() -> &'static str {
         (status = "default", response = super::openapi::AnyProblem),
     ),
 )]
-pub(super) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
+pub(super) async fn ready(State(app): State<App>) -> Result<String, Problem> {
     let reasons = reasons(&app);
     if reasons.is_empty() {
-        return Ok("ready\n");
+        let away = sources(&app).into_iter().filter(|source| !source.connected);
+        let away: String = away.map(|source| source.sentence() + "\n").collect();
+        return Ok(format!("ready\n{away}"));
     }
     Err(Problem::unavailable(format!("not ready: {}", reasons.join("; "))).errors(reasons).retry_after(5))
 }
@@ -93,6 +96,8 @@ pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     "version": "0.1.0", "at": "2026-10-05T03:00:00Z", "ready": true, "reasons": [], "records_received": 1200,
     "records_refused": 0, "legs_rated": 1010, "lag_records": 12, "books_balanced": true, "store_up": true,
     "journal_full": false, "suspense": [{ "reason": "no_rate", "count": 7 }], "udp_dropped": 0, "sequence_gaps": 0,
+    "sources": [{ "name": "connect:pbx:5038", "connected": true, "since": "2026-10-05T02:10:00Z", "trouble": null,
+        "missed_from": "2026-10-05T02:00:00Z", "missed_to": "2026-10-05T02:10:00Z", "gap_seconds": 600 }],
     "tariff": "blake3:…", "prefixes": 6842, "directory": "blake3:…", "accounts": 9,
 }))]
 pub(super) struct Status {
@@ -118,6 +123,8 @@ pub(super) struct Status {
     udp_dropped: u64,
     /// Numbers that senders' counters skipped: records that may be lost.
     sequence_gaps: u64,
+    /// Nodes that we call.
+    sources: Vec<SourceStatus>,
     /// BLAKE3 of the image in force; null: none is.
     tariff: Option<String>,
     prefixes: u64,
@@ -130,6 +137,54 @@ pub(super) struct Status {
 pub(super) struct SuspenseCount {
     reason: String,
     count: u64,
+}
+
+/// A node that we call, and what of its may be missing.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SourceStatus {
+    name: String,
+    connected: bool,
+    /// Since when it has been so.
+    since: String,
+    /// What is in the way; null: nothing.
+    trouble: Option<String>,
+    /// From then on something may be missing: the gap that goes on, else the last one; null: there was none.
+    missed_from: Option<String>,
+    /// Up to then; null while the gap goes on.
+    missed_to: Option<String>,
+    /// Seconds of all gaps since the start of the process.
+    gap_seconds: u64,
+}
+
+impl SourceStatus {
+    fn sentence(&self) -> String {
+        let missed = match &self.missed_from {
+            Some(from) => format!("what it reported since {from} is missing"),
+            None => format!("not connected since {}", self.since),
+        };
+        format!("{} is not connected ({}): {missed}", self.name, self.trouble.as_deref().unwrap_or("not called yet"))
+    }
+}
+
+fn sources(app: &App) -> Vec<SourceStatus> {
+    let of = |source: &std::sync::Arc<crate::ingest::connect::Source>| {
+        let standing = source.standing();
+        let (from, to) = match (standing.missed_since, standing.last_gap) {
+            (Some(from), _) => (Some(from), None),
+            (None, Some((from, to))) => (Some(from), Some(to)),
+            (None, None) => (None, None),
+        };
+        SourceStatus {
+            name: source.name.clone(),
+            connected: standing.connected,
+            since: standing.since.to_string(),
+            trouble: standing.trouble,
+            missed_from: from.map(|at| at.to_string()),
+            missed_to: to.map(|at| at.to_string()),
+            gap_seconds: standing.gap_seconds,
+        }
+    };
+    app.sources.iter().map(of).collect()
 }
 
 /// How the daemon is.
@@ -166,6 +221,7 @@ pub(super) async fn status(State(app): State<App>) -> Json<Status> {
             .collect(),
         udp_dropped: sum("callrated_udp_dropped_total"),
         sequence_gaps: sum("callrated_udp_sequence_gaps_total"),
+        sources: sources(&app),
         tariff: in_force.as_ref().map(|i| format!("blake3:{}", i.tariff.digest())),
         prefixes: in_force.as_ref().map_or(0, |i| i.tariff.prefixes()),
         directory: in_force.as_ref().map(|i| format!("blake3:{}", i.directory.digest())),

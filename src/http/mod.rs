@@ -29,13 +29,14 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
-use crate::daemon::Posts;
 use crate::daemon::engine::Engine;
 use crate::daemon::reload::Reloader;
 use crate::daemon::sealer::Sealer;
+use crate::daemon::{Opened, Posts};
 use crate::directory::Directory;
 use crate::exit::Exit;
 use crate::images::Images;
+use crate::ingest::connect::Source;
 use crate::ingest::{Door, Stop};
 use crate::journal::JournalReader;
 use crate::metrics::Metrics;
@@ -109,6 +110,8 @@ pub struct Shared {
     pub post: Arc<Door>,
     /// Where imported records go.
     pub import: Arc<Door>,
+    /// Nodes that are called.
+    pub sources: Vec<Arc<Source>>,
     /// Formats that a sender may name.
     pub formats: Arc<Formats>,
     /// One import at a time, so that what became of its records can be told apart.
@@ -138,7 +141,7 @@ impl App {
         reloader: Arc<Reloader>,
         sealer: Arc<Sealer>,
         metrics: Metrics,
-        posts: Posts,
+        Opened { posts: Posts { calls, import }, sources }: Opened,
         stop: Stop,
         config: &Config,
     ) -> Result<App, Exit> {
@@ -150,8 +153,9 @@ impl App {
             reloader,
             sealer,
             clock: engine.clock.clone(),
-            post: posts.calls,
-            import: posts.import,
+            post: calls,
+            import,
+            sources,
             formats: Arc::new(config.formats.clone()),
             importing: Arc::default(),
             data_dir: config.data_dir.clone(),

@@ -157,6 +157,7 @@ impl<'d> Collector<'d> {
     /// What was gathered since the last time, if anything; its counts are published.
     pub fn take(&mut self) -> Option<Gathered> {
         self.door.counters.publish(self.decoder.format(), &std::mem::take(&mut self.tally));
+        self.decoder.now(self.door.clock.now());
         if self.batch.is_empty() {
             return None;
         }

@@ -223,7 +223,7 @@ impl<'d> Post<'d> {
         self.collector.set_decoder(self.door.decoder_of(&format));
         let streams = matches!(start.trim_ascii_start().first(), Some(b'{' | b'[')) && format.root().is_empty();
         match (kind, format.framing()) {
-            (Kind::Named, wire::Framing::Xml) => Framing::Document(BytesMut::new()),
+            (Kind::Named, wire::Framing::Xml | wire::Framing::Blocks) => Framing::Document(BytesMut::new()),
             (Kind::Named, wire::Framing::Json) if !streams => Framing::Document(BytesMut::new()),
             (Kind::Named, wire::Framing::Json) | (Kind::Document, _) => {
                 Framing::Elements { elements: Elements::new(RAW_MAX), buffer: BytesMut::new(), count: 0 }

@@ -11,11 +11,13 @@
 
 pub mod allow;
 pub mod collect;
+pub mod connect;
 pub mod counters;
 pub mod folder;
 pub mod http;
 pub mod lines;
 pub mod radius;
+pub mod secret;
 pub mod sequence;
 pub mod settings;
 pub mod stream;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::batch::{Batch, Position, SourceId};
+use crate::os::clock::Clock;
 use crate::time::Zone;
 use crate::wire::{Carrier, Decoder, Format, Origin, csv::Columns};
 
@@ -151,6 +154,8 @@ pub struct Door {
     pub outbox: Outbox,
     /// Its counters.
     pub counters: Arc<Counters>,
+    /// Tells the year of times that come without it.
+    pub clock: Clock,
 }
 
 /// How a door's bytes fall into messages.
@@ -203,6 +208,7 @@ impl Door {
             zone: self.zone.clone(),
             talk_includes_ringing: self.hints.talk_includes_ringing,
             titles: self.hints.titles.clone(),
+            now: self.clock.now(),
             ..Origin::new(&self.node)
         };
         let carrier = match self.cut {

@@ -17,7 +17,8 @@ use crate::wire::formats::carried::AUDIOCODES;
 use crate::wire::{Format, Framing, Key};
 
 use super::allow::{Allow, BadNetwork};
-use super::radius::settings::{BadRadius, ClientSettings, RadiusListen, RadiusSettings, SecretSettings};
+use super::radius::settings::{BadRadius, ClientSettings, RadiusListen, RadiusSettings};
+use super::secret::SecretSettings;
 use super::{Cut, Hints};
 use crate::tls::TlsSettings;
 

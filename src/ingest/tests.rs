@@ -95,6 +95,7 @@ pub(super) fn door(format: Format, outbox: Outbox) -> Door {
         allow: Allow::default(),
         outbox,
         counters: Arc::new(Counters::new("test")),
+        clock: Clock::wall(),
     }
 }
 

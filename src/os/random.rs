@@ -1,4 +1,4 @@
-//! Randomness from the operating system, for secrets.
+//! Randomness from the operating system, for secrets and for chance.
 //!
 //! Does not know what the bytes are for.
 
@@ -11,6 +11,12 @@ pub fn secret() -> io::Result<[u8; 32]> {
     // Never blocks once the system has started, and is cryptographically strong on every Linux.
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes)
+}
+
+/// A random number, for spreading work over time; 0 where the system gives none.
+pub fn number() -> u64 {
+    let bytes = secret().unwrap_or_default();
+    bytes.first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight))
 }
 
 #[cfg(test)]

@@ -52,6 +52,24 @@ function suspense(items) {
   byId("suspense").tBodies[0].replaceChildren(...rows);
 }
 
+const clock = (at) => at.replace("T", " ").replace(/\.\d+Z$|Z$/, " UTC");
+
+function called(sources) {
+  byId("called").hidden = sources.length === 0;
+  const rows = sources.map(({ name, connected, since, trouble, missed_from, missed_to }) => {
+    const row = document.createElement("tr");
+    const state = (connected ? "connected since " : "away since ") + clock(since) + (trouble ? ": " + trouble : "");
+    const missed = missed_from ? clock(missed_from) + " to " + (missed_to ? clock(missed_to) : "now") : "nothing";
+    for (const text of [name.replace("connect:", ""), state, missed]) {
+      const cell = document.createElement("td");
+      cell.textContent = text;
+      row.append(cell);
+    }
+    return row;
+  });
+  byId("called").querySelector("tbody").replaceChildren(...rows);
+}
+
 function rate(status) {
   const at = Date.parse(status.at);
   let text = "–";
@@ -67,6 +85,8 @@ function show(status) {
   for (const id of ["facts", "waiting", "force"]) byId(id).hidden = false;
   const reasons = [...status.reasons];
   if (!status.books_balanced) reasons.push("the books do not balance: see callrated_books_unbalanced and the log");
+  const away = status.sources.filter((source) => !source.connected);
+  reasons.push(...away.map(({ name }) => name.replace("connect:", "") + " is not connected: what it reports is missing"));
   verdict(reasons.length === 0, status.ready ? (reasons.length ? "Taking records, but look" : "Ready") : "Not ready", reasons);
   document.title = reasons.length ? "✗ callrated" : "✓ callrated";
   say("version", "version " + status.version);
@@ -84,11 +104,12 @@ function show(status) {
   mark("udp", status.udp_dropped > 0);
   say("refused", whole.format(status.records_refused));
   suspense(status.suspense);
+  called(status.sources);
   say("tariff", status.tariff ?? "none");
   say("prefixes", whole.format(status.prefixes) + " prefixes");
   say("directory", status.directory ?? "none");
   say("accounts", whole.format(status.accounts) + " accounts");
-  say("at", "as of " + status.at.replace("T", " ").replace(/\.\d+Z$|Z$/, " UTC"));
+  say("at", "as of " + clock(status.at));
 }
 
 async function renew() {

@@ -45,6 +45,8 @@ pub enum TimeFormat {
     Civil,
     /// A layout in the words of `strftime`.
     Layout(Box<str>),
+    /// A layout without the year: the last time that a clock showed this.
+    Yearless(Box<str>),
 }
 
 /// A layout that cannot be read.
@@ -70,17 +72,21 @@ impl TimeFormat {
             _ if text.contains('%') => {
                 let sample = jiff::Timestamp::from_second(SAMPLE).map_err(|_| bad())?.to_zoned(jiff::tz::TimeZone::UTC);
                 let written = strtime::format(text, &sample).map_err(|_| bad())?;
-                let read = TimeFormat::Layout(text.into());
-                // What it writes it must also read, to the minute: a layout without year or without hours is none.
-                let again = read.read(written.as_bytes(), &Zone::UTC).ok_or_else(bad)?.earlier();
-                if (SAMPLE - 59..=SAMPLE).contains(&again.0.div_euclid(1_000_000)) { read } else { return Err(bad()) }
+                // What it writes it must also read, to the minute: a layout without hours is none.
+                let now = Timestamp(SAMPLE * 1_000_000);
+                let reads = |format: &TimeFormat| {
+                    let again = format.read(written.as_bytes(), &Zone::UTC, now);
+                    again.is_some_and(|at| (SAMPLE - 59..=SAMPLE).contains(&at.earlier().0.div_euclid(1_000_000)))
+                };
+                let formats = [TimeFormat::Layout(text.into()), TimeFormat::Yearless(text.into())];
+                formats.into_iter().find(reads).ok_or_else(bad)?
             }
             _ => return Err(bad()),
         })
     }
 
-    /// Reads a time; none: it is not one by this format.
-    pub fn read(&self, text: &[u8], zone: &Zone) -> Option<Reading> {
+    /// Reads a time; none: it is not one by this format. `now` tells the year where the format has none.
+    pub fn read(&self, text: &[u8], zone: &Zone, now: Timestamp) -> Option<Reading> {
         match self {
             TimeFormat::Seconds => decimal(text, 1_000_000).map(|at| Reading::Once(Timestamp(at))),
             TimeFormat::Milliseconds => decimal(text, 1_000).map(|at| Reading::Once(Timestamp(at))),
@@ -96,15 +102,34 @@ impl TimeFormat {
                 if read.offset().is_some() || read.timestamp().is_some() {
                     return read.to_timestamp().ok().map(|at| Reading::Once(Timestamp(at.as_microsecond())));
                 }
-                let at = read.to_datetime().ok()?;
-                let micros = i64::from(at.subsec_nanosecond() / 1000);
-                zone.reading(at.with().subsec_nanosecond(0).build().ok()?, micros)
+                zone.reading_of(&read)
+            }
+            TimeFormat::Yearless(layout) => {
+                let mut read = strtime::parse(layout.as_bytes(), text).ok()?;
+                // A node's clock may be ahead of ours by a little.
+                let latest = now.0.saturating_add(DAY);
+                let year = jiff::Timestamp::from_microsecond(latest).ok()?.to_zoned(zone.jiff().clone()).year();
+                // Far enough back for a 29 February.
+                (0..=8).find_map(|back| {
+                    read.set_year(Some(year.checked_sub(back)?)).ok()?;
+                    zone.reading_of(&read).filter(|at| at.earlier().0 <= latest)
+                })
             }
         }
     }
 }
 
+/// In microseconds.
+const DAY: i64 = 86_400_000_000;
+
 impl Zone {
+    /// What a clock of this zone means by a time that was read.
+    fn reading_of(&self, read: &strtime::BrokenDownTime) -> Option<Reading> {
+        let at = read.to_datetime().ok()?;
+        let micros = i64::from(at.subsec_nanosecond() / 1000);
+        self.reading(at.with().subsec_nanosecond(0).build().ok()?, micros)
+    }
+
     /// What a clock of this zone means by a civil time and so many microseconds.
     pub fn reading(&self, at: DateTime, micros: i64) -> Option<Reading> {
         let with = |offset: jiff::tz::Offset| {
@@ -188,7 +213,11 @@ mod tests {
     #[test]
     fn readings() {
         let check = |format: &str, zone: &str, text: &str, expected: &str| {
-            let got = match TimeFormat::named(format).unwrap().read(text.as_bytes(), &Zone::named(zone).unwrap()) {
+            let got = match TimeFormat::named(format).unwrap().read(
+                text.as_bytes(),
+                &Zone::named(zone).unwrap(),
+                Timestamp(0),
+            ) {
                 None => "none".to_owned(),
                 Some(Reading::Once(at)) => at.to_string(),
                 Some(Reading::Twice(at, more)) => format!("{at} or {more} s later"),
@@ -229,8 +258,27 @@ mod tests {
         check("%d/%m/%Y %H:%M:%S", "UTC", "1/9/2017 16:33:01", "2017-09-01T16:33:01Z");
         check("%Y-%m-%d %H:%M:%S %z", "Europe/Berlin", "2026-10-25 02:30:00 +0200", "2026-10-25T00:30:00Z");
         check("%m%d%y%H%M", "UTC", "1121262156", "2026-11-21T21:56:00Z");
-        for bad in ["", "soon", "%H:%M", "%Y-%m-%d", "%Q"] {
+        for bad in ["", "soon", "%H:%M", "%Y-%m-%d", "%Q", "%m/%d", "%d %H:%M"] {
             assert!(TimeFormat::named(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_time_without_its_year_is_the_last_such() {
+        let check = |zone: &str, now: &str, text: &str, expected: &str| {
+            let now = parse_rfc3339(now.as_bytes()).unwrap();
+            let read = TimeFormat::named("%m/%d %H:%M").unwrap();
+            let read = read.read(text.as_bytes(), &Zone::named(zone).unwrap(), now);
+            assert_eq!(read.map_or("none".to_owned(), |at| at.earlier().to_string()), expected, "{zone} {now} {text}");
+        };
+        check("UTC", "2026-11-26T10:00:00Z", "11/26 09:59", "2026-11-26T09:59:00Z");
+        check("UTC", "2026-11-26T10:00:00Z", "11/27 09:59", "2026-11-27T09:59:00Z");
+        check("UTC", "2026-11-26T10:00:00Z", "11/28 09:59", "2025-11-28T09:59:00Z");
+        check("UTC", "2027-01-01T00:10:00Z", "12/31 23:59", "2026-12-31T23:59:00Z");
+        check("America/New_York", "2027-01-01T03:10:00Z", "12/31 22:00", "2027-01-01T03:00:00Z");
+        check("UTC", "2026-12-31T23:50:00Z", "01/01 00:05", "2027-01-01T00:05:00Z");
+        check("UTC", "2027-03-01T00:00:00Z", "02/29 12:00", "2024-02-29T12:00:00Z");
+        check("UTC", "2027-03-01T00:00:00Z", "02/30 12:00", "none");
+        check("UTC", "2027-03-01T00:00:00Z", "02/28 12:00p", "none");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The zone is a name. UTC, GMT and offsets from them (`GMT+4`) speak for themselves; any other must be a name by which the
 //! listener's zone goes at that instant (`CET`, `EST`), and then also tells the two hours apart that autumn makes of one.
-//! The weekday says nothing new and is sometimes wrong. A mark before the time says how far the clock is trusted.
+//! The weekday says nothing new, is sometimes wrong, and some leave it out. A mark before the time says how far the clock is trusted.
 //!
 //! Does not know which field a time stands in, nor what time it is now.
 
@@ -47,13 +47,17 @@ struct Shaped<'a> {
     zone: &'a [u8],
 }
 
-/// `[*.]HH:MM:SS[.fff] ZONE Dow Mon D YYYY`.
+/// `[*.]HH:MM:SS[.fff] ZONE [Dow] Mon D YYYY`.
 fn split(text: &[u8]) -> Option<Shaped<'_>> {
     let text = text.trim_ascii();
     let text = text.strip_prefix(b"*").or_else(|| text.strip_prefix(b".")).unwrap_or(text);
     let mut words = text.split(|b| *b == b' ').filter(|w| !w.is_empty());
-    let (clock, zone, _weekday) = (words.next()?, words.next()?, words.next()?);
-    let (month, day, year) = (words.next()?, words.next()?, words.next()?);
+    let (clock, zone) = (words.next()?, words.next()?);
+    let (first, second, third) = (words.next()?, words.next()?, words.next()?);
+    let (month, day, year) = match words.next() {
+        Some(year) => (second, third, year),
+        None => (first, second, third),
+    };
     if words.next().is_some() {
         return None;
     }
@@ -131,7 +135,8 @@ mod tests {
             ("10:14:59.214 EST Thu Dec 16 2010", "Europe/Berlin", "Zone"),
             ("10:14:59.214 CET Thu Jun 16 2011", "Europe/Berlin", "Zone"),
             ("", "UTC", "Shape"),
-            ("10:14:59 UTC Dec 16 2010", "UTC", "Shape"),
+            ("15:54:56.868 PST DEC 18 2017", "America/Los_Angeles", "2017-12-18T23:54:56.868Z"),
+            ("10:14:59 UTC Dec 2010", "UTC", "Shape"),
             ("10:14:59 UTC Thu Dec 16 2010 x", "UTC", "Shape"),
             ("25:14:59 UTC Thu Dec 16 2010", "UTC", "Shape"),
             ("10:14 UTC Thu Dec 16 2010", "UTC", "Shape"),

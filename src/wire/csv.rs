@@ -83,7 +83,7 @@ pub fn decode<'a>(
     if count != columns.fields.len() {
         return Err(Refusal::Cells { cells: count as u32, columns: columns.fields.len() as u32 });
     }
-    draft.finish(line, scratch, node)
+    draft.finish(line, scratch, node, false)
 }
 
 /// Where the byte stands from `from` on, or the end of the text; eight bytes at a time, since cells are too short for

@@ -263,9 +263,15 @@ impl Draft {
         Ok(())
     }
 
-    /// The record, if nothing that must be there is missing.
+    /// The record, if nothing that must be there is missing. A part of a call need not say how long it was.
     #[inline]
-    pub fn finish<'a>(self, line: &'a [u8], scratch: &'a Scratch, node: &'a [u8]) -> Result<Record<'a>, Refusal> {
+    pub fn finish<'a>(
+        self,
+        line: &'a [u8],
+        scratch: &'a Scratch,
+        node: &'a [u8],
+        part: bool,
+    ) -> Result<Record<'a>, Refusal> {
         let text = |field: Field| self.places.get(field as usize).map_or(&[][..], |p| p.of(line, &scratch.text));
         let id = text(Field::Id);
         if id.is_empty() {
@@ -276,7 +282,7 @@ impl Draft {
                 return Err(Refusal::Missing(field.name()));
             }
         }
-        if self.duration.is_none() && self.end.is_none() {
+        if !part && self.duration.is_none() && self.end.is_none() {
             return Err(Refusal::NoDuration);
         }
         let named = text(Field::Node);

@@ -7,7 +7,8 @@
 use super::elements::{Element, Elements};
 use super::formats::BUILT_IN;
 use super::octets::{Frame, Frames};
-use super::{Carrier, Decoder, Format, Line, Origin, Scratch, hep, sip, syslog};
+use super::session::{Heard, Login, Protocol, Session, Step};
+use super::{Carrier, Decoder, Format, Key, Line, Origin, Scratch, hep, sip, syslog};
 use crate::piece::Piece;
 use crate::record::Record;
 
@@ -114,6 +115,37 @@ pub fn stream(bytes: &[u8]) {
     assert_eq!(at, bytes.len());
     if let hep::Length::Of(length) = hep::length(bytes) {
         assert!(length >= 6);
+    }
+}
+
+/// The bytes as what a node says that we call, in every protocol, arriving in two pieces; what it tells is decoded.
+pub fn session(bytes: &[u8]) {
+    for (protocol, greeting, format) in [
+        (Protocol::Ami, &b"Asterisk Call Manager/1\r\nResponse: Success\r\n\r\n"[..], "asterisk-ami"),
+        (Protocol::Esl, b"Content-Type: auth/request\n\n", "freeswitch-event"),
+        (Protocol::Evapi, b"", "kamailio"),
+        (Protocol::Tcp, b"", "mitel"),
+    ] {
+        let Some(format) = Format::named(format) else { continue };
+        let mut decoder = Decoder::new(format, "fuzz");
+        let mut scratch = Scratch::default();
+        let login = Login { user: "u".into(), secret: Key(b"s".as_slice().into()), events: "cdr" };
+        let mut session = Session::new(protocol, login);
+        let (stream, mut at) = ([greeting, bytes].concat(), 0);
+        'pieces: for end in [stream.len() / 2, stream.len()] {
+            while let Some(Step { consumed, heard }) = session.next(stream.get(at..end).unwrap_or_default()) {
+                match heard {
+                    Heard::Message(place) => {
+                        assert!(place.start <= place.end && place.end <= end - at);
+                        message(&mut decoder, &mut scratch, &stream[at..end][place]);
+                    }
+                    Heard::Stranger(_) => break 'pieces,
+                    _ => {}
+                }
+                assert!(consumed > 0 && at + consumed <= end);
+                at += consumed;
+            }
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub fn decode<'a>(line: &'a [u8], node: &'a [u8], scratch: &'a mut Scratch) -> R
     let mut draft = Draft::default();
     let mut scanner = Scanner { text: line, at: 0 };
     scanner.object(&mut draft, scratch)?;
-    draft.finish(line, scratch, node)
+    draft.finish(line, scratch, node, false)
 }
 
 /// A place in a JSON text.

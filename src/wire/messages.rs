@@ -9,6 +9,7 @@ use quick_xml::events::Event;
 
 use super::elements::{Element, Elements};
 use super::formats::{Format, Framing};
+use super::session::block_end;
 use super::{Refusal, mapping};
 use crate::record::RAW_MAX;
 
@@ -27,6 +28,7 @@ pub fn each(format: &Format, text: &[u8], mut take: impl FnMut(u64, Result<&[u8]
         Framing::Lines => {
             text.strip_suffix(b"\n").unwrap_or(text).split(|b| *b == b'\n').for_each(|line| next(Ok(line)))
         }
+        Framing::Blocks => blocks(text, &mut next),
         Framing::Xml => xml(format.root(), text, &mut next),
         Framing::Json if text.trim_ascii_start().first() == Some(&b'<') => xml(b"cdr", text, &mut next),
         Framing::Json => json(text, &mut |element| match (element, format.root()) {
@@ -51,6 +53,19 @@ pub fn places(format: &Format, text: &[u8]) -> Vec<Result<Range<usize>, Refusal>
         }));
     });
     places
+}
+
+/// Blocks of lines between empty ones.
+fn blocks(text: &[u8], next: Next<'_>) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = block_end(rest, 0, true).unwrap_or(rest.len());
+        let (block, behind) = rest.split_at(end);
+        rest = behind;
+        if !block.trim_ascii().is_empty() {
+            next(Ok(block));
+        }
+    }
 }
 
 /// The values of a JSON text, one after the other or in an array.

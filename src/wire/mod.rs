@@ -24,12 +24,13 @@ pub mod octets;
 mod refusal;
 pub mod sip;
 pub mod radius;
+pub mod session;
 pub mod syslog;
 pub mod posted;
 
 use crate::piece::Piece;
 use crate::record::Record;
-use crate::time::Zone;
+use crate::time::{Timestamp, Zone};
 
 pub use field::{Field, TEXT_MAX};
 pub use formats::{Decode, Format, Framing};
@@ -80,12 +81,20 @@ pub struct Origin {
     pub talk_includes_ringing: Option<bool>,
     /// Titles of columns, where a format's rows come without them.
     pub titles: Option<Box<str>>,
+    /// Roughly what time it is: a time without its year is the last such.
+    pub now: Timestamp,
 }
 
 impl Origin {
     /// A node whose clock shows UTC.
     pub fn new(node: &str) -> Origin {
-        Origin { node: node.as_bytes().into(), zone: Zone::UTC, talk_includes_ringing: None, titles: None }
+        Origin {
+            node: node.as_bytes().into(),
+            zone: Zone::UTC,
+            talk_includes_ringing: None,
+            titles: None,
+            now: Timestamp(0),
+        }
     }
 }
 
@@ -197,6 +206,13 @@ impl Decoder {
         match &mut self.0 {
             Kind::Native(native) => native.restart(),
             Kind::Named(named, _) => named.restart(),
+        }
+    }
+
+    /// Tells roughly what time it is, for times that come without their year.
+    pub fn now(&mut self, now: Timestamp) {
+        if let Kind::Named(named, _) = &mut self.0 {
+            named.now(now);
         }
     }
 

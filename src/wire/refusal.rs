@@ -48,12 +48,18 @@ pub enum Refusal {
         /// Cells of the row.
         cells: u32,
     },
+    /// A value that reaches beyond its column.
+    #[error("at column {0} a value reaches beyond its column: the node writes other columns than this format has")]
+    Beyond(u32),
     /// The first line should name the columns of a format, and names none.
     #[error("the first line must name the columns, and names none that this format reads")]
     Columns,
     /// Not a time as the format writes it.
     #[error("field {0:?} is not a time as this format writes it")]
     Clock(&'static str),
+    /// A time of which nothing may depend on which it was.
+    #[error("the time in {0:?} came twice when the clocks went back: let the node write UTC, or Unix seconds")]
+    Twice(&'static str),
     /// The line should name the columns, and does not name one that every record needs.
     #[error(
         "the first line must name the columns, and names none {0:?}: write a header such as id,source,destination,answer,duration"
@@ -149,7 +155,7 @@ impl Refusal {
     pub const fn index(self) -> usize {
         match self {
             Refusal::Json { .. } => 0,
-            Refusal::Csv { .. } | Refusal::Cells { .. } | Refusal::Layout { .. } => 1,
+            Refusal::Csv { .. } | Refusal::Cells { .. } | Refusal::Layout { .. } | Refusal::Beyond(_) => 1,
             Refusal::Header(_) | Refusal::Columns => 2,
             Refusal::Unknown => 3,
             Refusal::NotUtf8(_) => 4,
@@ -157,7 +163,7 @@ impl Refusal {
             Refusal::NoDuration => 6,
             Refusal::Repeated(_) | Refusal::Forgeable => 7,
             Refusal::Kind(_) | Refusal::Direction | Refusal::Control(_) => 8,
-            Refusal::Time(_) | Refusal::Clock(_) | Refusal::GatewayTime(_) => 9,
+            Refusal::Time(_) | Refusal::Clock(_) | Refusal::GatewayTime(_) | Refusal::Twice(_) => 9,
             Refusal::Duration => 10,
             Refusal::Id(_) => 11,
             Refusal::TooLong(_) => 12,

@@ -28,6 +28,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("wire_lines", callrated::wire::fuzz::lines),
     ("wire_document", callrated::wire::fuzz::document),
+    ("wire_session", callrated::wire::fuzz::session),
     ("journal", journal),
     ("identity_log", identity_log),
     ("entries", any_entries),
@@ -180,14 +181,6 @@ fn read_entry(kind: u8, payload: &[u8]) {
                 let _ = Record::decode(record);
             }
         }
-        Some(EntryKind::Discard) => {
-            if let Some((_, record)) = Discard::decode(payload) {
-                let _ = Record::decode(record);
-            }
-        }
-        Some(EntryKind::Seal) => drop(serde_json::from_slice::<Seal>(payload)),
-        Some(EntryKind::Sealed) => drop(serde_json::from_slice::<Sealed>(payload)),
-        Some(EntryKind::Ack) => drop(serde_json::from_slice::<Ack>(payload)),
         Some(EntryKind::Source) => drop(serde_json::from_slice::<SourceProfile>(payload)),
         Some(EntryKind::Tariff | EntryKind::Directory) => drop(serde_json::from_slice::<Activation>(payload)),
         Some(EntryKind::Piece) => {
@@ -427,6 +420,11 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             b"id;node;source;destination;answer;duration\n1;n;+4930;0151;2026-10-05T09:00:00+02:00;61\n".to_vec(),
         ],
         "wire_document" => vec![[&b"["[..], record, b", ", record, b"]"].concat()],
+        "wire_session" => vec![
+            b"Event: Cdr\r\nSource: 1\r\nDestination: 2\r\nUniqueID: 1.0\r\nBillableSeconds: 3\r\n\r\n".to_vec(),
+            b"Content-Type: command/reply\nReply-Text: +OK\n\nContent-Length: 35\nContent-Type: text/event-plain\n\nEvent-Name: CHANNEL_HANGUP_COMPLETE\n".to_vec(),
+            b"7:{\"a\":1},2:{},".to_vec(),
+        ],
         "entries" => vec![SEGMENT[(journal::SEGMENT_HEAD as usize + FRAME_HEAD).min(SEGMENT.len())..].to_vec()],
         "deck" => vec![DECK.into(), b"prefix,rate,days,hours,origin,length,after,per_call\n49,1,mon-fri,8-18,,,,\n49,2,,,43,10-12,,\n49,3,mon-fri,8-18,,,60,\n50,,,,anonymous,,,0.1\n".to_vec(), b"from,to,rate,valid_from\nUSD,EUR,0.92,2026-01-01\n".to_vec(), b"prefix,state\n1212,NY\n".to_vec(), b"\xef\xbb\xbfprefix;rate;valid_from\n\"49\";0,1;2026-01-01\n".to_vec()],
         "plans" => vec![PLANS.into()],

@@ -225,9 +225,10 @@ impl Watcher {
                 }
             }
             self.hand_on(&mut collector, place).await?;
+            let short = place.offset < HEAD;
             place.offset += cut as u64;
             place.line += count;
-            if place.offset <= HEAD || place.head.is_empty() {
+            if short || place.head.is_empty() {
                 place.head = head(input, place.offset)?;
             }
             self.places.insert(key.to_owned(), place.clone());

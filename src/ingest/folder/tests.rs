@@ -156,3 +156,45 @@ async fn what_is_not_taken_is_read_again() {
     look(&mut watcher, &world, 1).await;
     assert_eq!(world.ids(), [id(1)]);
 }
+
+/// A file is known by its first bytes; it is still known once there are more of them.
+#[tokio::test]
+async fn a_file_that_outgrows_what_it_is_known_by_is_not_read_again() {
+    let world = World::new("pattern = \"Master.csv\"");
+    let mut watcher = world.watcher();
+    let mut expected = Vec::new();
+    for n in 0..3 {
+        let lines: Vec<u32> = (n * 30..n * 30 + 30).collect();
+        world.append("Master.csv", &lines.iter().map(|n| record(n) + "\n").collect::<String>());
+        look(&mut watcher, &world, 2).await;
+        expected.extend(lines.into_iter().map(id));
+    }
+    assert!(fs::metadata(world.path("Master.csv")).unwrap().len() > 2 * HEAD);
+    assert_eq!(world.ids(), expected);
+}
+
+/// What FreeSWITCH could not post, in its `err-log-dir`: JSON of one module, XML of the other.
+#[tokio::test]
+async fn files_that_freeswitch_could_not_post() {
+    let world = World::new("pattern = \"*.cdr.*\"\nformat = \"freeswitch\"\nafter = \"delete\"");
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/captures/freeswitch");
+    for n in 0..3 {
+        fs::copy(captures.join(format!("cdr_{n}.json")), world.path(&format!("u{n}.cdr.json"))).unwrap();
+    }
+    world.append(
+        "u3.cdr.xml",
+        "<?xml version=\"1.0\"?>\n<cdr><variables><uuid>u3</uuid><direction>inbound</direction><sip_from_user>1</sip_from_user>\
+         <sip_req_user>2</sip_req_user><answer_uepoch>1795297932878737</answer_uepoch><billusec>3</billusec></variables></cdr>\n",
+    );
+    let mut watcher = world.watcher();
+    look(&mut watcher, &world, QUIET + 2).await;
+    assert_eq!(world.names(), Vec::<String>::new());
+    assert_eq!(
+        world.ids(),
+        [
+            "listener/503dc1a5-81f2-4d78-8749-68c64d536d7e",
+            "listener/c12c7067-1747-4e82-a022-5b9773bb7338",
+            "listener/u3"
+        ]
+    );
+}

@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use super::allow::{Allow, Network};
 use super::collect::{Collector, Gathered};
 use super::counters::TurnedAway;
+use super::secret::{NoSecret, SecretSettings};
 use super::udp::Bound;
 use super::{Door, OUTBOX_MAX, Pending, Stop};
 use crate::os::udp::{Datagram, Datagrams, drops};
@@ -33,7 +34,7 @@ use crate::wire::radius::{self, Packet, Reading, sign};
 use crate::wire::{Decoder, Scratch};
 
 use cache::{Cache, Known, PacketKey};
-use settings::{RadiusListen, SecretSettings};
+use settings::RadiusListen;
 
 /// Calls of 64 datagrams that go into one batch at most.
 const CALLS_PER_BATCH: usize = 16;
@@ -43,17 +44,6 @@ const LAST_BATCHES: usize = 64;
 /// Says what the counters of this part mean; once, after the recorder is installed.
 pub fn describe() {
     describe_counter!("callrated_radius_packets_total", "RADIUS packets by what was done with them");
-}
-
-/// Why a listener's secrets cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum NoSecret {
-    /// The file cannot be read.
-    #[error("the secret in {0} cannot be read: {1}")]
-    Unreadable(std::path::PathBuf, io::Error),
-    /// There is nothing in it.
-    #[error("the secret in {0} is empty: write it into the first line")]
-    Empty(std::path::PathBuf),
 }
 
 /// Who has which secret, and what was done with their packets.
@@ -72,7 +62,8 @@ impl Clients {
     /// Reads the secrets of the listener of that name.
     pub fn open(listener: &str, listen: &RadiusListen, allow: &Allow) -> Result<Clients, NoSecret> {
         let client = |secret: &SecretSettings, reading: &Reading| {
-            Ok(Client { secret: read_secret(secret)?, reading: reading.clone() })
+            secret.warn_if_open();
+            Ok(Client { secret: secret.read()?, reading: reading.clone() })
         };
         let named = listen
             .clients
@@ -87,23 +78,6 @@ impl Clients {
         let named = self.named.iter().find(|(network, _)| network.contains(address)).map(|(_, client)| client);
         named.or_else(|| self.others.as_ref().filter(|(allow, _)| allow.permits(address)).map(|(_, client)| client))
     }
-}
-
-fn read_secret(secret: &SecretSettings) -> Result<Box<[u8]>, NoSecret> {
-    let file = match secret {
-        SecretSettings::Text(text) => return Ok(text.as_bytes().into()),
-        SecretSettings::File { file } => file,
-    };
-    let text = std::fs::read(file).map_err(|e| NoSecret::Unreadable(file.clone(), e))?;
-    let line = text.split(|b| matches!(b, b'\n' | b'\r')).next().unwrap_or_default();
-    if line.is_empty() {
-        return Err(NoSecret::Empty(file.clone()));
-    }
-    use std::os::unix::fs::PermissionsExt;
-    if std::fs::metadata(file).is_ok_and(|about| about.permissions().mode() & 0o007 != 0) {
-        tracing::warn!("everybody on this machine can read the secret in {0}: chmod 640 {0}", file.display());
-    }
-    Ok(line.into())
 }
 
 /// What was done with packets.

@@ -3,37 +3,15 @@
 //! Does not know sockets, nor the other protocols' settings.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
 use super::super::allow::{BadNetwork, Network};
+use super::super::secret::SecretSettings;
 use super::super::settings::{ListenSettings, Protocol};
 use crate::time::{UnknownZone, Zone};
 use crate::wire::radius::{CallOrigin, Reading};
-
-/// A secret as written: `{ file = "radius.secret" }`, or the text itself.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum SecretSettings {
-    /// The first line of a file, which only the daemon should be able to read.
-    File {
-        /// Relative to the configuration's folder.
-        file: PathBuf,
-    },
-    /// Here, for a try.
-    Text(String),
-}
-
-impl fmt::Debug for SecretSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SecretSettings::File { file } => write!(f, "the secret in {}", file.display()),
-            SecretSettings::Text(_) => f.write_str("a secret"),
-        }
-    }
-}
 
 /// One `[[listen.clients]]`, as written.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -188,9 +166,7 @@ impl ListenSettings {
         let mut listen = self.clone();
         let secrets = listen.clients.iter_mut().filter_map(|client| client.secret.as_mut()).chain(&mut listen.secret);
         for secret in secrets {
-            if let SecretSettings::File { file } = secret {
-                *file = base.join(&*file);
-            }
+            *secret = secret.relative_to(base);
         }
         listen.tls = listen.tls.map(|tls| tls.relative_to(base));
         listen

@@ -59,6 +59,7 @@ async fn run(scheme: &str, plan: Plan) -> (Report, usize) {
         allow: Allow::default(),
         outbox,
         counters: Arc::new(Counters::new("test")),
+        clock: crate::os::clock::Clock::wall(),
     });
     let (address, serving) = match scheme {
         "tcp" => {

@@ -6,6 +6,7 @@
 //!
 //! Does not know sockets or frames.
 
+use crate::time::Timestamp;
 use crate::wire::{Decode, Decoder, Format, Line, Origin, Refusal, Scratch, Skip, syslog};
 
 use super::acc::Acc;
@@ -150,5 +151,11 @@ impl Decode for Carried {
             record.node = host;
         }
         Ok(line)
+    }
+
+    fn now(&mut self, now: Timestamp) {
+        if let Wanted::Any(other) | Wanted::Rows(other) = &mut self.wanted {
+            other.now(now);
+        }
     }
 }

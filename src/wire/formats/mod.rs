@@ -20,6 +20,7 @@ use std::sync::Arc;
 use super::mapping::settings::MappingSettings;
 use super::mapping::{BadMapping, Mapping};
 use super::{Line, Origin, Refusal, Scratch};
+use crate::time::Timestamp;
 
 /// Reads one message after the other: a line, a datagram, a document, as the format's [`Framing`] cuts them.
 pub trait Decode: std::fmt::Debug + Send {
@@ -28,6 +29,9 @@ pub trait Decode: std::fmt::Debug + Send {
 
     /// Forgets what was learnt from earlier messages (a header): what follows stands for itself, as each datagram does.
     fn restart(&mut self) {}
+
+    /// Tells roughly what time it is, for times that come without their year.
+    fn now(&mut self, _now: Timestamp) {}
 }
 
 /// How a stream of bytes falls into messages.
@@ -39,6 +43,8 @@ pub enum Framing {
     Json,
     /// XML elements one after the other.
     Xml,
+    /// Blocks of lines, parted by empty lines.
+    Blocks,
 }
 
 /// What a sender is expected to write.
@@ -275,18 +281,33 @@ pub const BUILT_IN: &[BuiltIn] = &[
         ),
     },
     BuiltIn { name: "3cx", made: Made::Mapping(include_str!("3cx.toml")) },
+    BuiltIn { name: "acme-csv", made: Made::Mapping(include_str!("acme-csv.toml")) },
+    BuiltIn { name: "asterisk-ami", made: Made::Mapping(include_str!("asterisk-ami.toml")) },
+    BuiltIn { name: "asterisk-cel", made: Made::Mapping(include_str!("asterisk-cel.toml")) },
+    BuiltIn { name: "asterisk-cel-ami", made: Made::Mapping(include_str!("asterisk-cel-ami.toml")) },
     BuiltIn { name: "asterisk-csv", made: Made::Mapping(include_str!("asterisk-csv.toml")) },
     BuiltIn { name: "asterisk-custom", made: Made::Mapping(include_str!("asterisk-custom.toml")) },
     BuiltIn { name: "asterisk-json", made: Made::Mapping(include_str!("asterisk-json.toml")) },
     BuiltIn { name: "avaya-cm", made: Made::Mapping(include_str!("avaya-cm.toml")) },
+    BuiltIn { name: "avaya-ipo", made: Made::Mapping(include_str!("avaya-ipo.toml")) },
     BuiltIn { name: "cucm", made: Made::Mapping(include_str!("cucm.toml")) },
     BuiltIn { name: "freeswitch", made: Made::Code(freeswitch::ABOUT, Framing::Json, freeswitch::decoder) },
     BuiltIn { name: "freeswitch-json", made: Made::Mapping(include_str!("freeswitch-json.toml")) },
     BuiltIn { name: "freeswitch-xml", made: Made::Mapping(include_str!("freeswitch-xml.toml")) },
     BuiltIn { name: "freeswitch-csv", made: Made::Mapping(include_str!("freeswitch-csv.toml")) },
     BuiltIn { name: "freeswitch-csv-asterisk", made: Made::Mapping(include_str!("freeswitch-csv-asterisk.toml")) },
+    BuiltIn { name: "freeswitch-csv-linksys", made: Made::Mapping(include_str!("freeswitch-csv-linksys.toml")) },
     BuiltIn { name: "freeswitch-csv-opencdrrate", made: Made::Mapping(include_str!("freeswitch-csv-opencdrrate.toml")) },
+    BuiltIn { name: "freeswitch-csv-snom", made: Made::Mapping(include_str!("freeswitch-csv-snom.toml")) },
+    BuiltIn { name: "freeswitch-csv-sql", made: Made::Mapping(include_str!("freeswitch-csv-sql.toml")) },
+    BuiltIn {
+        name: "freeswitch-event",
+        made: Made::Code(freeswitch::EVENT_ABOUT, Framing::Blocks, freeswitch::event_decoder),
+    },
+    BuiltIn { name: "freeswitch-event-json", made: Made::Mapping(include_str!("freeswitch-event-json.toml")) },
+    BuiltIn { name: "freeswitch-event-plain", made: Made::Mapping(include_str!("freeswitch-event-plain.toml")) },
     BuiltIn { name: "grandstream", made: Made::Mapping(include_str!("grandstream.toml")) },
+    BuiltIn { name: "mitel", made: Made::Mapping(include_str!("mitel.toml")) },
     BuiltIn { name: "yeastar", made: Made::Mapping(include_str!("yeastar.toml")) },
     BuiltIn { name: "yeastar-p", made: Made::Mapping(include_str!("yeastar-p.toml")) },
 ];

@@ -21,6 +21,8 @@ pub(super) struct Layout {
     pub values: Box<[Option<u16>]>,
     /// The cell to which surplus ones belong.
     pub wide: Option<usize>,
+    /// Surplus ones stand behind and are nobody's.
+    pub open: bool,
 }
 
 /// Reads a row whose layout is told by the number of its cells.
@@ -28,7 +30,8 @@ pub(super) fn read(cut: Cut, layouts: &[Layout], values: &mut Values<'_>) -> Res
     let mut cells = std::mem::take(&mut values.scratch.cells);
     let outcome = cut.cells(values, &mut cells).and_then(|()| {
         let exact = layouts.iter().find(|layout| layout.values.len() == cells.len());
-        let wide = || layouts.iter().find(|layout| layout.wide.is_some() && layout.values.len() < cells.len());
+        let takes_more = |layout: &&Layout| layout.open || layout.wide.is_some();
+        let wide = || layouts.iter().find(|layout| takes_more(layout) && layout.values.len() < cells.len());
         match (exact.or_else(wide), layouts) {
             (Some(layout), _) => {
                 layout.place(&cells, values);
@@ -65,7 +68,7 @@ pub(super) fn read_under_header(
                 let found = names.iter().position(|name| name.as_bytes().eq_ignore_ascii_case(text));
                 found.and_then(|at| u16::try_from(at).ok())
             };
-            let layout = Layout { values: cells.iter().map(value_of).collect(), wide: None };
+            let layout = Layout { values: cells.iter().map(value_of).collect(), wide: None, open: false };
             if layout.values.iter().all(Option::is_none) {
                 return Err(Refusal::Columns);
             }

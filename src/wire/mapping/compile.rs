@@ -7,8 +7,10 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::cells::Layout;
-use super::settings::{CandidateSettings, Candidates, Columns, ConditionSettings, Kind, MappingSettings, Quotes};
-use super::{Candidate, Is, Mapping, Reader, Test, Tree, When};
+use super::pairs::Fixed;
+use super::settings::{CandidateSettings, Candidates, Columns, ConditionSettings, Kind, MappingSettings};
+use super::settings::{PartSettings, PartStep, PlacedColumn, Quotes};
+use super::{Candidate, Is, Mapping, Part, Reader, Test, Tree, When};
 use crate::time::TimeFormat;
 use crate::wire::{Field, Skip};
 
@@ -79,12 +81,18 @@ impl Mapping {
         let mut compile = |field: Field, written: &Option<Spanned<Candidates>>| match written {
             None => Ok(Box::default()),
             Some(written) => {
-                let all = &written.get_ref().0;
-                let compiled = all.iter().map(|one| candidate(field, one, &time, &mut names));
-                compiled.collect::<Result<Box<[_]>, _>>().map_err(|e| e.at(written.span()))
+                let mut compiled = Vec::new();
+                for one in &written.get_ref().0 {
+                    match candidate(field, one, &time, &mut names) {
+                        // A format that is like another and has other columns does without what stood in those it lacks.
+                        Err(bad) if bad.unknown.is_some() && written.span().is_empty() => {}
+                        other => compiled.push(other.map_err(|e| e.at(written.span()))?),
+                    }
+                }
+                Ok(compiled.into())
             }
         };
-        let fields = [
+        let fields: [Box<[Candidate]>; super::FIELDS] = [
             compile(Field::Id, &f.id)?,
             compile(Field::Node, &f.node)?,
             compile(Field::Account, &f.account)?,
@@ -101,13 +109,31 @@ impl Mapping {
             compile(Field::Seq, &f.seq)?,
         ];
         let clock = compile(Field::Seq, &f.clock)?;
+        let at = compile(Field::Start, &f.at)?;
         for field in [Field::Id, Field::Source, Field::Destination] {
             if fields.get(field as usize).is_none_or(|candidates| candidates.is_empty()) {
                 return Err(BadMapping::new(format!("fields.{0} is missing: no record is without {0}", field.name())));
             }
         }
-        if f.duration.is_none() && (f.end.is_none() || f.answer.is_none()) {
-            return Err(BadMapping::new("fields.duration is missing, and so is answer or end"));
+        let none = |field: Field| fields.get(field as usize).is_none_or(|candidates| candidates.is_empty());
+        let written = settings.parts.as_ref().map(Spanned::get_ref);
+        let segment = |part: &PartSettings| matches!(part.step, PartStep::Segment | PartStep::LastSegment);
+        let (segments, steps) = written.map_or((0, 0), |parts| {
+            let segments = parts.iter().filter(|part| segment(part)).count();
+            (segments, parts.len() - segments)
+        });
+        match (segments, steps) {
+            (1.., 1..) => return Err(BadMapping::new("parts are either segments or steps of a call, not both")),
+            (1.., 0) if none(Field::Duration) => {
+                return Err(BadMapping::new("fields.duration is missing: the talk time of a segment"));
+            }
+            (0, 1..) if at.is_empty() => {
+                return Err(BadMapping::new("fields.at is missing: when what a part tells of happened"));
+            }
+            (0, 0) if none(Field::Duration) && (none(Field::End) || none(Field::Answer)) => {
+                return Err(BadMapping::new("fields.duration is missing, and so is answer or end"));
+            }
+            _ => {}
         }
         let mut conditions = |written: &Option<Spanned<Vec<ConditionSettings>>>| match written {
             None => Ok(Vec::new()),
@@ -118,18 +144,31 @@ impl Mapping {
         };
         let answered = conditions(&settings.answered_when)?.into_iter().map(|(test, _)| test).collect();
         let skips = conditions(&settings.skip_when)?.into_iter().collect();
+        let parts = match &settings.parts {
+            None => Box::default(),
+            Some(written) => {
+                let compiled = written.get_ref().iter().map(|part| {
+                    let when = part.when.iter().map(|one| test(one, &mut names)).collect::<Result<_, _>>()?;
+                    Ok(Part { step: part.step, when })
+                });
+                compiled.collect::<Result<Box<[_]>, BadMapping>>().map_err(|e| e.at(written.span()))?
+            }
+        };
         let values: Box<[Box<str>]> = names.met.into();
         Ok(Mapping {
             about: settings.about.clone().unwrap_or_default(),
             reader: reader(settings, kind, &values)?,
             values,
             prefix: settings.prefix.as_deref().unwrap_or_default().as_bytes().into(),
+            suffix: settings.suffix.as_deref().unwrap_or_default().as_bytes().into(),
             percent: settings.percent.unwrap_or(false),
             absent: settings.absent.iter().flatten().map(|word| word.as_bytes().into()).collect(),
             fields,
             clock,
+            at,
             answered,
             skips,
+            parts,
         })
     }
 }
@@ -144,9 +183,14 @@ fn column_names(settings: &MappingSettings, kind: Kind) -> Result<Option<Vec<Str
         (Kind::Csv, None) if !header => wrong("columns are missing: list them, or write header = true"),
         (Kind::Csv, Some(Columns::Names(names))) => Ok(Some(names.clone())),
         (Kind::Csv, Some(Columns::Layouts(layouts))) => Ok(Some(layouts.concat())),
-        (Kind::Fixed, Some(Columns::Fixed(columns))) => Ok(Some(columns.iter().map(|c| c.name.clone()).collect())),
+        (Kind::Fixed | Kind::Csv, Some(Columns::Placed(columns))) => {
+            match columns.iter().find(|c| c.at == 0 || c.width.is_some() != (kind == Kind::Fixed)) {
+                None => Ok(Some(columns.iter().map(|c| c.name.clone()).collect())),
+                Some(_) if kind == Kind::Fixed => wrong("a column has its first character, from 1, and its width"),
+                Some(_) => wrong("a column has the number of its cell, from 1, and no width"),
+            }
+        }
         (Kind::Fixed, _) => wrong("columns are missing: list them as {name, at, width}"),
-        (Kind::Csv, Some(Columns::Fixed(_))) => wrong("columns with a place are for kind = \"fixed\""),
         (Kind::Csv, None) => Ok(None),
         (_, Some(_)) => wrong("columns are for kind = \"csv\" and \"fixed\""),
         (_, None) => Ok(None),
@@ -171,11 +215,13 @@ fn reader(settings: &MappingSettings, kind: Kind, values: &[Box<str>]) -> Result
             let layout = |names: &Vec<String>| Layout {
                 values: names.iter().map(|name| number(name)).collect(),
                 wide: wide.and_then(|wide| names.iter().position(|name| name == wide.get_ref())),
+                open: false,
             };
             let layouts: Box<[Layout]> = match settings.columns.as_ref().map(Spanned::get_ref) {
                 Some(Columns::Names(names)) => [layout(names)].into(),
                 Some(Columns::Layouts(layouts)) => layouts.iter().map(layout).collect(),
-                _ => Box::default(),
+                Some(Columns::Placed(columns)) => [by_number(columns, number)?].into(),
+                None => Box::default(),
             };
             if let Some(wide) = wide
                 && layouts.iter().all(|layout| layout.wide.is_none())
@@ -206,15 +252,31 @@ fn reader(settings: &MappingSettings, kind: Kind, values: &[Box<str>]) -> Result
             }
         }
         Kind::Fixed => {
-            let Some(Columns::Fixed(columns)) = settings.columns.as_ref().map(Spanned::get_ref) else {
+            let Some(Columns::Placed(columns)) = settings.columns.as_ref().map(Spanned::get_ref) else {
                 return Err(BadMapping::new("columns are missing"));
             };
-            let place = |c: &super::settings::FixedColumn| {
-                number(&c.name).map(|value| (c.at.saturating_sub(1), c.width, value))
-            };
-            Reader::Fixed { columns: columns.iter().filter_map(place).collect() }
+            let place = |c: &PlacedColumn| Some((c.at.saturating_sub(1), c.width?, number(&c.name)?));
+            let columns = columns.iter().filter_map(place).collect();
+            Reader::Fixed(Fixed { columns, apart: settings.apart.unwrap_or(false) })
         }
     })
+}
+
+/// Cells by their number; those behind the last that is named may be as many as they like.
+fn by_number(columns: &[PlacedColumn], number: impl Fn(&str) -> Option<u16>) -> Result<Layout, BadMapping> {
+    /// More than any node writes.
+    const CELLS_MAX: usize = 4096;
+    let last = columns.iter().map(|column| column.at).max().unwrap_or(0);
+    if last > CELLS_MAX {
+        return Err(BadMapping::new(format!("a row has at most {CELLS_MAX} cells")));
+    }
+    let mut values = vec![None; last];
+    for column in columns {
+        if let Some(slot) = values.get_mut(column.at.saturating_sub(1)) {
+            *slot = number(&column.name);
+        }
+    }
+    Ok(Layout { values: values.into(), wide: None, open: true })
 }
 
 /// Pointers as a tree. `name` alone means `/name`.
@@ -254,15 +316,22 @@ fn candidate(
     names: &mut Names<'_>,
 ) -> Result<Candidate, BadMapping> {
     let name = field.name();
-    let parts: Box<[u16]> = match (&written.from, written.join.as_slice(), &written.value) {
+    let sum = !written.sum.is_empty();
+    let listed = if sum { &written.sum } else { &written.join };
+    let parts: Box<[u16]> = match (&written.from, listed.as_slice(), &written.value) {
+        _ if sum && !written.join.is_empty() => {
+            return Err(BadMapping::new(format!("fields.{name}: write one of from, join, sum and value")));
+        }
         (Some(from), [], None) => [names.number(from)?].into(),
-        (None, join @ [_, ..], None) => join.iter().map(|part| names.number(part)).collect::<Result<_, _>>()?,
+        (None, list @ [_, ..], None) => list.iter().map(|part| names.number(part)).collect::<Result<_, _>>()?,
         (None, [], Some(_)) => Box::default(),
-        _ => return Err(BadMapping::new(format!("fields.{name}: write one of from, join and value"))),
+        _ => return Err(BadMapping::new(format!("fields.{name}: write one of from, join, sum and value"))),
     };
     let is_time = matches!(field, Field::Start | Field::Answer | Field::End);
     for (key, given, fits) in [
         ("time", written.time.is_some(), is_time),
+        ("plus", written.plus.is_some(), is_time),
+        ("sum", sum, field == Field::Duration),
         ("unit", written.unit.is_some(), field == Field::Duration),
         ("round", written.round.is_some(), field == Field::Duration),
     ] {
@@ -278,6 +347,8 @@ fn candidate(
     let bytes = |text: &Option<String>| -> Box<[u8]> { text.as_deref().unwrap_or_default().as_bytes().into() };
     Ok(Candidate {
         parts,
+        sum,
+        plus: written.plus.as_deref().map(|plus| names.number(plus)).transpose()?,
         with: written.with.as_deref().unwrap_or("/").as_bytes().into(),
         constant: bytes(&written.value),
         uri: written.uri.unwrap_or(false),
@@ -291,14 +362,15 @@ fn candidate(
 
 fn test(written: &ConditionSettings, names: &mut Names<'_>) -> Result<Test, BadMapping> {
     let words = |words: &[String]| words.iter().map(|word| word.as_bytes().into()).collect();
-    let ConditionSettings { equals, one_of, not_in, prefix, empty, .. } = written;
-    let is = match (equals, one_of.as_slice(), not_in.as_slice(), prefix, empty) {
-        (Some(word), [], [], None, None) => Is::In([word.as_bytes().into()].into()),
-        (None, list @ [_, ..], [], None, None) => Is::In(words(list)),
-        (None, [], list @ [_, ..], None, None) => Is::NotIn(words(list)),
-        (None, [], [], Some(prefix), None) => Is::Prefix(prefix.as_bytes().into()),
-        (None, [], [], None, Some(empty)) => Is::Empty(*empty),
-        _ => return Err(BadMapping::new("a condition has one of equals, in, not_in, prefix and empty")),
+    let ConditionSettings { equals, one_of, not_in, prefix, empty, same_as, .. } = written;
+    let is = match (equals, one_of.as_slice(), not_in.as_slice(), prefix, empty, same_as) {
+        (Some(word), [], [], None, None, None) => Is::In([word.as_bytes().into()].into()),
+        (None, list @ [_, ..], [], None, None, None) => Is::In(words(list)),
+        (None, [], list @ [_, ..], None, None, None) => Is::NotIn(words(list)),
+        (None, [], [], Some(prefix), None, None) => Is::Prefix(prefix.as_bytes().into()),
+        (None, [], [], None, Some(empty), None) => Is::Empty(*empty),
+        (None, [], [], None, None, Some(other)) => Is::SameAs(names.number(other)?),
+        _ => return Err(BadMapping::new("a condition has one of equals, in, not_in, prefix, empty and same_as")),
     };
     Ok(Test { value: names.number(&written.field)?, is })
 }

@@ -4,21 +4,26 @@
 
 use super::settings::{Round, Unit};
 use super::{Candidate, Mapping, Values, When};
-use crate::time::{Micros, Reading, Timestamp, Zone, decimal};
+use crate::time::{Micros, Reading, Timestamp, decimal};
 use crate::wire::field::{Draft, Place};
-use crate::wire::{Field, Refusal, clock};
+use crate::wire::{self, Field, Origin, Refusal};
 
 /// How far before its beginning a call's clock may seem to be: nodes round.
 const SLACK: i64 = 60_000_000;
 
 /// The draft of a record from its values.
-pub(super) fn draft(mapping: &Mapping, answered: bool, zone: &Zone, values: &mut Values<'_>) -> Result<Draft, Refusal> {
+pub(super) fn draft(
+    mapping: &Mapping,
+    answered: bool,
+    origin: &Origin,
+    values: &mut Values<'_>,
+) -> Result<Draft, Refusal> {
     let mut draft = Draft::default();
     let mut times = Times::default();
     for (field, candidates) in Field::ALL.iter().zip(&mapping.fields) {
         match field {
             Field::Start | Field::Answer | Field::End => {
-                let read = first_time(*field, candidates, zone, values)?;
+                let read = first_time(*field, candidates, origin, values)?;
                 match field {
                     Field::Start => times.start = read,
                     Field::Answer => times.answer = read.filter(|_| answered),
@@ -37,8 +42,7 @@ pub(super) fn draft(mapping: &Mapping, answered: bool, zone: &Zone, values: &mut
             }
         }
     }
-    let clock = first_text(&mapping.clock, values)
-        .and_then(|place| unix_seconds(place.of(values.message, &values.scratch.text)));
+    let clock = clock(mapping, values);
     if answered {
         times.settle(clock);
         draft.set_fold(times.answer);
@@ -54,6 +58,20 @@ pub(super) fn draft(mapping: &Mapping, answered: bool, zone: &Zone, values: &mut
         draft.set_duration(duration);
     }
     Ok(draft)
+}
+
+/// When what a part of a call tells of happened; set-up and answer are settled by Unix seconds near them, where there are any.
+pub(super) fn at(mapping: &Mapping, origin: &Origin, values: &mut Values<'_>) -> Result<Reading, Refusal> {
+    let read = first_time(Field::Answer, &mapping.at, origin, values)?.ok_or(Refusal::Missing("at"))?;
+    let clock = clock(mapping, values);
+    let mut times = Times { answer: Some(read), ..Times::default() };
+    times.settle(clock);
+    Ok(times.answer.unwrap_or(read))
+}
+
+fn clock(mapping: &Mapping, values: &mut Values<'_>) -> Option<Timestamp> {
+    let place = first_text(&mapping.clock, values)?;
+    unix_seconds(place.of(values.message, &values.scratch.text))
 }
 
 /// What a record says of its times.
@@ -189,16 +207,23 @@ fn user_of(place: Place, values: &Values<'_>) -> Place {
 fn first_time(
     field: Field,
     candidates: &[Candidate],
-    zone: &Zone,
+    origin: &Origin,
     values: &mut Values<'_>,
 ) -> Result<Option<Reading>, Refusal> {
     for candidate in candidates {
         let Some(place) = text(candidate, values) else { continue };
         let text = place.of(values.message, &values.scratch.text);
         let read = match &candidate.time {
-            When::Format(format) => format.read(text, zone),
-            When::Cisco => clock::read(text, zone).ok().map(Reading::Once),
+            When::Format(format) => format.read(text, &origin.zone, origin.now),
+            When::Cisco => wire::clock::read(text, &origin.zone).ok().map(Reading::Once),
         };
+        let plus = candidate.plus.map_or(0, |value| decimal(values.text(value), 1_000_000).unwrap_or(0));
+        let later = |at: Timestamp| Timestamp(at.0.saturating_add(plus));
+        let read = read.map(|read| match read {
+            Reading::Once(Timestamp(0)) => read,
+            Reading::Once(at) => Reading::Once(later(at)),
+            Reading::Twice(at, more) => Reading::Twice(later(at), more),
+        });
         match read {
             // Counts since 1970 say "never" with a zero.
             Some(Reading::Once(Timestamp(0))) => {}
@@ -220,16 +245,13 @@ fn nothing(text: &[u8]) -> bool {
 
 fn first_duration(candidates: &[Candidate], values: &mut Values<'_>) -> Result<Option<Micros>, Refusal> {
     for candidate in candidates {
-        let Some(place) = text(candidate, values) else { continue };
-        let text = place.of(values.message, &values.scratch.text);
-        let micros = match candidate.unit {
-            Unit::Seconds => decimal(text, 1_000_000),
-            Unit::Milliseconds => decimal(text, 1_000),
-            Unit::Microseconds => decimal(text, 1),
-            Unit::Centiseconds => decimal(text, 10_000),
-            Unit::Clock => clock_face(text),
+        let micros = if candidate.sum {
+            let Some(sum) = sum_of(candidate, values)? else { continue };
+            sum
+        } else {
+            let Some(place) = text(candidate, values) else { continue };
+            length(candidate.unit, place.of(values.message, &values.scratch.text)).ok_or(Refusal::Duration)?
         };
-        let micros = micros.ok_or(Refusal::Duration)?;
         const SECOND: i64 = 1_000_000;
         let part = micros.rem_euclid(SECOND);
         let whole = micros - part;
@@ -242,6 +264,33 @@ fn first_duration(candidates: &[Candidate], values: &mut Values<'_>) -> Result<O
         })));
     }
     Ok(None)
+}
+
+/// Talk times added up; none if none is there.
+fn sum_of(candidate: &Candidate, values: &Values<'_>) -> Result<Option<i64>, Refusal> {
+    let mut sum = None;
+    for part in &candidate.parts {
+        let text = values.text(*part);
+        if !text.is_empty() {
+            // Beside a clock's face others of a sum are plain seconds (Avaya IP Office).
+            let plain = candidate.unit == Unit::Clock && !text.contains(&b':');
+            let unit = if plain { Unit::Seconds } else { candidate.unit };
+            let micros = length(unit, text).ok_or(Refusal::Duration)?;
+            sum = Some(sum.unwrap_or(0i64).checked_add(micros).ok_or(Refusal::Duration)?);
+        }
+    }
+    Ok(sum)
+}
+
+/// A length of time in microseconds.
+fn length(unit: Unit, text: &[u8]) -> Option<i64> {
+    match unit {
+        Unit::Seconds => decimal(text, 1_000_000),
+        Unit::Milliseconds => decimal(text, 1_000),
+        Unit::Microseconds => decimal(text, 1),
+        Unit::Centiseconds => decimal(text, 10_000),
+        Unit::Clock => clock_face(text),
+    }
 }
 
 /// `[[H]H:]MM:SS[.mmm]`.

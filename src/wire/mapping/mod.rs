@@ -22,8 +22,10 @@ use std::sync::Arc;
 use super::field::Place;
 use super::formats::{Decode, Framing};
 use super::{Line, Origin, Refusal, Scratch, Skip, trim};
-use crate::time::TimeFormat;
-use settings::{Quotes, Round, Unit};
+use crate::piece::{Piece, PieceKind, Step};
+use crate::record::Record;
+use crate::time::{Micros, Reading, TimeFormat, Timestamp};
+use settings::{PartStep, Quotes, Round, Unit};
 
 pub use compile::BadMapping;
 pub(super) use json::at as json_at;
@@ -37,12 +39,23 @@ pub struct Mapping {
     /// What the values are called in the message, in the order of their numbers.
     values: Box<[Box<str>]>,
     prefix: Box<[u8]>,
+    suffix: Box<[u8]>,
     percent: bool,
     absent: Box<[Box<[u8]>]>,
     fields: [Box<[Candidate]>; FIELDS],
     clock: Box<[Candidate]>,
+    at: Box<[Candidate]>,
     answered: Box<[Test]>,
     skips: Box<[(Test, Skip)]>,
+    /// Which part of a call a record is; none: records are whole calls.
+    parts: Box<[Part]>,
+}
+
+/// Which records are which part of a call.
+#[derive(Debug)]
+struct Part {
+    step: PartStep,
+    when: Box<[Test]>,
 }
 
 /// Fields of a record.
@@ -55,7 +68,7 @@ enum Reader {
     Json { tree: Tree, root: Box<[u8]> },
     Xml { tree: Tree, root: Box<[u8]> },
     Pairs { separator: Box<[u8]>, assign: u8, keys: Box<[(Box<[u8]>, u16)]> },
-    Fixed { columns: Box<[(usize, usize, u16)]> },
+    Fixed(pairs::Fixed),
 }
 
 /// Pointers as a tree of their steps.
@@ -81,6 +94,10 @@ type Text = Box<[u8]>;
 #[derive(Debug)]
 struct Candidate {
     parts: Box<[u16]>,
+    /// The parts are talk times to be added up.
+    sum: bool,
+    /// Seconds to be added to a time.
+    plus: Option<u16>,
     with: Box<[u8]>,
     /// A text that is always the same, where there are no parts.
     constant: Box<[u8]>,
@@ -114,6 +131,7 @@ enum Is {
     NotIn(Box<[Box<[u8]>]>),
     Prefix(Box<[u8]>),
     Empty(bool),
+    SameAs(u16),
 }
 
 impl Test {
@@ -124,6 +142,7 @@ impl Test {
             Is::NotIn(words) => !words.iter().any(|word| **word == *text),
             Is::Prefix(prefix) => text.starts_with(prefix),
             Is::Empty(empty) => text.is_empty() == *empty,
+            Is::SameAs(other) => values.text(*other) == text,
         }
     }
 }
@@ -174,10 +193,12 @@ enum Read {
 impl Mapping {
     /// How its messages are told apart.
     pub fn framing(&self) -> Framing {
-        match self.reader {
+        match &self.reader {
             Reader::Json { .. } => Framing::Json,
             Reader::Xml { .. } => Framing::Xml,
-            Reader::Cells { .. } | Reader::Pairs { .. } | Reader::Fixed { .. } => Framing::Lines,
+            // Pairs a line each: the message is more than a line.
+            Reader::Pairs { separator, .. } if **separator == *b"\n" => Framing::Blocks,
+            Reader::Cells { .. } | Reader::Pairs { .. } | Reader::Fixed(_) => Framing::Lines,
         }
     }
 
@@ -237,12 +258,12 @@ impl Decode for Mapped {
         let mapping = &*self.mapping;
         let mut message = match mapping.reader {
             // Where columns are places, leading spaces count; some systems send zeros between lines.
-            Reader::Fixed { .. } => without_zeros(message),
+            Reader::Fixed(_) => without_zeros(message),
+            Reader::Cells { .. } => trim(without_zeros(message)),
             _ => trim(message),
         };
-        if !mapping.prefix.is_empty() {
-            message = message.strip_prefix(&*mapping.prefix).unwrap_or(message);
-        }
+        message = message.strip_prefix(&*mapping.prefix).unwrap_or(message);
+        message = message.strip_suffix(&*mapping.suffix).unwrap_or(message);
         if message.is_empty() {
             return Ok(Line::Blank);
         }
@@ -266,7 +287,7 @@ impl Decode for Mapped {
             Reader::Json { tree, .. } => json::read(tree, &mut values)?,
             Reader::Xml { tree, root } => xml::read(tree, root, &mut values)?,
             Reader::Pairs { separator, assign, keys } => pairs::read(separator, *assign, keys, &mut values),
-            Reader::Fixed { columns } => pairs::read_fixed(columns, &mut values),
+            Reader::Fixed(fixed) => pairs::read_fixed(fixed, &mut values)?,
         };
         if let Read::Header = read {
             return Ok(Line::Header);
@@ -275,14 +296,67 @@ impl Decode for Mapped {
         if let Some((_, skip)) = mapping.skips.iter().find(|(test, _)| test.holds(&values)) {
             return Ok(Line::Skipped(*skip));
         }
+        let step = match &*mapping.parts {
+            [] => None,
+            parts => match parts.iter().find(|part| part.when.iter().all(|test| test.holds(&values))) {
+                Some(part) => Some(part.step),
+                None => return Ok(Line::Skipped(Skip::NotACall)),
+            },
+        };
+        let at = match step {
+            None | Some(PartStep::Segment | PartStep::LastSegment) => None,
+            Some(step) => match (step, fields::at(mapping, &self.origin, &mut values)?) {
+                // The talk time would be guessed by an hour; a doubtful answer waits in suspense for somebody to say.
+                (PartStep::End, Reading::Twice(..)) => return Err(Refusal::Twice("at")),
+                (_, read) => Some(read),
+            },
+        };
         let answered = mapping.answered.iter().all(|test| test.holds(&values));
-        let draft = fields::draft(mapping, answered, &self.origin.zone, &mut values)?;
-        draft.finish(message, scratch, &self.origin.node).map(Line::Record)
+        let draft = fields::draft(mapping, answered, &self.origin, &mut values)?;
+        let record = draft.finish(message, scratch, &self.origin.node, at.is_some())?;
+        Ok(match step {
+            None => Line::Record(record),
+            Some(step) => Line::Piece(piece(step, at, record)),
+        })
     }
 
     fn restart(&mut self) {
         self.header = None;
     }
+
+    fn now(&mut self, now: Timestamp) {
+        self.origin.now = now;
+    }
+}
+
+/// A record as the part of a call that it is; all parts of a call have its id.
+fn piece<'a>(step: PartStep, read: Option<Reading>, record: Record<'a>) -> Piece<'a> {
+    let (kind, step) = match step {
+        PartStep::Begin => (PieceKind::Steps, Step::Begin),
+        PartStep::Answer => (PieceKind::Steps, Step::Answer),
+        PartStep::Update => (PieceKind::Steps, Step::Update),
+        PartStep::End => (PieceKind::Steps, Step::End),
+        PartStep::Over => (PieceKind::Steps, Step::Fail),
+        PartStep::Segment => (PieceKind::Segments, Step::Update),
+        PartStep::LastSegment => (PieceKind::Segments, Step::End),
+    };
+    let at = read.map(Reading::earlier);
+    let record = match kind {
+        // When each happened is all that a step says of times.
+        PieceKind::Steps => {
+            let of = |one: Step| at.filter(|_| step == one);
+            let (start, answer, end) = (of(Step::Begin), of(Step::Answer), of(Step::End));
+            let fold = match read {
+                Some(Reading::Twice(_, more)) if answer.is_some() => Some(more),
+                _ => None,
+            };
+            Record { start, answer, end, duration: None, fold, ..record }
+        }
+        _ => record,
+    };
+    // Segments of a call begin together where the node tells when the call began; then they count as they come.
+    let at = at.or(record.start).or(record.answer);
+    Piece { kind, step, key: record.id, at, delay: Micros(0), record }
 }
 
 /// A line without its ends and without the zero bytes around it; blank if nothing but spaces is left.

@@ -42,7 +42,7 @@ pub enum Unit {
     /// Hundredths of a second.
     #[serde(rename = "cs")]
     Centiseconds,
-    /// `[[H]H:]MM:SS[.mmm]`.
+    /// `[[H]H:]MM:SS[.mmm]`; in a sum also plain seconds.
     #[serde(rename = "clock")]
     Clock,
 }
@@ -78,24 +78,25 @@ pub enum Quotes {
 /// One column of rows.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct FixedColumn {
+pub struct PlacedColumn {
     /// What fields call it.
     pub name: String,
-    /// Its first character, from 1.
+    /// Its first character, from 1; in CSV the number of its cell, from 1.
     pub at: usize,
-    /// Its width in characters.
-    pub width: usize,
+    /// Its width in characters; not in CSV.
+    #[serde(default)]
+    pub width: Option<usize>,
 }
 
-/// Columns: names in order; or several such lists, told apart by the number of cells; or places of fixed columns.
+/// Columns: names in order; or several such lists, told apart by the number of cells; or places.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Columns {
     /// By name.
     Names(Vec<String>),
     /// By name, the list that has as many as the row has cells.
     Layouts(Vec<Vec<String>>),
-    /// By place in the line.
-    Fixed(Vec<FixedColumn>),
+    /// By place: in CSV the number of the cell, and rows may have more; else the first character.
+    Placed(Vec<PlacedColumn>),
 }
 
 impl<'de> Deserialize<'de> for Columns {
@@ -105,20 +106,20 @@ impl<'de> Deserialize<'de> for Columns {
         enum One {
             Name(String),
             Names(Vec<String>),
-            Fixed(FixedColumn),
+            Placed(PlacedColumn),
         }
-        let (mut names, mut layouts, mut fixed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut names, mut layouts, mut placed) = (Vec::new(), Vec::new(), Vec::new());
         for one in Vec::<One>::deserialize(deserializer)? {
             match one {
                 One::Name(name) => names.push(name),
                 One::Names(names) => layouts.push(names),
-                One::Fixed(column) => fixed.push(column),
+                One::Placed(column) => placed.push(column),
             }
         }
-        match (names.is_empty(), layouts.is_empty(), fixed.is_empty()) {
+        match (names.is_empty(), layouts.is_empty(), placed.is_empty()) {
             (false, true, true) => Ok(Columns::Names(names)),
             (true, false, true) => Ok(Columns::Layouts(layouts)),
-            (true, true, false) => Ok(Columns::Fixed(fixed)),
+            (true, true, false) => Ok(Columns::Placed(placed)),
             (true, true, true) => Err(serde::de::Error::custom("there must be a column")),
             _ => {
                 Err(serde::de::Error::custom("columns must be all names, all lists of names, or all {name, at, width}"))
@@ -139,8 +140,12 @@ pub struct CandidateSettings {
     pub with: Option<String>,
     /// A text that is always the same.
     pub value: Option<String>,
+    /// Several talk times, added up.
+    pub sum: Vec<String>,
     /// How a time is written.
     pub time: Option<String>,
+    /// Seconds by which a time is later than it is written; what is no number adds nothing.
+    pub plus: Option<String>,
     /// Unit of a duration.
     pub unit: Option<Unit>,
     /// Rounding of a duration.
@@ -213,6 +218,8 @@ pub struct FieldSettings {
     pub seq: Option<Spanned<Candidates>>,
     /// Something that begins with Unix seconds near the call's start: tells the hours apart that autumn repeats.
     pub clock: Option<Spanned<Candidates>>,
+    /// Where a call is told in parts: when what the part tells of happened.
+    pub at: Option<Spanned<Candidates>>,
 }
 
 /// What a value must be.
@@ -232,8 +239,41 @@ pub struct ConditionSettings {
     pub prefix: Option<String>,
     /// Is absent or empty, or is not.
     pub empty: Option<bool>,
+    /// The same as that column's, key's or pointer's.
+    pub same_as: Option<String>,
     /// For `skip_when`: `not_a_call`, `other_leg` or `omitted`.
     pub reason: Option<String>,
+}
+
+/// What a part of a call tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartStep {
+    /// The call was set up.
+    Begin,
+    /// It was answered.
+    Answer,
+    /// It goes on.
+    Update,
+    /// It ended.
+    End,
+    /// It is over, and was not answered unless an answer was told.
+    Over,
+    /// A segment of it, with a talk time of its own; more follow.
+    Segment,
+    /// Its last segment.
+    LastSegment,
+}
+
+/// Which records are which part of a call.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartSettings {
+    /// Which part.
+    pub step: PartStep,
+    /// When a record is that part: all must hold.
+    #[serde(default)]
+    pub when: Vec<ConditionSettings>,
 }
 
 /// The whole table.
@@ -256,12 +296,17 @@ pub struct MappingSettings {
     pub header: Option<bool>,
     /// The columns, where no header names them.
     pub columns: Option<Spanned<Columns>>,
+    /// For `fixed`: a space stands between columns; a value that reaches beyond its column is of another layout, and the
+    /// line is refused.
+    pub apart: Option<bool>,
     /// The column to which surplus cells belong, where values may hold the separator.
     pub wide: Option<Spanned<String>>,
     /// Where in a JSON document the array of records is; in XML, the name of the element of a record.
     pub root: Option<Spanned<String>>,
     /// Text in front of each message, taken off where it stands.
     pub prefix: Option<String>,
+    /// Text behind each message, taken off where it stands.
+    pub suffix: Option<String>,
     /// How times are written.
     pub time: Option<Spanned<String>>,
     /// Whether `%20` stands for a space in values, and so on.
@@ -274,6 +319,9 @@ pub struct MappingSettings {
     pub answered_when: Option<Spanned<Vec<ConditionSettings>>>,
     /// Which records are passed over: if any holds.
     pub skip_when: Option<Spanned<Vec<ConditionSettings>>>,
+    /// Where records are parts of calls, joined by their `id`: the first that fits says which part a record is, and one
+    /// that is none is passed over.
+    pub parts: Option<Spanned<Vec<PartSettings>>>,
 }
 
 impl MappingSettings {
@@ -292,9 +340,11 @@ impl MappingSettings {
             quotes: self.quotes.or(base.quotes),
             header: self.header.or(base.header),
             columns: far(self.columns, base.columns),
+            apart: self.apart.or(base.apart),
             wide: far(self.wide, base.wide),
             root: far(self.root, base.root),
             prefix: self.prefix.or(base.prefix),
+            suffix: self.suffix.or(base.suffix),
             time: far(self.time, base.time),
             percent: self.percent.or(base.percent),
             absent: self.absent.or(base.absent),
@@ -314,9 +364,11 @@ impl MappingSettings {
                 duration: far(a.duration, b.duration),
                 seq: far(a.seq, b.seq),
                 clock: far(a.clock, b.clock),
+                at: far(a.at, b.at),
             },
             answered_when: far(self.answered_when, base.answered_when),
             skip_when: far(self.skip_when, base.skip_when),
+            parts: far(self.parts, base.parts),
         }
     }
 }

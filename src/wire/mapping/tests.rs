@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::piece::PieceKind;
 use crate::time::Zone;
 use crate::wire::formats::Formats;
 use crate::wire::{Decoder, Format, fuzz, messages};
@@ -272,6 +273,109 @@ fn other_nodes() {
         ),
     ] {
         assert_eq!(built_in(format, zone, text).join("|"), expected, "{format}");
+    }
+}
+
+/// Parts of calls: steps and segments, their times in the hour that comes twice, and what is refused.
+#[test]
+fn parts_of_calls() {
+    let mapping = "kind = \"csv\"\ncolumns = [\"what\", \"when\", \"i\", \"l\", \"s\", \"d\"]\ntime = \"%Y-%m-%d %H:%M:%S\"\n\
+                   parts = [{ step = \"begin\", when = [{ field = \"what\", equals = \"B\" }, { field = \"i\", same_as = \"l\" }] },\n\
+                   { step = \"answer\", when = [{ field = \"what\", equals = \"A\" }] }, { step = \"end\", when = [{ field = \"what\", equals = \"E\" }] },\n\
+                   { step = \"over\", when = [{ field = \"what\", equals = \"O\" }] }]\n\
+                   fields = { id = \"l\", source = \"s\", destination = \"d\", at = \"when\", clock = \"i\" }";
+    let compiled = Arc::new(Mapping::new(&toml::from_str(mapping).unwrap()).unwrap());
+    let origin = Origin { zone: Zone::named("Europe/Berlin").unwrap(), ..Origin::new("n") };
+    let check = |line: &str, expected: &str| {
+        let mut scratch = Scratch::default();
+        let mut decoder = compiled.decoder(&origin);
+        let found = match decoder.decode(line.as_bytes(), &mut scratch) {
+            Ok(Line::Piece(p)) => {
+                let set = [(p.record.start, "start"), (p.record.answer, "answer"), (p.record.end, "end")];
+                let set: Vec<&str> = set.iter().filter(|(at, _)| at.is_some()).map(|(_, name)| *name).collect();
+                assert_eq!((p.kind, p.key, p.record.duration), (PieceKind::Steps, p.record.id, None));
+                let fold = p.record.fold.map_or(String::new(), |more| format!(" or {more} later"));
+                format!("{:?} {} {}{fold}", p.step, p.at.unwrap(), set.concat())
+            }
+            other => shown(other),
+        };
+        assert_eq!(found, expected, "{line}");
+    };
+    check("B,2026-10-05 10:00:00,1,1,2,3", "Begin 2026-10-05T08:00:00Z start");
+    check("B,2026-10-05 10:00:00,1,7,2,3", "not_a_call");
+    check("X,2026-10-05 10:00:00,1,1,2,3", "not_a_call");
+    check("A,2026-10-25 02:30:00,1,1,2,3", "Answer 2026-10-25T00:30:00Z answer or 3600 later");
+    // The channel's own name tells when it was made: 00:29:50 and 01:29:50 UTC.
+    check("A,2026-10-25 02:30:00,1792888190.4,1,2,3", "Answer 2026-10-25T00:30:00Z answer");
+    check("A,2026-10-25 02:30:00,1792891790.4,1,2,3", "Answer 2026-10-25T01:30:00Z answer");
+    check("E,2026-10-25 03:30:00,1,1,2,3", "End 2026-10-25T02:30:00Z end");
+    check(
+        "E,2026-10-25 02:30:00,1,1,2,3",
+        "the time in \"at\" came twice when the clocks went back: let the node write UTC, or Unix seconds",
+    );
+    check("O,2026-10-05 10:00:00,1,1,2,3", "Fail 2026-10-05T08:00:00Z ");
+    check("A,,1,1,2,3", "field \"at\" is missing");
+    for (parts, expected) in [
+        ("[{ step = \"end\" }, { step = \"segment\" }]", "either segments or steps"),
+        ("[{ step = \"segment\" }]", "fields.duration is missing"),
+        ("[{ step = \"finish\" }]", "unknown variant `finish`"),
+        ("[{ step = \"end\", when = [{ field = \"x\", same_as = \"i\" }] }]", "\"x\" is none of the columns"),
+    ] {
+        let at = mapping.find("parts").unwrap();
+        let end = mapping.find("fields").unwrap();
+        let text = format!("{}parts = {parts}\n{}", &mapping[..at], &mapping[end..]);
+        let bad = match toml::from_str(&text) {
+            Ok(settings) => Mapping::new(&settings).unwrap_err().to_string(),
+            Err(bad) => bad.message().to_owned(),
+        };
+        assert!(bad.contains(expected), "{parts}: {bad}");
+    }
+    let bad = Mapping::new(&toml::from_str(&mapping.replace(", at = \"when\"", "")).unwrap()).unwrap_err();
+    assert!(bad.message.contains("fields.at is missing"), "{bad}");
+}
+
+#[test]
+fn cells_by_number_sums_and_later_times() {
+    let mapping = |rest: &str| {
+        format!(
+            "kind = \"csv\"\ncolumns = [{{ name = \"s\", at = 1 }}, {{ name = \"d\", at = 3 }}, {{ name = \"a\", at = 4 }}, {{ name = \"t\", at = 5 }}, {{ name = \"h\", at = 6 }}]\n\
+             time = \"seconds\"\nfields.id = \"s\"\nfields.source = \"s\"\nfields.destination = \"d\"\n{rest}"
+        )
+    };
+    let sum = mapping(
+        "fields.answer = { from = \"a\", plus = \"h\" }\nfields.duration = { sum = [\"t\", \"h\"], unit = \"clock\" }",
+    );
+    for (line, expected) in [
+        ("1,x,2,9,00:01:00,5", "1 1>2 1970-01-01T00:00:14Z 65"),
+        ("1,x,2,9,00:01:00,,y,z", "1 1>2 1970-01-01T00:00:09Z 60"),
+        ("1,x,2,9,,2.5,y", "1 1>2 1970-01-01T00:00:11.5Z 2.5"),
+        ("1,x,2,9,00:01:00,y", "field \"duration\" is not a number of seconds such as 61 or 61.25"),
+        ("1,x,2,9,,", "neither \"duration\" nor \"end\": how long the call was cannot be known"),
+        (
+            "1,x,2,9,1:0",
+            "the row has 5 cells and the header 6: a cell that holds the separator must stand in double quotes",
+        ),
+    ] {
+        assert_eq!(read(&sum, "UTC", line), [expected], "{line}");
+    }
+    for (rest, expected) in [
+        ("fields.duration = { sum = [\"t\"], join = [\"h\"] }", "one of from, join, sum and value"),
+        ("fields.duration = \"t\"\nfields.cause = { sum = [\"t\"] }", "sum is not for this field"),
+        ("fields.duration = \"t\"\nfields.cause = { from = \"a\", plus = \"t\" }", "plus is not for this field"),
+    ] {
+        let bad = Mapping::new(&toml::from_str(&mapping(rest)).unwrap()).unwrap_err();
+        assert!(bad.message.contains(expected), "{rest}: {bad}");
+    }
+    for (columns, expected) in [
+        ("[{ name = \"s\", at = 0 }]", "the number of its cell, from 1"),
+        ("[{ name = \"s\", at = 1, width = 2 }]", "and no width"),
+        ("[{ name = \"s\", at = 99999 }]", "at most 4096 cells"),
+    ] {
+        let text = format!(
+            "kind = \"csv\"\ncolumns = {columns}\nfields = {{ id = \"s\", source = \"s\", destination = \"s\", duration = \"s\" }}"
+        );
+        let bad = Mapping::new(&toml::from_str(&text).unwrap()).unwrap_err();
+        assert!(bad.message.contains(expected), "{columns}: {bad}");
     }
 }
 
