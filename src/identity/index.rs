@@ -21,6 +21,31 @@ const LAST_STEP: u64 = if cfg!(test) { 50 } else { 8192 };
 /// Tables larger than this are given back to the system by another thread: it takes milliseconds.
 const SLOW_TO_DROP: usize = 8 << 20;
 
+/// What the index has done beside answering, since it was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Chores {
+    /// Writes of the log that were due.
+    pub writes: u64,
+    /// Times a helper was sent to build a larger table, or to go on with it.
+    pub growths: u64,
+    /// Times a larger table took the place of a full one.
+    pub taken_over: u64,
+    /// Generations begun.
+    pub generations: u64,
+}
+
+impl Chores {
+    /// What was done since an earlier look.
+    pub fn since(self, before: Chores) -> Chores {
+        Chores {
+            writes: self.writes - before.writes,
+            growths: self.growths - before.growths,
+            taken_over: self.taken_over - before.taken_over,
+            generations: self.generations - before.generations,
+        }
+    }
+}
+
 /// The identity index; one owner.
 pub struct IdentityIndex {
     log: Log,
@@ -30,6 +55,7 @@ pub struct IdentityIndex {
     growth: Option<Growth>,
     entries: u64,
     latched: bool,
+    chores: Chores,
 }
 
 /// A table and where its entries begin.
@@ -51,8 +77,8 @@ impl IdentityIndex {
         let (file, path, created) = log::open_file(disk.as_ref(), dir, settings.folder)?;
         let scan = rebuild::scan(Arc::clone(&file), &path, settings, durable_end)?;
         let Scan { log, generations, kept, entries, cut, dropped, stale } = scan;
-        let mut index =
-            IdentityIndex { log, settings: settings.clone(), generations, growth: None, entries, latched: false };
+        let (settings, growth, latched, chores) = (settings.clone(), None, false, Chores::default());
+        let mut index = IdentityIndex { log, settings, generations, growth, entries, latched, chores };
         for entry in kept {
             index.insert(entry)?;
         }
@@ -113,6 +139,11 @@ impl IdentityIndex {
         tables + self.log.pending.capacity()
     }
 
+    /// What it has done beside answering.
+    pub fn chores(&self) -> Chores {
+        self.chores
+    }
+
     /// Generations of tables.
     pub fn generations(&self) -> usize {
         self.generations.len()
@@ -166,6 +197,7 @@ impl IdentityIndex {
 
     /// Writes what waits; a full disk is left for the next sync to report.
     fn write(&mut self) -> Result<(), IdentityError> {
+        self.chores.writes += 1;
         match self.log.write() {
             Err(IdentityError::NoSpace { .. }) => Ok(()),
             done => done,
@@ -203,6 +235,7 @@ impl IdentityIndex {
         let capacity = self.settings.start_entries.min(self.settings.generation_entries);
         let table = Table::new(capacity).map_err(IdentityError::io("find memory to index", &self.log.path))?;
         self.generations.push(Generation { base: self.log.slots(), table });
+        self.chores.generations += 1;
         Ok(())
     }
 
@@ -214,11 +247,12 @@ impl IdentityIndex {
 
     fn send_helper(&mut self, begun: Result<Grown, usize>) -> Result<(), IdentityError> {
         self.write()?;
+        self.chores.growths += 1;
         let base = self.generations.last().map_or(0, |last| last.base);
         let (file, path) = (Arc::clone(&self.log.file), self.log.path.clone());
         // Nothing of the generation may be in the file yet.
         let upto = self.log.written.max(base);
-        self.growth = Some(Growth::start(Job { file, path, base, begun, upto })?);
+        self.growth = Some(Growth::start(Job { file, path, base, begun, upto }, self.settings.helper)?);
         Ok(())
     }
 
@@ -237,6 +271,7 @@ impl IdentityIndex {
         if let Some(pending) = self.log.pending.get(skipped as usize * SLOT..) {
             insert_all(&mut grown.table, pending, self.log.written + skipped - last.base);
         }
+        self.chores.taken_over += 1;
         let old = std::mem::replace(&mut last.table, grown.table);
         if old.bytes() > SLOW_TO_DROP {
             // Dropped here if no thread can be had.

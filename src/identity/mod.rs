@@ -32,7 +32,7 @@ mod table;
 mod tests;
 
 pub use error::IdentityError;
-pub use index::IdentityIndex;
+pub use index::{Chores, IdentityIndex};
 
 use crate::batch::Position;
 use crate::record::{Content, Identity};
@@ -77,11 +77,13 @@ pub struct Settings {
     /// Entries of a full generation. 32 million: 245 MB. Built at 50 to 90 ns an entry,
     /// so the largest doubling keeps a helper thread busy for one or two seconds.
     pub generation_entries: usize,
+    /// Larger tables are built by a thread of their own; if not, at once, for who plays the world in one thread.
+    pub helper: bool,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { folder: None, start_entries: 1 << 16, generation_entries: 1 << 25 }
+        Settings { folder: None, start_entries: 1 << 16, generation_entries: 1 << 25, helper: true }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The disk runs full and has room again; a sync fails.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -130,25 +130,10 @@ fn doors_close_when_unstored_segments_fill_the_disk_and_open_when_there_is_room(
     drop(small);
 }
 
-/// A library that lets `fdatasync` fail as long as a file is there; none without a C compiler.
-fn failing_sync(folder: &Path) -> Option<PathBuf> {
-    let (source, library) = (folder.join("sync.c"), folder.join("sync.so"));
-    let code = "#define _GNU_SOURCE\n#include <errno.h>\n#include <stdlib.h>\n#include <sys/syscall.h>\n#include <unistd.h>\n\
-        int fdatasync(int fd) {\n  const char *file = getenv(\"FAIL_SYNC_WHILE\");\n\
-        if (file && access(file, F_OK) == 0) { errno = EIO; return -1; }\n  return syscall(SYS_fdatasync, fd);\n}\n";
-    std::fs::write(&source, code).unwrap();
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
-    if built.is_ok_and(|status| status.success()) {
-        return Some(library);
-    }
-    eprintln!("skipped: no C compiler to make a sync that fails");
-    None
-}
-
 #[test]
 fn after_a_failed_sync_the_daemon_ends_and_has_acknowledged_nothing_more() {
     let place = Place::new("0.25");
-    let Some(library) = failing_sync(place.folder.path()) else { return };
+    let Some(library) = preload::library(place.folder.path()) else { return };
     let trigger = place.path("the-disk-is-dying");
     let environment = [("LD_PRELOAD", library.to_str().unwrap()), ("FAIL_SYNC_WHILE", trigger.to_str().unwrap())];
     let mut daemon = place.start("[flush]\nevery = \"1h\"\n", &environment);

@@ -15,7 +15,8 @@ use crate::call::CallType;
 pub const APPLICATION_ID: i32 = i32::from_be_bytes(*b"cRs1");
 
 /// The files, in order; the first is version 1.
-const FILES: &[&str] = &[include_str!("0001.sql"), include_str!("0002.sql"), include_str!("0003.sql")];
+const FILES: &[&str] =
+    &[include_str!("0001.sql"), include_str!("0002.sql"), include_str!("0003.sql"), include_str!("0004.sql")];
 
 /// The newest version this program knows.
 pub const KNOWN: u32 = FILES.len() as u32;
