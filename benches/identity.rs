@@ -3,6 +3,8 @@
 //! ```text
 //! cargo bench --bench identity                    1 and 10 million records
 //! cargo bench --bench identity -- 100000000       another size
+//! cargo bench --bench identity -- 8000000 --generation 1000000
+//!                                                 smaller generations, so that few records see many of them begin
 //! ```
 //!
 //! One in a hundred records is a repeat: eight of ten among the last two million, two anywhere. Every verdict is
@@ -36,7 +38,14 @@ const MAP_MAX: u64 = 10_000_000;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let full = arguments.iter().any(|argument| argument == "--bench") && !arguments.iter().any(|a| a == "--test");
-    let mut sizes: Vec<u64> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
+    let option = arguments.iter().position(|argument| argument == "--generation");
+    let number = |at: usize| arguments.get(at).and_then(|argument| argument.parse().ok());
+    let mut settings = Settings::default();
+    if let Some(generation) = option.and_then(|at| number(at + 1)) {
+        settings.generation_entries = generation as usize;
+    }
+    let mut sizes: Vec<u64> =
+        (0..arguments.len()).filter(|at| option.is_none_or(|option| *at != option + 1)).filter_map(number).collect();
     if sizes.is_empty() {
         sizes = if full { vec![1_000_000, 10_000_000] } else { vec![100_000] };
     }
@@ -44,7 +53,7 @@ fn main() {
         "records   ns/record  last tenth  slowest batch  stalls  over a map  sync ns   memory  per id  restart (waited)  per id  verdicts"
     );
     for size in sizes {
-        run(size);
+        run(size, &settings);
     }
 }
 
@@ -150,11 +159,11 @@ impl Longest {
     }
 }
 
-fn run(size: u64) {
+fn run(size: u64, settings: &Settings) {
     let clock = Clock::wall();
     let dir = tempfile::tempdir().expect("a folder for the log");
     let open = |dir: &Path| {
-        IdentityIndex::open(Arc::new(RealDisk), dir, &Settings::default(), Position(u64::MAX >> 2)).expect("the index")
+        IdentityIndex::open(Arc::new(RealDisk), dir, settings, Position(u64::MAX >> 2)).expect("the index")
     };
     let (mut index, _) = open(dir.path());
     // The yardstick: the same answers from a map in memory, which keeps nothing.

@@ -78,7 +78,8 @@ impl Gathering {
         let open: usize = gathered.open_calls.iter().map(|(_, state)| 48 + state.as_ref().map_or(0, Vec::len)).sum();
         // A counter of the books: its name, its value, its place in the tree.
         let counters = books.iter().count() * 96;
-        Gathering { gathered, shards, books, bytes: (parts + kept + conflicts + open + counters) as u64 }
+        let own = size_of::<Gathering>() + size_of::<Gathered>() + shards.len() * size_of::<ShardPart>();
+        Gathering { gathered, shards, books, bytes: (own + parts + kept + conflicts + open + counters) as u64 }
     }
 }
 

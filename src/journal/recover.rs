@@ -242,9 +242,11 @@ fn whole_but_for_its_length(rest: &[u8], position: Position) -> bool {
             None => return false,
         }
     }
-    let Some(mut frame) = rest.get(..end).map(<[u8]>::to_vec) else { return false };
-    frame[4..8].copy_from_slice(&(end as u32).to_le_bytes());
-    check(&frame, position).is_ok()
+    [end, end + 1].into_iter().any(|end| {
+        let Some(mut frame) = rest.get(..end).map(<[u8]>::to_vec) else { return false };
+        frame[4..8].copy_from_slice(&(end as u32).to_le_bytes());
+        check(&frame, position).is_ok()
+    })
 }
 
 /// Whether one of the sectors that the first `reach` bytes touch holds nothing but zeros from the broken frame's start

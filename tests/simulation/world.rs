@@ -663,7 +663,8 @@ impl World {
         self.send(batch, meant);
     }
 
-    fn send(&mut self, batch: Batch, meant: Meant) {
+    fn send(&mut self, mut batch: Batch, meant: Meant) {
+        batch.close();
         let at = self.auditor.meant(meant, &batch.clone().into_bytes());
         if at == self.batches.len() {
             self.batches.push(batch);
