@@ -4,13 +4,9 @@
 //! dialogue, waits until all are durable, and asks for the month's totals, which waits until all are stored. Prints calls
 //! per second for both, and a hash of the totals, which must not change from run to run.
 //!
-//! Then the way back: the same records are journalled by a daemon that never flushes and is killed; the next one replays
-//! them all, rates and stores them. Its totals must be the same.
-//!
 //! ```text
 //! cargo bench --bench road                     1,000,000 records
 //! cargo bench --bench road -- --records 5000000
-//! cargo bench --bench road -- --replay         the way back only
 //! cargo bench --bench road -- --test           a small run that only shows that it works
 //! ```
 
@@ -33,67 +29,35 @@ const CHUNK: usize = 64 << 10;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let has = |name: &str| arguments.iter().any(|a| a == name);
-    let small = has("--test");
+    let small = arguments.iter().any(|a| a == "--test");
     let asked = arguments.iter().position(|a| a == "--records").and_then(|i| arguments.get(i + 1));
     let records = asked.map_or(if small { RECORDS_TEST } else { RECORDS }, |n| n.parse().expect("--records N"));
 
-    let lines = make(records);
-    println!("made {records} records, {} bytes each on average", lines.len() as u64 / records);
-    let there = (!has("--replay")).then(|| there(&lines, records));
-    let back = back(&lines, records);
-    assert!(there.is_none_or(|there| there == back), "a replay gives other totals");
-}
-
-/// Socket to store, live; the totals.
-fn there(lines: &[u8], records: u64) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (daemon, tcp, http) = start(folder.path(), "");
-    let begun = Instant::now();
-    let durable = send(connect(tcp), lines, records);
-    let stored_totals = totals(http);
-    let stored = begun.elapsed();
-    say("durable", records, durable);
-    say("stored", records, stored);
-    println!("daemon   {:.2} µs of processor time a record, all threads", daemon.cpu_seconds() * 1e6 / records as f64);
-    println!("disk     {} bytes a record", folder_bytes(folder.path()) / records);
-    println!("totals   blake3:{}", blake3::hash(stored_totals.as_bytes()).to_hex());
-    stored_totals
-}
-
-/// Journal to store, after a kill; the totals.
-fn back(lines: &[u8], records: u64) -> String {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let (daemon, tcp, _) = start(folder.path(), "[flush]\nevery = \"1d\"\ncalls = 1000000000\n");
-    send(connect(tcp), lines, records);
-    drop(daemon);
-    // Until it is ready: the start with nothing to replay is in it, some tens of milliseconds.
-    let begun = Instant::now();
-    let (daemon, _, http) = start(folder.path(), "");
-    let ready = begun.elapsed();
-    let stored_totals = totals(http);
-    let stored = begun.elapsed();
-    say("ready", records, ready);
-    say("restored", records, stored);
-    println!("replay   {:.2} µs of processor time a record, all threads", daemon.cpu_seconds() * 1e6 / records as f64);
-    stored_totals
-}
-
-fn say(what: &str, records: u64, time: Duration) {
-    let rate = (records as f64 / time.as_secs_f64()) as u64;
-    println!("{what:<8} {rate:>9} records/s  ({:.2} s)", time.as_secs_f64());
-}
-
-/// A daemon on ports of its own, and these: TCP, HTTP.
-fn start(folder: &Path, settings: &str) -> (Daemon, u16, u16) {
     let (tcp, http) = (free_port(), free_port());
     let rates = Path::new(env!("CARGO_MANIFEST_DIR")).join("rates");
     let config = format!(
         "data_dir = \"data\"\nrates_dir = {rates:?}\n[[listen]]\nprotocol = \"tcp\"\naddress = \"127.0.0.1:{tcp}\"\n\
-         [http]\naddress = \"127.0.0.1:{http}\"\n{settings}"
+         [http]\naddress = \"127.0.0.1:{http}\"\n"
     );
-    std::fs::write(folder.join("callrated.toml"), config).expect("a configuration");
-    (Daemon::start(folder), tcp, http)
+    std::fs::write(folder.path().join("callrated.toml"), config).expect("a configuration");
+    let lines = make(records);
+    println!("made {records} records, {} bytes each on average", lines.len() as u64 / records);
+
+    let daemon = Daemon::start(folder.path());
+    let stream = connect(tcp);
+    let begun = Instant::now();
+    let durable = send(stream, &lines, records);
+    let stored_totals = totals(http);
+    let stored = begun.elapsed();
+    let rate = |time: Duration| (records as f64 / time.as_secs_f64()) as u64;
+    println!("durable  {:>9} records/s  ({:.2} s)", rate(durable), durable.as_secs_f64());
+    println!("stored   {:>9} records/s  ({:.2} s)", rate(stored), stored.as_secs_f64());
+    let cpu = daemon.cpu_seconds();
+    println!("daemon   {:.2} µs of processor time a record, all threads", cpu * 1e6 / records as f64);
+    println!("disk     {} bytes a record", folder_bytes(folder.path()) / records);
+    println!("totals   blake3:{}", blake3::hash(stored_totals.as_bytes()).to_hex());
+    drop(daemon);
 }
 
 /// Native records as lines, from one seed; answers lie in one month.

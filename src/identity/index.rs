@@ -53,6 +53,8 @@ pub struct IdentityIndex {
     /// Oldest first; the last one takes new entries. Never empty.
     generations: Vec<Generation>,
     growth: Option<Growth>,
+    /// The first table of the next generation, while the last one fills up.
+    next: Option<Growth>,
     entries: u64,
     latched: bool,
     chores: Chores,
@@ -77,8 +79,9 @@ impl IdentityIndex {
         let (file, path, created) = log::open_file(disk.as_ref(), dir, settings.folder)?;
         let scan = rebuild::scan(Arc::clone(&file), &path, settings, durable_end)?;
         let Scan { log, generations, kept, entries, cut, dropped, stale } = scan;
-        let (settings, growth, latched, chores) = (settings.clone(), None, false, Chores::default());
-        let mut index = IdentityIndex { log, settings, generations, growth, entries, latched, chores };
+        let (settings, chores) = (settings.clone(), Chores::default());
+        let (growth, next, latched) = (None, None, false);
+        let mut index = IdentityIndex { log, settings, generations, growth, next, entries, latched, chores };
         for entry in kept {
             index.insert(entry)?;
         }
@@ -212,7 +215,13 @@ impl IdentityIndex {
         let Some(last) = self.generations.last() else { return Ok(()) };
         let (count, capacity) = (last.table.count(), last.table.capacity());
         if capacity >= self.settings.generation_entries {
-            if count >= capacity { self.begin_generation() } else { Ok(()) }
+            if count >= capacity {
+                return self.begin_generation();
+            }
+            if self.next.is_none() && count >= capacity / 8 * 7 {
+                self.next = Some(self.prepare_generation()?);
+            }
+            Ok(())
         } else if self.growth.is_none() && count >= capacity / 4 * 3 {
             self.begin_growth()
         } else {
@@ -231,9 +240,24 @@ impl IdentityIndex {
         if largest { self.begin_generation() } else { self.begin_growth() }
     }
 
+    /// A generation begins with room enough that its first doublings do not come faster than a busy helper can follow:
+    /// each is half the time after the one before.
+    fn prepare_generation(&self) -> Result<Growth, IdentityError> {
+        let Settings { start_entries, generation_entries, helper, .. } = self.settings;
+        let capacity = start_entries.max(generation_entries / 16).min(generation_entries);
+        let (file, path) = (Arc::clone(&self.log.file), self.log.path.clone());
+        Growth::start(Job { file, path, base: 0, begun: Err(capacity), upto: 0 }, helper)
+    }
+
     fn begin_generation(&mut self) -> Result<(), IdentityError> {
-        let capacity = self.settings.start_entries.min(self.settings.generation_entries);
-        let table = Table::new(capacity).map_err(IdentityError::io("find memory to index", &self.log.path))?;
+        let table = match self.next.take() {
+            Some(next) if next.is_ready() => next.finish(&self.log.path)?.table,
+            // A flood: nothing is waited for, and what was prepared is given back.
+            _ => {
+                let capacity = self.settings.start_entries.min(self.settings.generation_entries);
+                Table::new(capacity).map_err(IdentityError::io("find memory to index", &self.log.path))?
+            }
+        };
         self.generations.push(Generation { base: self.log.slots(), table });
         self.chores.generations += 1;
         Ok(())

@@ -7,7 +7,8 @@
 //!
 //! The cost is misses of cache and address translation, not work, hence: groups of a batch are fetched ahead, tables
 //! lie on 2 MiB pages, and a table that fills up is doubled by a helper thread while the full one goes on serving. Past
-//! [`Settings::generation_entries`] a new generation of tables begins, so that nothing ever larger has to be built.
+//! [`Settings::generation_entries`] a new generation of tables begins, so that nothing ever larger has to be built; its
+//! first table is made by a helper, too, while the last one fills up.
 //!
 //! Memory: 7.5 bytes per identity in a full generation; the last one holds 10 to 20 (it is doubled at three quarters),
 //! and 30 while it is being doubled. Measured with `cargo bench --bench identity`: 18.5 bytes at one million

@@ -158,3 +158,30 @@ fn after_a_failed_sync_the_daemon_ends_and_has_acknowledged_nothing_more() {
     daemon.records(&lines);
     has(&daemon, 3);
 }
+
+#[test]
+fn a_full_disk_under_the_store_keeps_flushes_waiting_and_nobody_else() {
+    let place = Place::new("0.25");
+    let Some(small) = Small::mount(place.path("store"), 16) else { return };
+    let settings = "[store]\nurl = \"sqlite:store/callrated.db\"\n[flush]\nevery = \"100ms\"\n";
+    let daemon = place.start(settings, &[]);
+    send(&daemon, &lines("before", 100));
+    all_stored(&daemon);
+    // Somebody else takes all that is left of it.
+    let mut filler = std::fs::File::create(small.0.join("somebody-elses")).unwrap();
+    while filler.write_all(&[1; 4096]).is_ok() {}
+    send(&daemon, &lines("during", 30_000));
+    wait_for("the store to be missed", || daemon.metric("callrated_store_up", "") == 0);
+    has(&daemon, 30_100);
+    let (status, why) = daemon.ask("GET", "/readyz", "").unwrap();
+    assert!(status == 503 && why.contains("the store is away"), "{why}");
+    assert!(daemon.log().contains("the disk that holds the store is full"), "{}", daemon.log());
+    drop(filler);
+    std::fs::remove_file(small.0.join("somebody-elses")).unwrap();
+    all_stored(&daemon);
+    let store = rusqlite::Connection::open(small.0.join("callrated.db")).unwrap();
+    let stored: i64 = store.query_row("SELECT count(*) FROM call_details", (), |row| row.get(0)).unwrap();
+    assert_eq!((stored, daemon.metric("callrated_store_up", "")), (30_100, 1));
+    assert_eq!(daemon.metric("callrated_books_unbalanced", ""), 0);
+    drop((store, daemon, small));
+}
