@@ -93,7 +93,7 @@ pub(super) fn fill(
     base: u64,
     upto: u64,
 ) -> Result<(), IdentityError> {
-    let mut block = vec![0; BLOCK];
+    let mut block = vec![0; BLOCK.min((upto.saturating_sub(grown.upto) as usize).saturating_mul(SLOT))];
     while grown.upto < upto {
         let bytes = ((upto - grown.upto) * SLOT as u64).min(BLOCK as u64) as usize;
         let block = &mut block[..bytes];

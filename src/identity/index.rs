@@ -16,8 +16,11 @@ use crate::record::{Content, Identity};
 
 /// Keys handled between two looks at growth.
 const TURN: usize = if cfg!(test) { 16 } else { 1024 };
-/// Slots the index itself brings over into a grown table, about 0.4 ms of work; more are left to the helper.
+/// Slots that a helper may leave to the index itself; where more have come meanwhile, it goes on.
 const LAST_STEP: u64 = if cfg!(test) { 50 } else { 8192 };
+/// Of these, brought over into the larger table in one turn: each is a miss of the cache, so that all at once would hold a
+/// batch up for milliseconds. More than come in a turn, so that it has an end.
+const BRING: u64 = 2 * TURN as u64;
 /// Tables larger than this are given back to the system by another thread: it takes milliseconds.
 const SLOW_TO_DROP: usize = 8 << 20;
 
@@ -53,6 +56,8 @@ pub struct IdentityIndex {
     /// Oldest first; the last one takes new entries. Never empty.
     generations: Vec<Generation>,
     growth: Option<Growth>,
+    /// A larger table that lacks only what came last.
+    arriving: Option<Grown>,
     /// The first table of the next generation, while the last one fills up.
     next: Option<Growth>,
     entries: u64,
@@ -80,8 +85,17 @@ impl IdentityIndex {
         let scan = rebuild::scan(Arc::clone(&file), &path, settings, durable_end)?;
         let Scan { log, generations, kept, entries, cut, dropped, stale } = scan;
         let (settings, chores) = (settings.clone(), Chores::default());
-        let (growth, next, latched) = (None, None, false);
-        let mut index = IdentityIndex { log, settings, generations, growth, next, entries, latched, chores };
+        let mut index = IdentityIndex {
+            log,
+            settings,
+            generations,
+            growth: None,
+            arriving: None,
+            next: None,
+            entries,
+            latched: false,
+            chores,
+        };
         for entry in kept {
             index.insert(entry)?;
         }
@@ -209,8 +223,8 @@ impl IdentityIndex {
 
     /// Looks after growth: takes over a table that is ready, begins one that will be needed. Never waits.
     fn tend(&mut self) -> Result<(), IdentityError> {
-        if self.growth.as_ref().is_some_and(Growth::is_ready) {
-            return self.take_over();
+        if self.arriving.is_some() || self.growth.as_ref().is_some_and(Growth::is_ready) {
+            return self.take_over(BRING);
         }
         let Some(last) = self.generations.last() else { return Ok(()) };
         let (count, capacity) = (last.table.count(), last.table.capacity());
@@ -232,8 +246,8 @@ impl IdentityIndex {
     /// The last table can take nothing more: waits for its successor. Only a flood comes here, for a table is begun to
     /// be doubled when 60 in 100 places are taken and is full at 95.
     fn make_room(&mut self) -> Result<(), IdentityError> {
-        if self.growth.is_some() {
-            return self.take_over();
+        if self.arriving.is_some() || self.growth.is_some() {
+            return self.take_over(u64::MAX);
         }
         let largest =
             self.generations.last().is_none_or(|last| last.table.capacity() >= self.settings.generation_entries);
@@ -280,20 +294,32 @@ impl IdentityIndex {
         Ok(())
     }
 
-    /// Waits for the helper if need be. Brings over what has come since and puts the new table in place, or sends the
-    /// helper for another round if that is much.
-    fn take_over(&mut self) -> Result<(), IdentityError> {
-        let Some(growth) = self.growth.take() else { return Ok(()) };
-        let mut grown = growth.finish(&self.log.path)?;
-        if self.log.written > grown.upto + LAST_STEP {
-            return self.send_helper(Ok(grown));
-        }
+    /// Waits for the helper if need be, or sends it for another round if much has come since. Else brings over some of
+    /// that, at most so many slots; once nothing is left the new table takes the old one's place.
+    fn take_over(&mut self, most: u64) -> Result<(), IdentityError> {
+        let mut grown = match (self.arriving.take(), self.growth.take()) {
+            (Some(arriving), _) => arriving,
+            (None, Some(growth)) => {
+                let grown = growth.finish(&self.log.path)?;
+                if self.log.written > grown.upto + LAST_STEP {
+                    return self.send_helper(Ok(grown));
+                }
+                grown
+            }
+            (None, None) => return Ok(()),
+        };
         let Some(last) = self.generations.last_mut() else { return Ok(()) };
-        fill(&mut grown, self.log.file.as_ref(), &self.log.path, last.base, self.log.written)?;
+        let end = self.log.slots().min(grown.upto.saturating_add(most));
+        fill(&mut grown, self.log.file.as_ref(), &self.log.path, last.base, self.log.written.min(end))?;
         // What is not in the file yet; a generation may have begun within it.
-        let skipped = last.base.saturating_sub(self.log.written);
-        if let Some(pending) = self.log.pending.get(skipped as usize * SLOT..) {
-            insert_all(&mut grown.table, pending, self.log.written + skipped - last.base);
+        let (from, upto) = (grown.upto - self.log.written.min(grown.upto), end - self.log.written.min(end));
+        if let Some(pending) = self.log.pending.get(from as usize * SLOT..upto as usize * SLOT) {
+            insert_all(&mut grown.table, pending, grown.upto - last.base);
+        }
+        grown.upto = end;
+        if end < self.log.slots() {
+            self.arriving = Some(grown);
+            return Ok(());
         }
         self.chores.taken_over += 1;
         let old = std::mem::replace(&mut last.table, grown.table);

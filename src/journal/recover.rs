@@ -259,8 +259,15 @@ fn sector_lost(rest: &[u8], offset: u64, reach: usize) -> bool {
     blank(head) || others.chunks(SECTOR).take(more).any(blank)
 }
 
-/// The bytes without the zeros at their end.
+/// The bytes without the zeros at their end: those of room not used yet, which may be many, are passed over in blocks.
 fn trimmed(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
-    &bytes[..end]
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let mut rest = bytes;
+    while let Some((front, block)) = rest.split_last_chunk::<4096>()
+        && *block == ZEROS
+    {
+        rest = front;
+    }
+    let end = rest.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+    &rest[..end]
 }

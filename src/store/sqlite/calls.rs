@@ -44,7 +44,9 @@ const GROUP: usize = 16;
 const COLUMNS: usize = 16;
 
 fn insert_calls(rows: usize) -> String {
-    let mut sql = "INSERT INTO calls (position, account, billing_group, answer, setup, duration, source, \
+    // Whatever fails ends the whole transaction, and SQLite may know: else it copies every page of a statement of several
+    // rows aside, to be able to take back that statement alone.
+    let mut sql = "INSERT OR ROLLBACK INTO calls (position, account, billing_group, answer, setup, duration, source, \
                    source_dialled, destination, destination_dialled, rating, billable_seconds, included_seconds, cost, \
                    node, call_id) VALUES "
         .to_owned();
