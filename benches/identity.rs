@@ -3,11 +3,18 @@
 //! ```text
 //! cargo bench --bench identity                    1 and 10 million records
 //! cargo bench --bench identity -- 100000000       another size
+//! cargo bench --bench identity -- 8000000 --generation 1000000
+//!                                                 smaller generations, so that few records see many of them begin
 //! ```
 //!
 //! One in a hundred records is a repeat: eight of ten among the last two million, two anywhere. Every verdict is
 //! compared with what the generator knows. Times are the checking thread's processor time; the helper that doubles
 //! tables is not in them. Without `--bench` (in a test run) it is small.
+//!
+//! Below each line stand the batches that took longest, by processor time and by the clock, with what happened in them:
+//! what the index did beside answering (writes into the log, growth begun and taken over, generations begun), the time
+//! that went into the program and into the system, page faults, and how often the thread had to wait or was sent away. A
+//! batch in which nothing happened, that was slow by the clock only or was sent away, was slow for a reason outside.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -15,8 +22,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use callrated::batch::Position;
-use callrated::identity::{IdentityIndex, Key, Settings, Verdict};
-use callrated::os::clock::{Clock, thread_time_ns};
+use callrated::identity::{Chores, IdentityIndex, Key, Settings, Verdict};
+use callrated::os::clock::{Clock, ThreadUse, thread_time_ns};
 use callrated::os::disk::RealDisk;
 use callrated::record::{Content, Identity};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128};
@@ -31,7 +38,14 @@ const MAP_MAX: u64 = 10_000_000;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let full = arguments.iter().any(|argument| argument == "--bench") && !arguments.iter().any(|a| a == "--test");
-    let mut sizes: Vec<u64> = arguments.iter().filter_map(|argument| argument.parse().ok()).collect();
+    let option = arguments.iter().position(|argument| argument == "--generation");
+    let number = |at: usize| arguments.get(at).and_then(|argument| argument.parse().ok());
+    let mut settings = Settings::default();
+    if let Some(generation) = option.and_then(|at| number(at + 1)) {
+        settings.generation_entries = generation as usize;
+    }
+    let mut sizes: Vec<u64> =
+        (0..arguments.len()).filter(|at| option.is_none_or(|option| *at != option + 1)).filter_map(number).collect();
     if sizes.is_empty() {
         sizes = if full { vec![1_000_000, 10_000_000] } else { vec![100_000] };
     }
@@ -39,7 +53,7 @@ fn main() {
         "records   ns/record  last tenth  slowest batch  stalls  over a map  sync ns   memory  per id  restart (waited)  per id  verdicts"
     );
     for size in sizes {
-        run(size);
+        run(size, &settings);
     }
 }
 
@@ -84,24 +98,87 @@ impl Cost {
     }
 }
 
-fn run(size: u64) {
+/// One batch, and what happened in it.
+#[derive(Clone, Copy, Default)]
+struct Batch {
+    start: u64,
+    processor: u64,
+    clock: u64,
+    did: Chores,
+    used: ThreadUse,
+}
+
+/// The batches that took longest.
+#[derive(Default)]
+struct Longest {
+    by_processor: Batch,
+    by_clock: Batch,
+}
+
+impl Longest {
+    /// Hands the index to `work`, and keeps what it took if that is the most so far.
+    fn of(&mut self, clock: &Clock, start: u64, index: &mut IdentityIndex, work: impl FnOnce(&mut IdentityIndex)) {
+        let (did, used, processor, begun) = (index.chores(), ThreadUse::now(), thread_time_ns(), clock.running().0);
+        work(index);
+        let batch = Batch {
+            start,
+            processor: thread_time_ns() - processor,
+            clock: (clock.running().0 - begun) as u64 * 1000,
+            did: index.chores().since(did),
+            used: ThreadUse::now().since(used),
+        };
+        if batch.processor > self.by_processor.processor {
+            self.by_processor = batch;
+        }
+        if batch.clock > self.by_clock.clock {
+            self.by_clock = batch;
+        }
+    }
+
+    fn say(&self) {
+        for (what, batch) in [("processor", &self.by_processor), ("clock", &self.by_clock)] {
+            let (Batch { start, processor, clock, did, used }, ms) = (batch, |ns: u64| ns as f64 / 1e6);
+            println!(
+                "  longest by {what}: the batch at {start}, {:.2} ms of processor, {:.2} ms by the clock: {} writes, {} growths \
+                 begun, {} taken over, {} generations begun; {:.2} ms in the program, {:.2} in the system, {} page faults \
+                 ({} with a read), waited {} times, sent away {}",
+                ms(*processor),
+                ms(*clock),
+                did.writes,
+                did.growths,
+                did.taken_over,
+                did.generations,
+                ms(used.program_ns),
+                ms(used.system_ns),
+                used.faults,
+                used.faults_with_read,
+                used.waited,
+                used.sent_away,
+            );
+        }
+    }
+}
+
+fn run(size: u64, settings: &Settings) {
     let clock = Clock::wall();
     let dir = tempfile::tempdir().expect("a folder for the log");
     let open = |dir: &Path| {
-        IdentityIndex::open(Arc::new(RealDisk), dir, &Settings::default(), Position(u64::MAX >> 2)).expect("the index")
+        IdentityIndex::open(Arc::new(RealDisk), dir, settings, Position(u64::MAX >> 2)).expect("the index")
     };
     let (mut index, _) = open(dir.path());
     // The yardstick: the same answers from a map in memory, which keeps nothing.
     let mut map: HashMap<u128, (u64, u64)> = HashMap::new();
     let (mut batch, mut verdicts) = (Vec::new(), Vec::new());
     let (mut ours, mut theirs, mut syncs) = (Cost::default(), Cost::default(), Cost::default());
-    let mut hash = 0;
+    let (mut hash, mut longest) = (0, Longest::default());
     for start in (0..size).step_by(BATCH as usize) {
         batch.clear();
         verdicts.clear();
         batch.extend((start..(start + BATCH).min(size)).map(|n| key(first_of(n), position(n))));
         let late = start >= size / 10 * 9;
-        ours.of(late, || index.check(&batch, &mut verdicts).expect("a check"));
+        ours.of(late, || {
+            longest.of(&clock, start, &mut index, |index| index.check(&batch, &mut verdicts).expect("a check"));
+        });
         if size <= MAP_MAX {
             theirs.of(late, || {
                 for key in &batch {
@@ -142,6 +219,7 @@ fn run(size: u64) {
         restart.total as f64 / 1e6,
         restart.total / entries,
     );
+    longest.say();
 }
 
 /// The first record with the identity of the n-th: a repeat may name one that was a repeat itself.

@@ -8,6 +8,8 @@
 //! entry:  length u32 (of kind and payload) │ back u32 (bytes from the frame's start to this entry) │ kind u8 │ payload
 //! ```
 //!
+//! A frame whose last byte would be a zero has one byte more ([`FRAME_END`]).
+//!
 //! A [`Position`] is the byte offset of a frame or an entry in the endless log; `back` leads from an entry to its frame,
 //! whose checksum proves it.
 //!
@@ -95,6 +97,9 @@ impl EntryKind {
 pub const FRAME_HEAD: usize = 64;
 /// Bytes before an entry's payload.
 pub const ENTRY_HEAD: usize = 9;
+/// Stands behind the last entry of a frame that would end in a zero otherwise: what was not written reads as zeros, and a
+/// frame that was must not look like one that was cut short.
+pub const FRAME_END: u8 = 0xff;
 /// Largest frame; a batch is handed on before it grows beyond this.
 pub const FRAME_MAX: usize = 4 << 20;
 
@@ -218,6 +223,13 @@ impl Batch {
         self.entries == 0 && self.received == 0
     }
 
+    /// Sees to it that the frame does not end in a zero ([`FRAME_END`]); nothing is appended to it afterwards.
+    pub fn close(&mut self) {
+        if self.bytes.last() == Some(&0) {
+            self.bytes.push(FRAME_END);
+        }
+    }
+
     /// The frame's bytes with the head still blank.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
@@ -326,6 +338,24 @@ mod tests {
         batch.push_entry(EntryKind::Source, &good[FRAME_HEAD..]);
         let inner = FRAME_HEAD + ENTRY_HEAD;
         assert!(entry_at(&batch.into_bytes(), Position(0), inner).is_none());
+    }
+
+    #[test]
+    fn no_frame_ends_in_a_zero() {
+        let mut tick = Batch::new(SourceId(0));
+        tick.push_tick(Timestamp(1_791_190_800_000_000));
+        let mut refused = Batch::new(SourceId(0));
+        refused.push_refused();
+        let mut text = Batch::new(SourceId(0));
+        text.push_entry(EntryKind::Source, b"text");
+        for (mut batch, more) in [(tick, 1), (refused, 1), (text, 0)] {
+            let (before, count) = (batch.len(), batch.entries() as usize);
+            batch.close();
+            batch.close();
+            assert_eq!(batch.len(), before + more);
+            let bytes = batch.into_bytes();
+            assert!(bytes.last() != Some(&0) && entries(&bytes, Position(0)).count() == count);
+        }
     }
 
     #[test]

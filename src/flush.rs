@@ -1,12 +1,14 @@
 //! The flush: collects what every part gathered up to a marker, and holds it until the store says yes.
 //!
-//! One plain thread. A marker's parts come from the resolver and from each shard; when all are there, the books are
-//! added up and checked, and one transaction writes rows, state and position.
+//! Two plain threads. A marker's parts come from the resolver and from each shard; when all are there, the books are
+//! added up and checked, and the second thread (`writer`) asks the store to write rows, state and position in one
+//! transaction. It does nothing else, so that a store that never answers holds up nobody but the one who asked it.
 //!
 //! **While the store is away** it is asked again with growing, jittered pauses, and everything else goes on: records are
 //! journalled, rated, added up and answered for. The flushes wait in their order, [`HELD_BYTES_MAX`] of them in memory
 //! and the rest packed into files (`spill`), so that an outage costs disk and no memory. When the store is back it gets
-//! them one by one, each with its position, as it would have without the outage.
+//! them one by one, each with its position, as it would have without the outage. The same goes for a store that hangs in
+//! the middle of a transaction: after [`HANGS_AFTER`] it counts as away, until it answers after all.
 //!
 //! Why rated rows are put aside, and not rated again from the journal: live usage must stay exact during the outage, so
 //! the shards go on drawing allowances; to rate the same records again from the stored position would take a second set
@@ -20,18 +22,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crossbeam::channel::{RecvTimeoutError, TryRecvError};
+use crossbeam::channel::TryRecvError;
 
 use crate::batch::Position;
 use crate::books::{Books, Share};
-use crate::call::Basis;
 use crate::images::Images;
 use crate::os::clock::Clock;
 use crate::resolver::Gathered;
-use crate::road::{Inbox, Marker, Road, Step};
+use crate::road::{Came, Inbox, Marker, Road, Step};
 use crate::shard::ShardPart;
-use crate::store::{self, Store, StoreError, Unreadable};
-use crate::tariff::{PlanId, RowId};
+use crate::store::{Store, StoreError, Unreadable};
+use crate::time::Micros;
 
 mod asking;
 mod held;
@@ -40,13 +41,18 @@ mod rows;
 mod spill;
 #[cfg(test)]
 mod tests;
+mod words;
+mod writer;
 
+pub use asking::HANGS_AFTER;
 pub use metrics::describe;
 pub use spill::{Aside, Spill, SpillError};
 
 use asking::Retry;
-use held::{Body, Gathering, Held};
+use held::{Body, Content, Gathering, Held};
 use metrics::FlushMetrics;
+use words::Words;
+use writer::Writer;
 
 /// One part's answer to a marker.
 pub enum Part {
@@ -68,6 +74,7 @@ pub enum Part {
 /// Bytes of flushes that wait for the store in memory; beyond them they are put aside. Some 100,000 calls: enough that a
 /// store that is busy for a moment costs no detour over the disk.
 pub const HELD_BYTES_MAX: u64 = 64 << 20;
+
 /// Why flushing ended before its time.
 #[derive(Debug, thiserror::Error)]
 pub enum FlushError {
@@ -80,6 +87,9 @@ pub enum FlushError {
     /// The same, found a step later.
     #[error("{0}; nothing is lost: the next start makes it again from the journal")]
     Unreadable(#[from] Unreadable),
+    /// The thread that asks the store.
+    #[error("the thread that writes into the store cannot be started: {0}")]
+    Thread(std::io::Error),
 }
 
 /// The thread's parts.
@@ -87,7 +97,6 @@ pub struct Flush {
     inbox: Inbox<Part>,
     shards: usize,
     store: Arc<dyn Store>,
-    images: Arc<Images>,
     road: Road,
     /// Times the transactions and the pauses between refusals.
     clock: Clock,
@@ -97,13 +106,17 @@ pub struct Flush {
     stored: Position,
     /// Position of the last flush that was taken.
     taken: Position,
-    /// Digests of the tariffs by slot, to say in words what decided a call.
-    tariffs: Vec<String>,
+    /// Says in words what decided a call.
+    words: Words,
     /// Flushes whose parts are not all there.
     open: BTreeMap<u64, Open>,
     /// Flushes that the store does not have yet, oldest first.
     held: VecDeque<Held>,
+    /// Since when the store is asked to take the oldest of them, by [`Clock::running`]; none: it is not.
+    asked: Option<Micros>,
     spill: Spill,
+    /// Most bytes that wait in memory.
+    in_memory: u64,
     retry: Retry,
     /// The latest flush that was taken, for those who wait for it: its number, and the records up to it.
     latest: (u64, u64),
@@ -135,16 +148,17 @@ impl Flush {
             inbox,
             shards,
             store,
-            images,
             road,
             clock,
             books: state.books,
             stored: state.position,
             taken: state.position,
-            tariffs: state.tariffs,
+            words: Words::new(images, state.tariffs),
             open: BTreeMap::new(),
             held: VecDeque::new(),
+            asked: None,
             spill: state.spill,
+            in_memory: state.in_memory,
             retry: Retry::default(),
             latest: (0, 0),
             spill_refuses: false,
@@ -157,19 +171,18 @@ impl Flush {
     /// # Errors
     /// The store refuses for good, or what was put aside cannot be read back.
     pub fn run(mut self) -> Result<(), FlushError> {
+        let writer = Writer::start(self.store.clone())?;
         loop {
-            let part = match self.wait() {
-                None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(pause) => self.inbox.recv_timeout(pause),
-            };
-            match part {
-                Ok(part) => self.take(part),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.finish(),
+            if self.is_due() {
+                self.ask(&writer);
             }
-            if self.wait().is_some_and(|pause| pause.is_zero()) {
-                self.store_next()?;
+            match self.inbox.recv_beside(writer.answers(), self.patience()) {
+                Came::Own(part) => self.take(part),
+                Came::Other(answer) => self.answered(answer)?,
+                Came::Nothing => {}
+                Came::Ended => return self.finish(writer),
             }
+            self.watch();
             self.relieve()?;
         }
     }
@@ -180,25 +193,49 @@ impl Flush {
     /// # Errors
     /// As [`Flush::run`]: after one it must not be asked again.
     pub fn step(&mut self) -> Result<Step, FlushError> {
-        let nothing = match self.inbox.try_recv() {
-            Ok(part) => {
-                self.take(part);
-                None
-            }
-            Err(TryRecvError::Empty) => Some(Step::Idle),
-            Err(TryRecvError::Disconnected) => Some(Step::Ended),
-        };
-        if self.held.is_empty() {
-            return Ok(nothing.unwrap_or(Step::Moved));
-        }
-        self.store_next()?;
+        let taken = self.take_one();
+        let Some(oldest) = self.held.front() else { return Ok(taken) };
+        self.answered(writer::ask(self.store.as_ref(), &oldest.content, &self.words))?;
         self.relieve()?;
         Ok(Step::Moved)
     }
 
-    /// How long to wait for the next part before the store is asked again; none: nothing waits for the store.
-    fn wait(&self) -> Option<Duration> {
-        self.held.front().map(|_| self.retry.left(&self.clock))
+    /// The same with a store that has been asked and does not answer: the next [`Flush::step`] brings its answer.
+    ///
+    /// # Errors
+    /// As [`Flush::run`].
+    pub fn step_unanswered(&mut self) -> Result<Step, FlushError> {
+        let taken = self.take_one();
+        if !self.held.is_empty() {
+            self.asked.get_or_insert(self.clock.running());
+        }
+        self.watch();
+        self.relieve()?;
+        Ok(taken)
+    }
+
+    fn take_one(&mut self) -> Step {
+        match self.inbox.try_recv() {
+            Ok(part) => {
+                self.take(part);
+                Step::Moved
+            }
+            Err(TryRecvError::Empty) => Step::Idle,
+            Err(TryRecvError::Disconnected) => Step::Ended,
+        }
+    }
+
+    /// Whether the store is to be asked now.
+    fn is_due(&self) -> bool {
+        self.asked.is_none() && !self.held.is_empty() && self.retry.left(&self.clock).is_zero()
+    }
+
+    /// How long to wait for the next part or answer; none: for ever.
+    fn patience(&self) -> Option<Duration> {
+        match self.asked {
+            Some(since) => self.until_it_hangs(since),
+            None => self.held.front().map(|_| self.retry.left(&self.clock)),
+        }
     }
 
     /// Puts a part to the others of its flush; the last one completes it.
@@ -236,7 +273,7 @@ impl Flush {
             tracing::error!("the books do not balance at position {}: {fault}", marker.upto);
         }
         self.metrics.books(&self.books, &faults);
-        self.tariffs.extend(gathered.tariffs.iter().map(|t| t.activation.digest.clone()));
+        self.words.learn(gathered.tariffs.iter().map(|t| t.activation.digest.clone()));
         self.latest = (marker.number, marker.records);
         let Marker { number, upto, records, at, replies } = marker;
         let (from, covered) = (self.taken, gathered.covered);
@@ -254,7 +291,8 @@ impl Flush {
         self.taken = upto;
         let calls = shards.iter().map(|(part, _)| part.rows.len() as u64).sum();
         let body = Body::Memory(Box::new(Gathering::new(gathered, shards, self.books.clone())));
-        self.held.push_back(Held { number, from, upto, at, records, covered, calls, replies, body });
+        let content = Arc::new(Content { from, upto, at, body });
+        self.held.push_back(Held { number, records, covered, calls, replies, content });
         self.show();
     }
 
@@ -270,25 +308,6 @@ impl Flush {
         progress.held_bytes.store(bytes, Ordering::Relaxed);
         progress.spilled_bytes.store(self.spill.bytes(), Ordering::Relaxed);
     }
-
-    /// What decided a call, in words, from the image it names.
-    fn describe(&self, basis: &Basis) -> store::BasisText {
-        let Some(digest) = self.tariffs.get(usize::from(basis.tariff.0)) else { return store::BasisText::default() };
-        // The image is mapped already: it was used to rate the call.
-        let Ok(tariff) = self.images.tariff(digest) else { return store::BasisText::default() };
-        let mut text = store::BasisText {
-            tariff: digest.clone(),
-            plan: tariff.plan(PlanId(basis.plan)).name.clone(),
-            ..store::BasisText::default()
-        };
-        if let Some(row) = basis.row {
-            let row = tariff.row(RowId(row));
-            text.deck = row.deck.to_owned();
-            text.prefix = row.prefix.to_string();
-            text.destination = row.destination.to_owned();
-        }
-        text
-    }
 }
 
 /// State of the flush at a position.
@@ -301,4 +320,6 @@ pub struct FlushState {
     pub tariffs: Vec<String>,
     /// Where flushes go that do not fit into memory.
     pub spill: Spill,
+    /// Most bytes of flushes that wait in memory: [`HELD_BYTES_MAX`].
+    pub in_memory: u64,
 }

@@ -1,6 +1,6 @@
 //! Poison records: one on which the process died twice is set aside instead of dying for ever.
 //!
-//! Each thread of the road notes the journal position it is at; a panic hook writes that position into a file of the data
+//! Each thread of the road, and the one that writes into the store, notes the journal position it is at; a panic hook writes that position into a file of the data
 //! folder before the process ends. At the next start positions with two deaths are handed to the resolver, which puts
 //! their records into suspense `internal_error` and goes on.
 //!
@@ -36,7 +36,8 @@ pub fn nowhere() {
 }
 
 /// Environment variable of builds with debug assertions: `rated:TEXT` dies where a record that contains the text is
-/// rated, `resolved:TEXT` where it is resolved.
+/// rated, `resolved:TEXT` where it is resolved, `stored:TEXT` where a call with the text in its id is written into the
+/// store.
 #[cfg(debug_assertions)]
 pub const PRETEND: &str = "CALLRATED_PRETEND_POISON";
 

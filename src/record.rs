@@ -76,11 +76,11 @@ pub struct Record<'a> {
 }
 
 /// Identity of a record: hash of (node, id, direction or none) (R20).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Identity(pub u128);
 
 /// Digest of a record's content: what must be equal for a repeat to be a duplicate (R20).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Content(pub u64);
 
 const FIELDS: usize = 7;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError};
+use crossbeam::channel::{Receiver, RecvError, Sender, TryRecvError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::{Batch, Frame, Position, SourceId};
@@ -65,11 +65,15 @@ impl<T> Inbox<T> {
         taken
     }
 
-    /// The same, but not longer than that.
-    pub fn recv_timeout(&self, patience: Duration) -> Result<T, RecvTimeoutError> {
-        let taken = self.receiver.recv_timeout(patience);
+    /// Waits for the next one, or for something that comes by another way; no patience: for ever.
+    pub fn recv_beside<U>(&self, other: &Receiver<U>, patience: Option<Duration>) -> Came<T, U> {
+        let came = crossbeam::select! {
+            recv(self.receiver) -> own => own.map_or(Came::Ended, Came::Own),
+            recv(other) -> other => other.map_or(Came::Ended, Came::Other),
+            default(patience.unwrap_or(Duration::MAX)) => Came::Nothing,
+        };
         self.tell();
-        taken
+        came
     }
 
     /// The next one, if it is there.
@@ -82,6 +86,19 @@ impl<T> Inbox<T> {
     fn tell(&self) {
         self.depth.0.store(self.receiver.len(), Ordering::Relaxed);
     }
+}
+
+/// What came first.
+#[derive(Debug)]
+pub enum Came<T, U> {
+    /// Out of the queue.
+    Own(T),
+    /// By the other way.
+    Other(U),
+    /// Nothing, for as long as there was patience.
+    Nothing,
+    /// Nothing more will come by one of the two.
+    Ended,
 }
 
 /// What a part of the road did when it was told to go on without waiting. Each part runs as a loop in a thread of its

@@ -103,8 +103,8 @@ pub struct Progress {
 const FLUSHES_UNDER_WAY: u64 = 2;
 
 /// Records that may be between the journal and a flush that was taken, before the doors wait: all of them are in memory,
-/// at some 600 bytes each. A store that is away does not bring it to that (its flushes are put aside), only one that
-/// hangs in the middle of a transaction, or a disk that does not take what is put aside.
+/// at some 600 bytes each. A store that is away, or hangs, does not bring it to that (flushes are put aside), only a disk
+/// that does not take what is put aside.
 const GATHERED_RECORDS_MAX: u64 = 1_000_000;
 
 /// The thread's parts.

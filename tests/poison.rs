@@ -109,3 +109,8 @@ fn a_record_that_kills_where_it_is_rated_is_set_aside() {
 fn a_record_that_kills_where_it_is_resolved_is_set_aside() {
     dies_twice_and_goes_on("resolved");
 }
+
+#[test]
+fn a_record_that_kills_where_it_is_stored_is_set_aside() {
+    dies_twice_and_goes_on("stored");
+}

@@ -103,7 +103,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
-    ("store", &["batch", "call", "entry", "money", "number", "record", "time"]),
+    ("store", &["batch", "call", "entry", "money", "number", "poison", "record", "time"]),
     // The whole way a second time, from the journal and the store.
     (
         "audit",
@@ -441,4 +441,52 @@ fn a_file_fits_in_one_head() {
         }
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// Full names of all tests: those of `src` begin with their module, those of `tests` with their file or folder.
+fn tests() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for folder in ["src", "tests"] {
+        let folder = root().join(folder);
+        for file in rust_files(&folder) {
+            let below = file.strip_prefix(&folder).unwrap().with_extension("");
+            let mut module: Vec<String> = below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+            if module.last().is_some_and(|last| last == "mod" || last == "main" && module.len() > 1) {
+                module.pop();
+            }
+            let text = fs::read_to_string(&file).unwrap();
+            let mut is_test = false;
+            for line in text.lines().map(str::trim_start) {
+                if line == "mod tests {" {
+                    module.push("tests".to_owned());
+                }
+                is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+                let function = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
+                let name = function.and_then(|rest| rest.split('(').next());
+                if let Some(name) = name.filter(|_| std::mem::take(&mut is_test)) {
+                    names.insert(format!("{}::{name}", module.join("::")));
+                }
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn whatever_the_readme_says_happens_is_shown_by_a_test_that_is_there() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, behind) = readme.split_once("## What happens when").expect("the table's heading");
+    let rows =
+        behind.lines().skip_while(|line| !line.starts_with('|')).skip(2).take_while(|line| line.starts_with('|'));
+    let (known, mut shown, mut missing) = (tests(), 0, Vec::new());
+    for row in rows {
+        let cell = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        // Every second piece stands between backticks.
+        let named: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "nothing shows this: {row}");
+        missing.extend(named.into_iter().filter(|name| !known.contains(*name)));
+        shown += 1;
+    }
+    assert!(shown > 30, "{shown} rows");
+    assert!(missing.is_empty(), "no such tests: {missing:#?}\nthere are {known:#?}");
 }

@@ -26,7 +26,7 @@ pub fn store_exit(error: StoreError) -> Exit {
 pub fn flush_exit(error: FlushError) -> Exit {
     match error {
         FlushError::Store(error) => store_exit(error),
-        FlushError::Spill(_) | FlushError::Unreadable(_) => Exit::environment(error),
+        FlushError::Spill(_) | FlushError::Unreadable(_) | FlushError::Thread(_) => Exit::environment(error),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Recovery: store, images, journal and identity index of a data folder, opened and checked against each other.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::assembly::{self, Assembly, CallKey};
 use crate::batch::{EntryKind, Frame, Position};
@@ -10,11 +11,12 @@ use crate::books::{Books, Unbalanced};
 use crate::config::Config;
 use crate::entry::{Activation, SourceProfile};
 use crate::exit::Exit;
-use crate::flush::{FlushState, Spill};
+use crate::flush::{FlushState, HELD_BYTES_MAX, Spill};
 use crate::identity::{self, IdentityIndex, Key};
 use crate::images::Images;
 use crate::journal::{self, Journal, JournalError, JournalReader};
 use crate::names::Names;
+use crate::os::clock::Clock;
 use crate::os::disk::{Disk, RealDisk};
 use crate::period::{Ledger, Seals};
 use crate::piece::Piece;
@@ -24,7 +26,7 @@ use crate::record::Record;
 use crate::resolver::{KnownTariff, ResolverState, shard_of};
 use crate::shard::{LineKey, ShardState};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{ActivationRow, SourceRow, Store, StoredState};
+use crate::store::{ActivationRow, SourceRow, Store, StoreError, StoredState};
 use crate::time::Timestamp;
 
 pub use super::exits::{flush_exit, identity_exit, image_exit, journal_exit, resolver_exit, store_exit};
@@ -82,11 +84,13 @@ pub struct Ground {
     pub shards: usize,
     /// Positions on which the process died twice.
     pub set_aside: Vec<Position>,
+    /// Most bytes of flushes that wait for the store in memory.
+    pub in_memory: u64,
 }
 
 /// Opens what a configuration names.
 pub fn recover(config: &Config) -> Result<Recovered, Exit> {
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store).map_err(store_exit)?);
+    let store: Arc<dyn Store> = Arc::new(open_store(&config.store, LOCK_WAIT)?);
     let images = Images::open(&config.data_dir.join("images"))
         .map_err(|e| Exit::environment(format!("the folder of images cannot be made: {e}")))?;
     let recovered = recover_from(Ground {
@@ -98,15 +102,46 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
         identity: identity::Settings::default(),
         shards: config.shards,
         set_aside: poison::set_aside(&config.data_dir),
+        in_memory: HELD_BYTES_MAX,
     })?;
     poison::forget_before(&config.data_dir, recovered.flush.position)
         .map_err(|e| Exit::environment(format!("{} cannot be written: {e}", config.data_dir.display())))?;
     Ok(recovered)
 }
 
+/// How long a start waits for a store that another process has locked whole: a copy or a check of the file ends within
+/// that time as a rule, and whoever started us tries again.
+const LOCK_WAIT: Duration = Duration::from_secs(20);
+
+/// Opens the store; waits for it that long, and says so, where another process has it for itself. One that is only being
+/// written by another process can be opened: flushes wait for it then, and everything else goes on.
+pub fn open_store(path: &Path, patience: Duration) -> Result<SqliteStore, Exit> {
+    let clock = Clock::wall();
+    let (begun, mut said) = (clock.running(), false);
+    loop {
+        match SqliteStore::open(path) {
+            // Each try waits a while by itself.
+            Err(StoreError::Busy) if clock.since(begun) < patience => {
+                if !std::mem::replace(&mut said, true) {
+                    let (path, seconds) = (path.display(), patience.as_secs());
+                    tracing::warn!("the store {path} is locked by another process; waiting {seconds} s for it");
+                }
+            }
+            Err(StoreError::Busy) => {
+                return Err(Exit::environment(format!(
+                    "the store {} is locked by another process, and was for {} s; end that process (`fuser` names it),                      then start again",
+                    path.display(),
+                    clock.since(begun).as_secs()
+                )));
+            }
+            opened => return opened.map_err(store_exit),
+        }
+    }
+}
+
 /// Opens it all, in the order in which one depends on the other.
 pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
-    let Ground { disk, folder, store, images, journal, identity, shards, set_aside } = ground;
+    let Ground { disk, folder, store, images, journal, identity, shards, set_aside, in_memory } = ground;
     let mut report = Vec::new();
     let spill_disk = disk.clone();
     let seals = Seals::new(store.clone(), images.clone(), disk.clone(), &folder.join("sealing"));
@@ -144,6 +179,7 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
         tariffs: state.tariffs.iter().map(|t| t.digest.clone()).collect(),
         // What lies there was made from the journal and is made again from it.
         spill: Spill::open(spill_disk, &folder.join("spill")).map_err(Exit::environment)?,
+        in_memory,
     };
     Ok(Recovered { store, images, journal, identity, seals: Arc::new(seals), resolver, shards, flush, known, report })
 }
@@ -169,7 +205,7 @@ fn catch_up(
         error => journal_exit(error),
     };
     let reader = journal.reader();
-    // Calls told in parts are put together again from the places of their pieces.
+    // Calls told in parts are known by what the store says of them: the journal may no longer have their first pieces.
     let mut assembled = store.assembled(rebuilt.covered, usize::MAX).map_err(store_exit)?.into_iter().peekable();
     let (mut keys, mut verdicts) = (Vec::new(), Vec::new());
     for frame in reader.frames_from(rebuilt.covered) {
@@ -190,6 +226,10 @@ fn catch_up(
                 }
                 Some(EntryKind::Piece) => {
                     let Some(call) = assembled.next_if(|call| call.position == entry.position) else { continue };
+                    if let Some((identity, content)) = call.known_by {
+                        keys.push(Key { identity, content, position: entry.position });
+                        continue;
+                    }
                     let whole = put_together(&reader, &call.pieces).map_err(gone)?;
                     let whole = whole.ok_or_else(|| damaged("its call cannot be put together".to_owned()))?;
                     let record = Record::decode(&whole).map_err(|e| damaged(e.to_string()))?;

@@ -5,22 +5,27 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crossbeam::channel::RecvTimeoutError;
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::held::{Body, Held};
-use super::{Flush, FlushError, HELD_BYTES_MAX};
+use super::writer::{Answer, Writer};
+use super::{Flush, FlushError};
 use crate::batch::Position;
 use crate::os::clock::Clock;
 use crate::sequencer::Control;
 use crate::time::Micros;
 
+/// A store that has not answered for so long counts as away, although it has not refused: a transaction takes a fifth of a
+/// second, and two where somebody else holds the lock.
+pub const HANGS_AFTER: Duration = Duration::from_secs(5);
 /// First pause after a refusal, and the longest: a store that is back is found within seconds, and one that is away is
 /// not worn down by questions.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_LONGEST: Duration = Duration::from_secs(5);
 /// How long the last flushes are tried when the daemon ends: a graceful stop is to take less than five seconds, and what
-/// is not stored is in the journal.
+/// is not stored is in the journal. A transaction that is under way, in a store that is not known to hang, is waited for.
 const LAST_TRIES: Duration = Duration::from_secs(3);
 
 /// When the store is asked again.
@@ -46,11 +51,39 @@ impl Retry {
 
 impl Flush {
     /// Asks the store to take the oldest flush that waits.
-    pub(super) fn store_next(&mut self) -> Result<(), FlushError> {
-        let Some(held) = self.held.front() else { return Ok(()) };
-        let begun = self.clock.running();
-        let answer = held.with_batch(&self.spill, &|basis| self.describe(basis), |batch| self.store.flush(batch))?;
-        match answer {
+    pub(super) fn ask(&mut self, writer: &Writer) {
+        if let Some(oldest) = self.held.front() {
+            self.asked = Some(self.clock.running());
+            writer.ask(oldest.content.clone(), self.words.clone());
+        }
+    }
+
+    /// How long the store may still take for its answer before it counts as away; none: it does already.
+    pub(super) fn until_it_hangs(&self, since: Micros) -> Option<Duration> {
+        let away = self.road.progress().store_away.load(Ordering::Relaxed);
+        (!away).then(|| HANGS_AFTER.saturating_sub(self.clock.since(since)))
+    }
+
+    /// Says once that the store does not answer.
+    pub(super) fn watch(&mut self) {
+        let hangs = self.asked.and_then(|since| self.until_it_hangs(since)).is_some_and(|left| left.is_zero());
+        if hangs {
+            self.away();
+            let (seconds, calls) = (HANGS_AFTER.as_secs(), self.calls_held());
+            tracing::warn!("the store has not answered for {seconds} s, {calls} calls wait");
+        }
+    }
+
+    fn away(&self) {
+        self.metrics.away();
+        self.road.progress().store_away.store(true, Ordering::Relaxed);
+    }
+
+    /// What the store said of the oldest flush that waits.
+    pub(super) fn answered(&mut self, answer: Answer) -> Result<(), FlushError> {
+        let now = self.clock.running();
+        let begun = self.asked.take().unwrap_or(now);
+        match answer? {
             Ok(_) => {
                 self.metrics.done(self.clock.since(begun));
                 if self.road.progress().store_away.swap(false, Ordering::Relaxed) {
@@ -58,18 +91,17 @@ impl Flush {
                 }
                 self.retry = Retry::default();
                 let Some(held) = self.held.pop_front() else { return Ok(()) };
-                if let Body::Aside(aside) = held.body {
+                if let Body::Aside(aside) = &held.content.body {
                     self.spill.drop_one(aside);
                 }
-                self.settled(held.number, held.upto, held.records, held.covered, held.replies);
+                self.settled(held.number, held.content.upto, held.records, held.covered, held.replies);
                 self.show();
                 Ok(())
             }
             Err(error) if error.is_retryable() => {
                 self.metrics.failed();
-                self.road.progress().store_away.store(true, Ordering::Relaxed);
+                self.away();
                 tracing::warn!("the store is away, {} calls wait: {error}", self.calls_held());
-                let now = self.clock.running();
                 self.retry.at = Some(Micros(now.0 + jittered(self.retry.pause, now)));
                 self.retry.pause = (self.retry.pause * 2).min(PAUSE_LONGEST);
                 Ok(())
@@ -104,12 +136,14 @@ impl Flush {
         }
     }
 
-    /// Keeps memory flat: what does not fit is put aside, newest first, since the oldest is the next to be stored. Where
-    /// the spill refuses too, the flush is not taken, and the sequencer stops reading before memory runs out.
+    /// Keeps memory flat: what does not fit is put aside, newest first, since the oldest is the next to be stored; the one
+    /// that the store is asked to take stays where it is, beyond what fits. Where the spill refuses too, the flush is not
+    /// taken, and the sequencer stops reading before memory runs out.
     pub(super) fn relieve(&mut self) -> Result<(), FlushError> {
-        let mut bytes: u64 = self.held.iter().map(Held::bytes).sum();
-        for held in self.held.iter_mut().rev() {
-            if bytes <= HELD_BYTES_MAX {
+        let asked = usize::from(self.asked.is_some());
+        let mut bytes: u64 = self.held.iter().skip(asked).map(Held::bytes).sum();
+        for held in self.held.iter_mut().skip(asked).rev() {
+            if bytes <= self.in_memory {
                 break;
             }
             let before = held.bytes();
@@ -128,7 +162,7 @@ impl Flush {
             }
         }
         self.show();
-        if bytes > HELD_BYTES_MAX {
+        if bytes > self.in_memory {
             return Ok(());
         }
         let progress = self.road.progress();
@@ -142,16 +176,32 @@ impl Flush {
     }
 
     /// After the last part: what waits is stored as far as the store takes it in a few seconds. The rest is in the journal.
-    pub(super) fn finish(mut self) -> Result<(), FlushError> {
+    pub(super) fn finish(mut self, writer: Writer) -> Result<(), FlushError> {
         let begun = self.clock.running();
         self.retry = Retry::default();
-        while let Some(pause) = self.wait() {
-            if self.clock.since(begun) > LAST_TRIES {
+        while !self.held.is_empty() {
+            let left = LAST_TRIES.saturating_sub(self.clock.since(begun));
+            let patience = match self.asked {
+                // Known to hang, or perhaps only slow.
+                Some(since) => self.until_it_hangs(since).unwrap_or_default().max(left),
+                None => left,
+            };
+            if patience.is_zero() {
                 tracing::warn!("{} calls wait for the store: the next start brings them there", self.calls_held());
                 break;
             }
-            std::thread::sleep(pause);
-            self.store_next()?;
+            match self.asked {
+                Some(_) => match writer.answers().recv_timeout(patience) {
+                    Ok(answer) => self.answered(answer)?,
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => break,
+                },
+                None if self.is_due() => self.ask(&writer),
+                None => std::thread::sleep(self.retry.left(&self.clock).min(left)),
+            }
+        }
+        if self.asked.is_none() {
+            writer.end();
         }
         Ok(())
     }

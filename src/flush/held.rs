@@ -2,6 +2,8 @@
 //!
 //! Does not know when the store is asked, nor what it says.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use super::rows::Rows;
@@ -19,12 +21,6 @@ use crate::time::Timestamp;
 pub(super) struct Held {
     /// Its marker's number.
     pub number: u64,
-    /// Where the store will stand before it.
-    pub from: Position,
-    /// And afterwards.
-    pub upto: Position,
-    /// When it was begun.
-    pub at: Timestamp,
     /// Records journalled up to it.
     pub records: u64,
     /// Everything before this is durable in the identity index.
@@ -33,10 +29,22 @@ pub(super) struct Held {
     pub calls: u64,
     /// Who waits for it.
     pub replies: Vec<oneshot::Sender<Position>>,
+    /// Shared with whoever asks the store to take it.
+    pub content: Arc<Content>,
+}
+
+/// What the store is to write.
+pub(super) struct Content {
+    /// Where the store will stand before it.
+    pub from: Position,
+    /// And afterwards.
+    pub upto: Position,
+    /// When it was begun.
+    pub at: Timestamp,
     pub body: Body,
 }
 
-/// What is to be written.
+/// Where it is.
 pub(super) enum Body {
     /// As the parts gave it, with the books as they stand behind it.
     Memory(Box<Gathering>),
@@ -70,30 +78,43 @@ impl Gathering {
         let open: usize = gathered.open_calls.iter().map(|(_, state)| 48 + state.as_ref().map_or(0, Vec::len)).sum();
         // A counter of the books: its name, its value, its place in the tree.
         let counters = books.iter().count() * 96;
-        Gathering { gathered, shards, books, bytes: (parts + kept + conflicts + open + counters) as u64 }
+        let own = size_of::<Gathering>() + size_of::<Gathered>() + shards.len() * size_of::<ShardPart>();
+        Gathering { gathered, shards, books, bytes: (own + parts + kept + conflicts + open + counters) as u64 }
     }
 }
 
 impl Held {
     /// Bytes of memory it takes.
     pub fn bytes(&self) -> u64 {
-        match &self.body {
+        match &self.content.body {
             Body::Memory(gathering) => gathering.bytes,
             Body::Aside(_) => 0,
         }
     }
 
+    /// Puts it aside, if it is not there already.
+    pub fn put_aside(&mut self, spill: &mut Spill) -> Result<(), FlushError> {
+        if matches!(self.content.body, Body::Aside(_)) {
+            return Ok(());
+        }
+        let Content { from, upto, at, .. } = *self.content;
+        let bytes = self.content.with_batch(&|_| BasisText::default(), |batch| batch.pack())??;
+        self.content = Arc::new(Content { from, upto, at, body: Body::Aside(spill.put(&bytes)?) });
+        Ok(())
+    }
+}
+
+impl Content {
     /// Hands the batch to `use_it`, from wherever it is.
     pub fn with_batch<T>(
         &self,
-        spill: &Spill,
         describe: &dyn Fn(&Basis) -> BasisText,
         use_it: impl FnOnce(&FlushBatch<'_>) -> T,
     ) -> Result<T, FlushError> {
         let gathering = match &self.body {
             Body::Memory(gathering) => gathering,
             Body::Aside(aside) => {
-                let bytes = spill.get(aside)?;
+                let bytes = aside.read()?;
                 return Ok(use_it(&PackedFlush::read(&bytes)?.batch(describe)));
             }
         };
@@ -124,16 +145,6 @@ impl Held {
             discarded: &rows.discarded,
             books: &books,
         }))
-    }
-
-    /// Puts it aside, if it is not there already.
-    pub fn put_aside(&mut self, spill: &mut Spill) -> Result<(), FlushError> {
-        if matches!(self.body, Body::Aside(_)) {
-            return Ok(());
-        }
-        let bytes = self.with_batch(spill, &|_| BasisText::default(), |batch| batch.pack())??;
-        self.body = Body::Aside(spill.put(&bytes)?);
-        Ok(())
     }
 }
 

@@ -27,7 +27,10 @@ pub fn describe() {
         Unit::Count,
         "Rated calls that the store does not have yet, in memory or put aside; more than 0 for long: the store is away"
     );
-    describe_gauge!("callrated_store_up", "1 if the store took the latest flush, else 0");
+    describe_gauge!(
+        "callrated_store_up",
+        "1 if the store took the latest flush, 0 if it refused it or does not answer"
+    );
     describe_gauge!("callrated_books_unbalanced", "Equations of the books that do not hold; must be 0");
     describe_gauge!("callrated_charged_total", "Sum of the cost of all stored calls, by currency, for the eye only");
     describe_gauge!("callrated_suspense_open", "Records and legs in suspense, by reason");
@@ -62,6 +65,10 @@ impl FlushMetrics {
     /// The store refused.
     pub(super) fn failed(&self) {
         self.failures.increment(1);
+    }
+
+    /// The store refused, or does not answer.
+    pub(super) fn away(&self) {
         self.up.set(0.0);
     }
 

@@ -165,7 +165,11 @@ impl<'a> Rows<'a> {
             assembled: gathered
                 .assembled
                 .iter()
-                .map(|call| store::AssembledRow { position: call.position, pieces: call.pieces.clone() })
+                .map(|call| store::AssembledRow {
+                    position: call.position,
+                    pieces: call.pieces.clone(),
+                    known_by: Some(call.known_by),
+                })
                 .collect(),
             open_calls: gathered
                 .open_calls

@@ -47,10 +47,10 @@ pub struct Spill {
     bytes: u64,
 }
 
-/// One thing put aside.
-#[derive(Debug)]
+/// One thing put aside; it stays until it is [dropped](Spill::drop_one).
 pub struct Aside {
-    number: u64,
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
     length: u64,
 }
 
@@ -84,32 +84,14 @@ impl Spill {
             let _ = self.disk.remove(&path);
             return Err(SpillError::Io { action: "write", file: path, source });
         }
-        let aside = Aside { number: self.next, length };
         self.next += 1;
         self.bytes += length;
-        Ok(aside)
-    }
-
-    /// Reads something back; it stays until it is [dropped](Spill::drop_one).
-    ///
-    /// # Errors
-    /// The system refuses, or the bytes are not those that were written.
-    pub fn get(&self, aside: &Aside) -> Result<Vec<u8>, SpillError> {
-        let path = self.path(aside.number);
-        let mut bytes = vec![0; aside.length as usize];
-        let read = self.disk.open(&path).and_then(|file| file.read_exact_at(&mut bytes, 0));
-        read.map_err(|source| SpillError::Io { action: "read", file: path.clone(), source })?;
-        let (content, checksum) = bytes.split_at(bytes.len().saturating_sub(CHECKSUM));
-        if xxh3_64(content).to_le_bytes() != checksum {
-            return Err(SpillError::Changed { file: path });
-        }
-        bytes.truncate(content.len());
-        Ok(bytes)
+        Ok(Aside { disk: self.disk.clone(), path, length })
     }
 
     /// Gives the room of something back; should that fail, the next start does it.
-    pub fn drop_one(&mut self, aside: Aside) {
-        let _ = self.disk.remove(&self.path(aside.number));
+    pub fn drop_one(&mut self, aside: &Aside) {
+        let _ = self.disk.remove(&aside.path);
         self.bytes -= aside.length;
     }
 
@@ -120,5 +102,23 @@ impl Spill {
 
     fn path(&self, number: u64) -> PathBuf {
         self.dir.join(format!("{number:012}.flush"))
+    }
+}
+
+impl Aside {
+    /// Reads it back, on whatever thread.
+    ///
+    /// # Errors
+    /// The system refuses, or the bytes are not those that were written.
+    pub fn read(&self) -> Result<Vec<u8>, SpillError> {
+        let mut bytes = vec![0; self.length as usize];
+        let read = self.disk.open(&self.path).and_then(|file| file.read_exact_at(&mut bytes, 0));
+        read.map_err(|source| SpillError::Io { action: "read", file: self.path.clone(), source })?;
+        let (content, checksum) = bytes.split_at(bytes.len().saturating_sub(CHECKSUM));
+        if xxh3_64(content).to_le_bytes() != checksum {
+            return Err(SpillError::Changed { file: self.path.clone() });
+        }
+        bytes.truncate(content.len());
+        Ok(bytes)
     }
 }

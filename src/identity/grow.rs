@@ -18,7 +18,10 @@ pub(super) const BLOCK: usize = 1 << 20;
 pub(super) const AHEAD: usize = 24;
 
 /// A table being built.
-pub(super) struct Growth(JoinHandle<Result<Grown, IdentityError>>);
+pub(super) enum Growth {
+    Aside(JoinHandle<Result<Grown, IdentityError>>),
+    Done(Result<Grown, IdentityError>),
+}
 
 /// A table that holds the entries of the slots from its generation's base to `upto`.
 pub(super) struct Grown {
@@ -39,22 +42,31 @@ pub(super) struct Job {
 }
 
 impl Growth {
-    /// Sets a helper to work.
-    pub fn start(job: Job) -> Result<Growth, IdentityError> {
+    /// Sets a helper to work, or does it at once.
+    pub fn start(job: Job, helper: bool) -> Result<Growth, IdentityError> {
+        if !helper {
+            return Ok(Growth::Done(job.run()));
+        }
         let path = job.path.clone();
         let spawned = std::thread::Builder::new().name("identity-grow".into()).spawn(move || job.run());
-        spawned.map(Growth).map_err(IdentityError::io("start a thread to index", path))
+        spawned.map(Growth::Aside).map_err(IdentityError::io("start a thread to index", path))
     }
 
     /// Whether the result can be had without waiting.
     pub fn is_ready(&self) -> bool {
-        self.0.is_finished()
+        match self {
+            Growth::Aside(thread) => thread.is_finished(),
+            Growth::Done(_) => true,
+        }
     }
 
     /// The result; waits for it.
     pub fn finish(self, path: &Path) -> Result<Grown, IdentityError> {
         let died = |_| IdentityError::io("index", path)(io::Error::other("the helper thread died"));
-        self.0.join().map_err(died)?
+        match self {
+            Growth::Aside(thread) => thread.join().map_err(died)?,
+            Growth::Done(done) => done,
+        }
     }
 }
 
@@ -81,7 +93,7 @@ pub(super) fn fill(
     base: u64,
     upto: u64,
 ) -> Result<(), IdentityError> {
-    let mut block = vec![0; BLOCK];
+    let mut block = vec![0; BLOCK.min((upto.saturating_sub(grown.upto) as usize).saturating_mul(SLOT))];
     while grown.upto < upto {
         let bytes = ((upto - grown.upto) * SLOT as u64).min(BLOCK as u64) as usize;
         let block = &mut block[..bytes];

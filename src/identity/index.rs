@@ -16,10 +16,38 @@ use crate::record::{Content, Identity};
 
 /// Keys handled between two looks at growth.
 const TURN: usize = if cfg!(test) { 16 } else { 1024 };
-/// Slots the index itself brings over into a grown table, about 0.4 ms of work; more are left to the helper.
+/// Slots that a helper may leave to the index itself; where more have come meanwhile, it goes on.
 const LAST_STEP: u64 = if cfg!(test) { 50 } else { 8192 };
+/// Of these, brought over into the larger table in one turn: each is a miss of the cache, so that all at once would hold a
+/// batch up for milliseconds. More than come in a turn, so that it has an end.
+const BRING: u64 = 2 * TURN as u64;
 /// Tables larger than this are given back to the system by another thread: it takes milliseconds.
 const SLOW_TO_DROP: usize = 8 << 20;
+
+/// What the index has done beside answering, since it was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Chores {
+    /// Writes of the log that were due.
+    pub writes: u64,
+    /// Times a helper was sent to build a larger table, or to go on with it.
+    pub growths: u64,
+    /// Times a larger table took the place of a full one.
+    pub taken_over: u64,
+    /// Generations begun.
+    pub generations: u64,
+}
+
+impl Chores {
+    /// What was done since an earlier look.
+    pub fn since(self, before: Chores) -> Chores {
+        Chores {
+            writes: self.writes - before.writes,
+            growths: self.growths - before.growths,
+            taken_over: self.taken_over - before.taken_over,
+            generations: self.generations - before.generations,
+        }
+    }
+}
 
 /// The identity index; one owner.
 pub struct IdentityIndex {
@@ -28,8 +56,13 @@ pub struct IdentityIndex {
     /// Oldest first; the last one takes new entries. Never empty.
     generations: Vec<Generation>,
     growth: Option<Growth>,
+    /// A larger table that lacks only what came last.
+    arriving: Option<Grown>,
+    /// The first table of the next generation, while the last one fills up.
+    next: Option<Growth>,
     entries: u64,
     latched: bool,
+    chores: Chores,
 }
 
 /// A table and where its entries begin.
@@ -51,8 +84,18 @@ impl IdentityIndex {
         let (file, path, created) = log::open_file(disk.as_ref(), dir, settings.folder)?;
         let scan = rebuild::scan(Arc::clone(&file), &path, settings, durable_end)?;
         let Scan { log, generations, kept, entries, cut, dropped, stale } = scan;
-        let mut index =
-            IdentityIndex { log, settings: settings.clone(), generations, growth: None, entries, latched: false };
+        let (settings, chores) = (settings.clone(), Chores::default());
+        let mut index = IdentityIndex {
+            log,
+            settings,
+            generations,
+            growth: None,
+            arriving: None,
+            next: None,
+            entries,
+            latched: false,
+            chores,
+        };
         for entry in kept {
             index.insert(entry)?;
         }
@@ -113,6 +156,11 @@ impl IdentityIndex {
         tables + self.log.pending.capacity()
     }
 
+    /// What it has done beside answering.
+    pub fn chores(&self) -> Chores {
+        self.chores
+    }
+
     /// Generations of tables.
     pub fn generations(&self) -> usize {
         self.generations.len()
@@ -166,6 +214,7 @@ impl IdentityIndex {
 
     /// Writes what waits; a full disk is left for the next sync to report.
     fn write(&mut self) -> Result<(), IdentityError> {
+        self.chores.writes += 1;
         match self.log.write() {
             Err(IdentityError::NoSpace { .. }) => Ok(()),
             done => done,
@@ -174,13 +223,19 @@ impl IdentityIndex {
 
     /// Looks after growth: takes over a table that is ready, begins one that will be needed. Never waits.
     fn tend(&mut self) -> Result<(), IdentityError> {
-        if self.growth.as_ref().is_some_and(Growth::is_ready) {
-            return self.take_over();
+        if self.arriving.is_some() || self.growth.as_ref().is_some_and(Growth::is_ready) {
+            return self.take_over(BRING);
         }
         let Some(last) = self.generations.last() else { return Ok(()) };
         let (count, capacity) = (last.table.count(), last.table.capacity());
         if capacity >= self.settings.generation_entries {
-            if count >= capacity { self.begin_generation() } else { Ok(()) }
+            if count >= capacity {
+                return self.begin_generation();
+            }
+            if self.next.is_none() && count >= capacity / 8 * 7 {
+                self.next = Some(self.prepare_generation()?);
+            }
+            Ok(())
         } else if self.growth.is_none() && count >= capacity / 4 * 3 {
             self.begin_growth()
         } else {
@@ -191,18 +246,34 @@ impl IdentityIndex {
     /// The last table can take nothing more: waits for its successor. Only a flood comes here, for a table is begun to
     /// be doubled when 60 in 100 places are taken and is full at 95.
     fn make_room(&mut self) -> Result<(), IdentityError> {
-        if self.growth.is_some() {
-            return self.take_over();
+        if self.arriving.is_some() || self.growth.is_some() {
+            return self.take_over(u64::MAX);
         }
         let largest =
             self.generations.last().is_none_or(|last| last.table.capacity() >= self.settings.generation_entries);
         if largest { self.begin_generation() } else { self.begin_growth() }
     }
 
+    /// A generation begins with room enough that its first doublings do not come faster than a busy helper can follow:
+    /// each is half the time after the one before.
+    fn prepare_generation(&self) -> Result<Growth, IdentityError> {
+        let Settings { start_entries, generation_entries, helper, .. } = self.settings;
+        let capacity = start_entries.max(generation_entries / 16).min(generation_entries);
+        let (file, path) = (Arc::clone(&self.log.file), self.log.path.clone());
+        Growth::start(Job { file, path, base: 0, begun: Err(capacity), upto: 0 }, helper)
+    }
+
     fn begin_generation(&mut self) -> Result<(), IdentityError> {
-        let capacity = self.settings.start_entries.min(self.settings.generation_entries);
-        let table = Table::new(capacity).map_err(IdentityError::io("find memory to index", &self.log.path))?;
+        let table = match self.next.take() {
+            Some(next) if next.is_ready() => next.finish(&self.log.path)?.table,
+            // A flood: nothing is waited for, and what was prepared is given back.
+            _ => {
+                let capacity = self.settings.start_entries.min(self.settings.generation_entries);
+                Table::new(capacity).map_err(IdentityError::io("find memory to index", &self.log.path))?
+            }
+        };
         self.generations.push(Generation { base: self.log.slots(), table });
+        self.chores.generations += 1;
         Ok(())
     }
 
@@ -214,29 +285,43 @@ impl IdentityIndex {
 
     fn send_helper(&mut self, begun: Result<Grown, usize>) -> Result<(), IdentityError> {
         self.write()?;
+        self.chores.growths += 1;
         let base = self.generations.last().map_or(0, |last| last.base);
         let (file, path) = (Arc::clone(&self.log.file), self.log.path.clone());
         // Nothing of the generation may be in the file yet.
         let upto = self.log.written.max(base);
-        self.growth = Some(Growth::start(Job { file, path, base, begun, upto })?);
+        self.growth = Some(Growth::start(Job { file, path, base, begun, upto }, self.settings.helper)?);
         Ok(())
     }
 
-    /// Waits for the helper if need be. Brings over what has come since and puts the new table in place, or sends the
-    /// helper for another round if that is much.
-    fn take_over(&mut self) -> Result<(), IdentityError> {
-        let Some(growth) = self.growth.take() else { return Ok(()) };
-        let mut grown = growth.finish(&self.log.path)?;
-        if self.log.written > grown.upto + LAST_STEP {
-            return self.send_helper(Ok(grown));
-        }
+    /// Waits for the helper if need be, or sends it for another round if much has come since. Else brings over some of
+    /// that, at most so many slots; once nothing is left the new table takes the old one's place.
+    fn take_over(&mut self, most: u64) -> Result<(), IdentityError> {
+        let mut grown = match (self.arriving.take(), self.growth.take()) {
+            (Some(arriving), _) => arriving,
+            (None, Some(growth)) => {
+                let grown = growth.finish(&self.log.path)?;
+                if self.log.written > grown.upto + LAST_STEP {
+                    return self.send_helper(Ok(grown));
+                }
+                grown
+            }
+            (None, None) => return Ok(()),
+        };
         let Some(last) = self.generations.last_mut() else { return Ok(()) };
-        fill(&mut grown, self.log.file.as_ref(), &self.log.path, last.base, self.log.written)?;
+        let end = self.log.slots().min(grown.upto.saturating_add(most));
+        fill(&mut grown, self.log.file.as_ref(), &self.log.path, last.base, self.log.written.min(end))?;
         // What is not in the file yet; a generation may have begun within it.
-        let skipped = last.base.saturating_sub(self.log.written);
-        if let Some(pending) = self.log.pending.get(skipped as usize * SLOT..) {
-            insert_all(&mut grown.table, pending, self.log.written + skipped - last.base);
+        let (from, upto) = (grown.upto - self.log.written.min(grown.upto), end - self.log.written.min(end));
+        if let Some(pending) = self.log.pending.get(from as usize * SLOT..upto as usize * SLOT) {
+            insert_all(&mut grown.table, pending, grown.upto - last.base);
         }
+        grown.upto = end;
+        if end < self.log.slots() {
+            self.arriving = Some(grown);
+            return Ok(());
+        }
+        self.chores.taken_over += 1;
         let old = std::mem::replace(&mut last.table, grown.table);
         if old.bytes() > SLOW_TO_DROP {
             // Dropped here if no thread can be had.

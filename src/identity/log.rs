@@ -262,6 +262,8 @@ pub(super) fn open_file(
     match disk.open(&path) {
         Ok(file) => {
             check_head(file.as_ref(), &path, folder)?;
+            // Whoever made it may have been killed before its name was durable.
+            sync_name(disk, dir).map_err(IdentityError::io("sync folder", dir))?;
             return Ok((file, path, false));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -273,8 +275,7 @@ pub(super) fn open_file(
         file.write_all_at(&head(folder.unwrap_or_default()), 0)?;
         file.sync_data()?;
         disk.rename(&draft, &path)?;
-        disk.sync_dir(dir)?;
-        dir.parent().map_or(Ok(()), |parent| disk.sync_dir(parent))?;
+        sync_name(disk, dir)?;
         Ok(file)
     });
     match made {
@@ -282,6 +283,12 @@ pub(super) fn open_file(
         Err(error) if is_no_space(&error) => Err(IdentityError::NoSpace { file: draft }),
         Err(error) => Err(IdentityError::io("make", &draft)(error)),
     }
+}
+
+/// Makes the names in the folder durable, and its own.
+fn sync_name(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    disk.sync_dir(dir)?;
+    dir.parent().map_or(Ok(()), |parent| disk.sync_dir(parent))
 }
 
 fn check_head(file: &dyn DiskFile, path: &Path, folder: Option<[u8; 16]>) -> Result<(), IdentityError> {

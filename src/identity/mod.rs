@@ -7,7 +7,8 @@
 //!
 //! The cost is misses of cache and address translation, not work, hence: groups of a batch are fetched ahead, tables
 //! lie on 2 MiB pages, and a table that fills up is doubled by a helper thread while the full one goes on serving. Past
-//! [`Settings::generation_entries`] a new generation of tables begins, so that nothing ever larger has to be built.
+//! [`Settings::generation_entries`] a new generation of tables begins, so that nothing ever larger has to be built; its
+//! first table is made by a helper, too, while the last one fills up.
 //!
 //! Memory: 7.5 bytes per identity in a full generation; the last one holds 10 to 20 (it is doubled at three quarters),
 //! and 30 while it is being doubled. Measured with `cargo bench --bench identity`: 18.5 bytes at one million
@@ -32,7 +33,7 @@ mod table;
 mod tests;
 
 pub use error::IdentityError;
-pub use index::IdentityIndex;
+pub use index::{Chores, IdentityIndex};
 
 use crate::batch::Position;
 use crate::record::{Content, Identity};
@@ -77,11 +78,13 @@ pub struct Settings {
     /// Entries of a full generation. 32 million: 245 MB. Built at 50 to 90 ns an entry,
     /// so the largest doubling keeps a helper thread busy for one or two seconds.
     pub generation_entries: usize,
+    /// Larger tables are built by a thread of their own; if not, at once, for who plays the world in one thread.
+    pub helper: bool,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { folder: None, start_entries: 1 << 16, generation_entries: 1 << 25 }
+        Settings { folder: None, start_entries: 1 << 16, generation_entries: 1 << 25, helper: true }
     }
 }
 

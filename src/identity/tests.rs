@@ -14,7 +14,7 @@ const LOG: &str = "/data/identity/identities.log";
 const END: Position = Position(1 << 62);
 
 fn settings() -> Settings {
-    Settings { folder: Some(*b"the test folder!"), start_entries: 30, generation_entries: 240 }
+    Settings { folder: Some(*b"the test folder!"), start_entries: 30, generation_entries: 240, helper: true }
 }
 
 fn open(disk: &SimDisk, durable_end: Position) -> Result<(IdentityIndex, Rebuilt), IdentityError> {

@@ -242,9 +242,11 @@ fn whole_but_for_its_length(rest: &[u8], position: Position) -> bool {
             None => return false,
         }
     }
-    let Some(mut frame) = rest.get(..end).map(<[u8]>::to_vec) else { return false };
-    frame[4..8].copy_from_slice(&(end as u32).to_le_bytes());
-    check(&frame, position).is_ok()
+    [end, end + 1].into_iter().any(|end| {
+        let Some(mut frame) = rest.get(..end).map(<[u8]>::to_vec) else { return false };
+        frame[4..8].copy_from_slice(&(end as u32).to_le_bytes());
+        check(&frame, position).is_ok()
+    })
 }
 
 /// Whether one of the sectors that the first `reach` bytes touch holds nothing but zeros from the broken frame's start
@@ -257,8 +259,15 @@ fn sector_lost(rest: &[u8], offset: u64, reach: usize) -> bool {
     blank(head) || others.chunks(SECTOR).take(more).any(blank)
 }
 
-/// The bytes without the zeros at their end.
+/// The bytes without the zeros at their end: those of room not used yet, which may be many, are passed over in blocks.
 fn trimmed(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
-    &bytes[..end]
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let mut rest = bytes;
+    while let Some((front, block)) = rest.split_last_chunk::<4096>()
+        && *block == ZEROS
+    {
+        rest = front;
+    }
+    let end = rest.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+    &rest[..end]
 }

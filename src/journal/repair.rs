@@ -16,7 +16,7 @@ use super::JournalError;
 use super::frame::{BadFrame, FRAME_LIMIT, check, seal};
 use super::recover::{Rest, judge};
 use super::segment::{SEGMENT_HEAD, SegmentHead, path_of, position_of};
-use crate::batch::{Batch, ENTRY_HEAD, EntryKind, FRAME_HEAD, FRAME_MAGIC, FrameHead, Position, SourceId};
+use crate::batch::{Batch, ENTRY_HEAD, EntryKind, FRAME_END, FRAME_HEAD, FRAME_MAGIC, FrameHead, Position, SourceId};
 use crate::entry::Lost;
 use crate::os::disk::Disk;
 use crate::time::Timestamp;
@@ -137,8 +137,8 @@ fn keep(disk: &dyn Disk, dir: &Path, position: Position, bytes: &[u8]) -> Result
 fn fillers(damage: &Damage, kept_in: &str, at: Timestamp) -> Vec<u8> {
     let mut out = Vec::new();
     let mut left = damage.bytes as usize;
-    // Lost frames were frames: 64 bytes, or at least an entry's head more. Only at the very end can there be others.
-    if left < FRAME_HEAD || left > FRAME_HEAD && left < FRAME_HEAD + ENTRY_HEAD {
+    // Lost frames were frames, of 64 bytes at least. Only at the very end can there be others.
+    if left < FRAME_HEAD {
         left = FRAME_HEAD + ENTRY_HEAD;
     }
     while left > 0 {
@@ -146,7 +146,7 @@ fn fillers(damage: &Damage, kept_in: &str, at: Timestamp) -> Vec<u8> {
         let position = Position(damage.position.0 + out.len() as u64);
         let mut frame = filler(length, damage, kept_in, at);
         let head = FrameHead {
-            entries: u32::from(length > FRAME_HEAD).into(),
+            entries: u32::from(length >= FRAME_HEAD + ENTRY_HEAD).into(),
             position: position.0.into(),
             durable_before: position.0.into(),
             received_at: damage.received_before.unwrap_or(at).0.into(),
@@ -162,7 +162,11 @@ fn fillers(damage: &Damage, kept_in: &str, at: Timestamp) -> Vec<u8> {
 /// One frame of that length with its head still blank.
 fn filler(length: usize, damage: &Damage, kept_in: &str, at: Timestamp) -> Vec<u8> {
     let mut batch = Batch::new(SourceId(0));
-    let Some(room) = length.checked_sub(FRAME_HEAD + ENTRY_HEAD) else { return batch.into_bytes() };
+    let Some(room) = length.checked_sub(FRAME_HEAD + ENTRY_HEAD) else {
+        let mut bytes = batch.into_bytes();
+        bytes.resize(length, FRAME_END);
+        return bytes;
+    };
     let lost =
         Lost { bytes: damage.bytes, kept_in: kept_in.to_owned(), why: damage.why.what().to_owned(), accepted_at: at.0 };
     // Plain text and numbers always serialise. Where there is no room for them the file's name has to do.

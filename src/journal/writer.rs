@@ -76,10 +76,11 @@ impl Journal {
     /// the batch's own allocation. `received_at` is the frame's one stamp.
     ///
     /// [`JournalError::NoSpace`] and [`JournalError::TooLarge`] leave the journal as it was; the batch is gone.
-    pub fn append(&mut self, batch: Batch, received_at: Timestamp) -> Result<Frame, JournalError> {
+    pub fn append(&mut self, mut batch: Batch, received_at: Timestamp) -> Result<Frame, JournalError> {
         if self.latched {
             return Err(JournalError::Latched);
         }
+        batch.close();
         if batch.len() > FRAME_LIMIT {
             return Err(JournalError::TooLarge { bytes: batch.len() });
         }

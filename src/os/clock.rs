@@ -84,6 +84,57 @@ pub fn thread_time_ns() -> u64 {
     (time.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(time.tv_nsec as u64)
 }
 
+/// What the calling thread has used and met with so far, for a bench that wants to know why something was slow. Zeros
+/// where the system does not tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ThreadUse {
+    /// Nanoseconds in the program itself.
+    pub program_ns: u64,
+    /// Nanoseconds in the system on its behalf.
+    pub system_ns: u64,
+    /// Pages of memory that it touched first.
+    pub faults: u64,
+    /// Of these, read from a disk.
+    pub faults_with_read: u64,
+    /// Times it waited for something.
+    pub waited: u64,
+    /// Times the system gave its processor to somebody else.
+    pub sent_away: u64,
+}
+
+impl ThreadUse {
+    /// So far.
+    pub fn now() -> ThreadUse {
+        let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+        // SAFETY: `usage` has room for the answer and lives through the call; all its bytes may be zero.
+        let usage = unsafe {
+            libc::getrusage(libc::RUSAGE_THREAD, usage.as_mut_ptr());
+            usage.assume_init()
+        };
+        let ns = |time: libc::timeval| (time.tv_sec as u64).saturating_mul(1_000_000_000) + time.tv_usec as u64 * 1000;
+        ThreadUse {
+            program_ns: ns(usage.ru_utime),
+            system_ns: ns(usage.ru_stime),
+            faults: usage.ru_minflt as u64,
+            faults_with_read: usage.ru_majflt as u64,
+            waited: usage.ru_nvcsw as u64,
+            sent_away: usage.ru_nivcsw as u64,
+        }
+    }
+
+    /// What came since an earlier look.
+    pub fn since(self, before: ThreadUse) -> ThreadUse {
+        ThreadUse {
+            program_ns: self.program_ns.saturating_sub(before.program_ns),
+            system_ns: self.system_ns.saturating_sub(before.system_ns),
+            faults: self.faults - before.faults,
+            faults_with_read: self.faults_with_read - before.faults_with_read,
+            waited: self.waited - before.waited,
+            sent_away: self.sent_away - before.sent_away,
+        }
+    }
+}
+
 /// Whole microseconds; a length of 292 000 years is cut there.
 fn micros(length: Duration) -> i64 {
     i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
@@ -108,6 +159,16 @@ mod tests {
         let before = thread_time_ns();
         let mut n = 1u64;
         while thread_time_ns() < before + 1_000_000 {
+            n = std::hint::black_box(n.wrapping_mul(3));
+        }
+        assert!(n != 0);
+    }
+
+    #[test]
+    fn what_a_thread_uses_is_told() {
+        // Work shows in the system's own, coarser account sooner or later, and there is no end to it before.
+        let (before, mut n) = (ThreadUse::now(), 1u64);
+        while ThreadUse::now().since(before).program_ns == 0 {
             n = std::hint::black_box(n.wrapping_mul(3));
         }
         assert!(n != 0);

@@ -84,8 +84,8 @@ impl Run {
         if self.held.is_empty()
             && let Some(piece) = self.aside.pop()
         {
-            let bytes = spill.get(&piece)?;
-            spill.drop_one(piece);
+            let bytes = piece.read()?;
+            spill.drop_one(&piece);
             self.held = postcard::from_bytes(&bytes)?;
             self.held.reverse();
         }

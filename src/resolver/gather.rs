@@ -8,7 +8,7 @@ use crate::batch::{Frame, Position, SourceId};
 use crate::books::{Share, name};
 use crate::call::{AccountKey, GroupKey, SuspenseReason, TariffSlot};
 use crate::entry::{Activation, Discard, SourceProfile};
-use crate::record::Direction;
+use crate::record::{Content, Direction, Identity};
 use crate::road::Became;
 use crate::store::{AckRow, ClosedRow, SealedRow};
 use crate::time::{Period, Timestamp};
@@ -104,6 +104,8 @@ pub struct AssembledCall {
     pub position: Position,
     /// The places of its pieces, in order.
     pub pieces: Vec<Position>,
+    /// What it is known by.
+    pub known_by: (Identity, Content),
 }
 
 /// A tariff activation met on the road.

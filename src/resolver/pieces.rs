@@ -110,9 +110,11 @@ impl Resolver {
         let bytes = wholes.bytes.get(at..).unwrap_or_default();
         let record = Record::decode(bytes).map_err(|e| ResolverError::Entry(position, e.to_string()))?;
         self.tally.differ += u64::from(rating::durations_differ(&record));
-        self.keys.push(Key { identity: record.identity(), content: record.content(), position });
+        let (identity, content) = (record.identity(), record.content());
+        self.keys.push(Key { identity, content, position });
         wholes.claims.push(Claim { at, length: bytes.len() });
-        self.tally.gathered.assembled.push(AssembledCall { position, pieces: over.pieces });
+        let known_by = (identity, content);
+        self.tally.gathered.assembled.push(AssembledCall { position, pieces: over.pieces, known_by });
         Ok(PieceFate::Call)
     }
 

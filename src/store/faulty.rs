@@ -7,6 +7,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::*;
@@ -45,6 +46,8 @@ pub struct FaultyStore<S> {
     faults: Faults,
     dice: AtomicU64,
     away: AtomicBool,
+    hangs: Mutex<bool>,
+    goes_on: Condvar,
     flushes: AtomicU64,
     refused: AtomicU64,
     lost_after: AtomicU64,
@@ -58,6 +61,8 @@ impl<S: Store> FaultyStore<S> {
             faults,
             dice: AtomicU64::new(seed),
             away: AtomicBool::new(false),
+            hangs: Mutex::new(false),
+            goes_on: Condvar::new(),
             flushes: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             lost_after: AtomicU64::new(0),
@@ -67,6 +72,12 @@ impl<S: Store> FaultyStore<S> {
     /// While away, everything fails with [`StoreError::Io`].
     pub fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// While it hangs, a flush does not return; afterwards it goes on as if nothing had been.
+    pub fn set_hanging(&self, hangs: bool) {
+        *self.hangs.lock().unwrap_or_else(PoisonError::into_inner) = hangs;
+        self.goes_on.notify_all();
     }
 
     /// The store within, without faults.
@@ -108,6 +119,8 @@ impl<S: Store> FaultyStore<S> {
 impl<S: Store> Store for FaultyStore<S> {
     fn flush(&self, batch: &FlushBatch<'_>) -> Result<FlushReport, StoreError> {
         self.flushes.fetch_add(1, Ordering::SeqCst);
+        let hangs = self.hangs.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.goes_on.wait_while(hangs, |hangs| *hangs));
         let store = match self.present() {
             Ok(store) => store,
             Err(error) => return self.refuse(error),

@@ -1,6 +1,6 @@
 //! The disk runs full and has room again; a sync fails.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -140,25 +140,10 @@ fn doors_close_when_unstored_segments_fill_the_disk_and_open_when_there_is_room(
     drop(small);
 }
 
-/// A library that lets `fdatasync` fail as long as a file is there; none without a C compiler.
-fn failing_sync(folder: &Path) -> Option<PathBuf> {
-    let (source, library) = (folder.join("sync.c"), folder.join("sync.so"));
-    let code = "#define _GNU_SOURCE\n#include <errno.h>\n#include <stdlib.h>\n#include <sys/syscall.h>\n#include <unistd.h>\n\
-        int fdatasync(int fd) {\n  const char *file = getenv(\"FAIL_SYNC_WHILE\");\n\
-        if (file && access(file, F_OK) == 0) { errno = EIO; return -1; }\n  return syscall(SYS_fdatasync, fd);\n}\n";
-    std::fs::write(&source, code).unwrap();
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
-    if built.is_ok_and(|status| status.success()) {
-        return Some(library);
-    }
-    eprintln!("skipped: no C compiler to make a sync that fails");
-    None
-}
-
 #[test]
 fn after_a_failed_sync_the_daemon_ends_and_has_acknowledged_nothing_more() {
     let place = Place::new("0.25");
-    let Some(library) = failing_sync(place.folder.path()) else { return };
+    let Some(library) = preload::library(place.folder.path()) else { return };
     let trigger = place.path("the-disk-is-dying");
     let environment = [("LD_PRELOAD", library.to_str().unwrap()), ("FAIL_SYNC_WHILE", trigger.to_str().unwrap())];
     let mut daemon = place.start("[flush]\nevery = \"1h\"\n", &environment);
@@ -182,4 +167,31 @@ fn after_a_failed_sync_the_daemon_ends_and_has_acknowledged_nothing_more() {
     assert!((1..=3).contains(&usage(&daemon).0));
     daemon.records(&lines);
     has(&daemon, 3);
+}
+
+#[test]
+fn a_full_disk_under_the_store_keeps_flushes_waiting_and_nobody_else() {
+    let place = Place::new("0.25");
+    let Some(small) = Small::mount(place.path("store"), 16) else { return };
+    let settings = "[store]\nurl = \"sqlite:store/callrated.db\"\n[flush]\nevery = \"100ms\"\n";
+    let daemon = place.start(settings, &[]);
+    send(&daemon, &lines("before", 100));
+    all_stored(&daemon);
+    // Somebody else takes all that is left of it.
+    let mut filler = std::fs::File::create(small.0.join("somebody-elses")).unwrap();
+    while filler.write_all(&[1; 4096]).is_ok() {}
+    send(&daemon, &lines("during", 30_000));
+    wait_for("the store to be missed", || daemon.metric("callrated_store_up", "") == 0);
+    has(&daemon, 30_100);
+    let (status, why) = daemon.ask("GET", "/readyz", "").unwrap();
+    assert!(status == 503 && why.contains("the store is away"), "{why}");
+    assert!(daemon.log().contains("the disk that holds the store is full"), "{}", daemon.log());
+    drop(filler);
+    std::fs::remove_file(small.0.join("somebody-elses")).unwrap();
+    all_stored(&daemon);
+    let store = rusqlite::Connection::open(small.0.join("callrated.db")).unwrap();
+    let stored: i64 = store.query_row("SELECT count(*) FROM call_details", (), |row| row.get(0)).unwrap();
+    assert_eq!((stored, daemon.metric("callrated_store_up", "")), (30_100, 1));
+    assert_eq!(daemon.metric("callrated_books_unbalanced", ""), 0);
+    drop((store, daemon, small));
 }

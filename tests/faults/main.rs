@@ -15,6 +15,7 @@ mod damage;
 mod disk;
 mod outage;
 mod overload;
+mod preload;
 mod store;
 
 use std::io::{BufRead, BufReader, Write};

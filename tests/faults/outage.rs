@@ -56,6 +56,7 @@ impl World {
             identity: callrated::identity::Settings::default(),
             shards: 2,
             set_aside: Vec::new(),
+            in_memory: HELD_BYTES_MAX,
         };
         let clock = Clock::fake(Timestamp(1_791_190_800_000_000));
         let settings = SequencerSettings { flush_calls: FLUSH_CALLS, keep_micros: i64::MAX / 4, max_delay_micros: 0 };

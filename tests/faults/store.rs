@@ -96,3 +96,98 @@ fn a_stop_while_the_store_is_away_leaves_the_rest_to_the_next_start() {
     all_stored(&daemon);
     assert_eq!(stored(&place), lines.len());
 }
+
+/// Not an error, but no answer either: a disk or a network under the store that has gone to sleep.
+#[test]
+fn a_store_that_never_answers_holds_nobody_up_and_a_stop_ends_all_the_same() {
+    let place = Place::new("0.25");
+    let Some(library) = preload::library(place.folder.path()) else { return };
+    let trigger = place.path("the-store-sleeps");
+    let environment = [("LD_PRELOAD", library.to_str().unwrap()), ("HANG_STORE_WHILE", trigger.to_str().unwrap())];
+    let settings = "[flush]\nevery = \"100ms\"\ncalls = 10000\n";
+    let daemon = place.start(settings, &environment);
+    // The one that the store is asked for is kept in memory beside the others.
+    let calls = CALLS + 30_000;
+    let lines = lines("sleeping", calls);
+    let (before, during) = lines.split_at(5_000);
+    send(&daemon, before);
+    all_stored(&daemon);
+
+    std::fs::write(&trigger, "").unwrap();
+    // One flush is on its way and does not come back; the others are put aside.
+    send(&daemon, during);
+    has(&daemon, calls);
+    wait_for("the store to be missed", || daemon.metric("callrated_store_up", "") == 0);
+    let (status, why) = daemon.ask("GET", "/readyz", "").unwrap();
+    assert!(status == 503 && why.contains("the store is away"), "{why}");
+    assert!(daemon.log().contains("the store has not answered for 5 s"), "{}", daemon.log());
+    wait_for("everything to wait", || daemon.metric("callrated_flush_pending_calls", "") == during.len() as u64);
+    wait_for("the spill", || daemon.metric("callrated_flush_spilled_bytes", "") > 0);
+    // What fits, and the one that is asked for.
+    assert!(daemon.metric("callrated_flush_held_bytes", "") <= (64 + 16) << 20);
+    send(&daemon, &super::lines("one-more", 1));
+    has(&daemon, calls + 1);
+
+    std::fs::remove_file(&trigger).unwrap();
+    all_stored(&daemon);
+    wait_for("readiness", || daemon.ask("GET", "/readyz", "").unwrap().0 == 200);
+    wait_for("the spill to be empty", || daemon.metric("callrated_flush_spilled_bytes", "") == 0);
+    assert_eq!((daemon.metric("callrated_store_up", ""), stored(&place)), (1, calls + 1));
+    assert_eq!(daemon.metric("callrated_books_unbalanced", ""), 0);
+
+    // It falls asleep again, and this time the daemon is stopped before it wakes up.
+    std::fs::write(&trigger, "").unwrap();
+    send(&daemon, &super::lines("stopped", 1_000));
+    let mut daemon = daemon;
+    daemon.signal("-TERM");
+    assert!(daemon.ended().success(), "{}", daemon.log());
+    std::fs::remove_file(&trigger).unwrap();
+    let daemon = place.start(settings, &environment);
+    has(&daemon, calls + 1_001);
+    all_stored(&daemon);
+    assert_eq!(stored(&place), calls + 1_001);
+}
+
+#[test]
+fn a_start_beside_another_writer_of_the_store_is_a_start() {
+    let place = Place::new("0.25");
+    let lines = lines("beside", 500);
+    let daemon = place.start("[flush]\nevery = \"1h\"\n", &[]);
+    send(&daemon, &lines);
+    daemon.kill();
+    let lock = rusqlite::Connection::open(place.path("data/callrated.db")).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // It recovers from the journal, answers, and takes records; flushes wait.
+    let daemon = place.start("[flush]\nevery = \"100ms\"\n", &[]);
+    has(&daemon, lines.len());
+    wait_for("the store to be missed", || daemon.metric("callrated_store_up", "") == 0);
+    assert_eq!(stored(&place), 0);
+    lock.execute_batch("ROLLBACK").unwrap();
+    all_stored(&daemon);
+    assert_eq!(stored(&place), lines.len());
+}
+
+/// Another process has the whole file for itself: a start waits a while and says so, and then ends with a sentence.
+#[test]
+fn a_start_waits_for_a_store_that_is_locked_whole_and_then_says_so() {
+    let place = Place::new("0.25");
+    place.start("", &[]).kill();
+    let path = place.path("data/callrated.db");
+    let lock = || {
+        let lock = rusqlite::Connection::open(&path).unwrap();
+        lock.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; CREATE TABLE t (a); ROLLBACK").unwrap();
+        lock
+    };
+    let held = lock();
+    let refused = callrated::daemon::recover::open_store(&path, std::time::Duration::ZERO);
+    let refused = refused.err().expect("a store that is locked");
+    assert_eq!(refused.code, 3);
+    assert!(refused.message.contains("is locked by another process"), "{refused}");
+
+    let daemon = place.launch("", &[]);
+    wait_for("the start to say that it waits", || daemon.log().contains("is locked by another process; waiting"));
+    drop(held);
+    wait_for("the start", || daemon.ask("GET", "/readyz", "").is_some_and(|(status, _)| status == 200));
+    send(&daemon, &lines("after", 10));
+    has(&daemon, 10);
+}

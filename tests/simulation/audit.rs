@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
-use callrated::batch::{FRAME_HEAD, Position};
+use callrated::batch::{FRAME_END, FRAME_HEAD, Position};
 use callrated::books::Books;
 use callrated::journal::JournalReader;
 use callrated::store::{ScanOrder, Store, SuspensePage, Visit};
@@ -100,7 +100,7 @@ impl Auditor {
 
     /// Records so far that are durable.
     pub fn records(&self) -> u64 {
-        let calls = |w: &Written| self.batches[w.batch].items.iter().filter(|i| matches!(i, Item::Call(_))).count();
+        let calls = |w: &Written| self.batches[w.batch].items.iter().filter(|i| i.is_record()).count();
         self.ledger.iter().map(|w| calls(w) as u64).sum()
     }
 
@@ -225,6 +225,13 @@ impl Auditor {
         let conflicts = conflicts.iter().map(|c| (c.position.0, c.first.0)).collect();
         same("conflicts", conflicts, model.conflicts.iter().map(|(at, first)| (*at, *first)).collect())?;
 
+        let assembled = store.assembled(Position(0), usize::MAX).map_err(|e| e.to_string())?;
+        let places = |places: &[Position]| places.iter().map(|place| place.0).collect::<Vec<_>>();
+        let assembled = assembled.iter().map(|call| (call.position.0, places(&call.pieces))).collect();
+        same("calls put together", assembled, model.assembled.clone())?;
+        let (open, told) = (state.open_calls.len(), model.told.len());
+        ensure!(open == told, "{open} calls told in parts are remembered, and should be {told}");
+
         let nonzero = |(name, value): (&str, i128)| (value != 0).then(|| (name.to_owned(), value));
         let books = state.books.iter().filter_map(|(name, value)| nonzero((name, *value)));
         let expected = model.books.iter().filter_map(|(name, value)| nonzero((name, *value)));
@@ -263,10 +270,11 @@ fn take(model: &mut Model, meant: &Meant, written: &Written) {
     for item in &meant.items {
         let position = written.position + at as u64;
         model.entry(At { position, source: meant.source, received_at }, item);
-        records += u64::from(matches!(item, Item::Call(_)));
+        records += u64::from(item.is_record());
         at += 8 + word(at) as usize;
     }
-    assert_eq!(at, written.bytes.len(), "the frame holds what was meant");
+    let rest = &written.bytes[at..];
+    assert!(rest.is_empty() || rest == [FRAME_END], "the frame holds what was meant");
     model.frame(meant.source, meant.received, meant.refused, records);
 }
 

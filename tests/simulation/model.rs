@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::rates::{self, INCLUDED_SECONDS, TARIFFS};
+use super::told::{Part, Told};
 
 /// 2026-11-01 and 2026-12-01, UTC, in microseconds.
 pub const NOVEMBER: i64 = 1_793_491_200_000_000;
@@ -78,6 +79,8 @@ pub type Place = (u64, Option<u8>);
 #[derive(Clone, Debug)]
 pub enum Item {
     Call(Call),
+    Part(Part),
+    Tick(i64),
     Tariff {
         which: usize,
         from: Option<i64>,
@@ -96,6 +99,13 @@ pub enum Item {
         source: u16,
         received_at: i64,
     },
+}
+
+impl Item {
+    /// Whether a listener received it.
+    pub fn is_record(&self) -> bool {
+        matches!(self, Item::Call(_) | Item::Part(_))
+    }
 }
 
 /// Something that waits.
@@ -134,7 +144,11 @@ pub type LineKey = (&'static str, &'static str, i32, &'static str, &'static str)
 /// Everything at one position of the journal.
 #[derive(Default)]
 pub struct Model {
-    seen: BTreeMap<(&'static str, u64), (Call, u64)>,
+    pub(super) seen: BTreeMap<(&'static str, u64), (Call, u64)>,
+    /// Calls told in parts that are remembered.
+    pub told: BTreeMap<(&'static str, u64), Told>,
+    /// Places of the parts of calls that became whole.
+    pub assembled: BTreeMap<u64, Vec<u64>>,
     calls: BTreeMap<u64, Call>,
     tariffs: Vec<(usize, Option<i64>)>,
     directory: Option<usize>,
@@ -172,6 +186,8 @@ impl Model {
             Item::Directory { which } => self.directory = Some(*which),
             Item::Source { index, account } => drop(self.sources.insert(*index, *account)),
             Item::Call(call) => self.call(at, call),
+            Item::Part(part) => self.part(at, part),
+            Item::Tick(now) => self.tick(*now),
             Item::Retry { place, attempt, source, received_at } => {
                 let stands = self.suspense.get(place).is_some_and(|held| held.attempt == *attempt);
                 if !stands {
@@ -184,11 +200,11 @@ impl Model {
         }
     }
 
-    fn book(&mut self, name: String, by: i128) {
+    pub(super) fn book(&mut self, name: String, by: i128) {
         *self.books.entry(name).or_default() += by;
     }
 
-    fn call(&mut self, at: At, call: &Call) {
+    pub(super) fn call(&mut self, at: At, call: &Call) {
         if call.answer.is_none() && call.millis == 0 {
             return self.book("records/unanswered".into(), 1);
         }
@@ -219,6 +235,11 @@ impl Model {
 
     fn retry(&mut self, place: Place, then: At, attempt: u64) {
         let Some(held) = self.suspense.remove(&place) else { return };
+        if held.reason == "unfinished" {
+            // Nothing but its missing part can help it.
+            self.suspense.insert(place, Held { attempt, ..held });
+            return;
+        }
         let call = self.calls[&place.0].clone();
         let legs = self.legs(then, &call);
         match place.1 {

@@ -144,6 +144,7 @@ impl Folder {
             identity: identity::Settings { start_entries: 8192, ..identity::Settings::default() },
             shards: 1 + random.below(3) as usize,
             set_aside: Vec::new(),
+            in_memory: callrated::flush::HELD_BYTES_MAX,
         });
         let recovered = recovered.unwrap_or_else(|exit| panic!("{exit}"));
         assert!(!recovered.report.iter().any(|said| said.contains("books")), "{:?}", recovered.report);

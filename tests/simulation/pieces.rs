@@ -6,6 +6,7 @@ use std::sync::Arc;
 use callrated::batch::{Batch, SourceId};
 use callrated::daemon::parts::Parts;
 use callrated::daemon::recover::{self, Ground, Recovered};
+use callrated::flush::HELD_BYTES_MAX;
 use callrated::identity;
 use callrated::ingest::Delivery;
 use callrated::journal;
@@ -33,6 +34,7 @@ fn recovered(disk: &SimDisk, store: &Arc<dyn Store>) -> Recovered {
         identity: identity::Settings { start_entries: 1024, ..identity::Settings::default() },
         shards: 2,
         set_aside: Vec::new(),
+        in_memory: HELD_BYTES_MAX,
     };
     recover::recover_from(ground).unwrap()
 }

@@ -21,6 +21,7 @@ struct Rows {
     retried: BTreeMap<(Position, Option<Direction>), Position>,
     conflicts: BTreeMap<Position, Conflict>,
     assembled: Vec<AssembledRow>,
+    open_calls: BTreeMap<u128, Vec<u8>>,
 }
 
 /// The store.
@@ -28,6 +29,11 @@ struct Rows {
 pub struct PlainStore(Mutex<Rows>);
 
 impl PlainStore {
+    /// Where it stands.
+    pub fn position(&self) -> Position {
+        self.rows().state.position
+    }
+
     fn rows(&self) -> MutexGuard<'_, Rows> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -48,6 +54,7 @@ impl Store for PlainStore {
         state.retried = (rows.retried.iter())
             .map(|(key, attempt)| Retried { key: SuspenseKey { position: key.0, leg: key.1 }, attempt: *attempt })
             .collect();
+        state.open_calls = rows.open_calls.iter().map(|(key, state)| (*key, state.clone())).collect();
         Ok(state)
     }
 
@@ -102,6 +109,12 @@ impl Store for PlainStore {
             rows.retried.insert((retried.key.position, retried.key.leg), retried.attempt);
         }
         rows.assembled.extend_from_slice(batch.assembled);
+        for row in batch.open_calls {
+            match row.state {
+                Some(state) => drop(rows.open_calls.insert(row.key, state.to_vec())),
+                None => drop(rows.open_calls.remove(&row.key)),
+            }
+        }
         for row in batch.conflicts {
             let conflict = Conflict {
                 position: row.position,

@@ -3,8 +3,9 @@
 
 use std::sync::{Arc, LazyLock};
 
+use callrated::directory::Directory;
 use callrated::images::Images;
-use callrated::tariff::{self, RatesText};
+use callrated::tariff::{self, RatesText, Tariff};
 
 /// The dialling plans that the project ships.
 const COUNTRIES: &str = include_str!("../../rates/countries.toml");
@@ -68,15 +69,23 @@ pub struct Shelf {
     pub images: Arc<Images>,
     pub tariffs: Vec<String>,
     pub directories: Vec<String>,
+    /// Kept open: to open a tariff takes longer than to play a world.
+    _open: (Vec<Arc<Tariff>>, Vec<Arc<Directory>>),
     _folder: tempfile::TempDir,
 }
 
 pub static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let images = Images::open(folder.path()).unwrap();
-    let tariffs = TARIFFS.iter().map(|t| images.keep_tariff(&tariff_image(t)).unwrap().digest().to_owned()).collect();
-    let directories = (0..3).map(|d| images.keep_directory(&directory_image(d)).unwrap().digest().to_owned()).collect();
-    Shelf { images: Arc::new(images), tariffs, directories, _folder: folder }
+    let tariffs: Vec<_> = TARIFFS.iter().map(|t| images.keep_tariff(&tariff_image(t)).unwrap()).collect();
+    let directories: Vec<_> = (0..3).map(|d| images.keep_directory(&directory_image(d)).unwrap()).collect();
+    Shelf {
+        images: Arc::new(images),
+        tariffs: tariffs.iter().map(|t| t.digest().to_owned()).collect(),
+        directories: directories.iter().map(|d| d.digest().to_owned()).collect(),
+        _open: (tariffs, directories),
+        _folder: folder,
+    }
 });
 
 fn tariff_image((overage, uk, france): &(&str, &str, Option<&str>)) -> Vec<u8> {

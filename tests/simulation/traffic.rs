@@ -2,6 +2,7 @@
 
 use callrated::batch::{Batch, EntryKind, SourceId};
 use callrated::entry::{Activation, Retry, SourceProfile};
+use callrated::piece::{Piece, PieceKind, Step};
 use callrated::record::{Direction, Record};
 use callrated::store::SuspenseItem;
 use callrated::time::{Micros, Timestamp};
@@ -10,6 +11,7 @@ use super::audit::Meant;
 use super::model::{Call, From, Item, To};
 use super::random::Random;
 use super::rates::{self, SHELF};
+use super::told::{MAX_OPEN_SECONDS, Part, What};
 
 const NODES: [&str; 2] = ["sbc-a", "pbx"];
 /// Listeners.
@@ -22,6 +24,9 @@ const REMEMBERED: usize = 64;
 pub struct Traffic {
     made: u64,
     remembered: Vec<Call>,
+    /// Parts that their nodes have still to tell, and some that they told.
+    to_tell: Vec<Part>,
+    told: Vec<Part>,
 }
 
 impl Traffic {
@@ -35,12 +40,47 @@ impl Traffic {
                 batch.push_refused();
                 refused += 1;
             }
+            if random.once_in(4) {
+                let part = self.part(random, now);
+                push_part(&mut batch, &part);
+                items.push(Item::Part(part));
+                continue;
+            }
             let call = self.call(random, now);
             push(&mut batch, &call);
             items.push(Item::Call(call));
         }
         let received = items.len() as u64 + refused;
         (batch, Meant { source, received, refused, items })
+    }
+
+    /// A part of a call: one of a new call, one more of another, in any order, or what was told before.
+    fn part(&mut self, random: &mut Random, now: i64) -> Part {
+        if !self.told.is_empty() && random.once_in(6) {
+            return self.told[random.below(self.told.len() as u64) as usize].clone();
+        }
+        if self.to_tell.is_empty() || random.once_in(3) {
+            let mut call = self.new_call(random, now);
+            call.answer.get_or_insert(now - 60_000_000);
+            let mut plan: Vec<What> = match random.below(12) {
+                0 => vec![What::Answer],
+                1 => vec![What::End],
+                2 => vec![What::Fail],
+                3 => vec![What::Answer, What::Fail, What::End],
+                _ => vec![What::Answer, What::End],
+            };
+            if random.once_in(3) {
+                plan.reverse();
+            }
+            self.to_tell.extend(plan.into_iter().map(|what| Part { call: call.clone(), what }));
+        }
+        let part = self.to_tell.remove(random.below(self.to_tell.len() as u64) as usize);
+        if self.told.len() < REMEMBERED {
+            self.told.push(part.clone());
+        } else {
+            self.told[random.below(REMEMBERED as u64) as usize] = part.clone();
+        }
+        part
     }
 
     fn call(&mut self, random: &mut Random, now: i64) -> Call {
@@ -54,6 +94,17 @@ impl Traffic {
             }
             return again;
         }
+        let call = self.new_call(random, now);
+        if self.remembered.len() < REMEMBERED {
+            self.remembered.push(call.clone());
+        } else {
+            let at = random.below(REMEMBERED as u64) as usize;
+            self.remembered[at] = call.clone();
+        }
+        call
+    }
+
+    fn new_call(&mut self, random: &mut Random, now: i64) -> Call {
         let german = random.below(5) as usize;
         let american = 5 + random.below(2) as usize;
         let (from, to) = match random.below(16) {
@@ -82,7 +133,7 @@ impl Traffic {
             _ => random.below(200_000),
         };
         self.made += 1;
-        let call = Call {
+        Call {
             node: random.pick(&NODES),
             id: self.made,
             from,
@@ -91,15 +142,38 @@ impl Traffic {
             answer,
             millis,
             cause: 16,
-        };
-        if self.remembered.len() < REMEMBERED {
-            self.remembered.push(call.clone());
-        } else {
-            let at = random.below(REMEMBERED as u64) as usize;
-            self.remembered[at] = call.clone();
         }
-        call
     }
+}
+
+/// A time, as the daemon journals it while calls wait for their other parts.
+pub fn tick(now: i64) -> (Batch, Meant) {
+    let mut changes = Changes::default();
+    changes.batch.push_tick(Timestamp(now));
+    changes.meant.items.push(Item::Tick(now));
+    changes.done()
+}
+
+/// The parts of a call are told by a proxy's accounting: who called whom with the answer, nothing else with the end.
+fn push_part(batch: &mut Batch, part: &Part) {
+    let Part { call, what } = part;
+    let (id, source, destination) = (format!("call-{}", call.id), call.source(), call.destination());
+    let forwarded = call.forwarded_by.map(rates::number).unwrap_or_default();
+    let raw = format!("{} {id} {what:?}", call.node);
+    let answer = Timestamp(call.answer.unwrap_or_default());
+    let end = Timestamp(answer.0 + call.millis as i64 * 1000);
+    let named = Record { id: id.as_bytes(), node: call.node.as_bytes(), raw: raw.as_bytes(), ..Record::default() };
+    let (step, at, record) = match what {
+        What::Answer => {
+            let (source, destination) = (source.as_bytes(), destination.as_bytes());
+            let forwarded_by = forwarded.as_bytes();
+            (Step::Answer, answer, Record { source, destination, forwarded_by, answer: Some(answer), ..named })
+        }
+        What::End => (Step::End, end, Record { end: Some(end), ..named }),
+        What::Fail => (Step::Fail, answer, named),
+    };
+    let (kind, key, delay) = (PieceKind::Acc, id.as_bytes(), Micros(0));
+    batch.push_piece(&Piece { kind, step, key, at: Some(at), delay, record });
 }
 
 fn push(batch: &mut Batch, call: &Call) {
@@ -209,6 +283,7 @@ impl Changes {
             country: "DE".into(),
             account: account.map(rates::name).unwrap_or_default().into(),
             max_age_days: 90,
+            max_open_seconds: MAX_OPEN_SECONDS,
             ..SourceProfile::default()
         };
         self.json(EntryKind::Source, &profile, Item::Source { index, account });

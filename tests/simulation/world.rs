@@ -3,12 +3,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use callrated::batch::{Batch, Position};
 use callrated::daemon::parts::Parts;
 use callrated::daemon::recover::{self, Ground, Recovered};
 use callrated::exit::Exit;
+use callrated::flush::HELD_BYTES_MAX;
 use callrated::identity;
 use callrated::ingest::{Delivery, Durable, NotTaken};
 use callrated::journal;
@@ -32,8 +34,11 @@ use super::traffic::{self, Traffic};
 
 const FOLDER: &str = "/data";
 const IDENTITY: &str = "/data/identity/identities.log";
-/// Queues deep enough that no part ever waits for another: one thread moves them all.
-const DEPTH: usize = 1024;
+/// Queues deep enough that no part ever waits for another, since one thread moves them all: a move puts one thing at most
+/// into each, and a life has fewer moves.
+const DEPTH: usize = 512;
+/// Room of the identity index at first, so small that it grows in most worlds.
+const INDEX_START: usize = 32;
 /// A part that has not come to rest after so many steps never will.
 const STEPS_MAX: usize = 200_000;
 /// One world in so many has the real SQLite store.
@@ -59,6 +64,11 @@ pub struct Happened {
     pub retries_void: u64,
     pub replays: u64,
     pub audits: u64,
+    pub parts: u64,
+    pub unfinished: u64,
+    pub store_hangs: u64,
+    pub put_aside: u64,
+    pub index_grown: u64,
 }
 
 impl Happened {
@@ -81,6 +91,11 @@ impl Happened {
         self.retries_void += other.retries_void;
         self.replays += other.replays;
         self.audits += other.audits;
+        self.parts += other.parts;
+        self.unfinished += other.unfinished;
+        self.store_hangs += other.store_hangs;
+        self.put_aside += other.put_aside;
+        self.index_grown += other.index_grown;
     }
 }
 
@@ -117,6 +132,13 @@ impl Backing {
         }
     }
 
+    fn position(&self) -> Result<Position, String> {
+        match self {
+            Backing::Plain(store) => Ok(store.inner().position()),
+            Backing::Sqlite { .. } => Ok(self.honest().load().map_err(|e| e.to_string())?.position),
+        }
+    }
+
     fn set_away(&self, away: bool) {
         match self {
             Backing::Plain(store) => store.set_away(away),
@@ -144,7 +166,7 @@ type Rot = (PathBuf, u64, u8, u8);
 /// How likely each move is, drawn anew for every life: some lives have a slow store, some a fast sender.
 struct Weights([u64; MOVES]);
 
-const MOVES: usize = 12;
+const MOVES: usize = 13;
 const SEND: usize = 0;
 const AGAIN: usize = 1;
 const FRONT: usize = 2;
@@ -157,10 +179,11 @@ const RELOAD: usize = 8;
 const RETRY: usize = 9;
 const DISK: usize = 10;
 const STORE: usize = 11;
+const TICK: usize = 12;
 
 impl Weights {
     fn new(random: &mut Random) -> Weights {
-        let mut weights = [8, 1, 12, 12, 16, 10, 4, 3, 1, 1, 1, 1];
+        let mut weights = [8, 1, 12, 12, 16, 10, 4, 3, 1, 1, 1, 1, 1];
         for weight in &mut weights {
             *weight *= [1, 2, 4, 8][random.below(4) as usize];
         }
@@ -201,6 +224,12 @@ pub struct World {
     segment_bytes: u64,
     keep_micros: i64,
     flush_calls: u64,
+    /// Most bytes of flushes in memory; the others are put aside.
+    in_memory: u64,
+    /// Identities of a full generation of the index.
+    generation: usize,
+    /// The store has been asked, and does not answer.
+    hangs: bool,
     /// A fault of the disk that may end the process is armed, or its room is short.
     armed: bool,
     tight: bool,
@@ -250,6 +279,9 @@ impl World {
             segment_bytes: random.pick(&[2048, 8192, 32_768]),
             keep_micros: random.pick(&[0, 600_000_000, i64::MAX / 4]),
             flush_calls: random.pick(&[5, 30, 1_000_000]),
+            in_memory: random.pick(&[0, 10_000, HELD_BYTES_MAX]),
+            generation: random.pick(&[INDEX_START, 4 * INDEX_START, 1 << 20]),
+            hangs: false,
             armed: false,
             tight: false,
             old_index: None,
@@ -287,6 +319,8 @@ impl World {
         self.happened.duplicates = books.get("records/duplicate").map_or(0, |n| *n as u64);
         self.happened.conflicts = books.get("records/conflict").map_or(0, |n| *n as u64);
         self.happened.retries_void = self.auditor.model().void;
+        self.happened.parts = self.auditor.model().assembled.len() as u64;
+        self.happened.unfinished = books.get("records/suspended/unfinished").map_or(0, |n| *n as u64);
         self.happened.records = self.auditor.records();
         self.happened.audits = self.auditor.audits;
         Ok(())
@@ -349,14 +383,21 @@ impl World {
             store,
             images: SHELF.images.clone(),
             journal: journal::Settings { segment_bytes: self.segment_bytes, ..journal::Settings::default() },
-            // Never grown: that needs a second thread, and has tests of its own.
-            identity: identity::Settings { start_entries: 8192, ..identity::Settings::default() },
+            // Grown at once, by no second thread.
+            identity: identity::Settings {
+                start_entries: INDEX_START,
+                generation_entries: self.generation,
+                helper: false,
+                ..identity::Settings::default()
+            },
             shards,
             set_aside: Vec::new(),
+            in_memory: self.in_memory,
         }
     }
 
     fn begin(&mut self, recovered: Recovered) -> Result<(), String> {
+        self.happened.index_grown += u64::from(recovered.identity.len() as usize > INDEX_START);
         let journal = recovered.journal.reader();
         self.auditor.nothing_lost(&journal)?;
         self.auditor.follow(&journal)?;
@@ -383,6 +424,7 @@ impl World {
         }
         self.mend_disk();
         self.store.set_away(false);
+        self.hangs = false;
         Ok(())
     }
 
@@ -404,6 +446,7 @@ impl World {
     /// A stop as it should be. False if the process died of a fault on the way.
     fn stop(&mut self) -> Result<bool, String> {
         self.store.set_away(false);
+        self.hangs = false;
         for _ in 0..STEPS_MAX {
             match self.front()? {
                 Some(Step::Moved) => {}
@@ -438,19 +481,14 @@ impl World {
                 break;
             }
         }
-        let state = self.store.honest().load().map_err(|e| e.to_string())?;
-        let end = self.auditor.end();
-        ensure!(
-            state.position.0 == end,
-            "after a stop the store stands at {}, the journal ends at {end}",
-            state.position
-        );
+        let (position, end) = (self.store.position()?, self.auditor.end());
+        ensure!(position.0 == end, "after a stop the store stands at {position}, the journal ends at {end}");
         Ok(true)
     }
 
     /// Flushes that are under way.
     fn rest_of(&self) -> u64 {
-        use std::sync::atomic::Ordering::Relaxed;
+        use Ordering::Relaxed;
         let Some(life) = &self.life else { return 0 };
         let progress = life.parts.road.progress();
         progress.markers_sent.load(Relaxed) - progress.markers_stored.load(Relaxed)
@@ -461,9 +499,8 @@ impl World {
         self.gone();
         self.disk.crash();
         self.start(true)?;
-        let end = self.auditor.end();
-        let state = self.store.honest().load().map_err(|e| e.to_string())?;
-        ensure!(state.position.0 == end, "the last flush is not stored: {} of {end}", state.position);
+        let (position, end) = (self.store.position()?, self.auditor.end());
+        ensure!(position.0 == end, "the last flush is not stored: {position} of {end}");
         self.gone();
         Ok(())
     }
@@ -471,7 +508,9 @@ impl World {
     /// The whole journal, replayed into an empty store and an empty index, gives the same rows.
     fn again(&mut self) -> Result<(), String> {
         let kept = self.disk.list(Path::new("/data/journal")).map_err(|e| e.to_string())?;
-        if !kept.iter().any(|name| name.starts_with("00000000000000000000")) {
+        // It takes as long as everything before, so not every world does it.
+        let whole = kept.iter().any(|name| name.starts_with("00000000000000000000"));
+        if !whole || !self.random.once_in(3) {
             return Ok(());
         }
         let disk = self.disk.copy(self.random.next());
@@ -490,7 +529,7 @@ impl World {
         self.happened.replays += 1;
         let (ours, again) = (self.store.honest(), store.inner());
         let (left, right) = (told(ours)?, told(again)?);
-        let differ = left.lines().zip(right.lines()).find(|(left, right)| left != right);
+        let differ = left.iter().zip(&right).find(|(left, right)| left != right);
         ensure!(left == right, "a replay of the whole journal gives other rows: {differ:#?}");
         Ok(())
     }
@@ -506,7 +545,7 @@ impl World {
             RESOLVER => return self.resolver(),
             SHARDS => self.shards(),
             FLUSH => return self.flush(),
-            CLOCK => self.tick(),
+            CLOCK => self.set_clock(),
             TIMER => self.ask_for_flush()?,
             RELOAD => self.reload(),
             RETRY => self.retry()?,
@@ -515,7 +554,10 @@ impl World {
                 let away = self.random.once_in(3);
                 self.happened.store_away += u64::from(away);
                 self.store.set_away(away);
+                self.hangs = self.random.once_in(4);
+                self.happened.store_hangs += u64::from(self.hangs);
             }
+            TICK => self.tick(),
             _ => {}
         }
         Ok(true)
@@ -559,15 +601,18 @@ impl World {
 
     fn flush(&mut self) -> Result<bool, String> {
         let Some(life) = &mut self.life else { return Ok(false) };
-        if let Err(error) = life.parts.flush.step() {
+        let flush = &mut life.parts.flush;
+        if let Err(error) = if self.hangs { flush.step_unanswered() } else { flush.step() } {
             // No fault of the world makes a store refuse for good.
             return Err(format!("the flush gave up: {error}"));
         }
+        let aside = life.parts.road.progress().spilled_bytes.load(Ordering::Relaxed);
+        self.happened.put_aside += u64::from(aside > 0);
         for mut flush in std::mem::take(&mut self.flushes) {
             match flush.try_recv() {
                 Ok(upto) => {
-                    let state = self.store.honest().load().map_err(|e| e.to_string())?;
-                    ensure!(state.position >= upto, "flushed up to {upto}, but the store is at {}", state.position)
+                    let position = self.store.position()?;
+                    ensure!(position >= upto, "flushed up to {upto}, but the store is at {position}")
                 }
                 Err(oneshot::error::TryRecvError::Empty) => self.flushes.push(flush),
                 Err(oneshot::error::TryRecvError::Closed) => {}
@@ -585,7 +630,7 @@ impl World {
         self.flush()
     }
 
-    fn tick(&mut self) {
+    fn set_clock(&mut self) {
         let by = match self.random.below(16) {
             // Somebody set the clock.
             0 => -(self.random.below(7_200_000_000) as i64),
@@ -620,7 +665,8 @@ impl World {
         self.send(batch, meant);
     }
 
-    fn send(&mut self, batch: Batch, meant: Meant) {
+    fn send(&mut self, mut batch: Batch, meant: Meant) {
+        batch.close();
         let at = self.auditor.meant(meant, &batch.clone().into_bytes());
         if at == self.batches.len() {
             self.batches.push(batch);
@@ -675,6 +721,13 @@ impl World {
     fn reload(&mut self) {
         if self.auditor.end() > 0 {
             let (batch, meant) = traffic::change(&mut self.random, self.clock.now().0);
+            self.send(batch, meant);
+        }
+    }
+
+    fn tick(&mut self) {
+        if self.auditor.end() > 0 {
+            let (batch, meant) = traffic::tick(self.clock.now().0);
             self.send(batch, meant);
         }
     }
@@ -808,26 +861,23 @@ pub fn memory_folder() -> Result<tempfile::TempDir, String> {
 
 /// Everything that a store holds and a replay must give again, as text. Keys are given in the journal's order, so they
 /// are the same too.
-fn told(store: &dyn Store) -> Result<String, String> {
+fn told(store: &dyn Store) -> Result<Vec<String>, String> {
     let state = store.load().map_err(|e| e.to_string())?;
-    let mut calls = Vec::new();
+    let mut lines = Vec::new();
     let scanned = store.scan(None, callrated::store::ScanOrder::Stored, &mut |stored| {
         let (node, id) = (String::from_utf8_lossy(stored.node), String::from_utf8_lossy(stored.id));
-        calls.push(format!("{:?} {node} {id}", stored.call));
+        lines.push(format!("{:?} {node} {id}", stored.call));
         Visit::Continue(())
     });
     scanned.map_err(|e| e.to_string())?;
-    calls.sort_unstable();
-    let mut usage = state.usage.clone();
-    usage.sort_by_key(|u| (u.period, u.account, u.group, u.call_type, u.currency));
-    let mut allowances = state.allowances.clone();
-    allowances.sort_by_key(|line| (line.period, line.group));
-    let mut retried = state.retried.clone();
-    retried.sort_by_key(|one| one.key);
-    let books: Vec<_> = state.books.iter().filter(|(_, value)| *value != 0).collect();
-    let tables = format!(
-        "{:?}\n{:?}\n{:?}\n{:#?}\n{:#?}\n{:#?}",
-        state.position, state.accounts, state.groups, usage, allowances, retried
-    );
-    Ok(format!("{tables}\n{books:?}\n{}", calls.join("\n")))
+    lines.extend(state.usage.iter().map(|line| format!("{line:?}")));
+    lines.extend(state.allowances.iter().map(|line| format!("{line:?}")));
+    lines.extend(state.retried.iter().map(|one| format!("{one:?}")));
+    lines.extend(state.open_calls.iter().map(|call| format!("{call:?}")));
+    lines.extend(state.books.iter().filter(|(_, value)| *value != 0).map(|book| format!("{book:?}")));
+    let assembled = store.assembled(Position(0), usize::MAX).map_err(|e| e.to_string())?;
+    lines.extend(assembled.iter().map(|call| format!("{call:?}")));
+    lines.sort_unstable();
+    lines.push(format!("{:?} {:?} {:?}", state.position, state.accounts, state.groups));
+    Ok(lines)
 }

@@ -2,6 +2,7 @@
 //!
 //! Does not know transactions' begin and end, nor what else a flush writes.
 
+use hashbrown::HashMap;
 use rusqlite::Transaction;
 
 use super::cell::{Cell, DialForm, Digits, pack_id};
@@ -9,8 +10,9 @@ use super::locator::Run;
 use super::memory::{FORMS_MAX, GROUNDS_MAX, Memory, NODES_MAX, RATINGS_MAX, Rating};
 use super::{failed, leg_number, period_number, whole};
 use crate::batch::Position;
-use crate::call::AccountKey;
-use crate::store::{CallRow, FlushBatch, StoreError};
+use crate::call::{AccountKey, LegKey};
+use crate::poison;
+use crate::store::{CallRow, FlushBatch, StoreError, SuspenseKey};
 
 /// Where a row stands in the order of its flush; 32 bytes, so that sorting moves little.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Clone, Copy)]
@@ -42,7 +44,9 @@ const GROUP: usize = 16;
 const COLUMNS: usize = 19;
 
 fn insert_calls(rows: usize) -> String {
-    let mut sql = "INSERT INTO calls (position, account, billing_group, answer, setup, duration, source, \
+    // Whatever fails ends the whole transaction, and SQLite may know: else it copies every page of a statement of several
+    // rows aside, to be able to take back that statement alone.
+    let mut sql = "INSERT OR ROLLBACK INTO calls (position, account, billing_group, answer, setup, duration, source, \
                    source_dialled, destination, destination_dialled, rating, billable_seconds, included_seconds, cost, \
                    node, call_id, grounds, used_before, revision) VALUES "
         .to_owned();
@@ -68,6 +72,7 @@ pub fn write(
     let mut group: Vec<CallRow<'_>> = Vec::with_capacity(GROUP);
     let mut scratch = Vec::new();
     let mut row = first_row;
+    let attempts = Attempts::new(batch);
     for places in order.chunks(GROUP) {
         // The rows lie all over the memory: fetched side by side, their cache misses overlap.
         group.clear();
@@ -80,6 +85,9 @@ pub fn write(
         std::hint::black_box(group.iter().fold(0, touch));
         let whole_group = group.len() == GROUP;
         for (i, item) in group.iter().enumerate() {
+            poison::at(attempts.of(item));
+            #[cfg(debug_assertions)]
+            poison::pretend("stored", item.id);
             let (insert, at) = if whole_group { (&mut *insert_group, i * COLUMNS) } else { (&mut *insert_one, 0) };
             bind(transaction, memory, batch, item, insert, at, &mut scratch)?;
             if !whole_group {
@@ -99,6 +107,7 @@ pub fn write(
             insert_group.raw_execute().map_err(failed)?;
         }
     }
+    poison::nowhere();
     // SQLite numbers rows one above the highest; the locators count on it.
     let last: i64 = transaction
         .prepare_cached("SELECT max(row) FROM calls")
@@ -108,6 +117,27 @@ pub fn write(
         return Err(StoreError::Damaged("rows of calls are not consecutive".into()));
     }
     Ok(runs)
+}
+
+/// Where in the journal the word stands that made a call be rated: its record's place, or that of the latest retry.
+struct Attempts<'a> {
+    batch: &'a FlushBatch<'a>,
+    retried: HashMap<SuspenseKey, Position>,
+}
+
+impl<'a> Attempts<'a> {
+    fn new(batch: &'a FlushBatch<'a>) -> Attempts<'a> {
+        Attempts { batch, retried: batch.retried.iter().map(|one| (one.key, one.attempt)).collect() }
+    }
+
+    fn of(&self, item: &CallRow<'_>) -> Position {
+        let LegKey { position, leg } = item.call.key;
+        if position >= self.batch.from {
+            return position;
+        }
+        let tried = |leg| self.retried.get(&SuspenseKey { position, leg }).copied();
+        tried(Some(leg)).or_else(|| tried(None)).unwrap_or(position)
+    }
 }
 
 /// Packs a call into the parameters behind `at`.

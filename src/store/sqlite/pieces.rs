@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use super::state::all;
 use super::{damaged, failed, whole};
 use crate::batch::Position;
+use crate::record::{Content, Identity};
 use crate::store::{AssembledRow, FlushBatch, StoreError};
 
 /// Writes new states, takes out what is forgotten, and keeps the places of pieces.
@@ -25,11 +26,15 @@ pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<()
         };
     }
     let mut insert = transaction
-        .prepare_cached("INSERT OR REPLACE INTO assembled (position, pieces) VALUES (?1, ?2)")
+        .prepare_cached(
+            "INSERT OR REPLACE INTO assembled (position, pieces, identity, content) VALUES (?1, ?2, ?3, ?4)",
+        )
         .map_err(failed)?;
     for call in batch.assembled {
         let pieces: Vec<u8> = call.pieces.iter().flat_map(|piece| piece.0.to_le_bytes()).collect();
-        insert.execute((whole(call.position.0)?, pieces)).map_err(failed)?;
+        let identity = call.known_by.map(|(identity, _)| identity.0.to_le_bytes());
+        let content = call.known_by.map(|(_, content)| content.0 as i64);
+        insert.execute((whole(call.position.0)?, pieces, identity, content)).map_err(failed)?;
     }
     Ok(())
 }
@@ -58,11 +63,18 @@ pub fn pieces(connection: &Connection, position: Position) -> Result<Vec<Positio
 /// Calls put together from pieces, from a position on, at most `limit`.
 pub fn assembled(connection: &Connection, from: Position, limit: usize) -> Result<Vec<AssembledRow>, StoreError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let sql = "SELECT position, pieces FROM assembled WHERE position >= ?1 ORDER BY position LIMIT ?2";
-    let rows: Vec<(i64, Vec<u8>)> =
-        all(connection, sql, (whole(from.0)?, limit), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let sql =
+        "SELECT position, pieces, identity, content FROM assembled WHERE position >= ?1 ORDER BY position LIMIT ?2";
+    type Stored = (i64, Vec<u8>, Option<Vec<u8>>, Option<i64>);
+    let rows: Vec<Stored> =
+        all(connection, sql, (whole(from.0)?, limit), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     rows.into_iter()
-        .map(|(position, pieces)| Ok(AssembledRow { position: Position(position as u64), pieces: places(&pieces)? }))
+        .map(|(position, pieces, identity, content)| {
+            let identity = identity.map(|bytes| bytes.try_into().map_err(|_| damaged("the identity of a call")));
+            let identity = identity.transpose()?.map(|bytes| Identity(u128::from_le_bytes(bytes)));
+            let known_by = identity.zip(content.map(|content| Content(content as u64)));
+            Ok(AssembledRow { position: Position(position as u64), pieces: places(&pieces)?, known_by })
+        })
         .collect()
 }
 

@@ -8,6 +8,7 @@ use super::cell::{Cell, bytes_of};
 use super::{damaged, failed, leg_number, leg_of, period_number, period_of, whole};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, SuspenseReason};
+use crate::poison;
 use crate::store::{Conflict, FlushBatch, StoreError, SuspenseItem, SuspenseKey, SuspensePage, Visit};
 use crate::time::Timestamp;
 
@@ -24,6 +25,7 @@ pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<()
         )
         .map_err(failed)?;
     for row in batch.suspended {
+        poison::at(row.attempt);
         let cells = [
             Cell::Int(whole(row.key.position.0)?),
             Cell::Int(leg_number(row.key.leg)),
@@ -46,6 +48,7 @@ pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<()
         }
         insert.raw_execute().map_err(failed)?;
     }
+    poison::nowhere();
     let mut delete =
         transaction.prepare_cached("DELETE FROM suspense WHERE position = ?1 AND leg = ?2").map_err(failed)?;
     for key in batch.released {

@@ -8,7 +8,7 @@ use super::answer::SuspenseKey;
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, Basis, RatedCall, SuspenseReason, TariffSlot};
-use crate::record::Direction;
+use crate::record::{Content, Direction, Identity};
 use crate::time::{Period, Timestamp};
 
 /// Everything that changed between two journal positions.
@@ -368,6 +368,8 @@ pub struct AssembledRow {
     pub position: Position,
     /// The places of its pieces, in order.
     pub pieces: Vec<Position>,
+    /// What it is known by; none where an earlier version wrote the row.
+    pub known_by: Option<(Identity, Content)>,
 }
 
 /// A call told in parts that is not whole yet.
