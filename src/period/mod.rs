@@ -8,10 +8,10 @@
 //!                   again in canonical order ─▶ draft ────┘ the flush behind it makes the draft count, whole
 //! ```
 //!
-//! **How it is represented.** A month is closed by an entry of the journal ([`Seal`]); what counts is what stands before
+//! **How it is represented.** A month is closed by an entry of the journal ([`Seal`](crate::entry::Seal)); what counts is what stands before
 //! it. A job reads the stored calls, what waits and what contradicts, and rates all of it again under the directory and
 //! the tariffs known there, in the order of answer instant, node, call id and leg. What it finds goes into a *draft* in
-//! the store, which changes nothing yet; a restart begins the draft anew. A second entry ([`Sealed`]) names the draft's
+//! the store, which changes nothing yet; a restart begins the draft anew. A second entry ([`Sealed`](crate::entry::Sealed)) names the draft's
 //! digest; from its place on the draft counts: the shards add its differences to their totals, the resolver takes what it
 //! released out of suspense, and the flush that holds the entry writes it in its one transaction.
 //!

@@ -60,7 +60,7 @@ impl Seals {
     /// takes.
     ///
     /// # Errors
-    /// As [`draft::draft`].
+    /// Something that the job reads is not there.
     pub fn draft(&self, period: Period, seal: Position) -> Result<Draft, SealError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(draft) = self.store.draft(period)?
@@ -77,7 +77,7 @@ impl Seals {
     /// entry before anybody has asked for a draft, and waits here until the flush behind the seal is stored.
     ///
     /// # Errors
-    /// As [`draft::draft`].
+    /// Something that the job reads is not there.
     pub fn outcome(&self, period: Period, seal: Position) -> Result<(String, Outcome), SealError> {
         loop {
             match self.draft(period, seal) {

@@ -264,6 +264,40 @@ impl Folder {
         }
     }
 
+    /// The whole journal, replayed into an empty store and an empty index: whoever meets the Sealed entry makes the draft
+    /// that is not there, and everything comes out as it was.
+    fn again(&mut self) {
+        self.flush();
+        let disk = self.disk.copy(self.random.next());
+        disk.remove(Path::new("/data/identity/identities.log")).unwrap();
+        let folder = memory_folder().unwrap();
+        let (store, mut parts, _) = Folder::start(&mut self.random, &disk, folder.path(), &self.clock);
+        let mut behind = |parts: &mut Parts| {
+            while parts.resolver.step().unwrap() == Step::Moved {}
+            parts.shards.iter_mut().for_each(|shard| while shard.step() == Step::Moved {});
+            while parts.flush.step().unwrap() == Step::Moved {}
+        };
+        while parts.replay.step(&mut parts.known).unwrap() != Step::Ended {
+            behind(&mut parts);
+        }
+        parts.road.try_send(Control::Flush(None)).unwrap();
+        while parts.sequencer.step().unwrap() == Step::Moved {}
+        behind(&mut parts);
+        let all = |store: &SqliteStore| {
+            let mut calls = Vec::new();
+            let scanned = store.scan(None, ScanOrder::Stored, &mut |call| {
+                calls.push(call.to_owned_call());
+                Visit::Continue(())
+            });
+            scanned.unwrap();
+            calls.sort_by_key(|call| (call.call.key, call.revision));
+            let state = store.load().unwrap();
+            (calls, state.usage, state.allowances, state.books, state.periods, state.suspense)
+        };
+        assert_eq!(all(&store), all(&self.store));
+        assert_eq!(store.manifest(OCTOBER).unwrap(), self.store.manifest(OCTOBER).unwrap());
+    }
+
     /// Closes the month and makes its draft.
     fn close(&mut self, period: Period) -> Position {
         let mut batch = Batch::new(SourceId(0));
@@ -525,6 +559,8 @@ fn a_month_told_in_any_order_seals_to_one_digest() {
                 folder.restart();
                 folder.check();
                 assert_eq!(folder.manifest(OCTOBER), manifest);
+            } else if order == 1 {
+                folder.again();
             }
             late_now += folder.calls(NOVEMBER).len();
             digests.push((digest, manifest["accounts"].clone()));
