@@ -59,7 +59,8 @@ function called(sources) {
   const rows = sources.map(({ name, connected, since, trouble, missed_from, missed_to }) => {
     const row = document.createElement("tr");
     const state = (connected ? "connected since " : "away since ") + clock(since) + (trouble ? ": " + trouble : "");
-    const missed = missed_from ? clock(missed_from) + " to " + (missed_to ? clock(missed_to) : "now") : "nothing";
+    const gap = missed_from && clock(missed_from) + " to " + (missed_to ? clock(missed_to) : "now");
+    const missed = gap ?? (connected ? "nothing" : "everything so far");
     for (const text of [name.replace("connect:", ""), state, missed]) {
       const cell = document.createElement("td");
       cell.textContent = text;

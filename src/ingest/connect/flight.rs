@@ -35,9 +35,14 @@ impl Flight {
         self.failed.store(true, Ordering::Release);
     }
 
+    /// Whether a batch was not taken.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
     /// Until when all that was heard is safe.
     pub fn safe_until(&self, now: Timestamp) -> Timestamp {
-        let all = self.under_way.load(Ordering::Acquire) == 0 && !self.failed.load(Ordering::Acquire);
+        let all = self.under_way.load(Ordering::Acquire) == 0 && !self.has_failed();
         if all { now } else { Timestamp(self.safe.load(Ordering::Acquire)) }
     }
 }
@@ -46,7 +51,7 @@ impl Flight {
 pub(super) async fn answers(door: &Door, flight: &Flight, mut waits: mpsc::Receiver<(Pending, u64, Timestamp)>) {
     while let Some((pending, records, read_at)) = waits.recv().await {
         match pending.durable().await {
-            Ok(_) if !flight.failed.load(Ordering::Acquire) => flight.safe.store(read_at.0, Ordering::Release),
+            Ok(_) if !flight.has_failed() => flight.safe.store(read_at.0, Ordering::Release),
             Ok(_) => {}
             Err(why) => {
                 flight.fails();

@@ -336,6 +336,10 @@ impl Talk<'_> {
         if !self.session.is_open() {
             return None;
         }
+        if self.flight.has_failed() {
+            // The gap is to have an end: the next connection begins anew.
+            return Some(self.ended("what it reported could not be kept".to_owned(), now));
+        }
         if let Some(ping) = self.session.ping() {
             let silence = i64::try_from(self.caller.pace.silence.as_micros()).unwrap_or(i64::MAX);
             if now.0.saturating_sub(self.listening.0) > silence {

@@ -322,10 +322,16 @@ async fn what_the_journal_does_not_take_belongs_to_the_gap() {
     world.until("the first record", |world| world.ids().len() == 1).await;
     world.clock.advance(Micros::seconds(10));
     say(&mut node, cdr(2)).await;
-    world.until("the second batch", |world| world.taken.lock().unwrap().batches == 2).await;
-    world.clock.advance(Micros::seconds(10));
-    drop(node);
+    // The connection is given up, so that the gap has an end.
     world.until("the loss", |world| !world.source.standing().connected).await;
-    assert_eq!(world.source.standing().missed_since, Some(BEGUN));
+    let standing = world.source.standing();
+    assert_eq!(standing.trouble.as_deref(), Some("what it reported could not be kept"));
+    assert_eq!(standing.missed_since, Some(BEGUN));
+    assert_eq!(world.taken.lock().unwrap().batches, 2);
+    world.clock.advance(Micros::seconds(10));
+    let _again = world.let_in().await;
+    world.until("the end of the gap", |world| world.source.standing().connected).await;
+    let gap = (BEGUN, Timestamp(BEGUN.0 + 20_000_000));
+    assert_eq!(world.source.standing().last_gap, Some(gap));
     world.stop().await;
 }
