@@ -1,21 +1,17 @@
 //! Time on a processor: other work on the machine does not count, waiting for the disk neither.
 
-use std::time::Duration;
+use callrated::os::clock::thread_time_ns;
 
-/// Runs from its making.
+/// Runs from its making, for the thread that made it.
 #[derive(Clone, Copy)]
-pub struct Watch(Duration);
+pub struct Watch(u64);
 
 impl Watch {
     pub fn start() -> Watch {
-        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: the clock is of this thread, and the time is written into a place of ours.
-        let done = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-        assert_eq!(done, 0, "Linux tells how long a thread ran");
-        Watch(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+        Watch(thread_time_ns())
     }
 
     pub fn seconds(self) -> f64 {
-        (Watch::start().0 - self.0).as_secs_f64()
+        (thread_time_ns() - self.0) as f64 / 1e9
     }
 }
