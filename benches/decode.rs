@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::hint::black_box;
 
 use callrated::batch::{Batch, SourceId};
+use callrated::piece::Piece;
 use callrated::record::Record;
 use callrated::wire::radius;
 use callrated::wire::{Carrier, Decoder, Format, Line, Origin, Scratch};
@@ -23,11 +24,56 @@ fn main() {
         let lines = mapped(name, 1000);
         println!("{name}: hash of 1000 records {:016x}", hash(&lines, format(name)));
     }
+    let syslog = acc(1000).into_iter().map(String::into_bytes).collect::<Vec<_>>();
+    let by_syslog = carried_by(Carrier::Syslog { host_is_node: true });
+    println!("syslog_acc: hash of 1000 pieces {:016x}", hash_pieces(&syslog, by_syslog));
+    println!(
+        "hep_invite: hash of 1000 pieces {:016x}",
+        hash_pieces(&hep(1000), carried_by(Carrier::Hep { key: None }))
+    );
+    let packets: Vec<Vec<u8>> = (0..1000).map(cisco_stop).collect();
+    println!("radius: hash of 1000 pieces {:016x}", hash_packets(&packets));
     divan::main();
+}
+
+fn carried_by(carrier: Carrier) -> Decoder {
+    Decoder::carried(&Format::Auto, &Origin::new("bench"), carrier)
+}
+
+/// Over the canonical bytes of pieces.
+fn hash_pieces(messages: &[Vec<u8>], mut decoder: Decoder) -> u64 {
+    let (mut hasher, mut scratch) = (Xxh3::new(), Scratch::default());
+    for message in messages {
+        match decoder.decode(message, &mut scratch) {
+            Ok(Line::Piece(piece)) => add(&mut hasher, &piece),
+            other => panic!("{other:?}"),
+        }
+    }
+    hasher.digest()
+}
+
+fn hash_packets(packets: &[Vec<u8>]) -> u64 {
+    let (mut hasher, mut scratch) = (Xxh3::new(), Scratch::default());
+    let reading = radius::Reading::default();
+    for packet in packets.iter().filter_map(|bytes| radius::Packet::read(bytes)) {
+        match radius::decode(&packet, &reading, None, &mut scratch) {
+            Ok(Line::Piece(piece)) => add(&mut hasher, &piece),
+            other => panic!("{other:?}"),
+        }
+    }
+    hasher.digest()
+}
+
+fn add(hasher: &mut Xxh3, piece: &Piece<'_>) {
+    let mut canonical = Vec::new();
+    piece.encode(&mut canonical);
+    hasher.update(&canonical);
 }
 
 /// Formats of nodes whose decoders are mappings.
 const MAPPED: [&str; 3] = ["asterisk-csv", "freeswitch-json", "freeswitch-xml"];
+/// What Kamailio and OpenSIPS send as JSON.
+const JSON_ACC: [&str; 2] = ["kamailio", "opensips"];
 
 fn format(name: &str) -> Format {
     Format::named(name).unwrap_or_default()
@@ -141,6 +187,42 @@ fn syslog_acc(bencher: Bencher<'_, '_>) {
     carried(bencher, lines, Carrier::Syslog { host_is_node: true });
 }
 
+/// The same as JSON: an accounting event of Kamailio's acc_json, and a CDR of OpenSIPS within JSON-RPC.
+#[divan::bench(args = JSON_ACC)]
+fn json_acc(bencher: Bencher<'_, '_>, name: &str) {
+    let lines = json_accounting(name, count());
+    let mut scratch = Scratch::default();
+    let format = format(name);
+    measure(bencher, &lines, || {
+        let mut decoder = Decoder::new(format.clone(), "bench");
+        let mut sum = 0;
+        for line in &lines {
+            sum += match decoder.decode(line.as_bytes(), &mut scratch) {
+                Ok(Line::Piece(piece)) => piece.record.destination.len(),
+                Ok(Line::Record(record)) => record.destination.len(),
+                other => panic!("{other:?}"),
+            };
+        }
+        black_box(sum)
+    });
+}
+
+fn json_accounting(name: &str, count: usize) -> Vec<String> {
+    let line = |i: usize| {
+        let (at, from, to) = (1_795_297_591 + i, i % 100_000, i * 7 % 1_000_000);
+        match name {
+            "kamailio" => format!(
+                r#"{{"time": {at}, "method": "INVITE", "from_tag": "f{i}", "to_tag": "t{i}", "callid": "{i:08x}-7d1c@10.0.0.1", "sip_code": "200", "sip_reason": "OK", "src_user": "+49301234{from:05}", "dst_user": "+4411329{to:06}"}}"#
+            ),
+            _ => format!(
+                r#"{{"jsonrpc":"2.0","method":"E_ACC_CDR","params":{{"method":"INVITE","from_tag":"f{i}","to_tag":"t{i}","callid":"{i:08x}-7d1c@10.0.0.1","sip_code":"200","sip_reason":"OK","time":{at},"caller":"+49301234{from:05}","callee":"+4411329{to:06}","duration":4,"ms_duration":3006,"setuptime":1,"created":{}}}}}"#,
+                at - 1
+            ),
+        }
+    };
+    (0..count).map(line).collect()
+}
+
 #[divan::bench]
 fn hep_invite(bencher: Bencher<'_, '_>) {
     carried(bencher, hep(count()), Carrier::Hep { key: None });
@@ -150,7 +232,7 @@ fn carried(bencher: Bencher<'_, '_>, messages: Vec<Vec<u8>>, carrier: Carrier) {
     let mut scratch = Scratch::default();
     let size = BytesCount::new(messages.iter().map(Vec::len).sum::<usize>());
     bencher.counter(ItemsCount::new(messages.len())).counter(size).bench_local(|| {
-        let mut decoder = Decoder::carried(&Format::Auto, &Origin::new("bench"), carrier.clone());
+        let mut decoder = carried_by(carrier.clone());
         let mut sum = 0;
         for message in &messages {
             match decoder.decode(message, &mut scratch) {

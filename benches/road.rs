@@ -2,7 +2,8 @@
 //!
 //! Makes its records from a seed beforehand, so that the sender only writes; then sends them over one connection with the
 //! dialogue, waits until all are durable, and asks for the month's totals, which waits until all are stored. Prints calls
-//! per second for both, and a hash of the totals, which must not change from run to run.
+//! per second for both, and a hash of the totals, which must not change from run to run. At last, the daemon being at
+//! rest, legs that a real FreeSWITCH posted are posted one at a time: how long until each is answered, sync included.
 //!
 //! ```text
 //! cargo bench --bench road                     1,000,000 records
@@ -24,6 +25,9 @@ use callrated::traffic::recipe::{Caller, Recipe, Traffic};
 
 const RECORDS: u64 = 1_000_000;
 const RECORDS_TEST: u64 = 5_000;
+/// Posts to a daemon at rest.
+const POSTS: usize = 1_000;
+const POSTS_TEST: usize = 20;
 /// Bytes written in one call: what a busy node's kernel would send.
 const CHUNK: usize = 64 << 10;
 
@@ -34,10 +38,11 @@ fn main() {
     let records = asked.map_or(if small { RECORDS_TEST } else { RECORDS }, |n| n.parse().expect("--records N"));
 
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (tcp, http) = (free_port(), free_port());
+    let (tcp, http, node) = (free_port(), free_port(), free_port());
     let rates = Path::new(env!("CARGO_MANIFEST_DIR")).join("rates");
     let config = format!(
         "data_dir = \"data\"\nrates_dir = {rates:?}\n[[listen]]\nprotocol = \"tcp\"\naddress = \"127.0.0.1:{tcp}\"\n\
+         [[listen]]\nprotocol = \"http\"\naddress = \"127.0.0.1:{node}\"\nformat = \"freeswitch\"\n\
          [http]\naddress = \"127.0.0.1:{http}\"\n"
     );
     std::fs::write(folder.path().join("callrated.toml"), config).expect("a configuration");
@@ -57,7 +62,48 @@ fn main() {
     println!("daemon   {:.2} µs of processor time a record, all threads", cpu * 1e6 / records as f64);
     println!("disk     {} bytes a record", folder_bytes(folder.path()) / records);
     println!("totals   blake3:{}", blake3::hash(stored_totals.as_bytes()).to_hex());
+    let mut times = post(node, if small { POSTS_TEST } else { POSTS });
+    times.sort_unstable();
+    let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
+    println!(
+        "posts    {:.2} ms median, {:.2} ms 99 of 100, {:.2} ms longest, of {}",
+        at(50),
+        at(99),
+        at(100),
+        times.len()
+    );
     drop(daemon);
+}
+
+/// Legs as FreeSWITCH posts them, one at a time on one connection: how long each took until it was answered with 200.
+fn post(port: u16, count: usize) -> Vec<Duration> {
+    let leg = include_str!("../tests/data/captures/freeswitch/cdr_1.json");
+    let mut stream = connect(port);
+    stream.set_nodelay(true).expect("a setting");
+    let mut answers = BufReader::new(stream.try_clone().expect("a second handle"));
+    let one = |i: usize| {
+        let body = leg.replace("503dc1a5-81f2-4d78-8749-68c64d536d7e", &format!("{i:08x}-81f2-4d78-8749-68c64d536d7e"));
+        let head = format!("POST /?uuid={i} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+        let begun = Instant::now();
+        stream.write_all((head + &body).as_bytes()).expect("a post");
+        let (mut line, mut length) = (String::new(), 0);
+        answers.read_line(&mut line).expect("an answer");
+        assert!(line.contains(" 200 "), "{line}");
+        while line.trim_end() != "" {
+            line.clear();
+            answers.read_line(&mut line).expect("a header");
+            length = line
+                .to_ascii_lowercase()
+                .strip_prefix("content-length: ")
+                .map_or(length, |n| n.trim().parse().expect("a length"));
+        }
+        let mut body = vec![0; length];
+        answers.read_exact(&mut body).expect("a body");
+        let took = begun.elapsed();
+        assert_eq!(body, br#"{"durable":1,"refused":[]}"#, "{}", String::from_utf8_lossy(&body));
+        took
+    };
+    (0..count).map(one).collect()
 }
 
 /// Native records as lines, from one seed; answers lie in one month.

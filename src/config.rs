@@ -8,10 +8,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use toml::Spanned;
 
 use crate::ingest::folder::settings::{Watch, WatchSettings};
-use crate::ingest::settings::{Listen, ListenSettings, Protocol};
-use crate::nearest::nearest;
+use crate::ingest::settings::{BadListen, Listen, ListenSettings, Protocol};
+use crate::nearest::{nearest, unknown};
 use crate::wire::formats::Formats;
 use crate::wire::mapping::settings::MappingSettings;
 
@@ -72,14 +73,66 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("the configuration {0} cannot be read: {1}")]
     Unreadable(PathBuf, std::io::Error),
-    /// The text is wrong: file, what, where, hint.
-    #[error("{file}: {message}")]
+    /// The text is wrong.
+    #[error("{file}{}: {message}{}", Place::shown(*.place), Hint(hint))]
     Wrong {
         /// Which file.
         file: PathBuf,
-        /// What, with line and column where known.
+        /// Line and column, from 1, where they are known.
+        place: Option<Place>,
+        /// What is wrong.
         message: String,
+        /// How to mend it; empty: the message says it.
+        hint: String,
     },
+}
+
+/// A place in a text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// From 1.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
+}
+
+impl Place {
+    /// Of an offset.
+    fn of(text: &str, offset: usize) -> Option<Place> {
+        let before = text.get(..offset)?;
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        Some(Place { line: u32::try_from(line).ok()?, column: u32::try_from(column).ok()? })
+    }
+
+    /// `:2:1`, or nothing.
+    fn shown(place: Option<Place>) -> String {
+        place.map_or_else(String::new, |p| format!(":{}:{}", p.line, p.column))
+    }
+}
+
+struct Hint<'a>(&'a str);
+
+impl std::fmt::Display for Hint<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, " (hint: {})", self.0) }
+    }
+}
+
+/// A fault before its file and place are known: the offset in the text, what is wrong, how to mend it.
+#[derive(Debug)]
+struct Fault {
+    offset: Option<usize>,
+    message: String,
+    hint: String,
+}
+
+impl Fault {
+    fn at<T>(key: &Spanned<T>, message: impl Into<String>) -> Fault {
+        // A default stands nowhere.
+        let span = key.span();
+        Fault { offset: (!span.is_empty()).then_some(span.start), message: message.into(), hint: String::new() }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -88,8 +141,8 @@ struct Raw {
     data_dir: PathBuf,
     rates_dir: PathBuf,
     shards: usize,
-    listen: Option<Vec<ListenSettings>>,
-    watch: Vec<WatchSettings>,
+    listen: Option<Vec<Spanned<ListenSettings>>>,
+    watch: Vec<Spanned<WatchSettings>>,
     format: BTreeMap<String, MappingSettings>,
     http: RawHttp,
     journal: RawJournal,
@@ -121,13 +174,13 @@ impl Default for Raw {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawHttp {
-    address: String,
+    address: Spanned<String>,
     tokens: Option<PathBuf>,
 }
 
 impl Default for RawHttp {
     fn default() -> RawHttp {
-        RawHttp { address: "127.0.0.1:7080".to_owned(), tokens: None }
+        RawHttp { address: unwritten("127.0.0.1:7080".to_owned()), tokens: None }
     }
 }
 
@@ -148,7 +201,7 @@ impl Default for RawJournal {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawMetrics {
-    address: Option<String>,
+    address: Option<Spanned<String>>,
 }
 
 /// This version keeps every period open: the keys are read so that a file that has them is understood, and sealing by
@@ -158,12 +211,12 @@ struct RawMetrics {
 struct RawPeriods {
     #[allow(dead_code)]
     grace: Length,
-    auto_seal: bool,
+    auto_seal: Spanned<bool>,
 }
 
 impl Default for RawPeriods {
     fn default() -> RawPeriods {
-        RawPeriods { grace: Length(3 * 86_400_000_000), auto_seal: false }
+        RawPeriods { grace: Length(3 * 86_400_000_000), auto_seal: unwritten(false) }
     }
 }
 
@@ -183,7 +236,12 @@ impl Default for RawFlush {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawStore {
-    url: String,
+    url: Option<Spanned<String>>,
+}
+
+/// A default, which stands nowhere in the text.
+fn unwritten<T>(value: T) -> Spanned<T> {
+    Spanned::new(0..0, value)
 }
 
 /// The file looked for where `--config` is not given.
@@ -198,7 +256,7 @@ impl Config {
             None => default.exists().then_some(default),
         };
         match file {
-            None => Config::check(Raw::default(), Formats::default(), None),
+            None => Config::parse("", None),
             Some(file) => {
                 let text = std::fs::read_to_string(file).map_err(|e| ConfigError::Unreadable(file.to_owned(), e))?;
                 Config::parse(&text, Some(file))
@@ -208,24 +266,24 @@ impl Config {
 
     /// From text; relative paths are relative to the file's folder.
     pub fn parse(text: &str, file: Option<&Path>) -> Result<Config, ConfigError> {
-        let raw: Raw = toml::from_str(text).map_err(|e| ConfigError::Wrong {
+        let config = toml::from_str::<Raw>(text).map_err(|e| fault_of(&e)).and_then(|raw| {
+            let formats = formats::checked(&raw.format)?;
+            Config::check(raw, formats, file)
+        });
+        config.map_err(|fault| ConfigError::Wrong {
             file: file.unwrap_or(Path::new("(text)")).to_owned(),
-            message: with_hint(&e.to_string()),
-        })?;
-        let formats = formats::checked(&raw.format, text)
-            .map_err(|message| ConfigError::Wrong { file: file.unwrap_or(Path::new("(text)")).to_owned(), message })?;
-        Config::check(raw, formats, file)
+            place: fault.offset.and_then(|offset| Place::of(text, offset)),
+            message: fault.message,
+            hint: fault.hint,
+        })
     }
 
-    fn check(raw: Raw, formats: Formats, file: Option<&Path>) -> Result<Config, ConfigError> {
-        let wrong = |message: String| ConfigError::Wrong {
-            file: file.unwrap_or(Path::new("built-in defaults")).to_owned(),
-            message,
-        };
+    fn check(raw: Raw, formats: Formats, file: Option<&Path>) -> Result<Config, Fault> {
         let base = file.and_then(Path::parent).unwrap_or(Path::new(""));
-        let address = |text: &str, key: &str| -> Result<SocketAddr, ConfigError> {
-            text.parse().map_err(|_| {
-                wrong(format!("{key} = {text:?} is not an address: write IP and port, such as \"127.0.0.1:7070\""))
+        let address = |text: &Spanned<String>, key: &str| -> Result<SocketAddr, Fault> {
+            text.get_ref().parse().map_err(|_| Fault {
+                hint: "write IP and port, such as \"127.0.0.1:7070\"".to_owned(),
+                ..Fault::at(text, format!("{key} = {:?} is not an address", text.get_ref()))
             })
         };
         let http_address = address(&raw.http.address, "http.address")?;
@@ -233,34 +291,50 @@ impl Config {
             Some(text) => address(text, "metrics.address")?,
             None => http_address,
         };
-        if raw.periods.auto_seal {
-            return Err(wrong("periods.auto_seal = true: this version does not seal periods".to_owned()));
+        if *raw.periods.auto_seal.get_ref() {
+            let message = "periods.auto_seal = true: this version does not seal periods";
+            return Err(Fault::at(&raw.periods.auto_seal, message));
         }
         let data_dir = base.join(&raw.data_dir);
-        let store = match raw.store.url.as_str() {
-            "" => data_dir.join("callrated.db"),
-            url => match url.strip_prefix("sqlite:") {
+        let store = match &raw.store.url {
+            None => data_dir.join("callrated.db"),
+            Some(url) => match url.get_ref().strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
                 Some(path) => base.join(path),
                 None => {
-                    return Err(wrong(format!("store.url = {url:?}: this version stores in \"sqlite:FILE\" only")));
+                    let message =
+                        format!("store.url = {:?}: this version stores in \"sqlite:FILE\" only", url.get_ref());
+                    return Err(Fault::at(url, message));
                 }
             },
         };
         let listen = raw.listen.unwrap_or_else(default_listeners);
-        let listeners = listen
-            .iter()
-            .map(|one| {
+        let wrong = |bad: BadListen, fault: Fault| Fault { hint: formats::hint(&bad, &formats), ..fault };
+        let listeners = (listen.iter())
+            .map(|spanned| {
+                let one = spanned.get_ref();
                 one.relative_to(base).check(&formats).map_err(|e| {
-                    let hint = formats::hint(&e, &formats);
-                    wrong(format!("[[listen]] {} {}: {e}{hint}", one.protocol.name(), one.at()))
+                    let message = format!("[[listen]] {} {}: {e}", one.protocol.name(), one.at());
+                    wrong(e, Fault::at(spanned, message))
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
+        for (i, one) in listen.iter().enumerate() {
+            let twin = |other: &Spanned<ListenSettings>| {
+                (other.get_ref().protocol, other.get_ref().at()) == (one.get_ref().protocol, one.get_ref().at())
+            };
+            // With port 0 the system finds a port for each.
+            if one.get_ref().at().port() != 0 && listen[..i].iter().any(twin) {
+                let message =
+                    format!("[[listen]] {} {} stands there twice", one.get_ref().protocol.name(), one.get_ref().at());
+                return Err(Fault { hint: "give each an address of its own".to_owned(), ..Fault::at(one, message) });
+            }
+        }
         let watches = (raw.watch.iter())
-            .map(|one| {
+            .map(|spanned| {
+                let one = spanned.get_ref();
                 one.check(base, &formats).map_err(|e| {
-                    let hint = formats::hint(&e, &formats);
-                    wrong(format!("[[watch]] {}: {e}{hint}", one.folder.display()))
+                    let message = format!("[[watch]] {}: {e}", one.folder.display());
+                    wrong(e, Fault::at(spanned, message))
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -288,19 +362,18 @@ impl Config {
     }
 }
 
-fn default_listeners() -> Vec<ListenSettings> {
-    [Protocol::Udp, Protocol::Tcp].into_iter().map(ListenSettings::new).collect()
+fn default_listeners() -> Vec<Spanned<ListenSettings>> {
+    [Protocol::Udp, Protocol::Tcp].into_iter().map(|protocol| unwritten(ListenSettings::new(protocol))).collect()
 }
 
-/// Adds "did you mean" to serde's message about an unknown key.
-fn with_hint(message: &str) -> String {
-    let Some(rest) = message.split("unknown field `").nth(1) else { return message.to_owned() };
-    let Some((unknown, rest)) = rest.split_once('`') else { return message.to_owned() };
-    let known: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
-    match nearest(unknown, known.iter().copied()) {
-        Some(near) => format!("{message}hint: did you mean `{near}`?\n"),
-        None => message.to_owned(),
+/// What the reader of the text says, with "did you mean" for what it does not know.
+fn fault_of(error: &toml::de::Error) -> Fault {
+    let (message, mut hint) =
+        unknown(error.message()).unwrap_or_else(|| (error.message().replace('\n', ", "), String::new()));
+    if message == "unknown key `tls`" {
+        hint = "TLS is not built in: let a proxy or a tunnel in front of the address end it".to_owned();
     }
+    Fault { offset: error.span().map(|span| span.start), message, hint }
 }
 
 #[cfg(test)]
@@ -318,20 +391,38 @@ mod tests {
     #[test]
     fn an_unknown_key_names_the_nearest_and_the_line() {
         let error = Config::parse("data_dir = \"x\"\nrates_dirr = \"y\"\n", None).unwrap_err().to_string();
-        assert!(error.contains("line 2") && error.contains("did you mean `rates_dir`"), "{error}");
+        assert_eq!(error, "(text):2:1: unknown key `rates_dirr` (hint: did you mean `rates_dir`?)");
     }
 
     #[test]
     fn wrong_values_are_said() {
         for (text, expected) in [
-            ("[http]\naddress = \"localhost\"", "http.address"),
-            ("[store]\nurl = \"postgres://x\"", "sqlite:FILE"),
-            ("[[listen]]\nprotocol = \"udp\"\naddress = \"127.0.0.1:1\"\ncountry = \"de\"", "ISO 3166"),
-            ("[flush]\nevery = \"5\"", "unit"),
-            ("[periods]\nauto_seal = true", "does not seal"),
+            ("[http]\naddress = \"localhost\"", ":2:11: http.address"),
+            ("[metrics]\naddress = \"localhost\"", ":2:11: metrics.address"),
+            ("[store]\nurl = \"postgres://x\"", ":2:7: store.url = \"postgres://x\": this version stores in"),
+            (
+                "shards = 1\n\n[[listen]]\nprotocol = \"udp\"\ncountry = \"de\"",
+                ":3:1: [[listen]] udp 127.0.0.1:7070: country",
+            ),
+            ("[[watch]]\nfolder = \"f\"\ncountry = \"de\"", ":1:1: [[watch]] f: country"),
+            ("[flush]\nevery = \"5\"", ":2:9: \"5\" needs a unit"),
+            ("[periods]\nauto_seal = true", ":2:13: periods.auto_seal"),
+            ("shards =", ":1:9: "),
+            ("[[listen]]\nprotocol = \"tpc\"", ":2:12: unknown value `tpc` (hint: did you mean `tcp`?)"),
+            (
+                "[[listen]]\nprotocol = \"tcp\"\n[[listen]]\nprotocol = \"udp\"\n[[listen]]\nprotocol = \"tcp\"\nnode = \"a\"",
+                ":5:1: [[listen]] tcp 127.0.0.1:7070 stands there twice",
+            ),
+            (
+                "[[listen]]\nprotocol = \"tcp\"\ntls = { cert = \"c\", key = \"k\" }",
+                ":3:1: unknown key `tls` (hint: TLS",
+            ),
+            ("[htt]\n", ":1:2: unknown key `htt` (hint: did you mean `http`?)"),
+            ("[http]\nzzz = 1\n", ":2:1: unknown key `zzz` (hint: known here: address, tokens)"),
         ] {
             let error = Config::parse(text, None).unwrap_err().to_string();
-            assert!(error.contains(expected), "{text}: {error}");
+            assert!(error.starts_with(&format!("(text){expected}")), "{text}: {error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
         }
     }
 
@@ -347,6 +438,43 @@ mod tests {
             .flat_map(|line| [line, "\n"])
             .collect();
         Config::parse(&uncommented, None).unwrap_or_else(|e| panic!("{e}\n{uncommented}"));
+    }
+
+    /// The keys that a table may have, by what is said of one that it may not.
+    fn keys<T: serde::de::DeserializeOwned>() -> Vec<String> {
+        let Err(error) = toml::from_str::<T>("no_such_key = 1") else { panic!("an unknown key is taken") };
+        let known = error.message().split_once("expected").unwrap_or_else(|| panic!("{error}")).1;
+        known.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_service_file_shows_every_key() {
+        use crate::ingest::radius::settings::{ClientSettings, RadiusSettings};
+        let text = include_str!("../systemd/callrated.toml");
+        for keys in [
+            keys::<Raw>(),
+            keys::<ListenSettings>(),
+            keys::<WatchSettings>(),
+            keys::<ClientSettings>(),
+            keys::<RadiusSettings>(),
+            keys::<RawHttp>(),
+            keys::<RawJournal>(),
+            keys::<RawPeriods>(),
+            keys::<RawMetrics>(),
+            keys::<RawFlush>(),
+            keys::<RawStore>(),
+        ] {
+            assert!(!keys.is_empty());
+            for key in keys {
+                let shown = |line: &str| {
+                    let line = line.trim_start_matches('#');
+                    let table = line.trim_start_matches('[').trim_start_matches("listen.").split([']', '.']).next();
+                    line.split(" =").next() == Some(key.as_str())
+                        || line.starts_with('[') && table == Some(key.as_str())
+                };
+                assert!(text.lines().any(shown), "{key} is not shown");
+            }
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::http;
 use crate::ingest::{self, Stop};
 use crate::metrics::Metrics;
 use crate::os::clock::Clock;
+use crate::os::handed::Handed;
 use crate::os::notify;
 use crate::poison;
 use crate::rates;
@@ -58,6 +59,8 @@ pub async fn run(
     ready: impl FnOnce(&http::Addresses),
     ended: impl Future<Output = ()>,
 ) -> Result<(), Exit> {
+    let handed = Handed::take()
+        .map_err(|e| Exit::environment(format!("the sockets of the service manager cannot be used: {e}")))?;
     let metrics = Metrics::install();
     describe_metrics();
     let clock = Clock::wall();
@@ -76,12 +79,16 @@ pub async fn run(
         clock.clone(),
         engine.known.clone(),
     ));
-    first_load(&reloader, &config, BY_START).await?;
+    first_load(&reloader, BY_START).await?;
 
     let mut doors = JoinSet::new();
-    let posts = doors::open(&config, &mut engine, &stop, &mut doors).await?;
+    let posts = doors::open(&config, &mut engine, &handed, &stop, &mut doors).await?;
     let app = http::App::new(&engine, reloader.clone(), metrics.clone(), posts, stop.clone(), &config)?;
-    let addresses = http::serve(app, &config, &stop, &mut doors).await?;
+    let addresses = http::serve(app, &config, &handed, &stop, &mut doors).await?;
+    for address in handed.left() {
+        tracing::warn!("the service manager opened {address}, where nothing listens by the configuration");
+    }
+    drop(handed);
     engine.announce(&addresses.api.to_string());
 
     let mut helpers = JoinSet::new();
@@ -114,7 +121,11 @@ pub async fn run(
     }
 }
 
+/// Makes the data folder. Nothing is made where there is nothing to rate by either: most likely that is the wrong place.
 fn make_folder(config: &Config) -> Result<(), Exit> {
+    if !config.data_dir.exists() && !config.rates_dir.exists() {
+        rates::RatesFolder::read(&config.rates_dir).map_err(Exit::usage)?;
+    }
     std::fs::create_dir_all(&config.data_dir)
         .map_err(|e| Exit::environment(format!("the data folder {} cannot be made: {e}", config.data_dir.display())))
 }
@@ -132,7 +143,7 @@ fn describe_metrics() {
 }
 
 /// Puts the rates folder in force, or keeps the last good images if it is wrong. `by` says who asked.
-async fn first_load(reloader: &Reloader, config: &Config, by: &str) -> Result<(), Exit> {
+async fn first_load(reloader: &Reloader, by: &str) -> Result<(), Exit> {
     match reloader.reload(by, None).await {
         Ok(loaded) => {
             for finding in &loaded.findings {
@@ -154,10 +165,8 @@ async fn first_load(reloader: &Reloader, config: &Config, by: &str) -> Result<()
                     tracing::error!("{error}; the last good images stay in force");
                     Ok(())
                 }
-                None => Err(Exit::usage(format!(
-                    "{error}; `callrated check` shows every fault (rates_dir = {})",
-                    config.rates_dir.display()
-                ))),
+                None if matches!(error, rates::RatesError::NoFolder(_)) => Err(Exit::usage(error)),
+                None => Err(Exit::usage(format!("{error}; `callrated check` shows every fault"))),
             }
         }
         Err(error) => Err(Exit::environment(error)),

@@ -39,7 +39,7 @@ impl Metrics {
 
     /// The exposition text.
     pub fn render(&self) -> String {
-        self.0.render()
+        mended(&self.0.render())
     }
 
     /// The values now, for those who show some of them.
@@ -55,6 +55,31 @@ impl Metrics {
             self.0.run_upkeep();
         }
     }
+}
+
+/// Counters that are kept as gauges, since the recorder counts whole numbers only.
+const DECIMAL_COUNTERS: &[&str] = &["callrated_charged_total"];
+/// Gauges that say by a label what holds: a series at 0 says what holds no longer, and would stay for ever.
+const INFOS: &[&str] = &["callrated_tariff_info"];
+
+/// What the recorder cannot say: counters with decimals, and series that have ended.
+fn mended(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let of = |name: &&str| line.strip_prefix(*name).is_some_and(|rest| rest.starts_with('{'));
+        if line.trim_end().ends_with(" 0") && INFOS.iter().any(|name| of(&name)) {
+            continue;
+        }
+        match line.strip_prefix("# TYPE ").and_then(|rest| rest.trim_end().strip_suffix(" gauge")) {
+            Some(name) if DECIMAL_COUNTERS.contains(&name) => {
+                out.push_str("# TYPE ");
+                out.push_str(name);
+                out.push_str(" counter\n");
+            }
+            _ => out.push_str(line),
+        }
+    }
+    out
 }
 
 /// The metrics at one moment, found by name. Reads the exposition, so that what is shown is what is scraped.
@@ -89,6 +114,17 @@ impl Samples {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counters_may_have_decimals_and_what_ended_is_gone() {
+        let text = "# TYPE callrated_charged_total gauge\ncallrated_charged_total{currency=\"EUR\"} 0\n\n\
+                    # TYPE callrated_tariff_info gauge\ncallrated_tariff_info{digest=\"a\"} 0\n\
+                    callrated_tariff_info{digest=\"b\"} 1\n\n# TYPE callrated_store_up gauge\ncallrated_store_up 0\n";
+        let expected = "# TYPE callrated_charged_total counter\ncallrated_charged_total{currency=\"EUR\"} 0\n\n\
+                        # TYPE callrated_tariff_info gauge\ncallrated_tariff_info{digest=\"b\"} 1\n\n\
+                        # TYPE callrated_store_up gauge\ncallrated_store_up 0\n";
+        assert_eq!(mended(text), expected);
+    }
 
     #[test]
     fn samples_are_found_by_name_and_label() {

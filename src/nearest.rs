@@ -38,6 +38,20 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>, ot
     nearest(word, known).map_or_else(|| otherwise.to_owned(), |k| format!("did you mean {k:?}?"))
 }
 
+/// What serde says of a key or a value that it does not know (``unknown field `x`, expected one of `a`, `b` ``), as what
+/// is wrong and a hint; none if it says something else.
+pub fn unknown(message: &str) -> Option<(String, String)> {
+    let kinds = [("unknown field `", "key"), ("unknown variant `", "value")];
+    let (rest, what) = kinds.iter().find_map(|(front, what)| Some((message.strip_prefix(front)?, what)))?;
+    let (word, rest) = rest.split_once('`')?;
+    let known: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+    let hint = match nearest(word, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known here: {}", known.join(", ")),
+    };
+    Some((format!("unknown {what} `{word}`"), hint))
+}
+
 /// Letters to change, add, leave out or exchange with a neighbour (optimal string alignment).
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
@@ -79,6 +93,25 @@ mod tests {
             assert_eq!(nearest(typed, known), meant, "{typed}");
         }
         assert_eq!(nearest(&"rate".repeat(20), ["rate".repeat(20).as_str()]), None);
+    }
+
+    #[test]
+    fn what_serde_does_not_know_in_our_words() {
+        for (message, expected) in [
+            (
+                "unknown field `prots`, expected `ports` or `names`",
+                Some(("unknown key `prots`", "did you mean `ports`?")),
+            ),
+            (
+                "unknown variant `x`, expected one of `tcp`, `udp`, `http`",
+                Some(("unknown value `x`", "known here: tcp, udp, http")),
+            ),
+            ("unknown field `a`, expected `zzz`", Some(("unknown key `a`", "known here: zzz"))),
+            ("invalid type: string", None),
+        ] {
+            let said = unknown(message);
+            assert_eq!(said.as_ref().map(|(what, hint)| (what.as_str(), hint.as_str())), expected);
+        }
     }
 
     #[test]

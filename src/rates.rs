@@ -24,9 +24,16 @@ pub struct CompiledRates {
     pub findings: Vec<Finding>,
 }
 
+/// What to do where there is no folder.
+pub const NO_FOLDER_HINT: &str =
+    "start callrated where it lies, or name it by rates_dir in callrated.toml; the sources bring an example, rates/";
+
 /// Why there are no images.
 #[derive(Debug, thiserror::Error)]
 pub enum RatesError {
+    /// There is no such folder.
+    #[error("there is no rates folder {}: {NO_FOLDER_HINT}", .0.display())]
+    NoFolder(PathBuf),
     /// A file or the folder cannot be read.
     #[error("the rates folder {folder} cannot be used: {file}: {source}")]
     Unreadable {
@@ -58,6 +65,10 @@ pub struct RatesFolder {
 impl RatesFolder {
     /// Reads every file.
     pub fn read(folder: &Path) -> Result<RatesFolder, RatesError> {
+        if !folder.exists() {
+            // A relative path says little without what it is relative to.
+            return Err(RatesError::NoFolder(std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())));
+        }
         let unreadable = |file: &str| {
             let file = file.to_owned();
             let folder = folder.to_owned();
@@ -135,23 +146,25 @@ impl RatesFolder {
         let plans = || tariff.plans().iter().map(|plan| plan.name.as_str());
         let mut found = Vec::new();
         for row in directory::uses(&self.accounts) {
-            let mut error = |message: String, hint: String| {
+            let mut error = |column, message: String, hint: String| {
                 let file = "accounts.csv".to_owned();
-                found.push(Finding { severity: Severity::Error, file, line: row.line, column: 0, message, hint });
+                found.push(Finding { severity: Severity::Error, file, line: row.line, column, message, hint });
             };
             if tariff.plan_named(&row.plan).is_none() {
                 error(
+                    row.plan_column,
                     format!("account {:?} has plan {:?}, which plans.toml does not have", row.account, row.plan),
                     did_you_mean(&row.plan, plans(), "add it to plans.toml"),
                 );
             }
             if tariff.countries().get(row.country).is_none() {
                 error(
+                    row.country_column,
                     format!(
                         "account {:?} is in country {}, which countries.toml does not have",
                         row.account, row.country
                     ),
-                    String::new(),
+                    "write ISO 3166 alpha-2, such as DE, or add the country there".to_owned(),
                 );
             }
             if found.len() >= FINDINGS_MAX {

@@ -160,4 +160,32 @@ fn posts_and_files_of_nodes_are_rated() {
     std::fs::write(&file, row(1, "ANSWERED") + &row(2, "NO ANSWER")).unwrap();
     daemon.until("callrated_records_received_total", "format=\"asterisk-csv\"", 2);
     daemon.until("callrated_legs_rated_total", "", 2);
+    // PBXs that push their own JSON, and rows that somebody fetched.
+    let made = jiff::Timestamp::now().as_second() - 70;
+    let newcdr = format!(
+        r#"{{"event":"NewCdr","callid":"{made}.5","timestart":"{}","callfrom":"442079460001","callto":"441132960100","callduraction":"19","talkduraction":"14","srctrunkname":"","status":"ANSWERED","type":"Outbound","sn":"3"}}"#,
+        stamp(70)
+    );
+    let report = format!(
+        r#"{{"type":30012,"sn":"3","msg":"{{\"call_id\":\"{made}.6\",\"time_start\":\"{}\",\"call_from\":\"442079460001\",\"call_to\":\"441132960100\",\"call_duration\":24,\"talk_duration\":21,\"src_trunk_name\":\" \",\"status\":\"ANSWERED\",\"type\":\"Outbound\"}}"}}"#,
+        stamp(70)
+    );
+    let row = format!(
+        "62,acct-42,442079460001,441132960100,from-internal,\"pn01\" <5300>,SIP/5300-0,SIP/5301-1,Dial,SIP/5301,60,,{0},{0},{1},60,60,ANSWERED,DOCUMENTATION,{made}.0,EXT,5300,5301,s\n",
+        stamp(70),
+        stamp(10)
+    );
+    for (rated, (format, kind, body)) in (3..).zip([
+        ("yeastar", "application/json", newcdr),
+        ("yeastar-p", "text/plain", report),
+        ("grandstream", "", row),
+    ]) {
+        let path = format!("/v1/calls?format={format}&node={format}");
+        for _ in 0..2 {
+            assert_eq!(post(daemon.http, &path, kind, body.as_bytes(), false), safe, "{format}");
+        }
+        daemon.until("callrated_legs_rated_total", "", rated);
+        daemon.until("callrated_records_duplicate_total", "", rated);
+    }
+    assert_eq!(daemon.metric("callrated_records_conflict_total", ""), 0);
 }

@@ -111,6 +111,13 @@ fn the_folder_compiles_and_only_the_known_warnings_are_given() {
     }
 }
 
+/// The judge of `callrated check` has nothing to say of decks that are as they should be.
+#[test]
+fn the_judge_finds_nothing() {
+    let judged = tariff::judge::folder(&rates_text(), &|_| Vec::new());
+    assert!(judged.is_empty(), "{judged:#?}");
+}
+
 #[test]
 fn every_number_is_classified_and_priced_by_every_plan() {
     let tariff = &shipped().0;

@@ -77,7 +77,9 @@ impl Kept {
             |piece: &Piece<'_>| piece.kind == PieceKind::Sip && matches!(piece.step, Step::Begin | Step::Fail);
         // Of a SIP message on its way the sight nearest to the caller: numbers are rewritten further on.
         let hops = piece.filter(beginning).and_then(|piece| piece.record.seq);
-        (hops, piece.and_then(|piece| piece.at), &self.bytes)
+        // A re-INVITE is told as an answer too, to a contact that is no number, within the same second if need be.
+        let unnamed = piece.is_some_and(|piece| piece.step == Step::Answer && piece.record.destination.is_empty());
+        (hops, unnamed, piece.and_then(|piece| piece.at), &self.bytes)
     }
 }
 

@@ -48,7 +48,9 @@ pub fn fold<'a>(pieces: &[Piece<'a>]) -> Fold<'a> {
     if pieces.iter().any(|piece| piece.kind == PieceKind::Sip) {
         return sip(pieces);
     }
-    let first = |step: Step| pieces.iter().filter(|piece| piece.step == step).min_by_key(|piece| piece.at);
+    // As of two that say the same: see `Kept::order`.
+    let order = |piece: &&Piece<'a>| (piece.step == Step::Answer && piece.record.destination.is_empty(), piece.at);
+    let first = |step: Step| pieces.iter().filter(|piece| piece.step == step).min_by_key(order);
     let (begin, answer, update) = (first(Step::Begin), first(Step::Answer), first(Step::Update));
     let (end, fail) = (first(Step::End), first(Step::Fail));
     if let Some(end) = end {

@@ -210,6 +210,10 @@ fn stories() {
     check(&[told(Step::Begin, "a", 99), failed.clone()], &["waits", "unanswered"], &[]);
     // The answer overtook the failure's packet: the call is charged.
     check(&[failed, start("a", 101), stop("a", 103)], &["unanswered", "waits", "call"], &["a 441132960100 101 103 -"]);
+    // A re-INVITE is told as another answer, to an address without a number, perhaps within the same second.
+    let again = told(Step::Answer, "a", 100);
+    check(&[start("a", 100), again.clone(), stop("a", 103)], &["waits", "repeat", "call"], &[whole]);
+    check(&[again, start("a", 100), stop("a", 103)], &["waits", "repeat", "call"], &[whole]);
     // Two calls at once.
     check(
         &[start("a", 1), start("b", 2), stop("a", 3), stop("b", 4)],
@@ -244,6 +248,16 @@ fn sip_forks() {
     assert_eq!(desk.books.get("unanswered"), None);
     desk.tick(101 + 64);
     assert_eq!((desk.books["unanswered"], desk.books["merged"], desk.suspended.len()), (1, 1, 0));
+    desk.check_books();
+    // The BYE was lost: not charged but kept, until it comes after all.
+    let mut desk = Desk::default();
+    desk.tell(&invite);
+    desk.tell(&sip(Step::Answer, 105));
+    desk.tick(100 + 25 * 3600);
+    assert_eq!(desk.suspended[&Position(100)], format!("a {}", Missing::End.words()));
+    assert!(desk.calls.is_empty());
+    assert_eq!(desk.tell(&Told { came: 100_000, ..sip(Step::End, 109) }), "call");
+    assert_eq!((&desk.calls[..], desk.suspended.len()), (&call.map(str::to_owned)[..], 0));
     desk.check_books();
 }
 

@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 
 use super::deck_import::report;
 use super::out::{self, Paint};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, DEFAULT_FILE};
 use crate::directory::Directory;
 use crate::exit::Exit;
-use crate::rates::{self, RatesError, RatesFolder};
+use crate::http::auth::{self, TokensError};
+use crate::ingest::radius::Clients;
+use crate::rates::{self, NO_FOLDER_HINT, RatesError, RatesFolder};
 use crate::tariff::judge::{DeckRemarks, Kind, Remark};
 use crate::tariff::{Finding, Severity, Tariff};
 
@@ -53,8 +55,10 @@ pub(super) fn run(config: Option<&Path>, arguments: CheckArguments) -> Result<()
     let accepted = super::deck_import::kinds(&arguments.accept)?;
     let (mut findings, summary, judged) = match Config::load(config) {
         Ok(config) => {
-            let folder = arguments.rates.unwrap_or(config.rates_dir);
-            folder_checked(&folder, &accepted)
+            let (mut findings, summary, judged) =
+                folder_checked(arguments.rates.as_ref().unwrap_or(&config.rates_dir), &accepted);
+            findings.splice(0..0, named_files(&config));
+            (findings, summary, judged)
         }
         Err(error) => (vec![config_finding(&error)], None, Vec::new()),
     };
@@ -77,6 +81,33 @@ pub(super) fn run(config: Option<&Path>, arguments: CheckArguments) -> Result<()
     if errors > 0 { Err(Exit { code: 1, message: String::new() }) } else { Ok(()) }
 }
 
+/// Files that the configuration names: tokens, and RADIUS secrets.
+fn named_files(config: &Config) -> Vec<Finding> {
+    let file = config.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE)).display().to_string();
+    let mut found = Vec::new();
+    if let Some(Err(error)) = config.tokens.as_deref().map(auth::check) {
+        let finding = match error {
+            TokensError::Unreadable(..) => whole_file(file.clone(), error.to_string(), String::new()),
+            TokensError::Wrong(path, what) => {
+                let place = what.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
+                let (line, what) =
+                    place.and_then(|(line, rest)| Some((line.parse().ok()?, rest))).unwrap_or((0, what.as_str()));
+                Finding { line, ..whole_file(path.display().to_string(), what.to_owned(), String::new()) }
+            }
+        };
+        found.push(finding);
+    }
+    for listen in &config.listeners {
+        if let Some(radius) = &listen.radius
+            && let Err(error) = Clients::open(&listen.profile.listener, radius, &listen.allow)
+        {
+            let message = format!("[[listen]] {}: {error}", listen.profile.listener);
+            found.push(whole_file(file.clone(), message, String::new()));
+        }
+    }
+    found
+}
+
 /// The judge says what the reader warned of, and more exactly.
 pub(super) fn said_twice(finding: &Finding, judged: &[DeckRemarks]) -> bool {
     let doubt = |r: &Remark| matches!(r.kind, Kind::LostPoint | Kind::RuinedCode) && r.line == finding.line;
@@ -89,6 +120,10 @@ fn folder_checked(folder: &Path, accepted: &[Kind]) -> (Vec<Finding>, Option<Sum
     let (compiled, judged) = match read {
         Ok(both) => both,
         Err(RatesError::Wrong { findings, .. }) => return (findings, None, Vec::new()),
+        Err(RatesError::NoFolder(folder)) => {
+            let file = folder.display().to_string();
+            return (vec![whole_file(file, "is not there".to_owned(), NO_FOLDER_HINT.to_owned())], None, Vec::new());
+        }
         Err(RatesError::Unreadable { folder, file, source }) => {
             let message = format!("cannot be read: {source}");
             let hint = format!("the rates folder is {}", folder.display());
@@ -109,25 +144,16 @@ fn folder_checked(folder: &Path, accepted: &[Kind]) -> (Vec<Finding>, Option<Sum
     (compiled.findings, Some(summary), judged)
 }
 
-/// The configuration's message with the place that it names taken out of it.
 fn config_finding(error: &ConfigError) -> Finding {
-    let (file, message) = match error {
-        ConfigError::Unreadable(file, source) => (file, format!("cannot be read: {source}")),
-        ConfigError::Wrong { file, message } => (file, message.trim_end().to_owned()),
-    };
-    let mut finding = whole_file(file.display().to_string(), message, String::new());
-    // toml writes `TOML parse error at line 2, column 1`, then the line itself, then what is wrong with it.
-    if let Some(rest) = finding.message.strip_prefix("TOML parse error at line ")
-        && let Some((place, rest)) = rest.split_once('\n')
-        && let Some((line, column)) = place.split_once(", column ")
-    {
-        finding.line = line.trim().parse().unwrap_or(0);
-        finding.column = column.trim().parse().unwrap_or(0);
-        let words = rest.lines().filter(|l| !l.contains('|')).collect::<Vec<_>>().join(" ");
-        let (message, hint) = words.split_once("hint: ").unwrap_or((&words, ""));
-        (finding.message, finding.hint) = (message.trim().to_owned(), hint.trim().to_owned());
+    match error {
+        ConfigError::Unreadable(file, source) => {
+            whole_file(file.display().to_string(), format!("cannot be read: {source}"), String::new())
+        }
+        ConfigError::Wrong { file, place, message, hint } => {
+            let (line, column) = place.map_or((0, 0), |place| (place.line, place.column));
+            Finding { line, column, ..whole_file(file.display().to_string(), message.clone(), hint.clone()) }
+        }
     }
-    finding
 }
 
 fn whole_file(file: String, message: String, hint: String) -> Finding {

@@ -54,13 +54,16 @@ enum What {
         /// The damaged place, as the daemon or `callrated journal repair` names it.
         #[arg(long, value_name = "FILE@OFFSET")]
         accept_loss: Option<String>,
+        /// Print a JSON object per damaged place, or of what was given up.
+        #[arg(long)]
+        json: bool,
     },
 }
 
 pub(super) fn run(config: impl FnOnce() -> Result<Config, Exit>, arguments: JournalArguments) -> Result<(), Exit> {
     let (path, from, json) = match arguments.what {
         What::Inspect { path, from, json } => (path, from, json),
-        What::Repair { accept_loss } => return repair(&config()?, accept_loss.as_deref()),
+        What::Repair { accept_loss, json } => return repair(&config()?, accept_loss.as_deref(), json),
     };
     let path = match path {
         Some(path) => path,
@@ -78,7 +81,7 @@ pub(super) fn run(config: impl FnOnce() -> Result<Config, Exit>, arguments: Jour
 }
 
 /// Looks for damage; gives up what is named.
-fn repair(config: &Config, accepted: Option<&str>) -> Result<(), Exit> {
+fn repair(config: &Config, accepted: Option<&str>, json: bool) -> Result<(), Exit> {
     let dir = config.data_dir.join("journal");
     // A running daemon writes the last segment: it would look torn.
     let _lock = FolderLock::take(&config.data_dir.join("lock")).map_err(Exit::environment)?;
@@ -87,6 +90,13 @@ fn repair(config: &Config, accepted: Option<&str>) -> Result<(), Exit> {
         for damage in &damages {
             let (file, offset) = (damage.file.display(), damage.offset);
             let why = damage.why.what();
+            if json {
+                out::json(&json!({
+                    "file": damage.file.display().to_string(), "offset": offset, "position": damage.position.0,
+                    "bytes": damage.bytes, "bad": why,
+                }))?;
+                continue;
+            }
             out::line(&format!(
                 "{file} at offset {offset} (position {}): {} bytes, {why}",
                 damage.position, damage.bytes
@@ -94,6 +104,7 @@ fn repair(config: &Config, accepted: Option<&str>) -> Result<(), Exit> {
             out::line(&format!("  give them up: callrated journal repair --accept-loss {file}@{offset}"))?;
         }
         return match damages.len() {
+            0 if json => Ok(()),
             0 => out::line("nothing is damaged"),
             count => {
                 Err(Exit::damaged(format!("{count} damaged places; restore a backup, or give them up one by one")))
@@ -110,8 +121,18 @@ fn repair(config: &Config, accepted: Option<&str>) -> Result<(), Exit> {
         Exit::usage(format!("nothing is damaged at {accepted}: `callrated journal repair` names the damaged places"))
     })?;
     let kept = journal::accept_loss(&RealDisk, &dir, damage, Clock::wall().now()).map_err(journal_exit)?;
-    out::line(&format!("{} bytes at {accepted} were given up; they are kept in {}", damage.bytes, kept.display()))?;
-    match damages.len() - 1 {
+    let left = damages.len() - 1;
+    if json {
+        out::json(&json!({
+            "file": damage.file.display().to_string(), "offset": damage.offset, "position": damage.position.0,
+            "bytes": damage.bytes, "kept": kept.display().to_string(), "left": left,
+        }))?;
+    } else {
+        let bytes = damage.bytes;
+        out::line(&format!("{bytes} bytes at {accepted} were given up; they are kept in {}", kept.display()))?;
+    }
+    match left {
+        0 if json => Ok(()),
         0 => out::line("nothing else is damaged"),
         left => Err(Exit::damaged(format!("{left} more places are damaged: `callrated journal repair` names them"))),
     }

@@ -108,7 +108,7 @@ pub(super) fn compiled(folder: &Path) -> Result<rates::CompiledRates, Exit> {
             }
             Exit::faults(error)
         }
-        RatesError::Unreadable { .. } => Exit::usage(error),
+        RatesError::NoFolder(_) | RatesError::Unreadable { .. } => Exit::usage(error),
     })
 }
 

@@ -4,17 +4,17 @@
 
 use std::collections::BTreeMap;
 
-use super::nearest;
+use super::{Fault, nearest};
 use crate::ingest::settings::BadListen;
 use crate::wire::formats::Formats;
 use crate::wire::mapping::settings::MappingSettings;
 
-/// The formats of configuration, or what is wrong with one of them in the text.
-pub(super) fn checked(tables: &BTreeMap<String, MappingSettings>, text: &str) -> Result<Formats, String> {
-    Formats::new(tables).map_err(|(name, bad)| {
-        let place = bad.span.and_then(|span| place(text, span.start)).unwrap_or_default();
-        let hint = bad.unknown.and_then(|(word, known)| near(&word, known.iter().map(String::as_str)));
-        format!("[format.{name}]{place}: {}{}", bad.message, hint.unwrap_or_default())
+/// The formats of configuration, or what is wrong with one of them.
+pub(super) fn checked(tables: &BTreeMap<String, MappingSettings>) -> Result<Formats, Fault> {
+    Formats::new(tables).map_err(|(name, bad)| Fault {
+        offset: bad.span.map(|span| span.start),
+        message: format!("[format.{name}]: {}", bad.message),
+        hint: bad.unknown.and_then(|(word, known)| near(&word, known.iter().map(String::as_str))).unwrap_or_default(),
     })
 }
 
@@ -27,15 +27,7 @@ pub(super) fn hint(bad: &BadListen, formats: &Formats) -> String {
 }
 
 fn near<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    nearest(word, known).map(|near| format!("; did you mean {near:?}?"))
-}
-
-/// ` at line 7, column 3` of an offset.
-fn place(text: &str, offset: usize) -> Option<String> {
-    let before = text.get(..offset)?;
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Some(format!(" at line {line}, column {column}"))
+    nearest(word, known).map(|near| format!("did you mean {near:?}?"))
 }
 
 #[cfg(test)]
@@ -50,11 +42,11 @@ mod tests {
         for (text, expected) in [
             (
                 csv.replace("= \"c\"\n", "= \"ch\"\n"),
-                "[format.x] at line 6, column 22: \"ch\" is none of the columns; did you mean \"c\"?",
+                ":6:22: [format.x]: \"ch\" is none of the columns (hint: did you mean \"c\"?)",
             ),
             (csv.replace("kind", "kin"), "did you mean `kind`"),
             (csv.replace("fields.id = \"a\"\n", ""), "[format.x]: fields.id is missing"),
-            (format!("{csv}time = \"soon\""), "[format.x] at line 8, column 8: \"soon\" is no time format"),
+            (format!("{csv}time = \"soon\""), ":8:8: [format.x]: \"soon\" is no time format"),
             (
                 format!("{csv}skip_when = [{{ field = \"a\", equals = \"x\", reason = \"othr_leg\" }}]"),
                 "did you mean \"other_leg\"",
@@ -69,7 +61,7 @@ mod tests {
             (csv.replace("[format.x]", "[format.asterisk-csv]"), "is built in: take another name"),
             (
                 "[format.x]\nlike = \"asterisk-cvs\"\n".to_owned(),
-                "[format.x] at line 2, column 8: like = \"asterisk-cvs\" is no mapping; did you mean \"asterisk-csv\"?",
+                ":2:8: [format.x]: like = \"asterisk-cvs\" is no mapping (hint: did you mean \"asterisk-csv\"?)",
             ),
             ("[format.x]\nlike = \"y\"\n[format.y]\nlike = \"x\"\n".to_owned(), "leads in a circle"),
             ("[format.x]\n".to_owned(), "kind is missing"),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::engine::Engine;
@@ -11,13 +10,14 @@ use crate::batch::{Batch, EntryKind, SourceId};
 use crate::config::Config;
 use crate::entry::{MAX_AGE_DAYS, SourceProfile};
 use crate::exit::Exit;
-use crate::http::node;
+use crate::http::{self, node};
 use crate::ingest::allow::Allow;
 use crate::ingest::counters::Counters;
 use crate::ingest::folder::Watcher;
 use crate::ingest::radius::{self, Clients};
 use crate::ingest::settings::{Listen, NODE_DEFAULT, Protocol, Transport};
 use crate::ingest::{Cut, Door, Hints, Stop, tcp, udp};
+use crate::os::handed::Handed;
 use crate::road::Road;
 use crate::time::Zone;
 use crate::wire::Format;
@@ -41,6 +41,7 @@ pub struct Posts {
 pub(super) async fn open(
     config: &Config,
     engine: &mut Engine,
+    handed: &Handed,
     stop: &Stop,
     tasks: &mut JoinSet<()>,
 ) -> Result<Posts, Exit> {
@@ -48,7 +49,7 @@ pub(super) async fn open(
     let profiles = config.listeners.iter().chain(watched).map(|l| l.profile.clone()).collect();
     let mut ids = register(&engine.road, &mut engine.known, profiles).await?.into_iter();
     for (listen, id) in config.listeners.iter().zip(&mut ids) {
-        listener(listen, door(listen, id, engine), stop, tasks).await?;
+        listener(listen, door(listen, id, engine), handed, stop, tasks).await?;
     }
     for (watch, id) in config.watches.iter().zip(&mut ids) {
         let watcher = Watcher::new(watch.clone(), door(&watch.source, id, engine), &config.data_dir);
@@ -100,40 +101,47 @@ pub(super) async fn posts(engine: &mut Engine) -> Result<Posts, Exit> {
     Ok(Posts { calls: door(POST, ids.first()), import: door(IMPORT, ids.last()) })
 }
 
-async fn listener(listen: &Listen, door: Arc<Door>, stop: &Stop, tasks: &mut JoinSet<()>) -> Result<(), Exit> {
+async fn listener(
+    listen: &Listen,
+    door: Arc<Door>,
+    handed: &Handed,
+    stop: &Stop,
+    tasks: &mut JoinSet<()>,
+) -> Result<(), Exit> {
     let taken = |e: std::io::Error| {
         Exit::environment(format!(
             "{} cannot be opened: {e}; is another daemon running there?",
             listen.profile.listener
         ))
     };
-    if listen.protocol == Protocol::Http {
-        let socket = TcpListener::bind(listen.address).await.map_err(taken)?;
-        tasks.spawn(node::serve(socket, door.clone(), stop.clone()));
-    }
-    let (datagrams, streams) = match (listen.protocol, listen.transport) {
+    let datagrams = || match handed.datagrams(listen.address) {
+        sockets if sockets.is_empty() => udp::bind(listen).map_err(taken),
+        sockets => udp::adopt(listen, sockets).map_err(taken),
+    };
+    let stream = async || http::bind(listen.address, handed).await.map_err(taken);
+    let (has_datagrams, has_streams) = match (listen.protocol, listen.transport) {
         (Protocol::Udp, _) => (true, false),
         (Protocol::Tcp, _) => (false, true),
         (Protocol::Radius, _) => {
-            let bound = udp::bind(listen).map_err(taken)?;
             let clients = match &listen.radius {
                 Some(radius) => Clients::open(&door.name, radius, &listen.allow).map_err(Exit::environment)?,
                 // A listener of this protocol has been checked to have it.
                 None => return Err(Exit::environment("a RADIUS listener without its settings")),
             };
-            tasks.spawn(radius::serve(bound, door, Arc::new(clients), stop.clone()));
+            tasks.spawn(radius::serve(datagrams()?, door, Arc::new(clients), stop.clone()));
             return Ok(());
         }
-        (Protocol::Http, _) => (false, false),
+        (Protocol::Http, _) => {
+            tasks.spawn(node::serve(stream().await?, door, stop.clone()));
+            return Ok(());
+        }
         (Protocol::Syslog | Protocol::Hep, transport) => (transport != Transport::Tcp, transport != Transport::Udp),
     };
-    if datagrams {
-        let bound = udp::bind(listen).map_err(taken)?;
-        tasks.spawn(udp::serve(bound, door.clone(), stop.clone()));
+    if has_datagrams {
+        tasks.spawn(udp::serve(datagrams()?, door.clone(), stop.clone()));
     }
-    if streams {
-        let socket = TcpListener::bind(listen.address).await.map_err(taken)?;
-        tasks.spawn(tcp::serve(socket, door, stop.clone()));
+    if has_streams {
+        tasks.spawn(tcp::serve(stream().await?, door, stop.clone()));
     }
     Ok(())
 }

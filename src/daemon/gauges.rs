@@ -32,8 +32,12 @@ fn depth_of(queue: &str) -> Gauge {
     gauge!("callrated_queue_depth", "queue" => queue.to_owned())
 }
 
-/// Sets them for as long as the daemon runs.
-pub(super) async fn set(road: Road, outbox: WeakSender<Delivery>, depths: Vec<(String, Depth)>) {
+/// Sets them for as long as the daemon runs. They are there from the call on, before the first turn.
+pub(super) fn set(
+    road: Road,
+    outbox: WeakSender<Delivery>,
+    depths: Vec<(String, Depth)>,
+) -> impl Future<Output = ()> + use<> {
     let lag = gauge!("callrated_journal_lag_records");
     let free = gauge!("callrated_journal_free_bytes");
     let full = gauge!("callrated_journal_full");
@@ -41,21 +45,23 @@ pub(super) async fn set(road: Road, outbox: WeakSender<Delivery>, depths: Vec<(S
     let spilled = gauge!("callrated_flush_spilled_bytes");
     let (doors, controls) = (depth_of("outbox"), depth_of("controls"));
     let queues: Vec<(Gauge, Depth)> = depths.into_iter().map(|(name, depth)| (depth_of(&name), depth)).collect();
-    let mut timer = tokio::time::interval(EVERY);
-    loop {
-        timer.tick().await;
-        let progress = road.progress();
-        let durable = progress.records_durable.load(Relaxed);
-        lag.set(durable.saturating_sub(progress.records_stored.load(Relaxed)) as f64);
-        free.set(progress.free_bytes.load(Relaxed) as f64);
-        full.set(f64::from(u8::from(progress.journal_full.load(Relaxed))));
-        held.set(progress.held_bytes.load(Relaxed) as f64);
-        spilled.set(progress.spilled_bytes.load(Relaxed) as f64);
-        // The doors' ends are gone while the daemon stops; then nothing waits in there.
-        doors.set(outbox.upgrade().map_or(0, |sender| OUTBOX_MAX - sender.capacity()) as f64);
-        controls.set(road.waiting() as f64);
-        for (gauge, depth) in &queues {
-            gauge.set(depth.get() as f64);
+    async move {
+        let mut timer = tokio::time::interval(EVERY);
+        loop {
+            timer.tick().await;
+            let progress = road.progress();
+            let durable = progress.records_durable.load(Relaxed);
+            lag.set(durable.saturating_sub(progress.records_stored.load(Relaxed)) as f64);
+            free.set(progress.free_bytes.load(Relaxed) as f64);
+            full.set(f64::from(u8::from(progress.journal_full.load(Relaxed))));
+            held.set(progress.held_bytes.load(Relaxed) as f64);
+            spilled.set(progress.spilled_bytes.load(Relaxed) as f64);
+            // The doors' ends are gone while the daemon stops; then nothing waits in there.
+            doors.set(outbox.upgrade().map_or(0, |sender| OUTBOX_MAX - sender.capacity()) as f64);
+            controls.set(road.waiting() as f64);
+            for (gauge, depth) in &queues {
+                gauge.set(depth.get() as f64);
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::engine::Engine;
 use super::reload::Reloader;
-use super::{doors, first_load};
+use super::{doors, first_load, make_folder};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::http::App;
@@ -35,9 +35,7 @@ impl Inside {
     pub async fn start(config: &Config) -> Result<Inside, Exit> {
         let metrics = Metrics::install();
         let clock = Clock::wall();
-        std::fs::create_dir_all(&config.data_dir).map_err(|e| {
-            Exit::environment(format!("the data folder {} cannot be made: {e}", config.data_dir.display()))
-        })?;
+        make_folder(config)?;
         poison::end_on_panic(&config.data_dir);
         let mut engine = Engine::start(config, clock.clone())?;
         for sentence in &engine.report {
@@ -68,7 +66,7 @@ impl Inside {
             clock,
             engine.known.clone(),
         ));
-        first_load(&reloader, config, "command line").await?;
+        first_load(&reloader, "command line").await?;
         let posts = doors::posts(engine).await?;
         Ok(App::new(engine, reloader, metrics, posts, stop, config)?.router())
     }

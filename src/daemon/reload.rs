@@ -23,7 +23,7 @@ use crate::tariff::{Finding, Tariff};
 pub fn describe() {
     describe_gauge!("callrated_tariff_prefixes", Unit::Count, "Distinct prefixes of the tariff in force");
     describe_gauge!("callrated_accounts", Unit::Count, "Accounts of the directory in force");
-    describe_gauge!("callrated_tariff_info", "1 for the tariff in force, by digest; 0 for those before it");
+    describe_gauge!("callrated_tariff_info", "1, labelled with the digest of the tariff in force");
 }
 
 /// The images in force. Both stand and fall together: what reads one reads the other.
@@ -122,6 +122,11 @@ impl Reloader {
             before.set(0.0);
         }
         info.set(1.0);
+        // What can be charged is shown before anything is.
+        for plan in tariff.plans() {
+            let currency = String::from_utf8_lossy(&plan.currency).into_owned();
+            let _ = gauge!("callrated_charged_total", "currency" => currency);
+        }
         self.in_force.store(Some(Arc::new(InForce { tariff, directory })));
     }
 

@@ -66,8 +66,12 @@ pub struct RowUse {
     pub account: String,
     /// Plan.
     pub plan: String,
+    /// Where in the line it stands.
+    pub plan_column: u32,
     /// Country.
     pub country: Country,
+    /// Where in the line it stands.
+    pub country_column: u32,
 }
 
 /// The plans and countries that the good rows of `accounts.csv` name, in the order of lines.
@@ -80,7 +84,9 @@ pub fn uses(accounts_csv: &[u8]) -> Vec<RowUse> {
             line: row.line,
             account: row.name.to_string(),
             plan: rows.plans.list.get(row.plan as usize).map_or_else(String::new, |(name, ())| name.to_string()),
+            plan_column: row.plan_column,
             country: Country::parse(&String::from_utf8_lossy(&row.country)).unwrap_or(Country::WORLD),
+            country_column: row.country_column,
         })
         .collect();
     uses.sort_by_key(|row| row.line);

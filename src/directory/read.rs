@@ -44,6 +44,9 @@ pub struct Rows {
 /// A dated row of an account.
 pub struct AccountRow {
     pub line: u32,
+    /// Where in the line the plan and the country stand.
+    pub plan_column: u32,
+    pub country_column: u32,
     pub name: Box<str>,
     /// In `Rows::plans`.
     pub plan: u32,
@@ -188,6 +191,7 @@ fn accounts(csv: &[u8], rows: &mut Rows, refused: &mut HashSet<Box<str>>, findin
         cells.take(|| row.place(account), field::name("account", name));
         let plan_name = row.get(plan);
         cells.take(|| row.place(plan), field::plan_name("plan", plan_name));
+        let (plan_column, country_column) = (row.place(plan).column, row.place(country).column);
         let country = cells.take(|| row.place(country), field::country(row.get(country)));
         let zone = match row.get(timezone) {
             "" => "UTC",
@@ -225,6 +229,8 @@ fn accounts(csv: &[u8], rows: &mut Rows, refused: &mut HashSet<Box<str>>, findin
         match (cells.good, country, zone, extensions) {
             (true, Some(country), Some(zone), Some(extensions)) => rows.accounts.push(AccountRow {
                 line: row.line,
+                plan_column,
+                country_column,
                 name: name.into(),
                 plan: rows.plans.get(plan_name).unwrap_or_else(|| rows.plans.add(plan_name, ())),
                 zone,

@@ -79,7 +79,7 @@ impl FlushMetrics {
                     }
                 }
                 (Some("money"), Some(currency), Some("calls"), None) => {
-                    // A gauge in currency units: for the eye, never for a bill.
+                    // A float in currency units: for the eye, never for a bill.
                     gauge!("callrated_charged_total", "currency" => currency.to_owned()).set(value as f64 / 1e9);
                 }
                 _ => {}

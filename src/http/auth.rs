@@ -27,6 +27,7 @@ use arc_swap::ArcSwap;
 use serde::Deserialize;
 
 use super::Problem;
+use crate::nearest::unknown;
 use crate::os::random;
 use crate::time::{Timestamp, Zone, day_start, parse_rfc3339};
 
@@ -117,7 +118,12 @@ pub enum TokensError {
 
 impl Tokens {
     fn parse(text: &str) -> Result<Tokens, String> {
-        let raw: RawTokens = toml::from_str(text).map_err(|e| e.to_string())?;
+        let raw: RawTokens = toml::from_str(text).map_err(|e| {
+            let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = 1 + before.matches('\n').count();
+            let (what, hint) = unknown(e.message()).unwrap_or_else(|| (e.message().to_owned(), String::new()));
+            format!("line {line}: {what}{}{hint}", if hint.is_empty() { "" } else { "; " })
+        })?;
         let mut tokens: Vec<Token> = Vec::with_capacity(raw.token.len());
         for RawToken { name, blake3, scopes, expires } in raw.token {
             if tokens.iter().any(|t| t.name == name) {
@@ -263,6 +269,11 @@ impl Guard {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a tokens file can be used.
+pub fn check(path: &Path) -> Result<(), TokensError> {
+    read(path).map(drop)
 }
 
 fn read(path: &Path) -> Result<(Tokens, Option<(SystemTime, u64)>), TokensError> {

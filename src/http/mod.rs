@@ -39,6 +39,7 @@ use crate::ingest::{Door, Stop};
 use crate::journal::JournalReader;
 use crate::metrics::Metrics;
 use crate::os::clock::Clock;
+use crate::os::handed::Handed;
 use crate::road::Road;
 use crate::store::Store;
 use crate::tariff::Tariff;
@@ -324,13 +325,19 @@ pub struct Addresses {
 ///
 /// # Errors
 /// An address that cannot be opened, a tokens file that cannot be used.
-pub async fn serve(app: App, config: &Config, stop: &Stop, tasks: &mut JoinSet<()>) -> Result<Addresses, Exit> {
+pub async fn serve(
+    app: App,
+    config: &Config,
+    handed: &Handed,
+    stop: &Stop,
+    tasks: &mut JoinSet<()>,
+) -> Result<Addresses, Exit> {
     let guard = Arc::new(Guard::open(config.tokens.as_deref()).map_err(Exit::usage)?);
-    let api_listener = bind(config.http_address).await?;
+    let api_listener = open(config.http_address, handed).await?;
     let mut addresses = Addresses { api: local(&api_listener)?, metrics: local(&api_listener)? };
     let shared = config.metrics_address == config.http_address;
     if !shared {
-        let metrics = bind(config.metrics_address).await?;
+        let metrics = open(config.metrics_address, handed).await?;
         addresses.metrics = local(&metrics)?;
         tasks.spawn(server::answer(metrics, app.guarded(health(), &guard, true), stop.clone()));
     }
@@ -363,8 +370,16 @@ async fn look_at_tokens(guard: Arc<Guard>, mut stop: Stop) {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Exit> {
-    TcpListener::bind(address).await.map_err(|e| {
+/// The socket that was handed over for an address, else one of our own.
+pub async fn bind(address: SocketAddr, handed: &Handed) -> std::io::Result<TcpListener> {
+    match handed.stream(address) {
+        Some(socket) => TcpListener::from_std(socket),
+        None => TcpListener::bind(address).await,
+    }
+}
+
+async fn open(address: SocketAddr, handed: &Handed) -> Result<TcpListener, Exit> {
+    bind(address, handed).await.map_err(|e| {
         Exit::environment(format!("http://{address} cannot be opened: {e}; is another daemon running there?"))
     })
 }

@@ -11,6 +11,7 @@ use crate::record::Record;
 
 mod http;
 mod radius;
+mod stream;
 mod tcp;
 mod udp;
 

@@ -48,9 +48,6 @@ pub struct Bound {
 pub fn bind(listen: &Listen) -> io::Result<Bound> {
     let mut address = listen.address;
     let mut sockets = Vec::new();
-    // Linux doubles what is asked for and tells the doubled size.
-    let wish = listen.receive_buffer as usize * 2;
-    let mut receive_buffer = wish;
     for _ in 0..listen.sockets {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
         // Only where it is needed: without it a second daemon on the port is told so.
@@ -58,13 +55,37 @@ pub fn bind(listen: &Listen) -> io::Result<Bound> {
             socket.set_reuse_port(true)?;
         }
         socket.set_recv_buffer_size(listen.receive_buffer as usize)?;
-        receive_buffer = receive_buffer.min(socket.recv_buffer_size()?);
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        let socket = UdpSocket::from_std(socket.into())?;
         // With port 0 the first socket finds the port for all.
-        address = socket.local_addr()?;
+        address = socket.local_addr()?.as_socket().unwrap_or(address);
         sockets.push(socket);
+    }
+    bound(listen, address, sockets)
+}
+
+/// Takes over sockets that are bound to the listener's address already. What their buffers hold is not lost.
+pub fn adopt(listen: &Listen, sockets: Vec<std::net::UdpSocket>) -> io::Result<Bound> {
+    let sockets: Vec<Socket> = sockets.into_iter().map(Socket::from).collect();
+    for socket in &sockets {
+        // Whoever opened them may grant more than we could ask for.
+        if socket.recv_buffer_size()? < doubled(listen.receive_buffer) {
+            socket.set_recv_buffer_size(listen.receive_buffer as usize)?;
+        }
+    }
+    bound(listen, listen.address, sockets)
+}
+
+/// Linux doubles what is asked for and tells the doubled size.
+fn doubled(size: u32) -> usize {
+    size as usize * 2
+}
+
+fn bound(listen: &Listen, address: SocketAddr, sockets: Vec<Socket>) -> io::Result<Bound> {
+    let wish = doubled(listen.receive_buffer);
+    let mut receive_buffer = wish;
+    for socket in &sockets {
+        receive_buffer = receive_buffer.min(socket.recv_buffer_size()?);
     }
     let clamped = receive_buffer < wish;
     if clamped {
@@ -75,6 +96,7 @@ pub fn bind(listen: &Listen) -> io::Result<Bound> {
             "the kernel grants a smaller receive buffer: bursts may be dropped; raise net.core.rmem_max"
         );
     }
+    let sockets = sockets.into_iter().map(|socket| UdpSocket::from_std(socket.into())).collect::<io::Result<_>>()?;
     Ok(Bound { sockets, address, receive_buffer, clamped })
 }
 

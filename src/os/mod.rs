@@ -1,4 +1,4 @@
-//! The ground under the house: disk, memory, clock, locks and the service manager.
+//! The ground under the house: disk, memory, clock, sockets, locks and the service manager.
 //!
 //! The only place with `unsafe`, and the only place where the time is read. [`disk`] is a seam: the journal and the
 //! identity index speak to a [`disk::Disk`], and a test puts a [`sim::SimDisk`] with seeded faults in its place.
@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod cpu;
 pub mod disk;
+pub mod handed;
 pub mod lock;
 pub mod map;
 pub mod memory;

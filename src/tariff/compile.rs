@@ -14,6 +14,7 @@ use super::image::{
 use super::plans::{self, PlanText, Plans};
 use super::{Compiled, Finding, RatesText, Severity};
 use crate::call::StepMode;
+use crate::nearest;
 use crate::nearest::did_you_mean;
 use crate::number::classify::{self, NumberingRow};
 use crate::number::countries::Countries;
@@ -63,11 +64,15 @@ fn read_text<T>(
     let read =
         std::str::from_utf8(bytes).map_err(|bad| format!("not UTF-8 at byte {}", bad.valid_up_to())).and_then(parse);
     read.map_err(|why| {
-        // Their readers put the line in front: `line 12: …`.
-        let place = why.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
-        let split = place.and_then(|(line, what)| Some((line.parse().ok()?, what.to_owned())));
-        let (line, message) = split.unwrap_or((0, why));
-        found.push(Finding { line, ..whole_file(file, message) });
+        // Their readers put the place in front: `line 12: …`, `line 12, column 3: …`.
+        let split = why.strip_prefix("line ").and_then(|rest| {
+            let (place, what) = rest.split_once(": ")?;
+            let (line, column) = place.split_once(", column ").unwrap_or((place, "0"));
+            Some((line.parse().ok()?, column.parse().ok()?, what))
+        });
+        let (line, column, message) = split.unwrap_or((0, 0, why.as_str()));
+        let (message, hint) = nearest::unknown(message).unwrap_or_else(|| (message.to_owned(), String::new()));
+        found.push(Finding { line, column, hint, ..whole_file(file, message) });
     })
     .ok()
 }

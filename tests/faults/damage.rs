@@ -1,5 +1,6 @@
 //! A journal that is damaged in its middle: named, looked into, and gone around with what was lost being said.
 
+use std::path::Path;
 use std::process::Command;
 
 use super::daemon::Place;
@@ -45,13 +46,18 @@ fn a_damaged_middle_is_named_and_can_be_given_up() {
     assert_eq!(run(&place, &["journal", "inspect"]).0, 4);
     let (code, told) = run(&place, &["journal", "repair"]);
     assert!(code == 4 && told.contains(&named), "{code} {told}");
+    let (code, told) = run(&place, &["journal", "repair", "--json"]);
+    let damage: serde_json::Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+    assert!(code == 4 && damage["file"] == file && damage["offset"] == offset, "{told}");
     // Nothing but exactly that place.
     assert_eq!(run(&place, &["journal", "repair", "--accept-loss", &format!("{file}@{}", offset + 1)]).0, 2);
     assert_eq!(run(&place, &["journal", "repair", "--accept-loss", "the-whole-thing"]).0, 2);
-    let (code, told) = run(&place, &["journal", "repair", "--accept-loss", &named]);
-    assert!(code == 0 && told.contains("kept in"), "{code} {told}");
+    let (code, told) = run(&place, &["journal", "repair", "--accept-loss", &named, "--json"]);
+    let given_up: serde_json::Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+    assert!(code == 0 && given_up["bytes"] == frame["bytes"] && given_up["left"] == 0, "{code} {told}");
     let kept: Vec<_> = std::fs::read_dir(place.path("data/journal")).unwrap().map(|f| f.unwrap().path()).collect();
     let kept = kept.iter().find(|file| file.to_str().unwrap().contains("damaged")).unwrap();
+    assert!(kept.ends_with(Path::new(given_up["kept"].as_str().unwrap()).file_name().unwrap()), "{told}");
     let length = frame["bytes"].as_u64().unwrap() as usize;
     assert_eq!(std::fs::read(kept).unwrap(), bytes[offset as usize..offset as usize + length]);
 

@@ -31,6 +31,19 @@ fn kamailio_calls_without_their_ringing() {
     insta::assert_snapshot!("kamailio_calls", calls(&pieces(&mut decoder, acc)).join("\n"));
 }
 
+/// Another run, by all ways at once: the same calls in each (`same_run` compares them with what was captured).
+#[test]
+fn kamailio_calls_by_syslog_and_radius() {
+    let lines = capture("kamailio_radius/devlog.bin");
+    let acc = datagrams(&lines).into_iter().filter(|d| memchr::memmem::find(d, b"start_time").is_none());
+    let by_syslog = calls(&pieces(&mut syslog("kamailio", &Origin::new("kam")), acc));
+    let by_radius = calls(&same_run::radius_pieces(&capture("kamailio_radius/radius_raw.bin")));
+    let by_hep = calls(&pieces(&mut hep(), packets(&capture("kamailio_radius/hep.bin"))));
+    let all = [("syslog", by_syslog), ("radius", by_radius), ("hep", by_hep)];
+    let all = all.map(|(way, calls)| format!("{way}\n{}\n", calls.join("\n"))).concat();
+    insta::assert_snapshot!("kamailio_radius_calls", all);
+}
+
 #[test]
 fn every_framing_of_logger_and_rsyslog_says_the_same() {
     let origin = Origin::new("default");

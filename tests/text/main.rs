@@ -1,9 +1,17 @@
 //! Calls that nodes tell in text and in captured SIP: what real ones sent, as it was understood; and the daemon fed with
-//! it over syslog, HEP and OpenSIPS' own stream.
+//! it over syslog, HEP and OpenSIPS' own stream, by logger, rsyslog and a whole Kamailio.
 
 mod captures;
+#[path = "../daemon/mod.rs"]
+mod daemon;
+mod kamailio;
 mod outside;
+#[path = "../programs/mod.rs"]
+mod programs;
+mod readme;
+mod same_run;
 mod stories;
+mod traps;
 
 use callrated::assembly::{Fold, fold};
 use callrated::piece::Piece;

@@ -3,96 +3,37 @@
 // A test from outside measures the world, so it asks the world for the time.
 #![allow(clippy::disallowed_methods)]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use super::stories::packet;
+use crate::daemon::{Daemon, PATIENCE, Place, wait_for};
+use crate::programs::{self, rsyslogd};
 
-/// Longest wait for anything: far beyond what a loaded machine needs, so that a hang is a failure and not a hang.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Whose number it is: account `a`'s.
+const CALLER: &str = "+4930231251";
+const CALLED: &str = "+441132960100";
 
-struct Daemon {
-    child: Child,
+/// The daemon with a door for each.
+struct Doors {
+    daemon: Daemon,
     syslog: u16,
     hep: u16,
     opensips: u16,
-    http: u16,
-    _folder: tempfile::TempDir,
 }
 
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-impl Daemon {
-    fn start() -> Daemon {
-        let folder = tempfile::tempdir().unwrap();
-        let rates = folder.path().join("rates");
-        std::fs::create_dir_all(rates.join("decks")).unwrap();
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("rates");
-        for file in ["countries.toml", "numbering.csv"] {
-            std::fs::copy(shipped.join(file), rates.join(file)).unwrap();
-        }
-        for (file, text) in [
-            (
-                "plans.toml",
-                "[plan.gb]\ncountry = \"GB\"\ncurrency = \"GBP\"\nincluded_minutes = 2000\noverage_rate = \"0.01\"\ndecks = [\"world\"]\n",
-            ),
-            ("decks/world.csv", "prefix,destination,rate\n49,Germany,0.03\n"),
-            (
-                "accounts.csv",
-                "account,plan,country,billing_start,timezone,language,extensions\nacme,gb,GB,2020-01-01,UTC,en,\n",
-            ),
-            ("numbers.csv", "number,account\n+442079460001,acme\n"),
-        ] {
-            std::fs::write(rates.join(file), text).unwrap();
-        }
-        let (syslog, hep, opensips, http) = (free_port(), free_port(), free_port(), free_port());
-        let config = format!(
-            "rates_dir = \"rates\"\ndata_dir = \"data\"\n[flush]\nevery = \"1s\"\n\
+impl Doors {
+    fn open(place: &Place) -> Doors {
+        let (syslog, hep, opensips) = (programs::port(), programs::port(), programs::port());
+        let settings = format!(
+            "[flush]\nevery = \"1s\"\n\
              [[listen]]\nprotocol = \"syslog\"\naddress = \"127.0.0.1:{syslog}\"\n\
              [[listen]]\nprotocol = \"hep\"\naddress = \"127.0.0.1:{hep}\"\nkey = \"let me in\"\n\
-             [[listen]]\nprotocol = \"tcp\"\nformat = \"opensips\"\naddress = \"127.0.0.1:{opensips}\"\n\
-             [http]\naddress = \"127.0.0.1:{http}\"\n"
+             [[listen]]\nprotocol = \"tcp\"\nformat = \"opensips\"\naddress = \"127.0.0.1:{opensips}\"\n"
         );
-        std::fs::write(folder.path().join("callrated.toml"), config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_callrated"))
-            .current_dir(folder.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.is_ok_and(|l| l.contains("is ready"))), "the daemon did not become ready");
-        std::thread::spawn(move || lines.for_each(drop));
-        Daemon { child, syslog, hep, opensips, http, _folder: folder }
-    }
-
-    fn get(&self, path: &str, kind: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.http)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {kind}\r\nConnection: close\r\n\r\n")
-            .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer:?}"));
-        if head.starts_with("HTTP/1.1 200") { body.to_owned() } else { String::new() }
-    }
-
-    /// The sum of a metric over its labels that contain a text.
-    fn metric(&self, name: &str, label: &str) -> u64 {
-        let text = self.get("/metrics", "text/plain");
-        let values = text.lines().filter(|l| l.starts_with(name) && l.contains(label));
-        values.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
+        Doors { daemon: place.start(&settings, &[]), syslog, hep, opensips }
     }
 
     /// Talk time by id of the record, of all calls that are stored.
@@ -101,17 +42,21 @@ impl Daemon {
         let mut found = Vec::new();
         // A test that runs at the turn of a month finds its calls in either.
         for month in [month.clone(), month.checked_sub(jiff::Span::new().days(1)).unwrap()] {
-            let path = format!("/v1/accounts/acme/calls?columns=full&period={}", month.strftime("%Y-%m"));
-            // The answer comes in chunks, whose lengths stand on lines of their own.
-            for line in self.get(&path, "application/x-ndjson").lines().filter(|line| line.starts_with('{')) {
-                let call: serde_json::Value = serde_json::from_str(line).unwrap();
-                let text = |field: &str| call[field].as_str().map_or_else(|| call[field].to_string(), str::to_owned);
+            let path = format!("/v1/accounts/a/calls?columns=full&period={}", month.strftime("%Y-%m"));
+            for call in self.daemon.get(&path).as_array().unwrap() {
+                let text = |field: &str| call[field].as_str().unwrap().to_owned();
                 found.push((text("id"), text("duration")));
             }
         }
         found.sort();
         found.dedup();
         found
+    }
+
+    fn expect(&self, mut expected: Vec<(String, String)>) {
+        expected.sort();
+        wait_for("every call", || self.calls().len() >= expected.len());
+        assert_eq!(self.calls(), expected);
     }
 
     fn udp(&self, port: u16, message: &[u8]) {
@@ -123,50 +68,47 @@ impl Daemon {
     }
 }
 
-fn wait_for(what: &str, daemon: &Daemon, done: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !done() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}; calls {:?}", daemon.calls());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// Some minutes ago, in whole seconds.
 fn lately() -> i64 {
     jiff::Timestamp::now().as_second() - 600
 }
 
 fn acc(call: &str, method: &str, at: i64, code: u16) -> String {
-    let numbers = if method == "INVITE" { ";src_user=+442079460001;dst_user=+441132960100" } else { "" };
+    let numbers = if method == "INVITE" { format!(";src_user={CALLER};dst_user={CALLED}") } else { String::new() };
     format!(
         "ACC: transaction answered: timestamp={at};method={method};from_tag=f;to_tag=t;call_id={call};code={code};reason=x{numbers}"
     )
 }
 
+/// The two lines of a call of 61 seconds.
+fn ends(call: &str, at: i64) -> [String; 2] {
+    [acc(call, "INVITE", at, 200), acc(call, "BYE", at + 61, 200)]
+}
+
 #[test]
 fn syslog_in_every_framing_hep_and_reliable_opensips() {
-    let daemon = Daemon::start();
+    let place = Place::new("0.03");
+    let doors = Doors::open(&place);
     let t = lately();
     let mut expected = Vec::new();
 
     // Syslog: one call of 61 s each way; the line of a failed call twice; lines that are no calls.
-    let ends = |call: &str| [acc(call, "INVITE", t, 200), acc(call, "BYE", t + 61, 200)];
-    for line in ends("udp") {
-        daemon.udp(daemon.syslog, format!("<181>Nov 21 22:01:47 kam kamailio: {line}\0").as_bytes());
+    for line in ends("udp", t) {
+        doors.udp(doors.syslog, format!("<181>Nov 21 22:01:47 kam kamailio: {line}\0").as_bytes());
     }
-    let lf: String = ends("lf").iter().map(|l| format!("<181>Nov 21 22:01:47 kam kamailio[7]: {l}\n")).collect();
-    daemon.tcp(daemon.syslog, lf.as_bytes());
-    let counted: String = ends("octets")
+    let lf: String = ends("lf", t).iter().map(|l| format!("<181>Nov 21 22:01:47 kam kamailio[7]: {l}\n")).collect();
+    doors.tcp(doors.syslog, lf.as_bytes());
+    let counted: String = ends("octets", t)
         .iter()
         .map(|l| format!("<181>1 2026-11-21T22:01:47.489782+00:00 kam kamailio - - -  {l}"))
         .map(|l| format!("{} {l}", l.len()))
         .collect();
-    daemon.tcp(daemon.syslog, counted.as_bytes());
-    let nul: String = ends("nul").iter().map(|l| format!("<181>kamailio: {l}\0")).collect();
-    daemon.tcp(daemon.syslog, nul.as_bytes());
+    doors.tcp(doors.syslog, counted.as_bytes());
+    let nul: String = ends("nul", t).iter().map(|l| format!("<181>kamailio: {l}\0")).collect();
+    doors.tcp(doors.syslog, nul.as_bytes());
     for _ in 0..2 {
-        daemon.udp(
-            daemon.syslog,
+        doors.udp(
+            doors.syslog,
             format!("<181>Nov 21 22:01:47 kam kamailio: {}", acc("busy", "INVITE", t, 486)).as_bytes(),
         );
     }
@@ -174,54 +116,31 @@ fn syslog_in_every_framing_hep_and_reliable_opensips() {
         expected.push((format!("{way};f;t"), "61".to_owned()));
     }
     let chatter = "<38>Nov 21 22:01:47 kam sshd[9]: Accepted publickey for root";
-    daemon.udp(daemon.syslog, chatter.as_bytes());
-
-    // logger of util-linux, in each framing that it has.
-    let mut logger_ways = 0;
-    for (name, options) in [
-        ("l-udp", &["-d", "--rfc3164"][..]),
-        ("l-udp5424", &["-d", "--rfc5424"]),
-        ("l-tcp", &["-T", "--rfc3164"]),
-        ("l-octets", &["-T", "--octet-count", "--rfc5424"]),
-    ] {
-        let sent = ends(name).iter().all(|line| {
-            let mut logger = Command::new("logger");
-            logger
-                .args(["-n", "127.0.0.1", "-P", &daemon.syslog.to_string()])
-                .args(options)
-                .args(["-t", "kamailio", line]);
-            logger.status().is_ok_and(|status| status.success())
-        });
-        if sent {
-            logger_ways += 1;
-            expected.push((format!("{name};f;t"), "61".to_owned()));
-        }
-    }
-    println!("logger was used in {logger_ways} framings of 4");
+    doors.udp(doors.syslog, chatter.as_bytes());
 
     // HEP: a call over datagrams, one over a stream; one packet without the key.
     for (call, stream) in [("h-udp", false), ("h-tcp", true)] {
         let message = |first: &str, method: &str, tag: &str| {
             format!(
-                "{first}\r\nVia: SIP/2.0/UDP h;branch=z\r\nFrom: <sip:+442079460001@a>;tag=f\r\nTo: <sip:b@b>{tag}\r\nCall-ID: {call}\r\nCSeq: 1 {method}\r\n\r\n"
+                "{first}\r\nVia: SIP/2.0/UDP h;branch=z\r\nFrom: <sip:{CALLER}@a>;tag=f\r\nTo: <sip:b@b>{tag}\r\nCall-ID: {call}\r\nCSeq: 1 {method}\r\n\r\n"
             )
         };
         let at = t * 1_000_000;
         let packets = [
-            packet(at - 5_000_000, &message("INVITE sip:+441132960100@h SIP/2.0", "INVITE", "")),
+            packet(at - 5_000_000, &message(&format!("INVITE sip:{CALLED}@h SIP/2.0"), "INVITE", "")),
             packet(at, &message("SIP/2.0 200 OK", "INVITE", ";tag=t")),
             packet(at + 30_250_000, &message("BYE sip:x SIP/2.0", "BYE", ";tag=t")),
         ];
         let keyed: Vec<Vec<u8>> = packets.iter().map(|p| with_key(p, b"let me in")).collect();
         if stream {
-            let mut connection = TcpStream::connect(("127.0.0.1", daemon.hep)).unwrap();
+            let mut connection = TcpStream::connect(("127.0.0.1", doors.hep)).unwrap();
             // However the stream is cut.
             for piece in keyed.concat().chunks(7) {
                 connection.write_all(piece).unwrap();
             }
         } else {
-            daemon.udp(daemon.hep, &packets[0]);
-            keyed.iter().for_each(|packet| daemon.udp(daemon.hep, packet));
+            doors.udp(doors.hep, &packets[0]);
+            keyed.iter().for_each(|packet| doors.udp(doors.hep, packet));
         }
         expected.push((format!("{call};f;t"), "30.25".to_owned()));
     }
@@ -229,11 +148,11 @@ fn syslog_in_every_framing_hep_and_reliable_opensips() {
     // OpenSIPS with reliable_mode: values back to back, answered once they are durable.
     let cdr = |call: &str, id: u32| {
         format!(
-            r#"{{"jsonrpc":"2.0","method":"E_ACC_CDR","params":{{"method":"INVITE","from_tag":"f","to_tag":"t","callid":"{call}","sip_code":"200","sip_reason":"OK","time":{t},"caller":"+442079460001","callee":"+441132960100","duration":4,"ms_duration":3006,"setuptime":1,"created":{}}},"id":{id}}}"#,
+            r#"{{"jsonrpc":"2.0","method":"E_ACC_CDR","params":{{"method":"INVITE","from_tag":"f","to_tag":"t","callid":"{call}","sip_code":"200","sip_reason":"OK","time":{t},"caller":"{CALLER}","callee":"{CALLED}","duration":4,"ms_duration":3006,"setuptime":1,"created":{}}},"id":{id}}}"#,
             t - 1
         )
     };
-    let mut connection = TcpStream::connect(("127.0.0.1", daemon.opensips)).unwrap();
+    let mut connection = TcpStream::connect(("127.0.0.1", doors.opensips)).unwrap();
     connection.set_read_timeout(Some(PATIENCE)).unwrap();
     connection.write_all(format!("{}{}", cdr("o-1", 7), cdr("", 8)).as_bytes()).unwrap();
     let mut answers = String::new();
@@ -248,13 +167,121 @@ fn syslog_in_every_framing_hep_and_reliable_opensips() {
     );
     expected.push(("o-1;f;t".to_owned(), "3.006".to_owned()));
 
-    expected.sort();
-    wait_for("every call", &daemon, || daemon.calls().len() >= expected.len());
-    assert_eq!(daemon.calls(), expected);
+    doors.expect(expected);
+    let daemon = &doors.daemon;
     assert_eq!(daemon.metric("callrated_calls_unanswered_total", ""), 1, "a failed call told twice is one");
-    wait_for("the counters", &daemon, || daemon.metric("callrated_records_skipped_total", "not_a_call") >= 1);
+    wait_for("the counters", || daemon.metric("callrated_records_skipped_total", "not_a_call") >= 1);
     assert_eq!(daemon.metric("callrated_records_refused_total", "malformed_hep"), 1);
     assert_eq!(daemon.metric("callrated_records_refused_total", "listener=\"syslog"), 0);
+}
+
+/// The program of util-linux, in each framing that it has.
+#[test]
+fn logger_in_every_framing() {
+    if !programs::are_here(&["logger"], "bsdutils") {
+        return;
+    }
+    let place = Place::new("0.03");
+    let doors = Doors::open(&place);
+    let (t, mut expected) = (lately(), Vec::new());
+    for (name, options) in [
+        ("udp3164", &["-d", "--rfc3164"][..]),
+        ("udp5424", &["-d", "--rfc5424"]),
+        (
+            "udp5424-data",
+            &["-d", "--rfc5424=notq", "--msgid", "CDR", "--sd-id", "cdr@32473", "--sd-param", "a=\"\\]x\\\"y\""],
+        ),
+        ("tcp3164", &["-T", "--rfc3164"]),
+        ("tcp5424", &["-T", "--rfc5424"]),
+        ("octets3164", &["-T", "--octet-count", "--rfc3164"]),
+        ("octets5424", &["-T", "--octet-count", "--rfc5424"]),
+    ] {
+        for line in ends(name, t) {
+            let mut logger = Command::new("logger");
+            logger.args(["-n", "127.0.0.1", "-P", &doors.syslog.to_string()]).args(options);
+            assert!(logger.args(["-t", "kamailio", &line]).status().unwrap().success(), "{name}");
+        }
+        expected.push((format!("{name};f;t"), "61".to_owned()));
+    }
+    doors.expect(expected);
+    assert_eq!(doors.daemon.metric("callrated_records_refused_total", ""), 0, "{}", doors.daemon.log());
+}
+
+/// rsyslog passes on what programs log, in each framing that it has.
+#[test]
+fn rsyslog_in_every_framing() {
+    if !programs::are_here(&["rsyslogd", "logger"], "rsyslog bsdutils") {
+        return;
+    }
+    let place = Place::new("0.03");
+    let doors = Doors::open(&place);
+    let folder = place.folder.path();
+    let socket = folder.join("log");
+    let mut settings = format!(
+        "global(workDirectory=\"{}\")\nmodule(load=\"imuxsock\" SysSock.Use=\"off\")\ninput(type=\"imuxsock\" Socket=\"{}\")\n",
+        folder.display(),
+        socket.display()
+    );
+    let ways = [
+        ("udp3164", "udp", "traditional", "RSYSLOG_TraditionalForwardFormat"),
+        ("udp5424", "udp", "traditional", "RSYSLOG_SyslogProtocol23Format"),
+        ("iso", "udp", "traditional", "RSYSLOG_ForwardFormat"),
+        ("tcp3164", "tcp", "traditional", "RSYSLOG_TraditionalForwardFormat"),
+        ("tcp5424", "tcp", "traditional", "RSYSLOG_SyslogProtocol23Format"),
+        ("octets3164", "tcp", "octet-counted", "RSYSLOG_TraditionalForwardFormat"),
+        ("octets5424", "tcp", "octet-counted", "RSYSLOG_SyslogProtocol23Format"),
+    ];
+    for (name, protocol, framing, template) in ways {
+        settings += &format!(
+            "if $msg contains \"call_id={name};\" then action(type=\"omfwd\" target=\"127.0.0.1\" port=\"{}\" protocol=\"{protocol}\" \
+             TCP_Framing=\"{framing}\" template=\"{template}\")\n",
+            doors.syslog
+        );
+    }
+    place.write("rsyslog.conf", &settings);
+    let mut rsyslog = rsyslogd(folder);
+    rsyslog.until("its socket is there", || Path::exists(&socket));
+    let t = lately();
+    for line in ways.iter().flat_map(|(name, ..)| ends(name, t)) {
+        let logger = Command::new("logger").arg("-u").arg(&socket).args(["-t", "kamailio[7]", &line]).status();
+        assert!(logger.unwrap().success());
+    }
+    doors.expect(ways.iter().map(|(name, ..)| (format!("{name};f;t"), "61".to_owned())).collect());
+    assert_eq!(doors.daemon.metric("callrated_records_refused_total", ""), 0, "{}", doors.daemon.log());
+    rsyslog.stop();
+}
+
+/// The lines that the README has for rsyslog: what was logged while nobody was there comes once somebody is.
+#[test]
+fn what_rsyslog_keeps_while_we_are_away() {
+    if !programs::are_here(&["rsyslogd", "logger"], "rsyslog bsdutils") {
+        return;
+    }
+    let place = Place::new("0.03");
+    let (folder, port) = (place.folder.path(), programs::port());
+    let socket = folder.join("log");
+    let readme = include_str!("../../README.md");
+    let lines = readme.split_once("### Syslog\n").unwrap().1.split("```").nth(1).unwrap();
+    let lines = lines.replace("10.0.0.1", "127.0.0.1").replace("\"514\"", &format!("\"{port}\""));
+    let lines = lines.replace("action.resumeRetryCount", "action.resumeInterval=\"1\" action.resumeRetryCount");
+    let settings = format!(
+        "global(workDirectory=\"{}\")\nmodule(load=\"imuxsock\" SysSock.Use=\"off\")\ninput(type=\"imuxsock\" Socket=\"{}\")\n{lines}\n",
+        folder.display(),
+        socket.display()
+    );
+    place.write("rsyslog.conf", &settings);
+    let mut rsyslog = rsyslogd(folder);
+    rsyslog.until("its socket is there", || Path::exists(&socket));
+    let t = lately();
+    for line in ends("early", t).iter().chain(&["not a call".to_owned()]) {
+        let logger = Command::new("logger").arg("-u").arg(&socket).args(["-t", "kamailio", line]).status();
+        assert!(logger.unwrap().success());
+    }
+    let listen =
+        format!("[[listen]]\nprotocol = \"syslog\"\naddress = \"127.0.0.1:{port}\"\n[flush]\nevery = \"1s\"\n");
+    let doors = Doors { daemon: place.start(&listen, &[]), syslog: port, hep: 0, opensips: 0 };
+    doors.expect(vec![("early;f;t".to_owned(), "61".to_owned())]);
+    rsyslog.stop();
 }
 
 /// The packet with an authentication key behind its last chunk.

@@ -163,6 +163,11 @@ fn accounting_lines() {
             (&line(";src_user=1;dst_user=900;dst_user=44"), "refused repeated_field: field \"callee\" stands twice"),
             (&line(";src_user=1;code=486"), "refused repeated_field: field \"code\" stands twice"),
             (&line(";src_user=1"), "refused missing_field: field \"callee\" is missing"),
+            // A re-INVITE that is accounted too goes to a contact without a user.
+            (
+                &line(";src_user=1;dst_user="),
+                "Acc Answer c1;f;t at 2026-11-21T21:46:31Z: id=c1;f;t node=vm from=1 answer=2026-11-21T21:46:31Z cause=200",
+            ),
             (
                 "<181>Nov 21 22:01:47 vm kamailio: ACC: transaction answered: timestamp=1795297594;method=BYE;from_tag=t;to_tag=f;call_id=c1;code=200;reason=OK",
                 "Acc End c1;f;t at 2026-11-21T21:46:34Z: id=c1;f;t node=vm end=2026-11-21T21:46:34Z cause=200",

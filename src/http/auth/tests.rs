@@ -109,7 +109,10 @@ fn wrong_files_are_said() {
     for (text, expected) in [
         ("[[token]]\nname = \"a\"\nblake3 = \"12\"\nscopes = [\"read\"]".to_owned(), "64 hex digits"),
         (format!("[[token]]\nname = \"a\"\nblake3 = \"{hash}\"\nscopes = []"), "no scopes"),
-        (format!("[[token]]\nname = \"a\"\nblake3 = \"{hash}\"\nscopes = [\"write\"]"), "unknown variant `write`"),
+        (
+            format!("[[token]]\nname = \"a\"\nblake3 = \"{hash}\"\nscopes = [\"write\"]"),
+            "line 4: unknown value `write`; known here: ingest, read, operate",
+        ),
         (format!("[[token]]\nname = \"a\"\nblake3 = \"{hash}\"\nscope = [\"read\"]"), "line 4"),
         (
             format!("[[token]]\nname = \"a\"\nblake3 = \"{hash}\"\nscopes = [\"read\"]\nexpires = 09:00:00"),

@@ -48,6 +48,23 @@ impl hyper::body::Body for Pieces {
     }
 }
 
+/// A node posts and is told 200 only once its record is synced: until then it is told nothing.
+#[tokio::test]
+async fn an_answer_means_durable() {
+    let (outbox, inbox) = Outbox::new(OUTBOX_MAX);
+    let (taken, gate) = (Arc::new(Mutex::new(Taken::default())), Arc::new(tokio::sync::Semaphore::new(0)));
+    let sequencing = tokio::spawn(sequencer(inbox, Mood::Takes, Some(gate.clone()), taken.clone()));
+    let door = door(Format::Auto, outbox);
+    let headers = HeaderMap::new();
+    let posted = tokio::spawn(async move { post_calls(&door, &headers, Body::from(record("a")), BODY_MAX).await });
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    assert!(!posted.is_finished() && taken.lock().unwrap().ids.is_empty());
+    gate.add_permits(1);
+    assert_eq!(posted.await.unwrap().status(), StatusCode::OK);
+    assert_eq!(taken.lock().unwrap().ids, ["listener/a"]);
+    sequencing.await.unwrap();
+}
+
 async fn check(content_type: &str, text: &str, ids: &[&str], answer: &str) {
     for piece in [1, 7, text.len()] {
         let (status, _, got, taken) = post(content_type, text, piece, Mood::Takes, BODY_MAX).await;

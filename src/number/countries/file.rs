@@ -114,8 +114,10 @@ const STEP_SECONDS_MAX: u32 = 86_400;
 pub(super) fn parse(text: &str) -> Result<Countries, String> {
     let file: CountriesFile = toml::from_str(text).map_err(|e| {
         let start = e.span().map_or(0, |s| s.start.min(text.len()));
-        let line = 1 + text.as_bytes()[..start].iter().filter(|b| **b == b'\n').count();
-        format!("line {line}: {}", e.message().trim_end())
+        let before = text.get(..start).unwrap_or_default();
+        let line = 1 + before.matches('\n').count();
+        let column = 1 + before.rsplit('\n').next().unwrap_or_default().chars().count();
+        format!("line {line}, column {column}: {}", e.message().trim_end())
     })?;
     compile(file).map_err(|fault| format!("line {}: {}", fault.line(text), fault.what))
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Kind, Remarks, World, rate};
+use super::{Kind, Prefixes, Remarks, World, is_ordinary, rate};
 use crate::money::Money;
 use crate::number::prefix::lexicographic;
 use crate::number::{Country, Number, NumberKind};
@@ -47,6 +47,7 @@ struct Found {
 pub(super) fn judge(decks: &[&Deck], world: &World<'_>, elsewhere: &[Country], remarks: &mut Remarks) {
     let mut rows: Vec<_> = decks.iter().flat_map(|d| d.rows.iter().map(move |row| (row.prefix, *d, row))).collect();
     rows.sort_by_key(|(prefix, ..)| lexicographic(*prefix));
+    let prefixes = Prefixes::new(rows.iter().map(|(prefix, ..)| *prefix));
     let rows = Rows(rows);
     let mut countries: BTreeMap<Country, Found> = BTreeMap::new();
     // Whether a row prices ordinary numbers, by its prefix.
@@ -57,22 +58,21 @@ pub(super) fn judge(decks: &[&Deck], world: &World<'_>, elsewhere: &[Country], r
         let by = over.map(|(prefix, ..)| prefix).or_else(|| rows.within(row.prefix));
         let covered = by.is_some();
         found.covered |= covered;
-        let ordinary = |kind| matches!(kind, NumberKind::Fixed | NumberKind::Mobile | NumberKind::FixedOrMobile);
         // A row for a premium prefix in the middle of ordinary ones prices no ordinary number.
-        if !found.ordinary && ordinary(row.kind) {
+        if !found.ordinary && is_ordinary(row.kind) {
             found.ordinary = by.is_some_and(|prefix| match world.above(prefix) {
                 [] => true,
-                same => same.iter().any(|r| ordinary(r.kind)),
+                same => same.iter().any(|r| is_ordinary(r.kind)),
             });
         }
         match row.kind {
             NumberKind::Mobile | NumberKind::FixedOrMobile if !covered => found.mobile.push(row.prefix),
             NumberKind::Premium if rows.within(row.prefix).is_none() => {
                 let Some((prefix, ..)) = over else { continue };
-                let inherits = *prices_ordinary.entry(prefix).or_insert_with(|| {
-                    prefix.len() < row.prefix.len() && world.below(prefix).any(|r| ordinary(r.kind))
-                });
-                if inherits {
+                let ordinary = *prices_ordinary
+                    .entry(prefix)
+                    .or_insert_with(|| prefixes.priced(world, prefix).any(|r| is_ordinary(r.kind)));
+                if prefix.len() < row.prefix.len() && ordinary && !world.is_shared(row) {
                     found.premium.push(row.prefix);
                 }
             }

@@ -13,6 +13,8 @@ mod prices;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use serde::{Serialize, Serializer};
 
 use super::Severity;
@@ -136,14 +138,20 @@ pub struct World<'a> {
     countries: &'a Countries,
     /// Rows for valid numbers, in the order of prefixes.
     plan: Vec<&'a NumberingRow>,
+    /// Total lengths, as bits, for which each prefix has a row, valid or not.
+    lengths: HashMap<Number, u32>,
 }
 
 impl<'a> World<'a> {
     /// From `countries.toml` and `numbering.csv`, read.
     pub fn new(countries: &'a Countries, plan: &'a [NumberingRow]) -> World<'a> {
+        let mut lengths: HashMap<Number, u32> = HashMap::new();
+        for row in plan {
+            *lengths.entry(row.prefix).or_default() |= row.lengths;
+        }
         let mut plan: Vec<&NumberingRow> = plan.iter().filter(|row| row.kind != NumberKind::Unknown).collect();
         plan.sort_by_key(|row| lexicographic(row.prefix));
-        World { countries, plan }
+        World { countries, plan, lengths }
     }
 
     /// Rows of the plan below a prefix, itself included.
@@ -166,6 +174,25 @@ impl<'a> World<'a> {
         &[]
     }
 
+    /// Whether ordinary numbers begin with a special row's prefix, too, told apart from its own by their total length alone:
+    /// no deck can price both.
+    fn is_shared(&self, special: &NumberingRow) -> bool {
+        let digits = special.prefix.len();
+        let has = |n: usize| self.lengths.get(&special.prefix.prefix(n)).copied().unwrap_or(0);
+        let mut decided = 0;
+        for n in (1..=digits).rev() {
+            let prefix = special.prefix.prefix(n);
+            let from = self.plan.partition_point(|row| lexicographic(row.prefix) < lexicographic(prefix));
+            let same = self.plan.get(from..).unwrap_or(&[]).iter().take_while(|row| row.prefix == prefix);
+            // A longer row on the way has decided what numbers of its lengths are.
+            if same.filter(|row| is_ordinary(row.kind)).any(|row| row.lengths & !decided != 0) {
+                return true;
+            }
+            decided |= has(n);
+        }
+        false
+    }
+
     /// The calling code that every number below a prefix has; none if there are several, or none.
     fn calling_code(&self, prefix: Number) -> Option<u16> {
         let (digits, n) = prefix.digits();
@@ -183,6 +210,34 @@ impl<'a> World<'a> {
                 same.then_some(first).filter(|c| c.to_string().len() <= n)
             }
         }
+    }
+}
+
+/// Fixed and mobile: what most calls are to.
+fn is_ordinary(kind: NumberKind) -> bool {
+    matches!(kind, NumberKind::Fixed | NumberKind::Mobile | NumberKind::FixedOrMobile)
+}
+
+/// The prefixes of rows, by which it is known which row prices what.
+struct Prefixes(Vec<u64>);
+
+impl Prefixes {
+    fn new(prefixes: impl Iterator<Item = Number>) -> Prefixes {
+        let mut all: Vec<u64> = prefixes.map(lexicographic).collect();
+        all.sort_unstable();
+        all.dedup();
+        Prefixes(all)
+    }
+
+    /// The longest one at the front.
+    fn over(&self, number: Number) -> Option<Number> {
+        let mut fronts = (1..=number.len()).rev().map(|n| number.prefix(n));
+        fronts.find(|front| self.0.binary_search(&lexicographic(*front)).is_ok())
+    }
+
+    /// Rows of the plan that a prefix prices: those below it which no longer prefix takes from it.
+    fn priced<'w>(&self, world: &'w World<'_>, prefix: Number) -> impl Iterator<Item = &'w NumberingRow> {
+        world.below(prefix).filter(move |row| self.over(row.prefix) == Some(prefix))
     }
 }
 

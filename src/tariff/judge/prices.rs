@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Kind, Remarks, World, is_short_code, median, rate};
+use super::{Kind, Prefixes, Remarks, World, is_short_code, median, rate};
 use crate::money::Money;
 use crate::number::prefix::lexicographic;
-use crate::number::{Number, NumberKind};
+use crate::number::{Country, Number, NumberKind};
 use crate::tariff::deck::{Deck, DeckRow};
 
 /// No honest price per minute is as high: the dearest one seen in real decks is 13.65.
@@ -52,9 +52,11 @@ pub(super) fn judge(deck: &Deck, world: &World<'_>, before: Option<&Deck>, remar
     per_second(deck, world, before, remarks);
 }
 
-/// Rows with the same next shorter prefix, or the same calling code where there is none.
+/// Rows of one country with the same next shorter prefix, or the same calling code where there is none.
 fn neighbours(deck: &Deck, world: &World<'_>, lost: &BTreeSet<usize>, remarks: &mut Remarks) {
-    let mut groups: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    let prefixes = Prefixes::new(deck.rows.iter().map(|row| row.prefix));
+    let country = |prefix| prefixes.priced(world, prefix).next().or(world.above(prefix).first().copied());
+    let mut groups: BTreeMap<(u64, Option<Country>), Vec<usize>> = BTreeMap::new();
     let mut above: Vec<Number> = Vec::new();
     for (i, row) in deck.rows.iter().enumerate() {
         while above.last().is_some_and(|p| *p == row.prefix || !row.prefix.starts_with(*p)) {
@@ -69,13 +71,18 @@ fn neighbours(deck: &Deck, world: &World<'_>, lost: &BTreeSet<usize>, remarks: &
             && !is_short_code(row.prefix)
             && !lost.contains(&i)
         {
-            groups.entry(lexicographic(parent)).or_default().push(i);
+            groups.entry((lexicographic(parent), country(row.prefix).map(|r| r.country))).or_default().push(i);
         }
     }
     for group in groups.values() {
         let priced: Vec<(&DeckRow, i64)> =
             group.iter().filter_map(|i| deck.rows.get(*i)).filter_map(|row| Some((row, rate(deck, row)?.0))).collect();
-        let mut prices: Vec<i64> = priced.iter().map(|(_, price)| *price).collect();
+        if priced.len() < NEIGHBOURS {
+            continue;
+        }
+        // What the numbering plan makes dear or cheap says nothing of what is usual.
+        let special = |row: &DeckRow| [true, false].iter().any(|dear| honest(world, &prefixes, row.prefix, *dear));
+        let mut prices: Vec<i64> = priced.iter().filter(|(row, _)| !special(row)).map(|(_, price)| *price).collect();
         prices.sort_unstable();
         let middle = median(&prices);
         if prices.len() < NEIGHBOURS || middle == 0 {
@@ -86,7 +93,7 @@ fn neighbours(deck: &Deck, world: &World<'_>, lost: &BTreeSet<usize>, remarks: &
             let dear = price > middle.saturating_mul(TIMES) && price - middle > SMALL;
             let cheap = price > 0 && price.saturating_mul(TIMES) < middle && middle - price > SMALL;
             let free = price == 0 && !fee;
-            if !(dear || cheap || free) || (!dear || price < HONEST) && honest(world, row.prefix, dear) {
+            if !(dear || cheap || free) || (!dear || price < HONEST) && honest(world, &prefixes, row.prefix, dear) {
                 continue;
             }
             let shown = format!(
@@ -111,7 +118,7 @@ fn neighbours(deck: &Deck, world: &World<'_>, lost: &BTreeSet<usize>, remarks: &
 }
 
 /// Whether the numbering plan says why: premium numbers are dear, toll-free ones cheap.
-fn honest(world: &World<'_>, prefix: Number, dear: bool) -> bool {
+fn honest(world: &World<'_>, prefixes: &Prefixes, prefix: Number, dear: bool) -> bool {
     let fits = |kind: NumberKind| match kind {
         NumberKind::Premium | NumberKind::SharedCost | NumberKind::Personal | NumberKind::Pager | NumberKind::Uan => {
             dear
@@ -119,7 +126,7 @@ fn honest(world: &World<'_>, prefix: Number, dear: bool) -> bool {
         NumberKind::TollFree => !dear,
         _ => false,
     };
-    let mut below = world.below(prefix).peekable();
+    let mut below = prefixes.priced(world, prefix).peekable();
     if below.peek().is_some() {
         below.all(|row| fits(row.kind))
     } else {

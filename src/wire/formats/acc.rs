@@ -281,7 +281,10 @@ impl Acc {
             // They only ask who it is; the caller comes again with an answer.
             (_, Some(401 | 407)) => Ok(Line::Skipped(Skip::NotACall)),
             (b"INVITE", Some(200..=299)) => {
-                called(Record { answer: at, ..record }).and_then(|r| piece(Step::Answer, at, r))
+                let record = Record { answer: at, ..record };
+                // A re-INVITE goes to the other side's contact, which need not have a user: there, and empty.
+                let record = if told.has(Key::Callee) { record } else { called(record)? };
+                piece(Step::Answer, at, record)
             }
             (b"INVITE", Some(300..=699)) => piece(Step::Fail, at, Record { start: at, ..record }),
             // Whatever the other side made of it, who sent it is gone.

@@ -13,6 +13,10 @@ use callrated::os::clock::Clock;
 use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 
+mod metrics;
+mod service;
+mod tour;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_callrated");
 /// Longer than anything here takes on a slow machine; only a hang reaches it.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -95,15 +99,25 @@ impl Place {
         self.run(arguments).code(0).last_json()
     }
 
-    /// Starts the daemon on ports that were free a moment ago.
-    fn serve(&self, more: &str) -> Daemon {
-        let (records, api) = (free_port(), free_port());
+    /// A configuration with those ports; `more` follows the table of `[http]`.
+    fn configured(&self, records: u16, api: u16, more: &str) {
         self.write(
             "callrated.toml",
             format!(
                 "[[listen]]\nprotocol = \"tcp\"\naddress = \"127.0.0.1:{records}\"\n[http]\naddress = \"127.0.0.1:{api}\"\n{more}"
             ),
         );
+    }
+
+    /// Starts the daemon on ports that were free a moment ago.
+    fn serve(&self, more: &str) -> Daemon {
+        let (records, api) = (free_port(), free_port());
+        self.configured(records, api, more);
+        self.started(records, api)
+    }
+
+    /// Starts the daemon on the ports that its configuration has.
+    fn started(&self, records: u16, api: u16) -> Daemon {
         let mut child = self.command(&["serve"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -111,7 +125,7 @@ impl Place {
             line.clear();
             assert!(lines.read_line(&mut line).unwrap() > 0, "the daemon ended before it was ready");
         }
-        Daemon { child, records, _lines: lines }
+        Daemon { child, records, api, _lines: lines }
     }
 }
 
@@ -119,6 +133,7 @@ impl Place {
 struct Daemon {
     child: Child,
     records: u16,
+    api: u16,
     /// Read no further, but open: it may write more.
     _lines: BufReader<std::process::ChildStdout>,
 }
@@ -280,29 +295,94 @@ fn check_names_file_line_and_hint() {
     let place = Place::new();
     let whole = place.run(&["check"]).code(0);
     assert!(whole.out().contains("no faults: 1 plans, 3 decks"), "{}{}", whole.out(), whole.err());
-    let cases: &[(&str, &str, &[&str])] = &[
-        ("rates/decks/world-eur.csv", "prefix,rate\n55,0.1\n55,x\n", &["decks/world-eur.csv:3:4: error:"]),
+    let countries = fs::read_to_string(place.path("rates/countries.toml")).unwrap();
+    let plans = fs::read_to_string(place.path("rates/plans.toml")).unwrap();
+    // What stands in the file (none: it is gone), and each line that is to be said.
+    let cases: &[(&str, Option<String>, &[&str])] = &[
+        (
+            "rates/decks/world-eur.csv",
+            Some("prefix,rate\n55,0.1\n55,x\n".to_owned()),
+            &["decks/world-eur.csv:3:4: error: rate: \"x\" is not an amount (hint: write a plain decimal number"],
+        ),
+        (
+            "rates/decks/world-eur.csv",
+            Some("prefix,rte\n55,0.1\n".to_owned()),
+            &[
+                "decks/world-eur.csv:1:1: error: no column rate",
+                "decks/world-eur.csv:1:8: error: unknown column \"rte\" (hint: did you mean \"rate\"?)",
+            ],
+        ),
+        ("rates/decks/world-eur.csv", None, &["plans.toml:6:24: error: deck \"world-eur\" has no file"]),
         (
             "rates/accounts.csv",
-            "account,plan,country,billing_start,timezone\nacme,de-busines,DE,2026-01-01,Europe/Berlin\n",
-            &["accounts.csv:2: error:", "did you mean \"de-business\""],
+            Some(
+                "account,plan,country,billing_start,timezone\nacme,de-busines,XX,2026-01-01,Europe/Berlin\n".to_owned(),
+            ),
+            &[
+                "accounts.csv:2:6: error: account \"acme\" has plan \"de-busines\", which plans.toml does not have (hint: did you mean \"de-business\"?)",
+                "accounts.csv:2:17: error: account \"acme\" is in country XX, which countries.toml does not have (hint: write ISO 3166",
+            ],
         ),
-        ("rates/numbers.csv", "number,account\n+4930600,nobody\n", &["numbers.csv:2", "error:"]),
+        (
+            "rates/numbers.csv",
+            Some("number,account\n+4930600,acne\n".to_owned()),
+            &["numbers.csv:2:10: error: account \"acne\" is not in accounts.csv (hint: did you mean \"acme\"?)"],
+        ),
+        ("rates/numbers.csv", None, &["numbers.csv: error: cannot be read: No such file or directory"]),
+        (
+            "rates/plans.toml",
+            Some(plans.replace("included_minutes", "include_minutes")),
+            &["error: de-business: unknown key \"include_minutes\" (hint: did you mean \"included_minutes\"?)"],
+        ),
+        ("rates/plans.toml", Some("\n[plan.x\n".to_owned()), &["plans.toml:2:8: error: unclosed table"]),
+        (
+            "rates/countries.toml",
+            Some(countries.replacen(
+                "
+home = ", "
+hme = ", 1,
+            )),
+            &[":1: error: unknown key `hme` (hint: did you mean `home`?)"],
+        ),
+        (
+            "rates/numbering.csv",
+            Some("prefix,country,type,total_lengths\n49x,DE,fixed,11\n".to_owned()),
+            &["numbering.csv:2: error: "],
+        ),
         (
             "callrated.toml",
-            "shards = 1\ndata_dri = \"x\"\n",
-            &["callrated.toml:2:1: error:", "did you mean `data_dir`"],
+            Some("shards = 1\ndata_dri = \"x\"\n".to_owned()),
+            &["callrated.toml:2:1: error: unknown key `data_dri` (hint: did you mean `data_dir`?)"],
+        ),
+        ("callrated.toml", Some("shards = \n".to_owned()), &["callrated.toml:1:10: error: "]),
+        (
+            "callrated.toml",
+            Some("[http]\ntokens = \"nosuch.toml\"\n".to_owned()),
+            &["callrated.toml: error: the tokens file nosuch.toml cannot be read: No such file"],
+        ),
+        (
+            "callrated.toml",
+            Some("[http]\ntokens = \"callrated.toml\"\n".to_owned()),
+            &["callrated.toml:1: error: unknown key `http`"],
+        ),
+        (
+            "callrated.toml",
+            Some("[[listen]]\nprotocol = \"radius\"\nsecret = { file = \"nosuch\" }\n".to_owned()),
+            &["callrated.toml: error: [[listen]] radius:127.0.0.1:1813: the secret in nosuch cannot be read"],
         ),
     ];
     for (file, text, expected) in cases {
         let kept = fs::read(place.path(file)).ok();
-        place.write(file, text);
+        match text {
+            Some(text) => place.write(file, text),
+            None => fs::remove_file(place.path(file)).unwrap(),
+        }
         let found = place.run(&["check"]).code(1);
         for part in *expected {
-            assert!(found.out().contains(part), "{file}: {}", found.out());
+            assert!(found.out().lines().any(|line| line.contains(part)), "{file}: {part}\n{}", found.out());
         }
         let shown = place.run(&["check", "--json"]).code(1).last_json();
-        assert!(shown["errors"].as_u64().unwrap() > 0, "{shown}");
+        assert_eq!(shown["errors"], expected.len(), "{file}: {shown}");
         match kept {
             Some(kept) => place.write(file, kept),
             None => fs::remove_file(place.path(file)).unwrap(),
@@ -513,6 +593,19 @@ fn what_is_in_the_way_is_said_in_one_sentence_with_its_code() {
     let said = place.run(&["--config", "rateless.toml", "serve"]).code(2);
     assert!(said.sentence().contains("nowhere"), "{}", said.err());
     place.run(&["--config", "rateless.toml", "usage"]).code(2);
+    // In a folder of something else: one sentence that says what to do, and nothing is left there.
+    let elsewhere = Place { folder: tempfile::tempdir().unwrap() };
+    for arguments in [&[][..], &["usage"]] {
+        let said = elsewhere.run(arguments).code(2).sentence();
+        assert!(
+            said.starts_with("there is no rates folder ") && said.contains("rates_dir in callrated.toml"),
+            "{said}"
+        );
+    }
+    assert!(
+        elsewhere.run(&["check"]).code(1).out().contains("rates: error: is not there (hint: start callrated where")
+    );
+    assert_eq!(fs::read_dir(elsewhere.folder.path()).unwrap().count(), 0);
     place.run(&["--config", "nosuch.toml", "usage"]).code(2);
     place.run(&["import", "nosuch.json"]).code(2);
     place.run(&["nonsense"]).code(2);
@@ -551,11 +644,7 @@ fn data_of_a_newer_version_or_damaged_is_refused() {
 #[test]
 fn a_daemon_that_cannot_start_says_why() {
     let ports = |place: &Place, more: &str| {
-        let (records, api) = (free_port(), free_port());
-        place.write(
-            "callrated.toml",
-            format!("[[listen]]\nprotocol = \"tcp\"\naddress = \"127.0.0.1:{records}\"\n[http]\naddress = \"127.0.0.1:{api}\"\n{more}"),
-        );
+        place.configured(free_port(), free_port(), more);
     };
     // A version byte and the checksum of what stands before it, in files that have both in their heads.
     let newer = |path: PathBuf, checksum: usize| {

@@ -1,0 +1,84 @@
+//! The README as a newcomer takes it: what stands there is pasted, and has to work.
+
+use super::*;
+
+const README: &str = include_str!("../../README.md");
+
+/// The blocks of a language, each with the heading over it.
+fn blocks(language: &str) -> Vec<(&'static str, String)> {
+    let mut found: Vec<(&str, String)> = Vec::new();
+    let (mut heading, mut inside) = ("", false);
+    for line in README.lines() {
+        if line.starts_with("```") {
+            inside = !inside && line == format!("```{language}");
+            if inside {
+                found.push((heading, String::new()));
+            }
+        } else if inside {
+            found.last_mut().unwrap().1 += &format!("{line}\n");
+        } else if let Some(text) = line.strip_prefix("##") {
+            heading = text.trim_start_matches(['#', ' ']);
+        }
+    }
+    found
+}
+
+#[test]
+fn the_five_minutes_paste() {
+    let place = Place { folder: tempfile::tempdir().unwrap() };
+    let (records, api) = (free_port(), free_port());
+    place.configured(records, api, "");
+    let config = fs::read_to_string(place.path("callrated.toml")).unwrap();
+    place.write("callrated.toml", format!("rates_dir = {:?}\n{config}", shipped_rates()));
+    let daemon = place.started(records, api);
+    let tours: Vec<String> =
+        blocks("sh").into_iter().filter(|(heading, _)| *heading == "Five minutes").map(|(_, text)| text).collect();
+    assert_eq!(tours.len(), 1);
+    let tour =
+        tours[0].replace("target/release/callrated", PROGRAM).replace("127.0.0.1:7080", &format!("127.0.0.1:{api}"));
+    let mut bash = Command::new("bash");
+    bash.args(["-euo", "pipefail", "-c", &tour]).current_dir(place.folder.path());
+    let done = Ended::of(&["the tour"], bash.stdin(Stdio::null()).output().unwrap()).code(0);
+    let said = done.out();
+    for expected in [
+        "{\"durable\":1,\"refused\":[]}",
+        "EUR 0.7900",
+        "10 000 durable, 0 refused",
+        "soylent",
+        "no_rate",
+        "\nbalanced: ",
+        "callrated_records_durable_total 10001",
+        "callrated_books_unbalanced 0",
+        "callrated_store_up 1",
+    ] {
+        assert!(said.contains(expected), "{expected}\n{said}\n{}", done.err());
+    }
+    assert!(fs::read_to_string(place.path("calls.csv")).unwrap().starts_with("Quellrufnummer,"));
+    assert_eq!(daemon.stop(), 0);
+}
+
+/// The README's picture of a start is what is printed, but for addresses.
+#[test]
+fn the_start_says_what_the_readme_shows() {
+    let place = Place::new();
+    let (records, api) = (free_port(), free_port());
+    place.configured(records, api, &format!("[[listen]]\nprotocol = \"udp\"\naddress = \"127.0.0.1:{records}\"\n"));
+    let mut child = place.command(&[]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let said: String = (&mut lines).take(5).map(|line| line.unwrap() + "\n").collect();
+    terminate(&child);
+    assert_eq!(wait(&mut child), 0);
+    let said = said.replace(&records.to_string(), "7070").replace(&api.to_string(), "7080");
+    // The built-in defaults name UDP first.
+    let said = said.replace("tcp:127.0.0.1:7070, udp:127.0.0.1:7070", "udp:127.0.0.1:7070, tcp:127.0.0.1:7070");
+    assert!(README.contains(&said), "{said}");
+}
+
+#[test]
+fn every_piece_of_configuration_in_the_readme_is_read() {
+    let blocks = blocks("toml");
+    assert!(blocks.len() >= 2, "{blocks:?}");
+    for (heading, text) in blocks {
+        callrated::config::Config::parse(&text, None).unwrap_or_else(|e| panic!("{heading}: {e}\n{text}"));
+    }
+}
