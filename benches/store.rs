@@ -5,10 +5,11 @@
 //! The calls are like real ones: accounts skewed (the square of a uniform number), 32-digit hexadecimal ids, answers
 //! in milliseconds, national and international dialling, ten thousand distinct price rows met by Zipf's law.
 
+mod watch;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hint::black_box;
 use std::path::Path;
-use std::time::Duration;
 
 use callrated::batch::{Position, SourceId};
 use callrated::call::{
@@ -23,6 +24,7 @@ use callrated::store::{
     Visit,
 };
 use callrated::time::{Micros, Period, Timestamp};
+use watch::Watch;
 
 const PERIOD: Period = Period(2026 * 12 + 9);
 const MONTH_START: i64 = 1_790_812_800_000_000;
@@ -32,22 +34,6 @@ struct Settings {
     accounts: u64,
     flush: u64,
     folder: Option<String>,
-}
-
-/// Time this thread was on a processor: other work on the machine does not count, waiting for the disk neither.
-#[derive(Clone, Copy)]
-struct Watch(Duration);
-
-impl Watch {
-    fn start() -> Watch {
-        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-        let nanos = text.split_whitespace().next().and_then(|n| n.parse().ok());
-        Watch(Duration::from_nanos(nanos.expect("Linux tells how long a thread ran")))
-    }
-
-    fn seconds(self) -> f64 {
-        (Watch::start().0 - self.0).as_secs_f64()
-    }
 }
 
 /// splitmix64.

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 pub mod clock;
+pub mod cpu;
 pub mod disk;
 pub mod handed;
 pub mod lock;

@@ -37,6 +37,7 @@ use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
 use super::Number;
+use crate::os::cpu::{CountsBits, with_bit_counts};
 pub use build::build;
 use codes::Codes;
 
@@ -136,24 +137,12 @@ impl<'a> PrefixMap<'a> {
     /// Id of the longest prefix.
     #[inline]
     pub fn longest(&self, number: Number) -> Option<u32> {
-        let mut entry = self.word(head_index(number.0, self.head_digits));
-        let mut rest = after_head(number.0, self.head_digits);
-        for _ in 0..=LEVELS_MAX {
-            let place = (entry & PLACE) as usize;
-            match entry >> 29 {
-                KIND_INNER => entry = self.word(self.inner(place, slot(rest))),
-                KIND_SPARSE => return found(self.sparse(place, term(rest))),
-                KIND_DENSE => return found(self.dense(place, term(rest))),
-                _ => return found(entry & ID_NONE),
-            }
-            rest = after_node(rest);
-        }
-        None
+        with_bit_counts(One { map: self, number })
     }
 
     /// Many at once; `u32::MAX` where there is none. The two slices are of one length; what one has more is left alone.
     pub fn longest_batch(&self, numbers: &[Number], out: &mut [u32]) {
-        batch::longest_batch(self, numbers, out);
+        with_bit_counts(batch::LockStep { map: self, numbers, out });
     }
 
     /// The prefix behind an id.
@@ -231,6 +220,34 @@ impl<'a> PrefixMap<'a> {
     #[inline(always)]
     fn node(&self, place: usize) -> Option<&'a [U32; 4]> {
         self.table.get(place..)?.first_chunk()
+    }
+}
+
+/// One look-up.
+struct One<'m, 'a> {
+    map: &'m PrefixMap<'a>,
+    number: Number,
+}
+
+impl CountsBits for One<'_, '_> {
+    type Output = Option<u32>;
+
+    #[inline(always)]
+    fn run(self) -> Option<u32> {
+        let One { map, number } = self;
+        let mut entry = map.word(head_index(number.0, map.head_digits));
+        let mut rest = after_head(number.0, map.head_digits);
+        for _ in 0..=LEVELS_MAX {
+            let place = (entry & PLACE) as usize;
+            match entry >> 29 {
+                KIND_INNER => entry = map.word(map.inner(place, slot(rest))),
+                KIND_SPARSE => return found(map.sparse(place, term(rest))),
+                KIND_DENSE => return found(map.dense(place, term(rest))),
+                _ => return found(entry & ID_NONE),
+            }
+            rest = after_node(rest);
+        }
+        None
     }
 }
 
