@@ -271,7 +271,7 @@ impl Folder {
         disk.remove(Path::new("/data/identity/identities.log")).unwrap();
         let folder = memory_folder().unwrap();
         let (store, mut parts, _) = Folder::start(&mut self.random, &disk, folder.path(), &self.clock);
-        let mut behind = |parts: &mut Parts| {
+        let behind = |parts: &mut Parts| {
             while parts.resolver.step().unwrap() == Step::Moved {}
             parts.shards.iter_mut().for_each(|shard| while shard.step() == Step::Moved {});
             while parts.flush.step().unwrap() == Step::Moved {}
