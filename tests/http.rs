@@ -153,9 +153,11 @@ fn read_answer(bytes: &[u8]) -> Answer {
     Answer { status, headers, body: String::from_utf8(body).unwrap() }
 }
 
-/// The middle of the month before this one in UTC: surely past, surely one month, surely not too old.
+/// The middle of a month that has been over for two days in UTC: surely past everywhere, surely one month, surely not too
+/// old.
 fn last_month() -> (String, String) {
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = today.checked_sub(jiff::Span::new().days(2)).unwrap();
     let middle = today.first_of_month().yesterday().unwrap().with().day(15).build().unwrap();
     (format!("{:04}-{:02}", middle.year(), middle.month()), middle.to_string())
 }
@@ -648,6 +650,19 @@ fn a_month_is_sealed_proved_taken_and_corrected() {
     assert_eq!(post("/v1/suspense/discard", &json!({"key": key, "why": "again"})).status, 404);
     let left = daemon.get("/v1/suspense").json()["items"].as_array().unwrap().len();
     assert_eq!(left + 1, waiting["items"].as_array().unwrap().len());
+    assert_eq!(daemon.get("/v1/verify").json()["balanced"], true);
+}
+
+#[test]
+fn months_seal_by_schedule_where_that_is_configured() {
+    let mut daemon = Daemon::start("");
+    daemon.send(&records());
+    daemon.end().unwrap();
+    let folder = std::mem::replace(&mut daemon.folder, tempfile::tempdir().unwrap());
+    let daemon = Daemon::start_in(folder, "[periods]\ngrace = \"1h\"\nauto_seal = true");
+    let month = format!("/v1/periods/{}", last_month().0);
+    wait_until("the month is sealed", || daemon.get(&month).json()["state"] == "sealed");
+    assert_eq!(daemon.get(&month).json()["requested_by"], "schedule");
     assert_eq!(daemon.get("/v1/verify").json()["balanced"], true);
 }
 

@@ -292,7 +292,9 @@ impl Folder {
             scanned.unwrap();
             calls.sort_by_key(|call| (call.call.key, call.revision));
             let state = store.load().unwrap();
-            (calls, state.usage, state.allowances, state.books, state.periods, state.suspense)
+            // A count that went up and down within one flush was never written; in two it was, as 0.
+            let books: Vec<_> = state.books.into_iter().filter(|(_, count)| *count != 0).collect();
+            (calls, state.usage, state.allowances, books, state.periods, state.suspense)
         };
         assert_eq!(all(&store), all(&self.store));
         assert_eq!(store.manifest(OCTOBER).unwrap(), self.store.manifest(OCTOBER).unwrap());
