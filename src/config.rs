@@ -463,7 +463,7 @@ mod tests {
             ("[[connect]]\nprotocol = \"tcp\"\naddress = \"h:1\"\nformat = \"mittel\"", ":1:1: [[connect]] tcp h:1: "),
             (
                 "[[connect]]\nprotocol = \"evapi\"\naddress = \"k\"\n[[connect]]\nprotocol = \"evapi\"\naddress = \"k:8448\"",
-                ":3:1: [[connect]] evapi k:8448 stands there twice",
+                ":4:1: [[connect]] evapi k:8448 stands there twice",
             ),
         ] {
             let error = Config::parse(text, None).unwrap_err().to_string();

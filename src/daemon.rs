@@ -42,6 +42,7 @@ use certificates::Certificates;
 pub use doors::{Opened, Posts};
 use engine::Engine;
 use reload::{ReloadError, Reloader};
+use watch_rates::Watched;
 
 /// How often the time is journalled while calls wait. The shortest waiting is a minute.
 const TICK_EVERY: Duration = Duration::from_secs(5);
@@ -84,6 +85,7 @@ pub async fn run(
         clock.clone(),
         engine.known.clone(),
     ));
+    let watched = Watched::begin(reloader.folder());
     first_load(&reloader, BY_START).await?;
 
     let mut doors = JoinSet::new();
@@ -105,7 +107,7 @@ pub async fn run(
     helpers.spawn(gauges::set(engine.road.clone(), engine.outbox.0.downgrade(), engine.depths.clone()));
     helpers.spawn(ticks(engine.road.clone(), clock.clone()));
     helpers.spawn(metrics.upkeep());
-    helpers.spawn(watch_rates::watch(reloader.clone()));
+    helpers.spawn(watched.reload_at_changes(reloader.clone()));
     helpers.spawn(sealer.run());
     helpers.spawn(reload_on_signal(reloader.clone()));
     helpers.spawn(certificates.renew_on_signal());

@@ -1,9 +1,10 @@
 //! Watches the rates folder: a change is reloaded once it has been quiet for a moment.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{RecursiveMode, Watcher};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
 use super::reload::{ReloadError, Reloader};
@@ -12,24 +13,37 @@ use crate::rates;
 /// Quiet time after the last change: editors and copies write a file in several steps.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// Reloads at every change, for as long as the daemon runs.
-pub(super) async fn watch(reloader: Arc<Reloader>) {
-    let (changed, mut changes) = mpsc::channel::<()>(1);
-    let told = move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|e| !matches!(e.kind, notify::EventKind::Access(_))) {
-            // One waiting note is enough.
-            let _ = changed.try_send(());
+/// A folder that is being watched. Changes from the beginning on are kept until [`Watched::reload_at_changes`].
+pub(super) struct Watched {
+    /// Watches for as long as it lives; none where the system cannot.
+    _watcher: Option<RecommendedWatcher>,
+    changes: mpsc::Receiver<()>,
+}
+
+impl Watched {
+    /// Begins to watch, before the folder is read for the first time: a change while the daemon starts is none the less one.
+    pub(super) fn begin(folder: &Path) -> Watched {
+        let (changed, changes) = mpsc::channel::<()>(1);
+        let told = move |event: notify::Result<notify::Event>| {
+            if event.is_ok_and(|e| !matches!(e.kind, notify::EventKind::Access(_))) {
+                // One waiting note is enough.
+                let _ = changed.try_send(());
+            }
+        };
+        let watcher = notify::recommended_watcher(told)
+            .and_then(|mut watcher| watcher.watch(folder, RecursiveMode::Recursive).map(|()| watcher));
+        if watcher.is_err() {
+            tracing::warn!("changes of {} are not seen by themselves: send SIGHUP", folder.display());
         }
-    };
-    let watcher = notify::recommended_watcher(told)
-        .and_then(|mut w| w.watch(reloader.folder(), RecursiveMode::Recursive).map(|()| w));
-    let Ok(_watcher) = watcher else {
-        tracing::warn!("changes of {} are not seen by themselves: send SIGHUP", reloader.folder().display());
-        return;
-    };
-    while changes.recv().await.is_some() {
-        while tokio::time::timeout(QUIET, changes.recv()).await.is_ok_and(|c| c.is_some()) {}
-        reload_and_say(&reloader, "file change").await;
+        Watched { _watcher: watcher.ok(), changes }
+    }
+
+    /// Reloads at every change, for as long as the daemon runs.
+    pub(super) async fn reload_at_changes(mut self, reloader: Arc<Reloader>) {
+        while self.changes.recv().await.is_some() {
+            while tokio::time::timeout(QUIET, self.changes.recv()).await.is_ok_and(|c| c.is_some()) {}
+            reload_and_say(&reloader, "file change").await;
+        }
     }
 }
 
