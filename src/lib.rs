@@ -16,10 +16,11 @@
 //!
 //! | in the data folder | layout | read by |
 //! | --- | --- | --- |
-//! | `journal/*.seg` | 1; records, pieces of calls in it: 1 each | [`journal`], [`mod@record`], [`piece`] |
+//! | `journal/*.seg` | 1; records in it: 1, and 2 where a routing number is named; pieces of calls: 1 | [`journal`], [`mod@record`], [`piece`] |
 //! | `identity/` | 1 | [`identity`] |
-//! | `images/*.tariff`, `*.directory` | 1 each | [`tariff`], [`directory`] |
-//! | `callrated.db` | schema 3; open calls in it: 1 | [`store`], [`assembly`] |
+//! | `images/*.tariff` | 2 (1 had no conditions) | [`tariff`] |
+//! | `images/*.directory` | 1 | [`directory`] |
+//! | `callrated.db` | schema 6; open calls in it: 1 | [`store`], [`assembly`] |
 //! | a backup's manifest | 1 | [`daemon::backup`] |
 //!
 //! A number is raised whenever a program that knows only the one before would read the new bytes wrongly, or not at all.
