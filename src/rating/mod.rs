@@ -208,6 +208,8 @@ struct Decided<'a> {
     rated: Rated,
 }
 
+/// Inlined, so that [`rate`] does not move what only the proof asks for.
+#[inline]
 fn decide<'a>(leg: &Leg, world: World<'a>, period: Period, used_seconds: u64) -> Result<Decided<'a>, Why> {
     let account = world.directory.row(leg.account_row);
     if leg.answer < account.billing_start {
