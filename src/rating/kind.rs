@@ -79,6 +79,7 @@ pub(super) struct Later<'l, 'a> {
 
 impl<'a> Later<'_, 'a> {
     /// R18: how the prices of a row become costs in a currency; none where it is that of the row.
+    #[inline]
     pub fn exchange(&self, row: &Row<'a>, currency: [u8; 3]) -> Result<Option<Exchange>, Why> {
         let Some(from) = row.currency.filter(|from| *from != currency) else { return Ok(None) };
         let rate = self.tariff.exchange(from, currency, self.leg.answer).ok_or(Why::NoExchangeRate)?.rate;

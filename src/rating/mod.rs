@@ -202,7 +202,7 @@ impl Rated {
 /// R5 to R18: prices a leg. `period` is [`Leg::period`]; `used_seconds` tells how many allowance seconds the billing
 /// group has drawn in it so far; the caller adds `included_seconds` afterwards.
 pub fn rate(leg: &Leg, world: World<'_>, period: Period, used_seconds: u64) -> Result<Rated, Suspended> {
-    Ok(decide(leg, world, period, used_seconds)?.rated)
+    Ok(decide(leg, world, period, used_seconds, |_, _, rated| rated)?)
 }
 
 /// Everything that was decided on the way to a [`Rated`], for the proof.
@@ -212,7 +212,14 @@ struct Decided<'a> {
     rated: Rated,
 }
 
-fn decide<'a>(leg: &Leg, world: World<'a>, period: Period, used_seconds: u64) -> Result<Decided<'a>, Why> {
+/// Shows what was decided to `take`, so that [`rate`] need not move what only the proof asks for.
+fn decide<'a, T>(
+    leg: &Leg,
+    world: World<'a>,
+    period: Period,
+    used_seconds: u64,
+    take: impl FnOnce(kind::Kind<'a>, price::Charge, Rated) -> T,
+) -> Result<T, Why> {
     let account = world.directory.row(leg.account_row);
     if leg.answer < account.billing_start {
         return Err(Why::BeforeBillingStart);
@@ -245,5 +252,5 @@ fn decide<'a>(leg: &Leg, world: World<'a>, period: Period, used_seconds: u64) ->
             exchange: charge.exchange,
         },
     };
-    Ok(Decided { kind, charge, rated })
+    Ok(take(kind, charge, rated))
 }

@@ -52,6 +52,7 @@ const MINUTE: i64 = 60 * MICROS_PER_SECOND;
 
 impl<'a> Parts<'_, 'a> {
     /// Whether more than the row with which the call begins may have a say.
+    #[inline]
     pub fn differ(&self, first: &Row<'a>) -> bool {
         first.next_after < self.to || self.split && first.by_band
     }

@@ -53,6 +53,7 @@ pub(super) struct Charge {
 }
 
 /// R12 to R18, from the kind of call on.
+#[inline]
 pub(super) fn charge<'a>(
     later: &Later<'_, 'a>,
     kind: &Kind<'a>,
@@ -137,6 +138,7 @@ pub(super) fn charge<'a>(
 }
 
 /// R18: what a row and, where prices change while the call lasts, the rows after it come to in the plan's currency.
+#[inline]
 fn cost<'a>(
     row: &Row<'a>,
     exchange: Option<Exchange>,

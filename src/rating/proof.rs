@@ -159,7 +159,7 @@ fn prove_into(
 
     let period = leg.period(world);
     let used_seconds = used(&account, period);
-    let decided = decide(&leg, world, period, used_seconds)?;
+    let decided = decide(&leg, world, period, used_seconds, |kind, charge, rated| Decided { kind, charge, rated })?;
     let Decided { kind, charge, rated } = &decided;
     say(
         "R5",

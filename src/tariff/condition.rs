@@ -142,6 +142,7 @@ pub struct Asked {
 
 impl Asked {
     /// At the answer of a call by this caller.
+    #[inline]
     pub fn at_answer(answer: Timestamp, source: Option<Number>) -> Asked {
         Asked { answer, at: answer, second: 0, source }
     }
