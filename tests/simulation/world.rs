@@ -331,9 +331,10 @@ impl World {
     /// Starts a process, as often as it takes, and audits what it recovered.
     fn start(&mut self, calm: bool) -> Result<(), String> {
         let shards = 1 + self.random.below(4) as usize;
-        let mut rotten = None;
+        let (mut rotten, mut sound_index) = (None, None);
         if !calm {
             self.tamper_with_index();
+            sound_index = self.disk.contents(Path::new(IDENTITY));
             rotten = self.rot();
         }
         for attempt in 0.. {
@@ -358,7 +359,12 @@ impl World {
                         return Err(format!("sound data is refused: {exit}"));
                     };
                     self.happened.rot += 1;
-                    self.disk.rot(&path, offset, mask);
+                    if !self.disk.rot(&path, offset, mask)
+                        && let Some(sound) = sound_index.take()
+                    {
+                        // The end of an index that does not check is cut off, since it may be torn; a backup has it.
+                        self.disk.put(Path::new(IDENTITY), &sound);
+                    }
                 }
                 Err(exit) => {
                     ensure!(away || self.armed || self.tight, "the start fails for no reason: {exit}");

@@ -183,6 +183,8 @@ impl SimDisk {
         file.sync();
         world.files.push(file);
         let id = world.files.len() - 1;
+        // What was still to be done to the name must not undo this later.
+        world.pending_names.retain(|change| change.path() != path);
         world.names.insert(path.to_path_buf(), id);
         world.durable_names.insert(path.to_path_buf(), id);
         if let Some(dir) = path.parent() {
