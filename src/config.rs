@@ -3,26 +3,25 @@
 //!
 //! Does not know what the values are for; and no part knows this module.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use toml::Spanned;
 
-use crate::ingest::connect::settings::{BadConnect, Connect, ConnectSettings};
-use crate::ingest::folder::settings::{Watch, WatchSettings};
-use crate::ingest::settings::{BadListen, Listen, ListenSettings, Protocol};
+use crate::ingest::connect::settings::{BadConnect, Connect};
+use crate::ingest::folder::settings::Watch;
+use crate::ingest::settings::{BadListen, Listen, ListenSettings};
 use crate::nearest::{nearest, unknown};
 use crate::period::PeriodSettings;
 use crate::time::Micros;
 use crate::tls::TlsSettings;
 use crate::wire::formats::Formats;
-use crate::wire::mapping::settings::MappingSettings;
 
 mod formats;
+mod raw;
 mod units;
 
+use raw::{Raw, default_listeners};
 pub use units::{ByteSize, Length};
 
 /// What the daemon runs by: every value checked, every path resolved.
@@ -143,115 +142,6 @@ impl Fault {
         let span = key.span();
         Fault { offset: (!span.is_empty()).then_some(span.start), message: message.into(), hint: String::new() }
     }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Raw {
-    data_dir: PathBuf,
-    rates_dir: PathBuf,
-    shards: usize,
-    listen: Option<Vec<Spanned<ListenSettings>>>,
-    watch: Vec<Spanned<WatchSettings>>,
-    connect: Vec<Spanned<ConnectSettings>>,
-    format: BTreeMap<String, MappingSettings>,
-    http: RawHttp,
-    journal: RawJournal,
-    periods: RawPeriods,
-    metrics: RawMetrics,
-    flush: RawFlush,
-    store: RawStore,
-}
-
-impl Default for Raw {
-    fn default() -> Raw {
-        Raw {
-            data_dir: "data".into(),
-            rates_dir: "rates".into(),
-            shards: 0,
-            listen: None,
-            watch: Vec::new(),
-            connect: Vec::new(),
-            format: BTreeMap::new(),
-            http: RawHttp::default(),
-            journal: RawJournal::default(),
-            periods: RawPeriods::default(),
-            metrics: RawMetrics::default(),
-            flush: RawFlush::default(),
-            store: RawStore::default(),
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawHttp {
-    address: Spanned<String>,
-    tokens: Option<PathBuf>,
-    tls: Option<Spanned<TlsSettings>>,
-}
-
-impl Default for RawHttp {
-    fn default() -> RawHttp {
-        RawHttp { address: unwritten("127.0.0.1:7080".to_owned()), tokens: None, tls: None }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawJournal {
-    max_delay: Length,
-    keep: Length,
-    min_free: ByteSize,
-}
-
-impl Default for RawJournal {
-    fn default() -> RawJournal {
-        RawJournal { max_delay: Length(2_000), keep: Length(40 * 86_400_000_000), min_free: ByteSize(1 << 30) }
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawMetrics {
-    address: Option<Spanned<String>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawPeriods {
-    grace: Length,
-    auto_seal: bool,
-}
-
-impl Default for RawPeriods {
-    fn default() -> RawPeriods {
-        RawPeriods { grace: Length(3 * 86_400_000_000), auto_seal: false }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawFlush {
-    every: Length,
-    calls: u64,
-}
-
-impl Default for RawFlush {
-    fn default() -> RawFlush {
-        RawFlush { every: Length(5_000_000), calls: 50_000 }
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawStore {
-    url: Option<Spanned<String>>,
-}
-
-/// A default, which stands nowhere in the text.
-fn unwritten<T>(value: T) -> Spanned<T> {
-    Spanned::new(0..0, value)
 }
 
 /// The file looked for where `--config` is not given.
@@ -398,10 +288,6 @@ impl Config {
     }
 }
 
-fn default_listeners() -> Vec<Spanned<ListenSettings>> {
-    [Protocol::Udp, Protocol::Tcp].into_iter().map(|protocol| unwritten(ListenSettings::new(protocol))).collect()
-}
-
 /// What the reader of the text says, with "did you mean" for what it does not know.
 fn fault_of(error: &toml::de::Error) -> Fault {
     let (message, hint) =
@@ -411,7 +297,10 @@ fn fault_of(error: &toml::de::Error) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use super::raw::{RawFlush, RawHttp, RawJournal, RawMetrics, RawPeriods, RawStore};
     use super::*;
+    use crate::ingest::connect::settings::ConnectSettings;
+    use crate::ingest::folder::settings::WatchSettings;
 
     #[test]
     fn defaults_need_no_file() {
@@ -502,6 +391,7 @@ mod tests {
             keys::<ListenSettings>(),
             keys::<TlsSettings>(),
             keys::<WatchSettings>(),
+            keys::<ConnectSettings>(),
             keys::<ClientSettings>(),
             keys::<RadiusSettings>(),
             keys::<RawHttp>(),

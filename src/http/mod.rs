@@ -11,18 +11,16 @@
 //!
 //! Does not know how rating works, nor how a question is answered inside.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::handler::Handler;
+
 use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
-use axum::routing::{MethodFilter, MethodRouter, on};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -69,6 +67,7 @@ mod post;
 mod problem;
 mod quote;
 mod received;
+mod routes;
 mod server;
 mod settle;
 mod stream;
@@ -79,6 +78,8 @@ mod verify;
 
 pub use auth::{Scope, new_token};
 pub use problem::Problem;
+pub use routes::routes;
+use routes::{Routes, api, of_health};
 
 use auth::{Access, Caller, Guard};
 use settle::Settler;
@@ -220,88 +221,6 @@ impl App {
     }
 }
 
-/// Every route: method, path, who may call, handler.
-fn api() -> Routes {
-    use Scope::{Ingest, Operate, Read};
-    health()
-        .scoped(Method::POST, "/v1/calls", Ingest, post::post)
-        .scoped(Method::GET, "/v1/accounts/{account}", Read, accounts::one)
-        .scoped(Method::GET, "/v1/accounts/{account}/usage", Read, usage::of_account)
-        .scoped(Method::GET, "/v1/accounts/{account}/calls", Read, calls::of_account)
-        .scoped(Method::GET, "/v1/periods/{period}/usage", Read, periods::usage)
-        .scoped(Method::GET, "/v1/periods", Read, months::list)
-        .scoped(Method::GET, "/v1/periods/{period}", Read, months::one)
-        .scoped(Method::GET, "/v1/periods/{period}/calls", Read, export::calls)
-        .scoped(Method::GET, "/v1/periods/{period}/manifest", Read, months::manifest)
-        .scoped(Method::POST, "/v1/periods/{period}/seal", Operate, months::seal)
-        .scoped(Method::POST, "/v1/periods/{period}/ack", Operate, months::ack)
-        .scoped(Method::GET, "/v1/calls/{node}/{id}", Read, calls::one)
-        .scoped(Method::GET, "/v1/calls/{node}/{id}/explain", Read, explain::explain)
-        .scoped(Method::GET, "/v1/records/{node}/{id}", Read, calls::record)
-        .scoped(Method::POST, "/v1/quote", Read, quote::quote)
-        .scoped(Method::GET, "/v1/tariff", Read, tariff::show)
-        .scoped(Method::GET, "/v1/directory", Read, accounts::directory)
-        .scoped(Method::GET, "/v1/suspense", Operate, suspense::list)
-        .scoped(Method::POST, "/v1/suspense/retry", Operate, suspense::retry)
-        .scoped(Method::POST, "/v1/suspense/discard", Operate, suspense::discard)
-        .scoped(Method::GET, "/v1/conflicts", Operate, conflicts::list)
-        .scoped(Method::POST, "/v1/tariff/reload", Operate, tariff::reload)
-        .scoped(Method::POST, "/v1/import", Operate, import::post)
-        .scoped(Method::GET, "/v1/verify", Operate, verify::verify)
-        .scoped(Method::POST, "/v1/backup", Operate, backup::backup)
-}
-
-/// Those of them that the metrics address has, too.
-fn health() -> Routes {
-    Routes::default()
-        .route(Method::GET, "/healthz", Access::Health, health::alive)
-        .route(Method::GET, "/readyz", Access::Health, health::ready)
-        .route(Method::GET, "/metrics", Access::Health, health::metrics)
-        .route(Method::GET, "/v1/status", Access::Health, health::status)
-        .route(Method::GET, "/", Access::Public, page::index)
-        .route(Method::GET, "/page/{file}", Access::Public, page::file)
-        .route(Method::GET, "/openapi.json", Access::Public, openapi::document)
-}
-
-/// Methods and paths of the API as it is routed.
-pub fn routes() -> Vec<(String, &'static str)> {
-    api().table.into_iter().map(|(method, path, _)| (method.to_string(), path)).collect()
-}
-
-/// Routes, and who may call them.
-#[derive(Default)]
-struct Routes {
-    router: Router<App>,
-    table: Vec<(Method, &'static str, Access)>,
-}
-
-impl Routes {
-    fn scoped<H, T>(self, method: Method, path: &'static str, scope: Scope, handler: H) -> Routes
-    where
-        H: Handler<T, App>,
-        T: 'static,
-    {
-        self.route(method, path, Access::Scope(scope), handler)
-    }
-
-    fn route<H, T>(mut self, method: Method, path: &'static str, access: Access, handler: H) -> Routes
-    where
-        H: Handler<T, App>,
-        T: 'static,
-    {
-        let filter = match method {
-            Method::POST => MethodFilter::POST,
-            Method::PUT => MethodFilter::PUT,
-            // GET answers HEAD, too.
-            _ => MethodFilter::GET,
-        };
-        let handler: MethodRouter<App, Infallible> = on(filter, handler);
-        self.router = self.router.route(path, handler);
-        self.table.push((method, path, access));
-        self
-    }
-}
-
 /// Whether a request from outside may go on to its route.
 fn admit(
     guard: &Guard,
@@ -362,7 +281,7 @@ pub async fn serve(
     if !shared {
         let metrics = open(config.metrics_address, handed).await?;
         addresses.metrics = local(&metrics)?;
-        tasks.spawn(server::answer(metrics.into(), app.guarded(health(), &guard, true), stop.clone()));
+        tasks.spawn(server::answer(metrics.into(), app.guarded(of_health(), &guard, true), stop.clone()));
     }
     if guard.has_tokens() {
         tasks.spawn(look_at_tokens(guard.clone(), stop.clone()));

@@ -16,6 +16,7 @@ pub mod counters;
 pub mod folder;
 pub mod http;
 pub mod lines;
+pub mod protocol;
 pub mod radius;
 pub mod secret;
 pub mod sequence;

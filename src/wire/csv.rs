@@ -7,7 +7,8 @@
 //!
 //! Does not know JSON, nor where lines come from.
 
-use super::field::{Draft, Field, Place};
+use super::field::{Draft, Field};
+use super::place::Place;
 use super::{Refusal, Scratch, column, utf8};
 use crate::record::Record;
 

@@ -2,6 +2,7 @@
 //!
 //! Does not know JSON from CSV: it is given names and texts.
 
+use super::place::Place;
 use super::{Refusal, Scratch};
 use crate::record::{Direction, ID_MAX, Record};
 use crate::time::{Micros, Reading, Timestamp, parse_rfc3339};
@@ -112,29 +113,6 @@ impl Field {
             b"seq" => Field::Seq,
             _ => return None,
         })
-    }
-}
-
-/// Where a text lies: in the line, or in the scratch.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Place {
-    pub start: u32,
-    pub end: u32,
-    pub in_scratch: bool,
-}
-
-impl Place {
-    pub fn len(self) -> usize {
-        self.end.saturating_sub(self.start) as usize
-    }
-
-    pub fn is_empty(self) -> bool {
-        self.end <= self.start
-    }
-
-    pub fn of<'a>(self, line: &'a [u8], scratch: &'a [u8]) -> &'a [u8] {
-        let text = if self.in_scratch { scratch } else { line };
-        text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 }
 

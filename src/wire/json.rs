@@ -11,7 +11,8 @@ mod members;
 
 pub(super) use members::{Value, members};
 
-use super::field::{Draft, Field, Place};
+use super::field::{Draft, Field};
+use super::place::Place;
 use super::{Refusal, Scratch, column, utf8};
 use crate::record::Record;
 

@@ -20,6 +20,7 @@ pub mod json;
 pub mod mapping;
 pub mod messages;
 mod native;
+mod place;
 pub mod octets;
 mod refusal;
 pub mod sip;
@@ -130,9 +131,9 @@ impl std::fmt::Debug for Key {
 pub struct Scratch {
     text: Vec<u8>,
     /// Where the values of a mapped record lie.
-    places: Vec<Option<field::Place>>,
+    places: Vec<Option<place::Place>>,
     /// Where the cells of a row lie.
-    cells: Vec<field::Place>,
+    cells: Vec<place::Place>,
     /// JSON that stood within a text of JSON.
     nested: Vec<u8>,
 }

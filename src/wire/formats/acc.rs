@@ -24,8 +24,9 @@
 use crate::piece::{Piece, PieceKind, Step};
 use crate::record::{ID_MAX, Record};
 use crate::time::{Micros, Timestamp};
-use crate::wire::field::{Place, micros};
+use crate::wire::field::micros;
 use crate::wire::json::{Value, members};
+use crate::wire::place::Place;
 use crate::wire::{Decode, Line, Origin, Refusal, Scratch, Skip, TEXT_MAX};
 
 use super::dialog;

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::record::ID_MAX;
 use crate::wire::Scratch;
-use crate::wire::field::Place;
+use crate::wire::place::Place;
 
 /// Writes `call-id;tag;tag` with the tags in the order of their bytes, since the side that hangs up is `From` in its BYE.
 /// Without tags it is the Call-ID alone. One longer than [`ID_MAX`] is cut and ends in a digest of the whole.

@@ -20,8 +20,8 @@
 use crate::piece::{Piece, PieceKind, Step};
 use crate::record::Record;
 use crate::time::Micros;
-use crate::wire::field::Place;
 use crate::wire::hep::{self, BadHep};
+use crate::wire::place::Place;
 use crate::wire::sip::{self, Start};
 use crate::wire::{Decode, Key, Line, Origin, Refusal, Scratch, Skip, TEXT_MAX};
 

@@ -3,7 +3,7 @@
 //! Does not know what a member means.
 
 use super::Scanner;
-use crate::wire::field::Place;
+use crate::wire::place::Place;
 use crate::wire::{Refusal, Scratch, utf8};
 
 /// A value as [`members`] meets it.

@@ -4,7 +4,7 @@
 
 use super::settings::Quotes;
 use super::{Read, Values};
-use crate::wire::field::Place;
+use crate::wire::place::Place;
 use crate::wire::{Refusal, column};
 
 /// How rows are cut.

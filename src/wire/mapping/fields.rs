@@ -5,7 +5,8 @@
 use super::settings::{Round, Unit};
 use super::{Candidate, Mapping, Values, When};
 use crate::time::{Micros, Reading, Timestamp, decimal};
-use crate::wire::field::{Draft, Place};
+use crate::wire::field::Draft;
+use crate::wire::place::Place;
 use crate::wire::{self, Field, Origin, Refusal};
 
 /// How far before its beginning a call's clock may seem to be: nodes round.

@@ -110,7 +110,7 @@ fn again(mut inside: Scanner<'_>, tree: &Tree, depth: u32, values: &mut Values<'
     Ok(())
 }
 
-fn keep(scanner: &Scanner<'_>, place: crate::wire::field::Place, value: u16, values: &mut Values<'_>, nested: bool) {
+fn keep(scanner: &Scanner<'_>, place: crate::wire::place::Place, value: u16, values: &mut Values<'_>, nested: bool) {
     if !nested || place.in_scratch {
         return values.set(value, place);
     }

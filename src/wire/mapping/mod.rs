@@ -19,8 +19,8 @@ mod xml;
 
 use std::sync::Arc;
 
-use super::field::Place;
 use super::formats::{Decode, Framing};
+use super::place::Place;
 use super::{Line, Origin, Refusal, Scratch, Skip, trim};
 use crate::piece::{Piece, PieceKind, Step};
 use crate::record::Record;

@@ -9,7 +9,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 use super::{Read, Tree, Values};
-use crate::wire::field::Place;
+use crate::wire::place::Place;
 use crate::wire::{Refusal, column};
 
 /// Elements within elements that are followed; deeper ones are passed over.

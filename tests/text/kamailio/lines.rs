@@ -69,8 +69,9 @@ fn it_takes_the_lines_of_the_readme() {
     let lines: Vec<&str> = spans.iter().copied().filter(|span| span.starts_with("modparam(")).collect();
     assert!(lines.len() >= 12, "{lines:?}");
     let variables = spans.iter().find(|span| span.starts_with("$dlg_var(callid) = ")).unwrap();
+    // Only looked at here: as it is, it would open a port of its own.
     let config = format!(
-        "{}\nrequest_route {{\n  setflag(1);\n  dlg_manage();\n  {variables}\n  t_relay();\n}}\n{}",
+        "loadmodule \"evapi.so\"\n{}\nrequest_route {{\n  setflag(1);\n  dlg_manage();\n  {variables}\n  t_relay();\n}}\n{}",
         lines.join("\n"),
         posting()
     );

@@ -12,7 +12,7 @@
 //!
 //! Does not know what the fields mean.
 
-use crate::wire::field::Place;
+use crate::wire::place::Place;
 use crate::wire::{Line, Refusal, Scratch, utf8};
 
 use super::{Acc, Key, Told, known};

@@ -1,0 +1,98 @@
+//! The table of routes: method, path, who may call, handler.
+//!
+//! Does not know what a handler answers, nor how a caller is known.
+
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::routing::{MethodFilter, MethodRouter, on};
+
+use super::auth::{Access, Scope};
+use super::{
+    App, accounts, backup, calls, conflicts, explain, export, health, import, months, openapi, page, periods, post,
+    quote, suspense, tariff, usage, verify,
+};
+
+/// Every route: method, path, who may call, handler.
+pub(super) fn api() -> Routes {
+    use Scope::{Ingest, Operate, Read};
+    of_health()
+        .scoped(Method::POST, "/v1/calls", Ingest, post::post)
+        .scoped(Method::GET, "/v1/accounts/{account}", Read, accounts::one)
+        .scoped(Method::GET, "/v1/accounts/{account}/usage", Read, usage::of_account)
+        .scoped(Method::GET, "/v1/accounts/{account}/calls", Read, calls::of_account)
+        .scoped(Method::GET, "/v1/periods/{period}/usage", Read, periods::usage)
+        .scoped(Method::GET, "/v1/periods", Read, months::list)
+        .scoped(Method::GET, "/v1/periods/{period}", Read, months::one)
+        .scoped(Method::GET, "/v1/periods/{period}/calls", Read, export::calls)
+        .scoped(Method::GET, "/v1/periods/{period}/manifest", Read, months::manifest)
+        .scoped(Method::POST, "/v1/periods/{period}/seal", Operate, months::seal)
+        .scoped(Method::POST, "/v1/periods/{period}/ack", Operate, months::ack)
+        .scoped(Method::GET, "/v1/calls/{node}/{id}", Read, calls::one)
+        .scoped(Method::GET, "/v1/calls/{node}/{id}/explain", Read, explain::explain)
+        .scoped(Method::GET, "/v1/records/{node}/{id}", Read, calls::record)
+        .scoped(Method::POST, "/v1/quote", Read, quote::quote)
+        .scoped(Method::GET, "/v1/tariff", Read, tariff::show)
+        .scoped(Method::GET, "/v1/directory", Read, accounts::directory)
+        .scoped(Method::GET, "/v1/suspense", Operate, suspense::list)
+        .scoped(Method::POST, "/v1/suspense/retry", Operate, suspense::retry)
+        .scoped(Method::POST, "/v1/suspense/discard", Operate, suspense::discard)
+        .scoped(Method::GET, "/v1/conflicts", Operate, conflicts::list)
+        .scoped(Method::POST, "/v1/tariff/reload", Operate, tariff::reload)
+        .scoped(Method::POST, "/v1/import", Operate, import::post)
+        .scoped(Method::GET, "/v1/verify", Operate, verify::verify)
+        .scoped(Method::POST, "/v1/backup", Operate, backup::backup)
+}
+
+/// Those of them that the metrics address has, too.
+pub(super) fn of_health() -> Routes {
+    Routes::default()
+        .route(Method::GET, "/healthz", Access::Health, health::alive)
+        .route(Method::GET, "/readyz", Access::Health, health::ready)
+        .route(Method::GET, "/metrics", Access::Health, health::metrics)
+        .route(Method::GET, "/v1/status", Access::Health, health::status)
+        .route(Method::GET, "/", Access::Public, page::index)
+        .route(Method::GET, "/page/{file}", Access::Public, page::file)
+        .route(Method::GET, "/openapi.json", Access::Public, openapi::document)
+}
+
+/// Methods and paths of the API as it is routed.
+pub fn routes() -> Vec<(String, &'static str)> {
+    api().table.into_iter().map(|(method, path, _)| (method.to_string(), path)).collect()
+}
+
+/// Routes, and who may call them.
+#[derive(Default)]
+pub(super) struct Routes {
+    pub router: Router<App>,
+    pub table: Vec<(Method, &'static str, Access)>,
+}
+
+impl Routes {
+    fn scoped<H, T>(self, method: Method, path: &'static str, scope: Scope, handler: H) -> Routes
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        self.route(method, path, Access::Scope(scope), handler)
+    }
+
+    fn route<H, T>(mut self, method: Method, path: &'static str, access: Access, handler: H) -> Routes
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        let filter = match method {
+            Method::POST => MethodFilter::POST,
+            Method::PUT => MethodFilter::PUT,
+            // GET answers HEAD, too.
+            _ => MethodFilter::GET,
+        };
+        let handler: MethodRouter<App, Infallible> = on(filter, handler);
+        self.router = self.router.route(path, handler);
+        self.table.push((method, path, access));
+        self
+    }
+}
