@@ -41,7 +41,7 @@ mod watch_rates;
 use certificates::Certificates;
 pub use doors::{Opened, Posts};
 use engine::Engine;
-use reload::{ReloadError, Reloader};
+use reload::{ReloadError, Reloader, Wish};
 
 /// How often the time is journalled while calls wait. The shortest waiting is a minute.
 const TICK_EVERY: Duration = Duration::from_secs(5);
@@ -157,8 +157,13 @@ fn describe_metrics() {
 
 /// Puts the rates folder in force, or keeps the last good images if it is wrong. `by` says who asked.
 async fn first_load(reloader: &Reloader, by: &str) -> Result<(), Exit> {
-    match reloader.reload(by, None).await {
+    match reloader.reload(by, Wish::Noticed, None).await {
         Ok(loaded) => {
+            if by == BY_START
+                && let Some(left) = &loaded.left
+            {
+                tracing::warn!("{}", watch_rates::left_alone(&loaded.tariff, left));
+            }
             for finding in &loaded.findings {
                 // A command that only asks something is not the place for them: `check` tells, and the daemon's log.
                 if by == BY_START {

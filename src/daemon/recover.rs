@@ -9,7 +9,7 @@ use crate::assembly::{self, Assembly, CallKey};
 use crate::batch::{EntryKind, Frame, Position};
 use crate::books::{Books, Unbalanced};
 use crate::config::Config;
-use crate::entry::{Activation, SourceProfile};
+use crate::entry::{self, Activation, SourceProfile};
 use crate::exit::Exit;
 use crate::flush::{FlushState, HELD_BYTES_MAX, Spill};
 use crate::identity::{self, IdentityIndex, Key};
@@ -36,6 +36,8 @@ pub use super::exits::{flush_exit, identity_exit, image_exit, journal_exit, reso
 pub struct Known {
     /// Digest of the latest tariff.
     pub tariff: Option<String>,
+    /// Digest of the latest tariff that came from the rates folder; another than `tariff` after a roll-back.
+    pub of_folder: Option<String>,
     /// Digest of the directory in force.
     pub directory: Option<String>,
     /// Listeners' settings by index.
@@ -274,6 +276,7 @@ fn unbalanced(state: &StoredState, books: &Books) -> Vec<Unbalanced> {
 fn known(state: &StoredState) -> Known {
     let mut known = Known {
         tariff: state.tariffs.last().map(|t| t.digest.clone()),
+        of_folder: state.tariffs.iter().rfind(|t| entry::of_folder(&t.by)).map(|t| t.digest.clone()),
         directory: state.directories.last().map(|d| d.digest.clone()),
         sources: Vec::new(),
     };
@@ -289,10 +292,16 @@ impl Known {
     /// The journal behind the stored position may hold changes too: they are the latest.
     pub fn note(&mut self, frame: &Frame) {
         for entry in frame.entries() {
-            let activation = || serde_json::from_slice::<Activation>(entry.payload).ok().map(|a| a.digest);
+            let activation = || serde_json::from_slice::<Activation>(entry.payload).ok();
             match EntryKind::from_byte(entry.kind) {
-                Some(EntryKind::Tariff) => self.tariff = activation().or(self.tariff.take()),
-                Some(EntryKind::Directory) => self.directory = activation().or(self.directory.take()),
+                Some(EntryKind::Tariff) => {
+                    if let Some(activation) = activation() {
+                        self.put_in_force(&activation);
+                    }
+                }
+                Some(EntryKind::Directory) => {
+                    self.directory = activation().map(|a| a.digest).or(self.directory.take());
+                }
                 Some(EntryKind::Source) => {
                     if let Ok(profile) = serde_json::from_slice::<SourceProfile>(entry.payload) {
                         self.source(profile);
@@ -302,6 +311,14 @@ impl Known {
                 _ => return,
             }
         }
+    }
+
+    /// Takes the activation of a tariff.
+    pub fn put_in_force(&mut self, activation: &Activation) {
+        if entry::of_folder(&activation.by) {
+            self.of_folder = Some(activation.digest.clone());
+        }
+        self.tariff = Some(activation.digest.clone());
     }
 
     /// Takes a listener's settings.
