@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 mod diff;
 mod history;
 mod side;
+mod trial;
 
 use super::check::said_twice;
 use super::deck_import::report;
@@ -25,7 +26,7 @@ use crate::tariff::judge::{DeckRemarks, Kind};
 use crate::tariff::{Allowance, Overage, Plan, PlanId, Row, Severity, Side, Tariff};
 use crate::time::{Timestamp, parse_rfc3339};
 
-/// Compile the rates folder, look into it, compare it with others, and go back to an earlier one.
+/// Compile the rates folder, look into it, compare it with others, try it on a month, and go back to an earlier one.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  callrated tariff compile\n  callrated tariff show de-business --number +551198765432"
@@ -57,6 +58,8 @@ enum What {
     Import(super::deck_import::DeckImportArguments),
     #[allow(missing_docs)]
     Diff(diff::DiffArguments),
+    #[allow(missing_docs)]
+    Try(trial::TryArguments),
     #[allow(missing_docs)]
     History(history::HistoryArguments),
     #[allow(missing_docs)]
@@ -91,6 +94,7 @@ pub(super) fn run(config: &Config, arguments: TariffArguments) -> Result<(), Exi
         }
         What::Import(arguments) => super::deck_import::run(&config.rates_dir, arguments),
         What::Diff(arguments) => diff::run(config, &arguments),
+        What::Try(arguments) => trial::run(config, &arguments),
         What::History(arguments) => super::runtime()?.block_on(history::history(config, &arguments)),
         What::Activate(arguments) => super::runtime()?.block_on(history::activate(config, &arguments)),
         What::Show { plan, number, at, image, json } => {

@@ -197,3 +197,87 @@ fn what_cannot_come_back_is_said_and_changes_nothing() {
     assert_eq!(in_force(&place), second);
     assert_eq!(history(&place).len(), 2);
 }
+
+/// Every file of a folder with its content.
+fn files(place: &Place, folder: &str) -> Vec<(String, Vec<u8>)> {
+    let listed = fs::read_dir(place.path(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = listed.map(|path| (path.display().to_string(), fs::read(&path).unwrap())).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_tariff_is_tried_on_a_month_and_nothing_is_touched() {
+    let place = Place::new();
+    small_deck(&place);
+    place.write("old.json", super::records(140, "a").join("\n"));
+    place.json(&["import", "old.json", "--json"]);
+    let usage = place.json(&["usage", "acme", "--period", "2026-10", "--json"]);
+    let digest = in_force(&place);
+    let tries = |tariff: &str, more: &[&str]| {
+        place.json(&[&["tariff", "try", "--period", "2026-10", "--tariff", tariff, "--json"][..], more].concat())
+    };
+
+    // The tariff in force, named in each way: what it was before and after.
+    place.run(&["tariff", "compile", "--out", "now.image"]).code(0);
+    for named in [digest.as_str(), &digest[..20], "rates", "now.image"] {
+        let tried = tries(named, &[]);
+        assert_eq!(tried["tariff"], digest);
+        for row in ["total", "accounts", "destinations"].iter().flat_map(|name| tried[name].as_array().unwrap()) {
+            assert_eq!(row["cost_before"], row["cost_after"], "{row}");
+            assert_eq!(row["calls_before"], row["calls_after"], "{row}");
+        }
+        assert_eq!((&tried["lost"], &tried["gained"]), (&json!([]), &json!(0)));
+        assert_eq!(tried["accounts"][0]["cost_before"], usage["cost"], "{usage}");
+    }
+
+    // Mobiles of Sao Paulo at twice the price; premium numbers in no deck any more. Nothing of it comes into force.
+    let (journal, images) = (files(&place, "data/journal"), files(&place, "data/images"));
+    let rates =
+        ["rates/countries.toml", "rates/numbering.csv", "rates/plans.toml", "rates/accounts.csv", "rates/numbers.csv"];
+    for file in rates.into_iter().chain(["rates/decks/tollfree-de.csv"]) {
+        let to = file.replacen("rates", "new", 1);
+        place.write(&to, fs::read(place.path(file)).unwrap());
+    }
+    let premium = fs::read_to_string(place.path("rates/decks/premium-de.csv")).unwrap();
+    let less: String =
+        premium.lines().filter(|line| !line.starts_with("49900")).fold(String::new(), |t, l| t + l + "\n");
+    assert!(less.len() < premium.len());
+    place.write("new/decks/premium-de.csv", less);
+    let deck = "prefix,destination,rate\n55,Brazil,0.10\n5511,Sao Paulo,0.08\n55119,Sao Paulo Mobile,0.32\n";
+    place.write("new/decks/world-eur.csv", deck);
+    let tried = tries("new", &[]);
+    let of = |destination: &str| {
+        let rows = tried["destinations"].as_array().unwrap();
+        rows.iter().find(|row| row["destination"] == destination).unwrap_or_else(|| panic!("{destination}: {tried}"))
+    };
+    let mobile = of("Sao Paulo Mobile");
+    assert_eq!(super::nano(&mobile["cost_after"]), 2 * super::nano(&mobile["cost_before"]), "{mobile}");
+    assert_eq!(mobile["percent"], "+100.00");
+    let lost = &tried["lost"][0];
+    assert_eq!((&lost["reason"], lost["calls"].as_u64()), (&json!("no_rate"), Some(30)), "{tried}");
+    assert!(lost["prefix"].as_str().unwrap().starts_with("49900"), "{lost}");
+    let total = &tried["total"][0];
+    assert_eq!(total["calls_before"].as_u64().unwrap() - 30, total["calls_after"].as_u64().unwrap());
+    assert_eq!(tries("new", &["--account", "acme"])["total"], tried["total"]);
+    let table = place.run(&["tariff", "try", "--period", "2026-10", "--tariff", "new"]).code(0);
+    assert!(table.out().contains("no longer rated") && table.out().contains("+100.00"), "{}", table.out());
+    assert_eq!((files(&place, "data/journal"), files(&place, "data/images")), (journal, images));
+
+    // Beside a daemon the same.
+    let daemon = place.serve("");
+    assert_eq!(tries("new", &[])["destinations"], tried["destinations"]);
+    assert_eq!(place.json(&["usage", "acme", "--period", "2026-10", "--json"]), usage);
+    assert_eq!(daemon.stop(), 0);
+    assert_eq!(in_force(&place), digest);
+
+    for (arguments, code, says) in [
+        (["--period", "october", "--tariff", "rates"], 2, "YYYY-MM"),
+        (["--period", "2026-10", "--tariff", "rates/decks/world-eur.csv"], 2, "is one deck"),
+        (["--period", "2026-10", "--tariff", "0123456789"], 2, "there is no image"),
+    ] {
+        let ended = place.run(&[&["tariff", "try"][..], &arguments].concat()).code(code);
+        assert!(ended.sentence().contains(says), "{}", ended.err());
+    }
+    place.run(&["tariff", "try", "--period", "2026-10", "--tariff", "rates", "--account", "nosuch"]).code(1);
+}

@@ -291,7 +291,7 @@ fn by(change: &Change<'_>) -> String {
 }
 
 /// `+25.00`.
-fn percent(hundredths: i64) -> String {
+pub(super) fn percent(hundredths: i64) -> String {
     let sign = if hundredths < 0 { '-' } else { '+' };
     let by = hundredths.unsigned_abs();
     format!("{sign}{}.{:02}", by / 100, by % 100)
