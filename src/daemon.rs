@@ -31,6 +31,7 @@ pub mod engine;
 mod exits;
 mod gauges;
 pub mod inside;
+pub mod known;
 pub mod parts;
 pub mod recover;
 pub mod reload;

@@ -253,16 +253,23 @@ impl Shown<'_> {
         ]
     }
 
+    /// What moves; the rest is only counted.
     fn table(&self, name: &str, heading: &str, rows: &Rows) -> Result<(), Exit> {
         let headings = [name, "currency", "calls", "then", "before", "after", "difference", "%"];
         let mut table = out::table(&headings, &[2, 3, 4, 5, 6, 7]);
         let top = self.arguments.top.unwrap_or(TOP);
-        for ((key, currency), both) in ranked(rows).into_iter().take(top) {
+        let moving: Vec<_> = ranked(rows).into_iter().filter(|(_, both)| both.before != both.after).collect();
+        let still = out::grouped((rows.len() - moving.len()) as u64);
+        if moving.is_empty() {
+            return out::line(&format!("\n{}: none; {still} stay as they are", out::paint(heading, Paint::Bold)));
+        }
+        for ((key, currency), both) in moving.iter().take(top) {
             let mut row = vec![key.clone(), named(*currency)];
             row.extend(self.cells(both, *currency));
             table.add_row(row);
         }
-        out::line(&format!("\n{}{}\n{table}", out::paint(heading, Paint::Bold), more(rows.len(), top)))
+        let (heading, more) = (out::paint(heading, Paint::Bold), more(moving.len(), top));
+        out::line(&format!("\n{heading}; {still} stay as they are{more}\n{table}"))
     }
 }
 

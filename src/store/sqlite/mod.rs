@@ -69,16 +69,7 @@ impl SqliteStore {
     /// There is none, or it is not of this version.
     pub fn open_to_read(path: &Path) -> Result<SqliteStore, StoreError> {
         let connection = open_reader(path).map_err(|error| at(path, error))?;
-        let found = schema::version(&connection)?;
-        match found.cmp(&schema::KNOWN) {
-            std::cmp::Ordering::Greater => return Err(StoreError::Newer { found, known: schema::KNOWN }),
-            std::cmp::Ordering::Less => {
-                return Err(StoreError::Io(
-                    "the store was written by an earlier version; `callrated usage` brings it up to date".into(),
-                ));
-            }
-            std::cmp::Ordering::Equal => {}
-        }
+        schema::must_be_known(&connection)?;
         let (writer, readers) = (Mutex::new(Writer::new(connection)), Mutex::new(Vec::new()));
         Ok(SqliteStore { path: path.to_owned(), writer, readers })
     }
