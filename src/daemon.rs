@@ -31,6 +31,7 @@ pub mod engine;
 mod exits;
 mod gauges;
 pub mod inside;
+pub mod known;
 pub mod parts;
 pub mod recover;
 pub mod reload;
@@ -41,7 +42,7 @@ mod watch_rates;
 use certificates::Certificates;
 pub use doors::{Opened, Posts};
 use engine::Engine;
-use reload::{ReloadError, Reloader};
+use reload::{ReloadError, Reloader, Wish};
 use watch_rates::Watched;
 
 /// How often the time is journalled while calls wait. The shortest waiting is a minute.
@@ -159,8 +160,13 @@ fn describe_metrics() {
 
 /// Puts the rates folder in force, or keeps the last good images if it is wrong. `by` says who asked.
 async fn first_load(reloader: &Reloader, by: &str) -> Result<(), Exit> {
-    match reloader.reload(by, None).await {
+    match reloader.reload(by, Wish::Noticed, None).await {
         Ok(loaded) => {
+            if by == BY_START
+                && let Some(left) = &loaded.left
+            {
+                tracing::warn!("{}", watch_rates::left_alone(&loaded.tariff, left));
+            }
             for finding in &loaded.findings {
                 // A command that only asks something is not the place for them: `check` tells, and the daemon's log.
                 if by == BY_START {

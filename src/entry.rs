@@ -106,16 +106,25 @@ pub struct Activation {
     pub effective_from: Option<i64>,
     /// When it was asked for.
     pub activated_at: i64,
-    /// Who or what asked: `start`, `sighup`, `file change`, `api`, `command line`.
+    /// Who or what asked: `start`, `sighup`, `file change`, `api`, `command line`; [`BY_DIGEST`] and who, where an image
+    /// was asked for by its digest.
     #[serde(default)]
     pub by: String,
 }
+
+/// What [`Activation::by`] begins with where not the rates folder was put in force, but an image by its digest.
+pub const BY_DIGEST: &str = "activate";
 
 impl Activation {
     /// Whether it applies to a call answered then.
     pub fn applies(&self, answer: Timestamp) -> bool {
         self.effective_from.is_none_or(|from| from <= answer.0)
     }
+}
+
+/// Whether the rates folder was put in force, by what is said of who asked.
+pub fn of_folder(by: &str) -> bool {
+    !by.starts_with(BY_DIGEST)
 }
 
 /// Stands in the journal where damaged bytes were given up by an operator's word; the bytes themselves are kept in a

@@ -406,6 +406,7 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
     daemon.ask("POST", &format!("{month}/seal"), &[("Content-Type", "application/json")], "{\"early\":true}");
     wait_until("the month is sealed", || daemon.get(&month).json()["state"] == "sealed");
     let digest = daemon.get(&month).json()["digest"].clone();
+    let in_force = daemon.get("/v1/tariff").json()["tariff"].clone();
     let waits = daemon.get("/v1/suspense?reason=unknown_account").json()["items"][0]["key"].clone();
     let asked: BTreeMap<(&str, &str), (String, Value)> = BTreeMap::from([
         (("GET", "/v1/accounts/{account}"), ("/v1/accounts/acme".into(), Value::Null)),
@@ -445,6 +446,7 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
         ),
         (("POST", "/v1/suspense/retry"), ("/v1/suspense/retry".into(), json!({ "reason": "no_rate" }))),
         (("POST", "/v1/tariff/reload"), ("/v1/tariff/reload".into(), json!({}))),
+        (("POST", "/v1/tariff/activate"), ("/v1/tariff/activate".into(), json!({ "tariff": in_force }))),
     ]);
     let mut checked = 0;
     for (path, operations) in document["paths"].as_object().unwrap() {

@@ -179,6 +179,51 @@ fn a_replay_after_reloads_rates_as_before() {
 }
 
 #[test]
+fn a_roll_back_outlives_a_kill_and_a_signal() {
+    let (place, periods) = (Place::new("0.01"), periods());
+    let daemon = place.start(NEVER, &[]);
+    let mut expected = Expected::default();
+    let first = in_force(&daemon);
+    place.deck("0.09");
+    wait_for("the change to be seen", || in_force(&daemon).0 != first.0);
+    let mistake = in_force(&daemon);
+    expected.call(&daemon, A, "a", &from_now(0), "0.09", &mistake.0);
+    let done = daemon.post("/v1/tariff/activate", &json!({ "tariff": first.0, "by": "desk" }).to_string());
+    assert_eq!((&done["tariff"], &done["before"]), (&json!(first.0), &json!(mistake.0)));
+    expected.call(&daemon, A, "a", &from_now(0), "0.01", &first.0);
+
+    // The signal is followed: it takes in the accounts, and leaves the prices.
+    place.accounts("b");
+    daemon.signal("-HUP");
+    wait_for("the accounts to be seen", || in_force(&daemon).1 != first.1);
+    assert_eq!(in_force(&daemon).0, first.0);
+    expected.call(&daemon, SHARED, "b", &from_now(0), "0.01", &first.0);
+    expected.live(&daemon, &periods);
+    daemon.kill();
+
+    // The activation is in the journal alone; the start looks at the same folder, and says what it leaves.
+    let daemon = place.start(NEVER, &[]);
+    assert_eq!(in_force(&daemon).0, first.0);
+    assert!(daemon.log().contains("was rolled back from"), "{}", daemon.log());
+    expected.live(&daemon, &periods);
+    let by = |daemon: &Daemon| -> Vec<Value> {
+        daemon.get("/v1/tariff")["tariffs"].as_array().unwrap().iter().map(|t| t["by"].clone()).collect()
+    };
+    assert_eq!(by(&daemon), ["start", "file change", "activate, desk"]);
+    daemon.kill();
+
+    // The same from the store; then it is asked for.
+    let daemon = place.start(NEVER, &[]);
+    assert_eq!(in_force(&daemon).0, first.0);
+    let done = daemon.post("/v1/tariff/reload", "{}");
+    assert_eq!((&done["tariff"], &done["tariff_changed"]), (&json!(mistake.0), &json!(true)));
+    expected.call(&daemon, A, "a", &from_now(0), "0.09", &mistake.0);
+    expected.live(&daemon, &periods);
+    expected.stored(&daemon, &periods);
+    assert_eq!(daemon.get("/v1/verify")["balanced"], true);
+}
+
+#[test]
 fn a_broken_folder_keeps_the_last_good_images_and_every_row_is_named() {
     let place = Place::new("0.01");
     let periods = periods();

@@ -126,7 +126,7 @@ async fn one(client: &Client, period: &str, arguments: &SealArguments) -> Result
 }
 
 /// Turns while there is something to wait for; only where people look.
-fn bar() -> ProgressBar {
+pub(super) fn bar() -> ProgressBar {
     if !out::errors_on_terminal() {
         return ProgressBar::hidden();
     }

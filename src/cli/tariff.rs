@@ -1,10 +1,15 @@
-//! `callrated tariff`: compile a rates folder, and look into what came of it.
+//! `callrated tariff`: compile a rates folder, look into what came of it, and change what is in force.
 
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+
+mod diff;
+mod history;
+mod side;
+mod trial;
 
 use super::check::said_twice;
 use super::deck_import::report;
@@ -21,7 +26,7 @@ use crate::tariff::judge::{DeckRemarks, Kind};
 use crate::tariff::{Allowance, Overage, Plan, PlanId, Row, Severity, Side, Tariff};
 use crate::time::{Timestamp, parse_rfc3339};
 
-/// Compile the rates folder, or look into it. Puts nothing in force.
+/// Compile the rates folder, look into it, compare it with others, try it on a month, and go back to an earlier one.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  callrated tariff compile\n  callrated tariff show de-business --number +551198765432"
@@ -51,6 +56,14 @@ enum What {
     },
     #[allow(missing_docs)]
     Import(super::deck_import::DeckImportArguments),
+    #[allow(missing_docs)]
+    Diff(diff::DiffArguments),
+    #[allow(missing_docs)]
+    Try(trial::TryArguments),
+    #[allow(missing_docs)]
+    History(history::HistoryArguments),
+    #[allow(missing_docs)]
+    Activate(history::ActivateArguments),
     /// Show plans, decks, and which row prices a number.
     #[command(
         after_help = "Examples:\n  callrated tariff show\n  callrated tariff show de-business --number +551198765432 --at 2026-10-05T09:00:00Z"
@@ -80,13 +93,14 @@ pub(super) fn run(config: &Config, arguments: TariffArguments) -> Result<(), Exi
             compile(&config.rates_dir, out.as_deref(), &judged, json)
         }
         What::Import(arguments) => super::deck_import::run(&config.rates_dir, arguments),
+        What::Diff(arguments) => diff::run(config, &arguments),
+        What::Try(arguments) => trial::run(config, &arguments),
+        What::History(arguments) => super::runtime()?.block_on(history::history(config, &arguments)),
+        What::Activate(arguments) => super::runtime()?.block_on(history::activate(config, &arguments)),
         What::Show { plan, number, at, image, json } => {
             let tariff = match image {
                 Some(file) => opened(&file)?,
-                None => {
-                    let image = compiled(&config.rates_dir)?.tariff.image;
-                    Tariff::open(Bytes::from(image)).map_err(|e| Exit::damaged(format!("the image is {e}")))?
-                }
+                None => opened_image(compiled(&config.rates_dir)?.tariff.image)?,
             };
             show(&tariff, plan.as_deref(), number.as_deref(), at.as_deref(), json)
         }
@@ -96,6 +110,10 @@ pub(super) fn run(config: &Config, arguments: TariffArguments) -> Result<(), Exi
 fn opened(file: &Path) -> Result<Tariff, Exit> {
     let bytes = std::fs::read(file).map_err(|e| Exit::environment(format!("{}: {e}", file.display())))?;
     Tariff::open(Bytes::from(bytes)).map_err(|e| Exit::damaged(format!("{} is {e}", file.display())))
+}
+
+fn opened_image(image: Vec<u8>) -> Result<Tariff, Exit> {
+    Tariff::open(Bytes::from(image)).map_err(|e| Exit::damaged(format!("the image is {e}")))
 }
 
 /// The folder's images; where it is wrong, every finding on standard error.

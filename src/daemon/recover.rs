@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::assembly::{self, Assembly, CallKey};
-use crate::batch::{EntryKind, Frame, Position};
+use crate::batch::{EntryKind, Position};
 use crate::books::{Books, Unbalanced};
 use crate::config::Config;
-use crate::entry::{Activation, SourceProfile};
+use crate::entry::Activation;
 use crate::exit::Exit;
 use crate::flush::{FlushState, HELD_BYTES_MAX, Spill};
 use crate::identity::{self, IdentityIndex, Key};
@@ -30,17 +30,7 @@ use crate::store::{ActivationRow, SourceRow, Store, StoreError, StoredState};
 use crate::time::Timestamp;
 
 pub use super::exits::{flush_exit, identity_exit, image_exit, journal_exit, resolver_exit, store_exit};
-
-/// What a reload or a new listener compares with: the latest of each kind that the store knows, completed by the replay.
-#[derive(Clone, Debug, Default)]
-pub struct Known {
-    /// Digest of the latest tariff.
-    pub tariff: Option<String>,
-    /// Digest of the directory in force.
-    pub directory: Option<String>,
-    /// Listeners' settings by index.
-    pub sources: Vec<Option<SourceProfile>>,
-}
+pub use super::known::Known;
 
 /// Everything a data folder holds, opened.
 pub struct Recovered {
@@ -164,7 +154,7 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
         report.push(format!("cut {} bytes off the identity index: they were never synced", rebuilt.cut));
     }
 
-    let known = known(&state);
+    let known = Known::stored(&state);
     let mut resolver = resolver_state(&state, &images, &known)?;
     // What is stored is never rated again, and a restored folder goes on at positions that may have been others' before.
     resolver.set_aside = set_aside.into_iter().filter(|position| *position >= state.position).collect();
@@ -269,49 +259,6 @@ fn unbalanced(state: &StoredState, books: &Books) -> Vec<Unbalanced> {
     let mut faults = books.check();
     faults.extend(books.check_totals(&totals));
     faults
-}
-
-fn known(state: &StoredState) -> Known {
-    let mut known = Known {
-        tariff: state.tariffs.last().map(|t| t.digest.clone()),
-        directory: state.directories.last().map(|d| d.digest.clone()),
-        sources: Vec::new(),
-    };
-    for row in &state.sources {
-        if let Ok(profile) = serde_json::from_str::<SourceProfile>(&row.json) {
-            known.source(profile);
-        }
-    }
-    known
-}
-
-impl Known {
-    /// The journal behind the stored position may hold changes too: they are the latest.
-    pub fn note(&mut self, frame: &Frame) {
-        for entry in frame.entries() {
-            let activation = || serde_json::from_slice::<Activation>(entry.payload).ok().map(|a| a.digest);
-            match EntryKind::from_byte(entry.kind) {
-                Some(EntryKind::Tariff) => self.tariff = activation().or(self.tariff.take()),
-                Some(EntryKind::Directory) => self.directory = activation().or(self.directory.take()),
-                Some(EntryKind::Source) => {
-                    if let Ok(profile) = serde_json::from_slice::<SourceProfile>(entry.payload) {
-                        self.source(profile);
-                    }
-                }
-                // Records are many, and a frame of records holds nothing else.
-                _ => return,
-            }
-        }
-    }
-
-    /// Takes a listener's settings.
-    pub fn source(&mut self, profile: SourceProfile) {
-        let index = usize::from(profile.index);
-        if self.sources.len() <= index {
-            self.sources.resize(index + 1, None);
-        }
-        self.sources[index] = Some(profile);
-    }
 }
 
 fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result<ResolverState, Exit> {

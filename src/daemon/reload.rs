@@ -1,5 +1,10 @@
 //! Reload: from the rates folder to what is in force. Compiles, keeps the images, and journals their activation; what is
 //! in force stays if anything is wrong.
+//!
+//! Roll-back: an image of earlier is put in force by its digest. The rates folder still says what was rolled back from, so a
+//! reload that nobody asked for by name (a start, a change of a file, SIGHUP, which also renews certificates) leaves its
+//! tariff alone for as long as the folder gives that very tariff. The journal says so itself: the latest activation
+//! names who asked for it, and the latest one of the folder what it gave.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +16,7 @@ use tokio::sync::Mutex;
 use super::recover::Known;
 use crate::batch::{Batch, EntryKind, SourceId};
 use crate::directory::Directory;
-use crate::entry::Activation;
+use crate::entry::{Activation, BY_DIGEST};
 use crate::images::{ImageMissing, Images};
 use crate::ingest::NotTaken;
 use crate::os::clock::Clock;
@@ -42,10 +47,26 @@ pub struct Reloader {
     road: Road,
     clock: Clock,
     /// Held while a reload is under way, which takes seconds for a large deck.
-    known: Mutex<Known>,
+    known: Mutex<Held>,
     /// Read by every question, so that none waits for a reload.
     in_force: ArcSwapOption<InForce>,
     info: std::sync::Mutex<Option<Gauge>>,
+}
+
+/// What is held while a reload is under way.
+struct Held {
+    known: Known,
+    /// The folder gave another tariff since the roll-back: whatever it gives is meant.
+    folder_moved: bool,
+}
+
+/// Who wants the folder in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wish {
+    /// Somebody asked for it: it comes into force, whatever was rolled back.
+    Asked,
+    /// It is looked at by itself: what was rolled back from stays out.
+    Noticed,
 }
 
 /// What a reload did.
@@ -63,8 +84,21 @@ pub struct Reloaded {
     pub prefixes: u64,
     /// Accounts of the directory.
     pub accounts: u32,
+    /// The folder's tariff, where it was left alone because it was rolled back from.
+    pub left: Option<String>,
     /// Warnings.
     pub findings: Vec<Finding>,
+}
+
+/// What a roll-back did.
+#[derive(Clone, Debug)]
+pub struct Activated {
+    /// Digest of the tariff that was the latest before.
+    pub before: Option<String>,
+    /// For calls answered from then on.
+    pub effective_from: i64,
+    /// Distinct prefixes of the tariff.
+    pub prefixes: u64,
 }
 
 /// Why nothing changed.
@@ -79,6 +113,16 @@ pub enum ReloadError {
     /// The activation could not be journalled.
     #[error(transparent)]
     Journal(#[from] NotTaken),
+    /// Tariff and directory do not go together.
+    #[error(
+        "accounts have the plan {plan:?}, which the tariff {tariff} does not have; none of their calls could be rated"
+    )]
+    NoPlan {
+        /// Name of the plan.
+        plan: String,
+        /// Digest of the tariff.
+        tariff: String,
+    },
 }
 
 impl Reloader {
@@ -93,7 +137,7 @@ impl Reloader {
             images,
             road,
             clock,
-            known: Mutex::new(known),
+            known: Mutex::new(Held { known, folder_moved: false }),
             in_force: ArcSwapOption::empty(),
             info: std::sync::Mutex::new(None),
         };
@@ -132,8 +176,9 @@ impl Reloader {
 
     /// Reads, compiles and, where something changed, puts it in force from `effective_from` on (none: the tariff from
     /// now on; a first tariff reaches back for ever). `by` says who asked.
-    pub async fn reload(&self, by: &str, effective_from: Option<i64>) -> Result<Reloaded, ReloadError> {
-        let mut known = self.known.lock().await;
+    pub async fn reload(&self, by: &str, wish: Wish, effective_from: Option<i64>) -> Result<Reloaded, ReloadError> {
+        let mut held = self.known.lock().await;
+        let Held { known, folder_moved } = &mut *held;
         let folder = self.folder.clone();
         let compiled = tokio::task::spawn_blocking(move || RatesFolder::read(&folder)?.compile());
         // A compiler that panics has aborted the process already.
@@ -143,26 +188,44 @@ impl Reloader {
         };
         let tariff: Arc<Tariff> = self.images.keep_tariff(&tariff.image)?;
         let directory = self.images.keep_directory(&directory)?;
+        let rolled_back = known.tariff != known.of_folder;
+        *folder_moved |= known.of_folder.as_deref() != Some(tariff.digest());
+        let mut left = None;
+        let tariff = match &known.tariff {
+            Some(in_force) if wish == Wish::Noticed && rolled_back && !*folder_moved => {
+                left = Some(tariff.digest().to_owned());
+                self.images.tariff(in_force)?
+            }
+            _ => tariff,
+        };
+        if left.is_some() {
+            fits(&tariff, &directory)?;
+        }
         let tariff_changed = known.tariff.as_deref() != Some(tariff.digest());
         let directory_changed = known.directory.as_deref() != Some(directory.digest());
         let now = self.clock.now().0;
         let mut batch = Batch::new(SourceId(0));
-        let mut activate = |kind, digest: &str, effective_from| {
-            let entry = Activation { digest: digest.to_owned(), effective_from, activated_at: now, by: by.to_owned() };
-            // Plain text and numbers always serialise.
-            batch.push_entry(kind, &serde_json::to_vec(&entry).unwrap_or_default());
+        let activation = |digest: &str, effective_from| Activation {
+            digest: digest.to_owned(),
+            effective_from,
+            activated_at: now,
+            by: by.to_owned(),
         };
         if directory_changed {
-            activate(EntryKind::Directory, directory.digest(), None);
+            push(&mut batch, EntryKind::Directory, &activation(directory.digest(), None));
         }
+        let from = if known.tariff.is_none() { None } else { Some(effective_from.unwrap_or(now)) };
+        let of_tariff = activation(tariff.digest(), from);
         if tariff_changed {
-            let from = if known.tariff.is_none() { None } else { Some(effective_from.unwrap_or(now)) };
-            activate(EntryKind::Tariff, tariff.digest(), from);
+            push(&mut batch, EntryKind::Tariff, &of_tariff);
         }
         if batch.entries() > 0 {
             self.road.enter(batch).await?;
         }
-        known.tariff = Some(tariff.digest().to_owned());
+        if tariff_changed {
+            known.put_in_force(&of_tariff);
+            *folder_moved = false;
+        }
         known.directory = Some(directory.digest().to_owned());
         self.put_in_force(tariff.clone(), directory.clone());
         Ok(Reloaded {
@@ -172,7 +235,51 @@ impl Reloader {
             directory_changed,
             prefixes: tariff.prefixes(),
             accounts: directory.accounts(),
+            left,
             findings,
         })
+    }
+
+    /// Puts an image of earlier in force from `effective_from` on (none: from now on). `by` says who asked.
+    pub async fn activate(
+        &self,
+        digest: &str,
+        by: &str,
+        effective_from: Option<i64>,
+    ) -> Result<Activated, ReloadError> {
+        let mut held = self.known.lock().await;
+        let (tariff, directory) = match (self.images.tariff(digest), &held.known.directory) {
+            (Ok(tariff), Some(directory)) => (tariff, self.images.directory(directory)?),
+            (Err(missing), _) => return Err(missing.into()),
+            // Nothing is in force before the first reload, which every start begins with.
+            (Ok(_), None) => return Err(NotTaken::ShuttingDown.into()),
+        };
+        fits(&tariff, &directory)?;
+        let now = self.clock.now().0;
+        let from = effective_from.unwrap_or(now);
+        let by = format!("{BY_DIGEST}, {by}");
+        let entry = Activation { digest: digest.to_owned(), effective_from: Some(from), activated_at: now, by };
+        let mut batch = Batch::new(SourceId(0));
+        push(&mut batch, EntryKind::Tariff, &entry);
+        self.road.enter(batch).await?;
+        let before = held.known.tariff.clone();
+        held.known.put_in_force(&entry);
+        held.folder_moved = false;
+        let prefixes = tariff.prefixes();
+        self.put_in_force(tariff, directory);
+        Ok(Activated { before, effective_from: from, prefixes })
+    }
+}
+
+fn push(batch: &mut Batch, kind: EntryKind, entry: &Activation) {
+    // Plain text and numbers always serialise.
+    batch.push_entry(kind, &serde_json::to_vec(entry).unwrap_or_default());
+}
+
+/// Whether the accounts' plans are the tariff's.
+fn fits(tariff: &Tariff, directory: &Directory) -> Result<(), ReloadError> {
+    match directory.plan_names().iter().find(|plan| tariff.plan_named(plan).is_none()) {
+        None => Ok(()),
+        Some(plan) => Err(ReloadError::NoPlan { plan: plan.clone(), tariff: tariff.digest().to_owned() }),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
-use super::reload::{ReloadError, Reloader};
+use super::reload::{ReloadError, Reloader, Wish};
 use crate::rates;
 
 /// Quiet time after the last change: editors and copies write a file in several steps.
@@ -49,8 +49,11 @@ impl Watched {
 
 /// Reloads and says in the log what came of it.
 pub(super) async fn reload_and_say(reloader: &Reloader, by: &str) {
-    match reloader.reload(by, None).await {
+    match reloader.reload(by, Wish::Noticed, None).await {
         Ok(loaded) => {
+            if let Some(left) = &loaded.left {
+                tracing::warn!("{}", left_alone(&loaded.tariff, left));
+            }
             for finding in &loaded.findings {
                 tracing::warn!("{}", rates::describe(finding));
             }
@@ -75,4 +78,15 @@ pub(super) async fn reload_and_say(reloader: &Reloader, by: &str) {
             tracing::error!("{error}; what is in force stays ({by})");
         }
     }
+}
+
+/// What is said of a rates folder whose tariff was rolled back from.
+pub(super) fn left_alone(in_force: &str, left: &str) -> String {
+    format!(
+        "tariff {} stays in force, as was asked for: the rates folder still gives {}, which was rolled back from. Change its \
+         prices, or ask for it: `callrated tariff activate {}`, POST /v1/tariff/reload",
+        &in_force[..12],
+        &left[..12],
+        &left[..12]
+    )
 }

@@ -33,7 +33,7 @@ pub(super) struct AnyProblem(#[allow(dead_code)] Problem);
     paths(
         post::post, calls::of_account, calls::one, calls::record, explain::explain, export::calls,
         usage::of_account, periods::usage, months::list, months::one, months::manifest, months::seal, months::ack, quote::quote,
-        accounts::one, accounts::directory, tariff::show, tariff::reload,
+        accounts::one, accounts::directory, tariff::show, tariff::reload, tariff::activate,
         suspense::list, suspense::retry, suspense::discard, conflicts::list, import::post, verify::verify, backup::backup,
         health::alive, health::ready, health::metrics, health::status,
         page::index, page::file, document,

@@ -41,6 +41,7 @@ pub(super) fn api() -> Routes {
         .scoped(Method::POST, "/v1/suspense/discard", Operate, suspense::discard)
         .scoped(Method::GET, "/v1/conflicts", Operate, conflicts::list)
         .scoped(Method::POST, "/v1/tariff/reload", Operate, tariff::reload)
+        .scoped(Method::POST, "/v1/tariff/activate", Operate, tariff::activate)
         .scoped(Method::POST, "/v1/import", Operate, import::post)
         .scoped(Method::GET, "/v1/verify", Operate, verify::verify)
         .scoped(Method::POST, "/v1/backup", Operate, backup::backup)

@@ -1,4 +1,5 @@
-//! `GET /v1/tariff`, `POST /v1/tariff/reload`: what is in force, and putting the rates folder in force.
+//! `GET /v1/tariff`, `POST /v1/tariff/reload`, `POST /v1/tariff/activate`: what is in force, and putting the rates folder or
+//! an image of earlier in force.
 //!
 //! Does not know how a tariff is compiled.
 
@@ -8,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{App, Problem};
-use crate::daemon::reload::ReloadError;
+use crate::daemon::reload::{ReloadError, Wish};
+use crate::images::ImageMissing;
 use crate::rates::RatesError;
 use crate::store::ActivationRow;
 use crate::tariff::{Allowance, Finding, Plan, Severity};
-use crate::time::parse_rfc3339;
+use crate::time::{Timestamp, parse_rfc3339};
 
 /// The tariff in force and how it came there.
 #[derive(Serialize, ToSchema)]
@@ -58,7 +60,7 @@ pub(super) struct Activated {
     activated_at: String,
     /// For calls answered from then on; null: for every call rated since.
     effective_from: Option<String>,
-    /// Who or what asked: `start`, `file change`, `sighup`, `api`.
+    /// Who or what asked: `start`, `file change`, `sighup`, `api`; `activate, …` where it was asked for by its digest.
     by: String,
 }
 
@@ -180,13 +182,8 @@ pub(super) async fn reload(
     asked: Option<Json<ReloadRequest>>,
 ) -> Result<Json<ReloadDone>, Problem> {
     let asked = asked.map(|Json(asked)| asked).unwrap_or_default();
-    let from = match asked.effective_from {
-        None => None,
-        Some(text) => Some(parse_rfc3339(text.as_bytes()).ok_or_else(|| {
-            Problem::bad_request(format!("effective_from={text:?}: write RFC 3339, such as 2026-11-01T00:00:00Z"))
-        })?),
-    };
-    match app.reloader.reload("api", from.map(|t| t.0)).await {
+    let from = instant(asked.effective_from.as_deref())?;
+    match app.reloader.reload("api", Wish::Asked, from.map(|t| t.0)).await {
         Ok(loaded) => Ok(Json(ReloadDone {
             tariff: format!("blake3:{}", loaded.tariff),
             tariff_changed: loaded.tariff_changed,
@@ -203,5 +200,107 @@ pub(super) async fn reload(
         }
         Err(ReloadError::Rates(error)) => Err(Problem::unprocessable(format!("{error}; what is in force stays"))),
         Err(error) => Err(Problem::unavailable(error.to_string())),
+    }
+}
+
+fn instant(text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
+    let read = |text: &str| {
+        parse_rfc3339(text.as_bytes()).ok_or_else(|| {
+            Problem::bad_request(format!("effective_from={text:?}: write RFC 3339, such as 2026-11-01T00:00:00Z"))
+        })
+    };
+    text.map(read).transpose()
+}
+
+/// Which tariff is to be in force again.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ActivateRequest {
+    /// BLAKE3 of its image, with `blake3:` or without; of a tariff that was in force before, the first 8 digits do.
+    #[schema(example = "blake3:2d1e5223")]
+    tariff: String,
+    /// RFC 3339; without it, from now on.
+    #[serde(default)]
+    #[schema(example = "2026-11-01T00:00:00+01:00")]
+    effective_from: Option<String>,
+    /// Who asks, for the list of activations; at most 100 bytes.
+    #[serde(default)]
+    by: Option<String>,
+}
+
+/// What is in force now.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ActivateDone {
+    /// BLAKE3 of the tariff.
+    tariff: String,
+    /// BLAKE3 of the one that was the latest before.
+    before: Option<String>,
+    /// RFC 3339: for calls answered from then on.
+    effective_from: String,
+    prefixes: u64,
+}
+
+/// Least of a digest, and most of a name.
+const DIGEST_MIN: usize = 8;
+const BY_MAX: usize = 100;
+
+/// Put a tariff of earlier in force again.
+///
+/// Its image must be in the data folder. The rates folder is left as it is, and what it gives now comes into force only when it gives
+/// something else, or when it is asked for: by its digest here, or by `POST /v1/tariff/reload`.
+#[utoipa::path(
+    post, path = "/v1/tariff/activate", tag = "operating", operation_id = "activate",
+    request_body = ActivateRequest,
+    responses((status = 200, body = ActivateDone), (status = "default", response = super::openapi::AnyProblem)),
+    security(("token" = ["operate"])),
+)]
+pub(super) async fn activate(
+    State(app): State<App>,
+    Json(asked): Json<ActivateRequest>,
+) -> Result<Json<ActivateDone>, Problem> {
+    let from = instant(asked.effective_from.as_deref())?;
+    let by = asked.by.unwrap_or_else(|| "api".to_owned());
+    if by.len() > BY_MAX {
+        return Err(Problem::bad_request(format!("by: {} bytes; write at most {BY_MAX}", by.len())));
+    }
+    app.settle().await?;
+    let digest = known_digest(&app, &asked.tariff).await?;
+    match app.reloader.activate(&digest, &by, from.map(|t| t.0)).await {
+        Ok(done) => Ok(Json(ActivateDone {
+            tariff: format!("blake3:{digest}"),
+            before: done.before.map(|before| format!("blake3:{before}")),
+            effective_from: Timestamp(done.effective_from).to_string(),
+            prefixes: done.prefixes,
+        })),
+        Err(ReloadError::Image(ImageMissing::Missing { .. })) => Err(Problem::not_found(format!(
+            "there is no image blake3:{digest} in the data folder; what is in force stays, and GET /v1/tariff lists what was"
+        ))),
+        Err(error @ ReloadError::NoPlan { .. }) => {
+            Err(Problem::unprocessable(format!("{error}; what is in force stays")))
+        }
+        Err(error) => Err(Problem::unavailable(error.to_string())),
+    }
+}
+
+/// The whole digest of a tariff that was in force, or a whole digest as it is written.
+async fn known_digest(app: &App, written: &str) -> Result<String, Problem> {
+    let digest = written.strip_prefix("blake3:").unwrap_or(written).to_ascii_lowercase();
+    if !(DIGEST_MIN..=64).contains(&digest.len()) || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(Problem::bad_request(format!(
+            "tariff={written:?}: write {DIGEST_MIN} to 64 hex digits of a digest"
+        )));
+    }
+    if digest.len() == 64 {
+        return Ok(digest);
+    }
+    let (tariffs, _) = app.stored(|store| store.load_activations()).await?;
+    let found: std::collections::BTreeSet<String> =
+        tariffs.into_iter().map(|row| row.digest).filter(|one| one.starts_with(&digest)).collect();
+    match found.len() {
+        1 => Ok(found.into_iter().next().unwrap_or_default()),
+        0 => Err(Problem::not_found(format!(
+            "no tariff that was in force begins with {digest}; GET /v1/tariff lists them"
+        ))),
+        n => Err(Problem::conflict(format!("{n} tariffs begin with {digest}: write more of the digest"))),
     }
 }

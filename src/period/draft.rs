@@ -38,6 +38,10 @@ impl Progress {
         self.read.fetch_add(calls, Ordering::Relaxed);
     }
 
+    pub(super) fn rated(&self, legs: u64) {
+        self.rated.fetch_add(legs, Ordering::Relaxed);
+    }
+
     /// Stored calls read so far, and legs rated again so far.
     pub fn get(&self) -> (u64, u64) {
         (self.read.load(Ordering::Relaxed), self.rated.load(Ordering::Relaxed))
@@ -123,7 +127,7 @@ pub fn draft(
             Some(held) if held.key == candidate.key => held.merge(candidate),
             _ => {
                 if let Some(whole) = waiting.replace(candidate) {
-                    progress.rated.fetch_add(1, Ordering::Relaxed);
+                    progress.rated(1);
                     job.rate(whole)?;
                 }
             }

@@ -81,16 +81,32 @@ impl<'a> Known<'a> {
     /// Whose call it is, by what is known here.
     pub fn resolve(&mut self, facts: &Facts) -> Result<(Resolution, TariffSlot), SealError> {
         let record = read(&facts.record)?;
-        let profile = self.profile(facts.source, facts.profile)?;
         let answer = record.answer.unwrap_or(Timestamp(facts.received_at.unwrap_or_default()));
         let (slot, tariff) = self.in_force(answer);
+        let tariff = tariff.clone();
+        Ok((self.resolved(facts, &record, &tariff, slot)?, slot))
+    }
+
+    /// Whose call it would be by another tariff.
+    pub fn resolve_by(&mut self, facts: &Facts, tariff: &Tariff) -> Result<Resolution, SealError> {
+        self.resolved(facts, &read(&facts.record)?, tariff, TariffSlot(0))
+    }
+
+    fn resolved(
+        &mut self,
+        facts: &Facts,
+        record: &Record<'_>,
+        tariff: &Tariff,
+        slot: TariffSlot,
+    ) -> Result<Resolution, SealError> {
+        let profile = self.profile(facts.source, facts.profile)?;
         let world = World { directory: &self.directory, tariff, slot };
         Ok(match facts.received_at {
-            Some(received_at) => (rating::resolve(&record, Timestamp(received_at), &profile, world), slot),
+            Some(received_at) => rating::resolve(record, Timestamp(received_at), &profile, world),
             None => {
                 // R1 and R2 were judged when it came, and the row has what they gave.
                 let judged = SourceProfile { talk: Talk::Duration, max_age_days: u32::MAX, ..(*profile).clone() };
-                (rating::resolve(&record, answer, &judged, world), slot)
+                rating::resolve(record, record.answer.unwrap_or_default(), &judged, world)
             }
         })
     }

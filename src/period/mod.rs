@@ -40,6 +40,7 @@ mod manifest;
 mod outcome;
 mod seals;
 mod sort;
+pub mod trial;
 
 pub use draft::{Progress, SealError};
 pub use manifest::LegLine;

@@ -11,6 +11,7 @@ mod compile;
 mod condition;
 mod csv;
 pub mod deck;
+pub mod diff;
 mod exchange;
 pub mod findings;
 mod image;

@@ -8,7 +8,7 @@ use callrated::batch::{Batch, EntryKind, Position, SourceId};
 use callrated::books::Books;
 use callrated::config::Config;
 use callrated::daemon::engine::Engine;
-use callrated::daemon::reload::Reloader;
+use callrated::daemon::reload::{Reloader, Wish};
 use callrated::entry::SourceProfile;
 use callrated::journal::{Journal, Settings};
 use callrated::os::clock::Clock;
@@ -38,7 +38,10 @@ fn config(folder: &Path) -> Config {
 async fn start(config: &Config, clock: &Clock) -> Engine {
     let engine = Engine::start(config, clock.clone()).unwrap();
     let (images, road, known) = (engine.images.clone(), engine.road.clone(), engine.known.clone());
-    Reloader::new(&config.rates_dir, images, road, clock.clone(), known).reload("start", None).await.unwrap();
+    Reloader::new(&config.rates_dir, images, road, clock.clone(), known)
+        .reload("start", Wish::Noticed, None)
+        .await
+        .unwrap();
     engine
 }
 

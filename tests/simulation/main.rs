@@ -70,6 +70,7 @@ mod random;
 mod rates;
 mod told;
 mod traffic;
+mod trial;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

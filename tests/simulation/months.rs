@@ -39,7 +39,7 @@ use super::random::Random;
 use super::rates::{ACCOUNTS, SHELF, is_german, name, number};
 use super::world::memory_folder;
 
-const OCTOBER: Period = Period(2026 * 12 + 9);
+pub const OCTOBER: Period = Period(2026 * 12 + 9);
 const NOVEMBER: Period = Period(2026 * 12 + 10);
 /// Orders in which each of the months is told.
 const ORDERS: u64 = 4;
@@ -52,7 +52,7 @@ fn at(text: &str) -> Timestamp {
 
 /// A record as its node would say it.
 #[derive(Clone, Debug)]
-struct Said {
+pub struct Said {
     id: String,
     account: String,
     source: String,
@@ -110,11 +110,11 @@ impl Said {
 }
 
 /// A process on a disk and a store that outlive it.
-struct Folder {
+pub struct Folder {
     random: Random,
     disk: SimDisk,
     folder: tempfile::TempDir,
-    store: Arc<SqliteStore>,
+    pub store: Arc<SqliteStore>,
     clock: Clock,
     parts: Parts,
     seals: Seals,
@@ -214,7 +214,7 @@ impl Folder {
         self.json(kind, &activation);
     }
 
-    fn flush(&mut self) {
+    pub fn flush(&mut self) {
         let (reply, _) = oneshot::channel();
         self.parts.road.try_send(Control::Flush(Some(reply))).unwrap();
         self.pump();
@@ -251,7 +251,7 @@ impl Folder {
         }
     }
 
-    fn retry(&mut self, reason: Option<SuspenseReason>) {
+    pub fn retry(&mut self, reason: Option<SuspenseReason>) {
         let items = self.waiting();
         let mut batch = Batch::new(SourceId(0));
         for one in items.iter().filter(|item| reason.is_none_or(|reason| item.reason == reason)) {
@@ -318,7 +318,7 @@ impl Folder {
         digest
     }
 
-    fn seal(&mut self, period: Period) -> String {
+    pub fn seal(&mut self, period: Period) -> String {
         let seal = self.close(period);
         self.sealed(period, seal)
     }
@@ -327,7 +327,7 @@ impl Folder {
         serde_json::from_slice(&self.store.manifest(period).unwrap().unwrap()).unwrap()
     }
 
-    fn calls(&self, period: Period) -> Vec<OwnedCall> {
+    pub fn calls(&self, period: Period) -> Vec<OwnedCall> {
         let mut calls = Vec::new();
         let all = self.store.scan(Some(period), ScanOrder::Stored, &mut |call| {
             calls.push(call.to_owned_call());
@@ -411,10 +411,10 @@ fn change_of(change: usize) -> (EntryKind, &'static str, Option<Timestamp>) {
     }
 }
 
-const CHANGES: usize = 6;
+pub const CHANGES: usize = 6;
 
 /// A month: records, and versions of some of them that contradict.
-fn month(seed: u64) -> Vec<Said> {
+pub fn month(seed: u64) -> Vec<Said> {
     let mut random = Random::new(seed);
     let mut said: Vec<Said> = (0..8 + random.below(40)).map(|id| Said::any(&mut random, id)).collect();
     for at in 0..said.len() {
@@ -432,7 +432,7 @@ fn month(seed: u64) -> Vec<Said> {
 }
 
 /// Tells a month in an order of its own, with repeats, restarts, reloads, retries and flushes between.
-fn told(seed: u64, said: &[Said], changes: usize) -> Folder {
+pub fn told(seed: u64, said: &[Said], changes: usize) -> Folder {
     let mut folder = Folder::new(seed);
     let mut left: Vec<&Said> = said.iter().collect();
     for at in (1..left.len()).rev() {
@@ -471,9 +471,19 @@ fn told(seed: u64, said: &[Said], changes: usize) -> Folder {
 /// A record's identity: its id, and the side it speaks of.
 type Identity = (String, Option<Direction>);
 
-/// What the month must come to, from a plain list: winners, sorted, rated from front to back. Cost and included seconds
-/// by id and leg.
+/// What the month must come to. Cost and included seconds by id and leg.
 fn expected(said: &[Said], changes: usize) -> BTreeMap<(String, Direction), (i64, u32)> {
+    let plain = plainly(said, changes, None).into_iter();
+    plain.map(|(leg, (_, rated))| (leg, (rated.cost.0, rated.included_seconds))).collect()
+}
+
+/// The month from a plain list: winners, sorted, rated from front to back, by what was in force or all by one tariff.
+/// Account and what was rated, by id and leg.
+pub fn plainly(
+    said: &[Said],
+    changes: usize,
+    all_by: Option<&Tariff>,
+) -> BTreeMap<(String, Direction), (String, rating::Rated)> {
     let last = |kind| (0..changes).rev().find(|c| change_of(*c).0 == kind).unwrap();
     let directory: Arc<Directory> = SHELF.images.directory(change_of(last(EntryKind::Directory)).1).unwrap();
     let tariffs: Vec<(Option<Timestamp>, Arc<Tariff>)> = (0..changes)
@@ -511,10 +521,13 @@ fn expected(said: &[Said], changes: usize) -> BTreeMap<(String, Direction), (i64
     let mut costs = BTreeMap::new();
     for ((answer, id, side, direction), leg) in legs {
         let used = drawn.entry(directory.row(leg.account_row).group().to_owned()).or_default();
-        if let Ok(rated) = rating::rate(&leg, known(answer), OCTOBER, *used) {
+        let world = known(answer);
+        let world = Known { tariff: all_by.unwrap_or(world.tariff), ..world };
+        if let Ok(rated) = rating::rate(&leg, world, OCTOBER, *used) {
             *used += u64::from(rated.included_seconds);
             let said = direction.map_or("", Direction::name);
-            costs.insert((format!("{id}{said}"), side), (rated.cost.0, rated.included_seconds));
+            let account = directory.row(leg.account_row).name().to_owned();
+            costs.insert((format!("{id}{said}"), side), (account, rated));
         }
     }
     costs

@@ -128,7 +128,7 @@ impl<'a> Codes<'a> {
     }
 
     /// All numbers in order.
-    pub fn iter(&self) -> impl Iterator<Item = Number> + 'a {
+    pub fn iter(&self) -> impl Iterator<Item = Number> + use<'a> {
         let codes = *self;
         let (mut at, mut before) = (0, None);
         (0..codes.count as usize).map_while(move |i| {

@@ -46,6 +46,17 @@ pub fn version(connection: &Connection) -> Result<u32, StoreError> {
     found.ok_or_else(|| StoreError::Damaged("it names no schema version".into()))
 }
 
+/// Whether a store that may not be changed is of the newest version.
+pub fn must_be_known(connection: &Connection) -> Result<(), StoreError> {
+    match version(connection)? {
+        KNOWN => Ok(()),
+        found if found > KNOWN => Err(StoreError::Newer { found, known: KNOWN }),
+        _ => Err(StoreError::Io(
+            "the store was written by an earlier version; `callrated usage` brings it up to date".into(),
+        )),
+    }
+}
+
 /// Brings a store to the newest version, in one transaction.
 pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     migrate_to(connection, KNOWN)

@@ -63,6 +63,17 @@ impl SqliteStore {
         })
     }
 
+    /// Opens a store that is there only to ask it, also while a daemon writes into it. Nothing can be written by what this gives.
+    ///
+    /// # Errors
+    /// There is none, or it is not of this version.
+    pub fn open_to_read(path: &Path) -> Result<SqliteStore, StoreError> {
+        let connection = open_reader(path).map_err(|error| at(path, error))?;
+        schema::must_be_known(&connection)?;
+        let (writer, readers) = (Mutex::new(Writer::new(connection)), Mutex::new(Vec::new()));
+        Ok(SqliteStore { path: path.to_owned(), writer, readers })
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
