@@ -21,7 +21,6 @@ mod sets;
 mod watch;
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use callrated::number::Number;
 use callrated::number::prefix::{PrefixMap, build};
@@ -124,16 +123,16 @@ fn measure_batch(map: PrefixMap<'_>, texts: &Texts, passes: usize) -> (f64, u64)
 fn run(name: &str, prefixes: Vec<Number>, queries: usize, passes: usize) {
     let numbers = Numbers::over(prefixes, queries);
     let count = numbers.sorted.len();
-    let begun = Instant::now();
+    let begun = Watch::start();
     let bytes = build(&numbers.sorted);
-    let built = begun.elapsed();
-    let begun = Instant::now();
+    let built = begun.seconds();
+    let begun = Watch::start();
     let map = PrefixMap::validate(&bytes).expect("a map that was just built");
-    let opened = begun.elapsed();
+    let opened = begun.seconds();
     println!(
         "\n{name}: {count} prefixes; ours built in {:.0} ms, checked whole in {:.1} ms",
-        built.as_secs_f64() * 1e3,
-        opened.as_secs_f64() * 1e3
+        built * 1e3,
+        opened * 1e3
     );
     let (hash, sorted, ten) =
         (HashPerLength::new(&numbers.sorted), SortedArray::new(&numbers.sorted), TenAry::new(&numbers.sorted));
@@ -177,17 +176,16 @@ fn main() {
     let small = arguments.iter().any(|a| a == "--test") || !arguments.iter().any(|a| a == "--bench");
     let only = arguments.iter().position(|a| a == "--only").and_then(|at| arguments.get(at + 1));
     let (queries, passes) = if small { (2_000, 1) } else { (1_000_000, 5) };
-    let numbering = concat!(env!("CARGO_MANIFEST_DIR"), "/rates/numbering.csv");
-    let mut sets: Vec<(&str, Box<dyn Fn() -> Vec<Number>>)> = vec![
-        ("32k", Box::new(move || first_column(numbering))),
-        ("543k", Box::new(move || generated(if small { 3_000 } else { 542_840 }))),
-        ("1200k", Box::new(move || generated(if small { 9_000 } else { 1_200_000 }))),
-    ];
-    if let Ok(path) = std::env::var("CALLRATED_DECKS") {
-        sets.push(("deck", Box::new(move || first_column(&path))));
-    }
+    let deck = std::env::var("CALLRATED_DECKS").ok();
+    let prefixes = |set: &str| match set {
+        "32k" => first_column(concat!(env!("CARGO_MANIFEST_DIR"), "/rates/numbering.csv")),
+        "543k" => generated(if small { 3_000 } else { 542_840 }),
+        "1200k" => generated(if small { 9_000 } else { 1_200_000 }),
+        _ => first_column(deck.as_deref().unwrap_or_default()),
+    };
+    let sets = ["32k", "543k", "1200k"].into_iter().chain(deck.is_some().then_some("deck"));
     println!("nanoseconds a look-up, least of {passes} passes over {queries} numbers");
-    for (name, prefixes) in sets.iter().filter(|(name, _)| only.is_none_or(|only| only == name)) {
-        run(name, prefixes(), queries, passes);
+    for set in sets.filter(|set| only.is_none_or(|only| only == set)) {
+        run(set, prefixes(set), queries, passes);
     }
 }

@@ -4,7 +4,7 @@
 //! Both sides are rated from front to back in canonical order, each with its own allowances, so that they differ by the
 //! tariff alone and never by the order in which calls came. Adjustments and rows of an earlier version stand as they are.
 //!
-//! Memory: [`IN_MEMORY`] candidates, the accounts with calls in the month, and what destinations they called.
+//! Memory: `IN_MEMORY` candidates, the accounts with calls in the month, and what destinations they called.
 //!
 //! Does not know where the tariff comes from, nor how the outcome is shown.
 
