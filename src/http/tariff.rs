@@ -170,7 +170,8 @@ impl From<&Finding> for Noticed {
 
 /// Put the rates folder in force.
 ///
-/// Compiles it whole; with any error what is in force stays, and 422 names every fault in `errors`.
+/// Compiles it whole; with any error what is in force stays, and 422 names every fault in `errors`. What was rolled back from
+/// by `POST /v1/tariff/activate` comes back, if the folder still gives it.
 #[utoipa::path(
     post, path = "/v1/tariff/reload", tag = "operating", operation_id = "reload",
     request_body = Option<ReloadRequest>,

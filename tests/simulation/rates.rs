@@ -88,12 +88,16 @@ pub static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
     }
 });
 
-fn tariff_image((overage, uk, france): &(&str, &str, Option<&str>)) -> Vec<u8> {
+fn tariff_image(tariff: &(&str, &str, Option<&str>)) -> Vec<u8> {
+    tariff_of(tariff, INCLUDED_SECONDS / 60)
+}
+
+/// With so many minutes in the German plan.
+pub fn tariff_of((overage, uk, france): &(&str, &str, Option<&str>), minutes: u64) -> Vec<u8> {
     let plans = format!(
-        "[plan.de]\ncountry = \"DE\"\ncurrency = \"EUR\"\nincluded_minutes = {}\noverage_rate = \"{overage}\"\n\
+        "[plan.de]\ncountry = \"DE\"\ncurrency = \"EUR\"\nincluded_minutes = {minutes}\noverage_rate = \"{overage}\"\n\
          decks = [\"premium\", \"world\"]\n[plan.us]\ncountry = \"US\"\ncurrency = \"USD\"\nincluded_minutes = 0\n\
-         overage_rate = \"0.02\"\ndecks = [\"world\"]\ninbound_decks = [\"tollfree\"]\n",
-        INCLUDED_SECONDS / 60
+         overage_rate = \"0.02\"\ndecks = [\"world\"]\ninbound_decks = [\"tollfree\"]\n"
     );
     let mut world =
         format!("prefix,destination,rate,connect_fee\n44,United Kingdom,{uk},0.05\n1800,US toll-free,0.01,0\n");

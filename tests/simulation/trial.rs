@@ -16,7 +16,7 @@ use callrated::store::Store;
 use callrated::tariff::Tariff;
 
 use super::months::{CHANGES, Folder, OCTOBER, month, plainly, told};
-use super::rates::SHELF;
+use super::rates::{SHELF, TARIFFS, tariff_of};
 
 fn tried(folder: &Folder, tariff: &Tariff, account: Option<&str>, held: usize) -> Tried {
     let mut spill = Spill::open(Arc::new(SimDisk::new(1)), Path::new("/aside")).unwrap();
@@ -73,16 +73,19 @@ fn the_tariff_in_force_changes_nothing() {
 #[test]
 fn another_tariff_comes_to_what_a_plain_list_comes_to() {
     let (mut lost, mut gained, mut moved) = (0, 0, 0);
-    for seed in 0..40 {
+    // The three of the world, and one each with fewer and with more minutes: allowances of both sides run apart.
+    let shelf = SHELF.tariffs.iter().map(|digest| SHELF.images.tariff(digest).unwrap());
+    let others = [2, 9].map(|minutes| SHELF.images.keep_tariff(&tariff_of(&TARIFFS[1], minutes)).unwrap());
+    let tariffs: Vec<Arc<Tariff>> = shelf.chain(others).collect();
+    for seed in 0..20 {
         let said = month(1_000 + seed);
         let mut folder = told(seed, &said, CHANGES);
         folder.flush();
         let before = folder.store.load().unwrap();
         let now = plainly(&said, CHANGES, None);
-        for digest in &SHELF.tariffs {
-            let tariff = SHELF.images.tariff(digest).unwrap();
-            let then = plainly(&said, CHANGES, Some(&tariff));
-            let all = tried(&folder, &tariff, None, 1 + seed as usize);
+        for tariff in &tariffs {
+            let then = plainly(&said, CHANGES, Some(tariff));
+            let all = tried(&folder, tariff, None, 1 + seed as usize);
             assert_eq!(side(&all, |both| both.before), sums(&now), "month {seed}");
             assert_eq!(side(&all, |both| both.after), sums(&then), "month {seed}");
             let gone = now.keys().filter(|leg| !then.contains_key(*leg)).count() as u64;
@@ -94,7 +97,7 @@ fn another_tariff_comes_to_what_a_plain_list_comes_to() {
             assert_eq!(all.gained, then.keys().filter(|leg| !now.contains_key(*leg)).count() as u64, "month {seed}");
             // One account alone is what it is among all.
             for (account, _) in sums(&now).into_keys() {
-                let one = tried(&folder, &tariff, Some(&account), 1000);
+                let one = tried(&folder, tariff, Some(&account), 1000);
                 let of_all: BTreeMap<_, _> = all
                     .accounts
                     .iter()

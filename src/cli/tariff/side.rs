@@ -90,5 +90,11 @@ pub fn read_deck(name: &str, text: &[u8], zone: &str, ground: Option<&Tariff>) -
     for finding in findings.finish() {
         eprintln!("{}", rates::describe(&finding));
     }
-    if refused { Err(Exit::usage(format!("{name}.csv is no deck that could be in force"))) } else { Ok(deck) }
+    if refused {
+        Err(Exit::usage(format!(
+            "{name}.csv is no deck that could be in force; `callrated tariff import` makes one of what a supplier sent"
+        )))
+    } else {
+        Ok(deck)
+    }
 }
