@@ -51,6 +51,8 @@ enum What {
     },
     #[allow(missing_docs)]
     Import(super::deck_import::DeckImportArguments),
+    #[allow(missing_docs)]
+    Convert(super::convert::ConvertArguments),
     /// Show plans, decks, and which row prices a number.
     #[command(
         after_help = "Examples:\n  callrated tariff show\n  callrated tariff show de-business --number +551198765432 --at 2026-10-05T09:00:00Z"
@@ -80,6 +82,7 @@ pub(super) fn run(config: &Config, arguments: TariffArguments) -> Result<(), Exi
             compile(&config.rates_dir, out.as_deref(), &judged, json)
         }
         What::Import(arguments) => super::deck_import::run(&config.rates_dir, arguments),
+        What::Convert(arguments) => super::convert::run(&config.rates_dir, arguments),
         What::Show { plan, number, at, image, json } => {
             let tariff = match image {
                 Some(file) => opened(&file)?,
