@@ -14,26 +14,27 @@ use crate::exit::Exit;
 use crate::number::Number;
 use crate::number::countries::Countries;
 use crate::rates;
-use crate::tariff::convert::{self, Converted, FILES, Lost, Wishes};
+use crate::tariff::convert::{self, Converted, FILES, Lost, Product, Wishes};
 use crate::tariff::judge::{self, DeckRemarks};
 use crate::tariff::{Finding, RatesText, Severity, compile};
 
 /// Convert another software's tariff into decks and plans, and say what has no counterpart.
 ///
 /// A price is converted exactly or not at all: where a deck cannot say it, its row is blocked, and calls there wait in
-/// suspense. Nothing is written without --write, no file is overwritten without --force. What will be written is compiled
+/// suspense. What rounding, caps and special days do otherwise is listed. Nothing is written without --write, no file is overwritten without --force. What will be written is compiled
 /// and judged first, as `check` does.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  callrated tariff convert --from cgrates /etc/cgrates/tariffplans/mine --country DE --currency EUR\n  callrated tariff convert --from cgrates tariffplan --country US --currency USD --timezone America/New_York --to rates --write\n\nDecks of ASTPP and A2Billing are read by `callrated tariff import`."
+    after_help = "Examples:\n  callrated tariff convert --from cgrates /etc/cgrates/tariffplans/mine --country DE --currency EUR\n  callrated tariff convert --from cgrates tariffplan --country US --currency USD --timezone America/New_York --to rates --write\n  callrated tariff convert --from a2billing ratecard.csv --country DE --currency EUR"
 )]
 pub(super) struct ConvertArguments {
     /// Whose tariff it is.
     #[arg(long, value_enum)]
     from: Source,
-    /// A CGRateS tariff plan: the folder of Destinations.csv, Timings.csv, Rates.csv, DestinationRates.csv,
-    /// RatingPlans.csv and RatingProfiles.csv.
-    folder: PathBuf,
+    /// CGRateS: the folder of Destinations.csv, Timings.csv, Rates.csv, DestinationRates.csv, RatingPlans.csv and
+    /// RatingProfiles.csv. ASTPP and A2Billing: exported rates, a deck and a plan of each file.
+    #[arg(required = true, value_name = "FOLDER|FILE")]
+    sources: Vec<PathBuf>,
     /// Rates folder to write into (default: the configured one). Its countries.toml and numbering.csv are asked.
     #[arg(long, value_name = "RATES_FOLDER")]
     to: Option<PathBuf>,
@@ -43,16 +44,16 @@ pub(super) struct ConvertArguments {
     /// Currency of the prices, ISO 4217: EUR.
     #[arg(long)]
     currency: String,
-    /// Whose clocks the timings follow: default_timezone of the CGRateS configuration.
+    /// Whose clocks dates and times of day follow: default_timezone of the CGRateS configuration.
     #[arg(long, default_value = "UTC")]
     timezone: String,
-    /// Category of the profiles to convert.
+    /// Category of the CGRateS profiles to convert.
     #[arg(long, default_value = "call")]
     category: String,
     /// Kind of error in decks that is known to be right, such as lost_point. May be repeated.
     #[arg(long, value_name = "KIND")]
     accept: Vec<String>,
-    /// Write decks/NAME.csv for each plan, and plans.toml; plans.cgrates.toml where there is a plans.toml.
+    /// Write decks/NAME.csv for each plan, and plans.toml; plans.SOURCE.toml where there is a plans.toml.
     #[arg(long)]
     write: bool,
     /// Overwrite decks that are there.
@@ -69,6 +70,8 @@ pub(super) struct ConvertArguments {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Source {
     Cgrates,
+    Astpp,
+    A2billing,
 }
 
 /// Rows named of one loss, unless all are asked for.
@@ -77,7 +80,6 @@ const FIRST: usize = 8;
 pub(super) fn run(configured: &Path, arguments: ConvertArguments) -> Result<(), Exit> {
     let rates = arguments.to.as_deref().unwrap_or(configured);
     let accepted = kinds(&arguments.accept)?;
-    let files = read(&arguments.folder)?;
     let countries = Countries::parse(&String::from_utf8_lossy(&asked(rates, "countries.toml")?))
         .map_err(|e| Exit::faults(format!("countries.toml: {e}")))?;
     // A number of three digits tells its calling code.
@@ -90,8 +92,11 @@ pub(super) fn run(configured: &Path, arguments: ConvertArguments) -> Result<(), 
         timezone: arguments.timezone.clone(),
         category: arguments.category.clone(),
     };
-    let mut converted = match arguments.from {
-        Source::Cgrates => convert::cgrates(&files, &wishes),
+    let mut converted = match (arguments.from, arguments.sources.as_slice()) {
+        (Source::Cgrates, [folder]) => convert::cgrates(&read(folder)?, &wishes),
+        (Source::Cgrates, _) => return Err(Exit::usage("--from cgrates: name one folder")),
+        (Source::Astpp, files) => convert::exports(Product::Astpp, &exported(files)?, &wishes),
+        (Source::A2billing, files) => convert::exports(Product::A2billing, &exported(files)?, &wishes),
     };
     let errors = |findings: &[Finding]| findings.iter().filter(|f| f.severity == Severity::Error).count();
     let mut judged = Vec::new();
@@ -100,7 +105,7 @@ pub(super) fn run(configured: &Path, arguments: ConvertArguments) -> Result<(), 
     }
     let remarks = || judged.iter().flat_map(|deck| &deck.remarks);
     let wrong = errors(&converted.findings) + remarks().filter(|r| r.severity == Severity::Error).count();
-    let places = places(rates, &converted);
+    let places = places(rates, &converted, arguments.from);
     let mut written = Vec::new();
     if wrong == 0 && arguments.write {
         if let Some((there, _)) = places.iter().find(|(place, _)| !arguments.force && place.exists()) {
@@ -153,6 +158,15 @@ fn read(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, Exit> {
     Ok(files)
 }
 
+/// Exported files by their names.
+fn exported(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, Exit> {
+    let read = |path: &PathBuf| {
+        let bytes = std::fs::read(path).map_err(|e| Exit::usage(format!("{}: {e}", path.display())))?;
+        Ok((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), bytes))
+    };
+    paths.iter().map(read).collect()
+}
+
 /// A file that every rates folder has.
 fn asked(rates: &Path, file: &str) -> Result<Vec<u8>, Exit> {
     let path = rates.join(file);
@@ -179,12 +193,17 @@ fn compiled(rates: &Path, converted: &mut Converted, accepted: &[judge::Kind]) -
 const PLANS: &str = "plans.toml";
 
 /// What is written where; the plans come last.
-fn places(rates: &Path, converted: &Converted) -> Vec<(PathBuf, String)> {
+fn places(rates: &Path, converted: &Converted, from: Source) -> Vec<(PathBuf, String)> {
     let decks = converted.plans.iter();
     let mut places: Vec<(PathBuf, String)> =
         decks.map(|plan| (rates.join("decks").join(format!("{}.csv", plan.name)), plan.deck.clone())).collect();
     // Somebody's plans are never written over: his accounts name them.
-    let plans = if rates.join(PLANS).exists() { "plans.cgrates.toml" } else { PLANS };
+    let beside = match from {
+        Source::Cgrates => "plans.cgrates.toml",
+        Source::Astpp => "plans.astpp.toml",
+        Source::A2billing => "plans.a2billing.toml",
+    };
+    let plans = if rates.join(PLANS).exists() { beside } else { PLANS };
     places.push((rates.join(plans), converted.toml.clone()));
     places
 }

@@ -6,11 +6,11 @@
 //! weight counts, and of equals the one that began last. The fee is that of the first slot of the timing at the answer.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use callrated::number::Number;
-use callrated::tariff::convert::{Converted, FILES, Wishes, cgrates};
+use callrated::tariff::convert::{Converted, FILES, Product, Wishes, cgrates, exports};
 
 use crate::common::Books;
 use crate::common::world::from;
@@ -67,19 +67,26 @@ fn told(timings: &[Timed], begin: i64, talked: i64, cap: Option<i64>) -> (i64, i
     (second, (nanos + 50_000) / 100_000)
 }
 
-fn converted(folder: &str) -> Converted {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/convert").join(folder);
-    let files: BTreeMap<String, Vec<u8>> =
-        FILES.into_iter().map(|name| (name.to_owned(), std::fs::read(folder.join(name)).unwrap())).collect();
+fn wishes() -> Wishes {
     let code = |digits: &[u8]| Number::from_digits(digits).unwrap();
-    let wishes = Wishes {
+    Wishes {
         country: "DE".into(),
         currency: "EUR".into(),
         timezone: "Europe/Berlin".into(),
         category: "call".into(),
         calling_codes: vec![code(b"1"), code(b"34"), code(b"49")],
-    };
-    let converted = cgrates(&files, &wishes);
+    }
+}
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/convert").join(name)
+}
+
+fn converted(folder: &str) -> Converted {
+    let folder = data(folder);
+    let files: BTreeMap<String, Vec<u8>> =
+        FILES.into_iter().map(|name| (name.to_owned(), std::fs::read(folder.join(name)).unwrap())).collect();
+    let converted = cgrates(&files, &wishes());
     assert!(converted.findings.is_empty(), "{:#?}", converted.findings);
     converted
 }
@@ -184,4 +191,46 @@ fn the_layout_of_before_0_10() {
     assert!(converted.lost.is_empty(), "{:#?}", converted.lost);
     let expected = "outbound STANDARD international R10 120 s (0 in) 0.06";
     books(&converted).check(&from("STANDARD", "+34911234567").lasts("61"), expected);
+}
+
+/// Fee, rate in cents, first block, increment.
+type Row = (i64, i64, i64, i64);
+
+fn export(product: Product, file: &str) -> (Converted, Books) {
+    let converted = exports(product, &[(file.to_owned(), std::fs::read(data(file)).unwrap())], &wishes());
+    assert!(converted.findings.is_empty(), "{:#?}", converted.findings);
+    let books = books(&converted);
+    (converted, books)
+}
+
+#[test]
+fn exported_decks_cost_what_their_products_say() {
+    let up = |seconds: i64, step: i64| (seconds + step - 1) / step * step;
+    let astpp = |(_, _, first, step): Row, talked: i64| first + up((talked - first).max(0), step);
+    let a2billing = |(_, _, first, step): Row, talked: i64| up(talked.max(first), step);
+    type Billed<'a> = &'a dyn Fn(Row, i64) -> i64;
+    let cases: [(Product, &str, Billed<'_>, [Row; 2]); 2] = [
+        (Product::Astpp, "astpp", &astpp, [(1, 2, 30, 60), (0, 5, 30, 6)]),
+        (Product::A2billing, "a2billing", &a2billing, [(10, 2, 20, 6), (0, 6, 30, 60)]),
+    ];
+    for (product, name, billed, rows) in cases {
+        let (converted, books) = export(product, &format!("{name}.csv"));
+        for (number, row) in ["+34911234567", "+34612345678"].into_iter().zip(rows) {
+            for talked in TALKED {
+                let billed = billed(row, talked);
+                // Cents a minute are ten thousandths for 60/100 seconds.
+                let cost = row.0 * 100 + (row.1 * billed * 100 * 2 + 60) / 120;
+                let cost = format!("{billed} s (0 in) {}.{:04}", cost / 10_000, cost % 10_000);
+                let expected = format!("outbound {name} international R10 {cost}");
+                books.check(&from(name, number).lasts(&talked.to_string()), &expected);
+            }
+        }
+        // Free seconds, and a charge at the end.
+        books.check(&from(name, "+33142345678"), &format!("outbound {name} suspense blocked Blocked"));
+        let lost: Vec<_> = converted.lost.iter().map(|lost| (lost.lines[0], lost.what.as_str())).collect();
+        match product {
+            Product::Astpp => assert_eq!(lost, [(4, "column Grace Time")]),
+            Product::A2billing => assert_eq!(lost, [(4, "column disconnectcharge"), (5, "defaultprefix")]),
+        }
+    }
 }

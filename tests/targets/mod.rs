@@ -19,7 +19,7 @@ use callrated::os::disk::Disk;
 use callrated::os::sim::SimDisk;
 use callrated::piece::Piece;
 use callrated::record::Record;
-use callrated::tariff::convert::{self, Wishes};
+use callrated::tariff::convert::{self, Product, Wishes};
 use callrated::tariff::{self, Asked, PlanId, RatesText, RowId, Side, Tariff};
 use callrated::time::Timestamp;
 
@@ -330,7 +330,7 @@ fn forged(good: &[u8], bytes: &[u8]) -> Option<Bytes> {
     Some(Bytes::from(image))
 }
 
-/// A CGRateS tariff plan with one file of any bytes, one after the other. What is converted compiles; what is not says
+/// A CGRateS tariff plan with one file of any bytes, one after the other; the bytes as exports of other products. What is converted compiles; what is not says
 /// why, with file and row.
 pub fn convert(bytes: &[u8]) {
     for changed in convert::FILES {
@@ -346,6 +346,10 @@ pub fn convert(bytes: &[u8]) {
         }
         assert!(converted.lost.iter().all(|lost| !lost.lines.is_empty() && !lost.why.is_empty()));
         compile_converted(&converted);
+    }
+    for product in [Product::Astpp, Product::A2billing] {
+        let converted = convert::exports(product, &[("e.csv".to_owned(), bytes.to_vec())], &wishes());
+        assert!(!converted.plans.is_empty() || !converted.findings.is_empty());
     }
 }
 
@@ -381,6 +385,11 @@ const CGRATES: [(&str, &str); 6] = [
         "RatingProfiles.csv",
         "#Tenant,Category,Subject,ActivationTime,RatingPlanId,RatesFallbackSubject\nt,call,*any,2026-01-01T00:00:00Z,P,\nt,call,a,,P,b\n",
     ),
+];
+
+const EXPORTS: [&str; 2] = [
+    "Code,Destination,Connection Cost (EUR),Grace Time,Cost / Min (EUR),Initial Increment,Increment\n49,G,0.01,1,0.02,30,60\n",
+    "dialprefix;destination;rateinitial;initblock;billingblock;disconnectcharge;startdate\n49;G;0.02;20;6;1;2010-01-01 00:00:00\ndefaultprefix;x;1;1;1;0;\n",
 ];
 
 /// Any bytes as a tariff image: refused, or every question is answered.
@@ -485,7 +494,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "deck" => vec![DECK.into(), b"prefix,rate,days,hours,origin,length,after,per_call\n49,1,mon-fri,8-18,,,,\n49,2,,,43,10-12,,\n49,3,mon-fri,8-18,,,60,\n50,,,,anonymous,,,0.1\n".to_vec(), b"from,to,rate,valid_from\nUSD,EUR,0.92,2026-01-01\n".to_vec(), b"prefix,state\n1212,NY\n".to_vec(), b"\xef\xbb\xbfprefix;rate;valid_from\n\"49\";0,1;2026-01-01\n".to_vec()],
         "plans" => vec![PLANS.into()],
         "countries" => vec![COUNTRIES.into()],
-        "convert" => CGRATES.iter().map(|(_, text)| text.as_bytes().to_vec()).collect(),
+        "convert" => CGRATES.iter().map(|(_, text)| *text).chain(EXPORTS).map(|text| text.as_bytes().to_vec()).collect(),
         "directory" => vec![[ACCOUNTS.as_bytes(), b"\0", NUMBERS.as_bytes()].concat()],
         // Good bytes unchanged, in each way of making them.
         _ => vec![vec![1], vec![2], vec![3, 200, 0], vec![65], vec![66, 100, 0, 1]],

@@ -1,15 +1,16 @@
-//! Tariffs of other software as decks and plans of ours: CGRateS' tariff plans.
+//! Tariffs of other software as decks and plans of ours: CGRateS' tariff plans, ASTPP's and A2Billing's decks.
 //!
 //! ```text
 //! files ─▶ table (cells) ─▶ model (names) ─▶ timing, price (what a deck can say) ─▶ decks and plans
 //!                                               └─▶ Lost: what has no counterpart
 //! ```
 //!
-//! A price is converted exactly or not at all. Where a price has no counterpart, or none holds at some time, the deck has a
+//! A price is converted exactly or not at all; what rounding, caps and special days do otherwise is told. Where a price has no counterpart, or none holds at some time, the deck has a
 //! row that is `blocked`: such calls wait in suspense instead of falling to a shorter prefix.
 //!
 //! Does not know files, or whether the decks suit the rest of a rates folder.
 
+mod export;
 mod model;
 mod price;
 mod table;
@@ -23,6 +24,7 @@ use serde::Serialize;
 use super::{Finding, Severity};
 use crate::number::Number;
 use crate::time::Timestamp;
+pub use export::{Product, exports};
 use model::Model;
 
 /// The files of a tariff plan that say what calls cost.
@@ -54,7 +56,7 @@ pub struct Wishes {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Lost {
     /// File it stands in.
-    pub file: &'static str,
+    pub file: String,
     /// Its rows, 1-based, in order.
     pub lines: Vec<u32>,
     /// `rate RT_40CNT`
@@ -95,16 +97,23 @@ pub struct Converted {
     /// What cannot be read.
     pub findings: Vec<Finding>,
     /// Rows of each file that was read.
-    pub rows: BTreeMap<&'static str, usize>,
+    pub rows: BTreeMap<String, usize>,
+}
+
+impl Converted {
+    /// Whether anything cannot be read.
+    fn refused(&self) -> bool {
+        self.findings.iter().any(|f| f.severity == Severity::Error)
+    }
 }
 
 /// Gathers what is lost, the same of many rows once.
 #[derive(Default)]
-struct Losses(BTreeMap<(&'static str, String, String), BTreeSet<u32>>);
+struct Losses(BTreeMap<(String, String, String), BTreeSet<u32>>);
 
 impl Losses {
-    fn add(&mut self, file: &'static str, line: u32, what: impl Into<String>, why: impl Into<String>) {
-        self.0.entry((file, what.into(), why.into())).or_default().insert(line);
+    fn add(&mut self, file: &str, line: u32, what: impl Into<String>, why: impl Into<String>) {
+        self.0.entry((file.to_owned(), what.into(), why.into())).or_default().insert(line);
     }
 
     fn finish(self) -> Vec<Lost> {
@@ -114,7 +123,7 @@ impl Losses {
             .map(|((file, what, why), lines)| Lost { file, lines: lines.into_iter().collect(), what, why })
             .collect();
         let place = |file: &str| FILES.iter().position(|known| *known == file);
-        list.sort_by_key(|lost| (place(lost.file), lost.lines.first().copied()));
+        list.sort_by_cached_key(|lost| (place(&lost.file), lost.file.clone(), lost.lines.first().copied()));
         list
     }
 }
@@ -128,7 +137,7 @@ pub fn cgrates(files: &BTreeMap<String, Vec<u8>>, wishes: &Wishes) -> Converted 
     let model = Model::read(files, &wishes.category, &mut losses, &mut findings);
     write::references(&model, &mut findings);
     let mut converted = Converted { rows: model.rows.clone(), findings, ..Converted::default() };
-    if converted.findings.iter().all(|f| f.severity == Severity::Warning) {
+    if !converted.refused() {
         let schedules = schedules(&model, &mut losses, &mut converted.findings);
         let mut names = BTreeSet::new();
         for (schedule, subjects) in &schedules {
@@ -136,7 +145,7 @@ pub fn cgrates(files: &BTreeMap<String, Vec<u8>>, wishes: &Wishes) -> Converted 
             converted.plans.push(plan);
             converted.toml.push_str(&toml);
         }
-        if converted.findings.iter().any(|f| f.severity == Severity::Error) {
+        if converted.refused() {
             (converted.plans, converted.toml) = Default::default();
         }
     }

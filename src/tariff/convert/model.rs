@@ -52,7 +52,7 @@ pub(super) struct Model {
     pub profiles: Vec<Profile>,
     pub has_profiles: bool,
     /// Rows of each file.
-    pub rows: BTreeMap<&'static str, usize>,
+    pub rows: BTreeMap<String, usize>,
 }
 
 pub(super) const DESTINATIONS: &str = "Destinations.csv";
@@ -138,7 +138,7 @@ impl Model {
                     let directed = name == RATING_PROFILES;
                     let leading: &[&str] = if directed { &["tpid", "loadid"] } else { &["tpid", "tenant"] };
                     let lines = read(bytes, Layout { needed, leading, directed }, &mut file.findings);
-                    model.rows.insert(name, lines.len());
+                    model.rows.insert(name.to_owned(), lines.len());
                     model.has_profiles |= directed;
                     reader(&mut model, &mut file, &lines, category);
                 }

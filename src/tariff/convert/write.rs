@@ -84,30 +84,45 @@ pub(super) fn plan(
     let mut prefixes: Vec<Number> = rows.iter().map(|row| row.prefix).collect();
     prefixes.dedup();
     let blocked = rows.iter().flat_map(|row| &row.cells).filter(|cells| !cells[8].is_empty()).count();
-    let text = |value: &str| toml::Value::from(value).to_string();
-    let flat = |list: &[String]| list.join(", ").replace(char::is_control, " ");
-    let mut toml = String::new();
-    if !subjects.is_empty() {
-        let _ = writeln!(toml, "# For {}.", flat(subjects));
-    }
-    let _ = write!(
-        toml,
-        "[plan.{name}]\ncountry = {}\ncurrency = {currency}\noverage = \"deck\"\ndecks = [\"{name}\"]\n{}\
-         cost_decimals = {decimals}\n\n[deck.{name}]\ncurrency = {currency}\ntimezone = {}\nsource = {}\n\n",
-        text(&wishes.country),
-        if split { "bands = \"split\"\n" } else { "" },
-        text(&wishes.timezone),
-        text(&format!("CGRateS: {}", flat(&from))),
-        currency = text(&wishes.currency),
-    );
+    let source = format!("CGRateS: {}", from.join(", "));
+    let toml = plan_toml(&name, subjects, wishes, split, Some(decimals), &source);
     let deck = deck(&rows);
     let count = rows.iter().map(|row| row.cells.len()).sum();
     let subjects = subjects.to_vec();
     (ConvertedPlan { name, from, subjects, prefixes: prefixes.len(), rows: count, blocked, deck }, toml)
 }
 
+/// The sections of a plan and its deck in `plans.toml`.
+pub(super) fn plan_toml(
+    name: &str,
+    subjects: &[String],
+    wishes: &Wishes,
+    split: bool,
+    decimals: Option<u64>,
+    source: &str,
+) -> String {
+    let flat = |text: &str| text.replace(char::is_control, " ");
+    let text = |value: &str| toml::Value::from(flat(value)).to_string();
+    let mut toml = String::new();
+    if !subjects.is_empty() {
+        let _ = writeln!(toml, "# For {}.", flat(&subjects.join(", ")));
+    }
+    let _ = write!(
+        toml,
+        "[plan.{name}]\ncountry = {}\ncurrency = {currency}\noverage = \"deck\"\ndecks = [\"{name}\"]\n{}{}\n\
+         [deck.{name}]\ncurrency = {currency}\ntimezone = {}\nsource = {}\n\n",
+        text(&wishes.country),
+        if split { "bands = \"split\"\n" } else { "" },
+        decimals.map_or_else(String::new, |decimals| format!("cost_decimals = {decimals}\n")),
+        text(&wishes.timezone),
+        text(source),
+        currency = text(&wishes.currency),
+    );
+    toml
+}
+
 /// A name for plan and deck that no other has, not even one in other letters: not all disks tell them apart.
-fn unused(wanted: &str, names: &mut BTreeSet<String>) -> String {
+pub(super) fn unused(wanted: &str, names: &mut BTreeSet<String>) -> String {
     let sound = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' };
     let base: String = wanted.chars().map(sound).collect();
     let mut name = base.clone();
@@ -232,7 +247,7 @@ fn destination_cells(
             None => Timing::ALWAYS,
             Some((_, Ok(timing))) => *timing,
             Some((at, Err(why))) => {
-                let why = format!("{why}; what rating plans say of it is not converted");
+                let why = format!("{why}; not converted: other timings price that time, too");
                 losses.add(TIMINGS, *at, format!("timing {}", line.timing), why);
                 continue;
             }
