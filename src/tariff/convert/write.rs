@@ -25,9 +25,21 @@ const ANY: &str = "*any";
 type Cells = [String; 9];
 const COLUMNS: [&str; 9] =
     ["rate", "connect_fee", "initial", "increment", "days", "hours", "after", "maximum_cost", "blocked"];
+const RATE: usize = 0;
+const FEE: usize = 1;
+const INITIAL: usize = 2;
+const INCREMENT: usize = 3;
+const DAYS: usize = 4;
+const HOURS: usize = 5;
+const AFTER: usize = 6;
+const CAP: usize = 7;
+const BLOCKED: usize = 8;
 
 /// A destination rate, and the line of the rating plan that says when.
 type Offer<'m> = (&'m PlanLine, &'m DestinationRate);
+
+/// Destinations that have a prefix, and in which row.
+type Owners<'m> = Vec<(&'m str, u32)>;
 
 pub(super) fn error(file: &str, line: u32, message: String, hint: &str) -> Finding {
     Finding { severity: Severity::Error, file: file.to_owned(), line, column: 0, message, hint: hint.to_owned() }
@@ -80,10 +92,11 @@ pub(super) fn plan(
     }
     rows.sort_by_key(|row| lexicographic(row.prefix));
     let decimals = decimals(&offers, losses);
-    let split = rows.iter().flat_map(|row| &row.cells).any(|cells| !(cells[4].is_empty() && cells[5].is_empty()));
+    let split =
+        rows.iter().flat_map(|row| &row.cells).any(|cells| !(cells[DAYS].is_empty() && cells[HOURS].is_empty()));
     let mut prefixes: Vec<Number> = rows.iter().map(|row| row.prefix).collect();
     prefixes.dedup();
-    let blocked = rows.iter().flat_map(|row| &row.cells).filter(|cells| !cells[8].is_empty()).count();
+    let blocked = rows.iter().flat_map(|row| &row.cells).filter(|cells| !cells[BLOCKED].is_empty()).count();
     let source = format!("CGRateS: {}", from.join(", "));
     let toml = plan_toml(&name, subjects, wishes, split, Some(decimals), &source);
     let deck = deck(&rows);
@@ -189,7 +202,7 @@ fn rating_plan<'m>(
         .collect();
     let weight = |destination: &str| of_destination.get(destination)?.iter().map(|(line, _)| line.weight).max();
     // A prefix may be of several destinations: the one of most weight has it.
-    let mut prefixes: BTreeMap<u64, (Number, Vec<(&str, u32)>)> = BTreeMap::new();
+    let mut prefixes: BTreeMap<u64, (Number, Owners<'_>)> = BTreeMap::new();
     for destination in of_destination.keys() {
         for (prefix, line) in model.destinations.get(*destination).into_iter().flatten() {
             let (_, of) = prefixes.entry(lexicographic(*prefix)).or_insert_with(|| (*prefix, Vec::new()));
@@ -228,7 +241,7 @@ fn rating_plan<'m>(
 
 fn blocked(days: &str, hours: &str) -> Cells {
     let mut cells = Cells::default();
-    [cells[4], cells[5], cells[8]] = [days, hours, "true"].map(str::to_owned);
+    [cells[DAYS], cells[HOURS], cells[BLOCKED]] = [days, hours, "true"].map(str::to_owned);
     cells
 }
 
@@ -308,19 +321,19 @@ fn destination_cells(
 fn priced(chain: &Chain, cap: Option<Money>, days: &str, hours: &str) -> Vec<Cells> {
     let row = |(after, price): &(u32, Money)| {
         let mut cells = Cells::default();
-        [cells[0], cells[4], cells[5]] = [price.to_string(), days.to_owned(), hours.to_owned()];
+        [cells[RATE], cells[DAYS], cells[HOURS]] = [price.to_string(), days.to_owned(), hours.to_owned()];
         if *after > 0 {
-            cells[6] = after.to_string();
+            cells[AFTER] = after.to_string();
             return cells;
         }
         if chain.fee != Money::ZERO {
-            cells[1] = chain.fee.to_string();
+            cells[FEE] = chain.fee.to_string();
         }
         if chain.initial != chain.increment {
-            cells[2] = chain.initial.to_string();
+            cells[INITIAL] = chain.initial.to_string();
         }
-        cells[3] = chain.increment.to_string();
-        cells[7] = cap.map_or_else(String::new, |cap| cap.to_string());
+        cells[INCREMENT] = chain.increment.to_string();
+        cells[CAP] = cap.map_or_else(String::new, |cap| cap.to_string());
         cells
     };
     chain.prices.iter().map(row).collect()
