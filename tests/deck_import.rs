@@ -46,9 +46,13 @@ impl Place {
     }
 
     fn import(&self, code: i32, arguments: &[&str]) -> Output {
+        self.run(code, &[&["tariff", "import"], arguments].concat())
+    }
+
+    fn run(&self, code: i32, arguments: &[&str]) -> Output {
         let program = env!("CARGO_BIN_EXE_callrated");
         let mut command = Command::new(program);
-        command.current_dir(self.0.path()).args(["tariff", "import"]).args(arguments);
+        command.current_dir(self.0.path()).args(arguments);
         let output = command.output().unwrap();
         let shown = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{shown}");
@@ -94,6 +98,39 @@ fn a_deck_is_shown_first_and_written_when_asked() {
     place.import(1, &["next.csv", "--as", "other"]);
     place.import(0, &["next.csv", "--as", "example", "--write"]);
     assert!(place.read("rates/decks/example.csv").contains("39,Italy,0.0125,2026-06-05"));
+}
+
+#[test]
+fn a_cgrates_tariff_plan_is_converted_and_checked() {
+    let place = Place::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/convert/new").display().to_string();
+    let of = |country, code, more: &[&str]| {
+        let named =
+            ["tariff", "convert", "--from", "cgrates", &folder, "--country", country, "--currency", "EUR", "--json"];
+        let output = place.run(code, &[&named, more].concat());
+        serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default()
+    };
+    let convert = |code, more: &[&str]| of("DE", code, more);
+    let shown = convert(0, &[]);
+    assert!(!place.exists("rates/plans.toml") && !place.exists("rates/decks/RP_GAP.csv"), "nothing without --write");
+    assert_eq!(shown["plans"][1]["subjects"], serde_json::json!(["example.org:*any"]));
+    assert_eq!(shown["no_counterpart"][2]["lines"], serde_json::json!([7, 8]));
+    assert_eq!(convert(0, &["--write"])["written"].as_array().unwrap().len(), 4);
+    for (file, heading) in [("accounts.csv", "account,plan,country,billing_start"), ("numbers.csv", "number,account")] {
+        fs::write(place.0.path().join("rates").join(file), format!("{heading}\n")).unwrap();
+    }
+    place.run(0, &["check", "--rates", "rates"]);
+    // Decks that are there stay; plans stay even so.
+    fs::write(place.0.path().join("rates/decks/RP_GAP.csv"), "mine").unwrap();
+    let plans = place.read("rates/plans.toml");
+    convert(2, &["--write"]);
+    assert_eq!(place.read("rates/decks/RP_GAP.csv"), "mine");
+    convert(0, &["--write", "--force"]);
+    assert!(place.read("rates/decks/RP_GAP.csv").starts_with("prefix,destination,rate"));
+    assert_eq!((place.read("rates/plans.toml"), place.read("rates/plans.cgrates.toml")), (plans.clone(), plans));
+    // A country that there is not, a folder without files.
+    of("XX", 1, &["--write", "--force"]);
+    place.run(1, &["tariff", "convert", "--from", "cgrates", "rates", "--country", "DE", "--currency", "EUR"]);
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod common;
 mod bands;
 #[path = "rating/conditions.rs"]
 mod conditions;
+#[path = "rating/convert.rs"]
+mod convert;
 #[path = "rating/exchange.rs"]
 mod exchange;
 

@@ -16,6 +16,7 @@ mod backup;
 mod calls;
 mod check;
 mod client;
+mod convert;
 mod deck_import;
 mod explain;
 mod export;

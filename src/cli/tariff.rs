@@ -57,6 +57,8 @@ enum What {
     #[allow(missing_docs)]
     Import(super::deck_import::DeckImportArguments),
     #[allow(missing_docs)]
+    Convert(super::convert::ConvertArguments),
+    #[allow(missing_docs)]
     Diff(diff::DiffArguments),
     #[allow(missing_docs)]
     Try(trial::TryArguments),
@@ -93,6 +95,7 @@ pub(super) fn run(config: &Config, arguments: TariffArguments) -> Result<(), Exi
             compile(&config.rates_dir, out.as_deref(), &judged, json)
         }
         What::Import(arguments) => super::deck_import::run(&config.rates_dir, arguments),
+        What::Convert(arguments) => super::convert::run(&config.rates_dir, arguments),
         What::Diff(arguments) => diff::run(config, &arguments),
         What::Try(arguments) => trial::run(config, &arguments),
         What::History(arguments) => super::runtime()?.block_on(history::history(config, &arguments)),

@@ -9,6 +9,7 @@ mod bands;
 mod cells;
 mod compile;
 mod condition;
+pub mod convert;
 mod csv;
 pub mod deck;
 pub mod diff;

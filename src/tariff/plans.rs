@@ -25,7 +25,8 @@ pub use text::{DeckText, Included, PlanText, Plans};
 /// Most minutes a plan may include: far beyond the minutes of a month times any group, and seconds fit easily.
 const INCLUDED_MINUTES_MAX: u64 = 1_000_000_000;
 /// R18: money is stored with nine decimals, one of which is kept for rounding.
-const COST_DECIMALS_MAX: u64 = 8;
+/// Most decimals that a cost may have.
+pub const COST_DECIMALS_MAX: u64 = 8;
 const COST_DECIMALS: u8 = 4;
 
 const PLAN_KEYS: &[&str] = &[

@@ -4,6 +4,7 @@
 //! and run by every test run.
 #![allow(dead_code, reason = "each program of the fuzzer uses one of them")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
@@ -18,6 +19,7 @@ use callrated::os::disk::Disk;
 use callrated::os::sim::SimDisk;
 use callrated::piece::Piece;
 use callrated::record::Record;
+use callrated::tariff::convert::{self, Product, Wishes};
 use callrated::tariff::{self, Asked, PlanId, RatesText, RowId, Side, Tariff};
 use callrated::time::Timestamp;
 
@@ -36,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     ("plans", plans),
     ("countries", countries),
     ("directory", directory_text),
+    ("convert", convert),
     ("tariff_image", tariff_image),
     ("directory_image", directory_image),
 ];
@@ -327,6 +330,68 @@ fn forged(good: &[u8], bytes: &[u8]) -> Option<Bytes> {
     Some(Bytes::from(image))
 }
 
+/// A CGRateS tariff plan with one file of any bytes, one after the other; the bytes as exports of other products. What is converted compiles; what is not says
+/// why, with file and row.
+pub fn convert(bytes: &[u8]) {
+    for changed in convert::FILES {
+        let mut files: BTreeMap<String, Vec<u8>> =
+            CGRATES.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
+        files.insert(changed.to_owned(), bytes.to_vec());
+        let converted = convert::cgrates(&files, &wishes());
+        if converted.plans.is_empty() {
+            // A plan that no profile of the category names is lost, not wrong.
+            assert!(!converted.findings.is_empty() || changed == "RatingProfiles.csv");
+            assert!(converted.findings.iter().all(|f| !f.message.is_empty() && !f.file.is_empty()));
+            continue;
+        }
+        assert!(converted.lost.iter().all(|lost| !lost.lines.is_empty() && !lost.why.is_empty()));
+        compile_converted(&converted);
+    }
+    for product in [Product::Astpp, Product::A2billing] {
+        let converted = convert::exports(product, &[("e.csv".to_owned(), bytes.to_vec())], &wishes());
+        assert!(!converted.plans.is_empty() || !converted.findings.is_empty());
+    }
+}
+
+fn wishes() -> Wishes {
+    let code = |digits: &[u8]| Number::from_digits(digits).expect("digits");
+    let text = |text: &str| text.to_owned();
+    let calling_codes = vec![code(b"49"), code(b"55")];
+    Wishes { country: text("DE"), currency: text("EUR"), timezone: text("UTC"), category: text("call"), calling_codes }
+}
+
+/// What was converted is text that the daemon reads without a fault.
+fn compile_converted(converted: &convert::Converted) {
+    let decks = converted.plans.iter().map(|plan| (plan.name.clone(), plan.deck.clone().into_bytes())).collect();
+    let plans = converted.toml.clone().into_bytes();
+    let text = RatesText { plans, decks, ..text(COUNTRIES.as_bytes(), b"", b"") };
+    let compiled = tariff::compile(&text).unwrap_or_else(|findings| panic!("{findings:#?}\n{converted:#?}"));
+    ask_tariff(&Tariff::open(Bytes::from(compiled.image)).expect("what was compiled opens"));
+}
+
+const CGRATES: [(&str, &str); 6] = [
+    ("Destinations.csv", "#Id,Prefix\nDE,+49\nBR,55\n"),
+    ("Timings.csv", "#Id,Years,Months,MonthDays,WeekDays,Time\nPEAK,*any,*any,*any,1;2;3,08:00:00;18:59:59\n"),
+    (
+        "Rates.csv",
+        "#Id,ConnectFee,Rate,RateUnit,RateIncrement,GroupIntervalStart\nR,0.1,0.3,60s,60s,0s\nR,0,0.1,60s,1s,60s\n",
+    ),
+    (
+        "DestinationRates.csv",
+        "#Id,DestinationId,RatesTag,RoundingMethod,RoundingDecimals,MaxCost,MaxCostStrategy\nD,DE,R,*up,4,1,*free\nD,*any,R,*up,4,,\nE,BR,R,*up,4,,\n",
+    ),
+    ("RatingPlans.csv", "#Id,DestinationRatesId,TimingTag,Weight\nP,D,PEAK,10\nP,D,*any,5\nP,E,PEAK,10\n"),
+    (
+        "RatingProfiles.csv",
+        "#Tenant,Category,Subject,ActivationTime,RatingPlanId,RatesFallbackSubject\nt,call,*any,2026-01-01T00:00:00Z,P,\nt,call,a,,P,b\n",
+    ),
+];
+
+const EXPORTS: [&str; 2] = [
+    "Code,Destination,Connection Cost (EUR),Grace Time,Cost / Min (EUR),Initial Increment,Increment\n49,G,0.01,1,0.02,30,60\n",
+    "dialprefix;destination;rateinitial;initblock;billingblock;disconnectcharge;startdate\n49;G;0.02;20;6;1;2010-01-01 00:00:00\ndefaultprefix;x;1;1;1;0;\n",
+];
+
 /// Any bytes as a tariff image: refused, or every question is answered.
 pub fn tariff_image(bytes: &[u8]) {
     static GOOD: LazyLock<Vec<u8>> = LazyLock::new(|| {
@@ -429,6 +494,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "deck" => vec![DECK.into(), b"prefix,rate,days,hours,origin,length,after,per_call\n49,1,mon-fri,8-18,,,,\n49,2,,,43,10-12,,\n49,3,mon-fri,8-18,,,60,\n50,,,,anonymous,,,0.1\n".to_vec(), b"from,to,rate,valid_from\nUSD,EUR,0.92,2026-01-01\n".to_vec(), b"prefix,state\n1212,NY\n".to_vec(), b"\xef\xbb\xbfprefix;rate;valid_from\n\"49\";0,1;2026-01-01\n".to_vec()],
         "plans" => vec![PLANS.into()],
         "countries" => vec![COUNTRIES.into()],
+        "convert" => CGRATES.iter().map(|(_, text)| *text).chain(EXPORTS).map(|text| text.as_bytes().to_vec()).collect(),
         "directory" => vec![[ACCOUNTS.as_bytes(), b"\0", NUMBERS.as_bytes()].concat()],
         // Good bytes unchanged, in each way of making them.
         _ => vec![vec![1], vec![2], vec![3, 200, 0], vec![65], vec![66, 100, 0, 1]],

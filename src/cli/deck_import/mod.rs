@@ -259,7 +259,7 @@ fn asked(place: &Path) -> Result<bool, Exit> {
 }
 
 /// Writes a file whole: the running daemon looks at the folder, and must not see half of a deck.
-fn put(place: &Path, text: &str) -> Result<(), Exit> {
+pub(super) fn put(place: &Path, text: &str) -> Result<(), Exit> {
     let failed = |e: std::io::Error| Exit::environment(format!("{}: {e}", place.display()));
     let folder = place.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(failed)?;

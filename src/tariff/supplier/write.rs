@@ -78,7 +78,7 @@ pub fn deck(rows: &[SupplierRow]) -> Written {
 }
 
 /// A destination as a cell: without line ends, in quotes where it needs them.
-fn quoted(name: &str) -> String {
+pub(in crate::tariff) fn quoted(name: &str) -> String {
     let flat: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let flat = flat.trim();
     if flat.contains([',', '"', ';', '\t']) { format!("\"{}\"", flat.replace('"', "\"\"")) } else { flat.to_owned() }
