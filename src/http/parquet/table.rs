@@ -1,12 +1,11 @@
-//! Calls and totals as Parquet: typed columns, in row groups of bounded size, sent while they are read.
+//! A Parquet file under way: typed columns, in row groups of bounded size, sent while rows come.
 //!
 //! Money is `DECIMAL(38, 9)`, talk time and minutes are `DECIMAL(18, 6)`, instants are microseconds in UTC, texts are UTF-8 with
-//! a dictionary. Columns are named as in NDJSON; the parts of `steps` stand as `steps_mode` and so on, for readers without
-//! nested columns.
+//! a dictionary.
 //!
-//! Memory: one row group, and some 5 KiB for each that was written, which the file names at its end.
+//! Memory: one row group, some 40 MiB, and what the file says at its end of each that was written: 4 KiB there for 65,536 calls.
 //!
-//! Does not know where rows come from, nor who asked.
+//! Does not know where rows come from.
 
 use std::borrow::Cow;
 use std::io;
@@ -22,14 +21,9 @@ use ::parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use ::parquet::schema::types::Type;
 use bytes::Bytes;
 
-use super::details::{number, text};
-use super::export::{self, Costs};
-use super::{periods, stream, usage};
-use crate::money::{MONEY_DECIMALS, Money};
-use crate::rating::billable_millionths as millionths;
-use crate::road::UsageLine;
-use crate::store::{Store, StoreError, StoredCall, Visit};
-use crate::time::{Period, Timestamp};
+use crate::http::stream;
+use crate::money::MONEY_DECIMALS;
+use crate::time::Timestamp;
 
 /// Rows of a row group: what readers split work by.
 const GROUP_ROWS: usize = 65_536;
@@ -39,88 +33,8 @@ const GROUP_TEXT: usize = 8 << 20;
 const BATCH: usize = 1024;
 /// Bytes of a `DECIMAL(38, 9)`.
 const MONEY_BYTES: usize = 16;
-/// Accounts read at a time: a slow client keeps no transaction of the store open.
-const ACCOUNTS: usize = 1000;
-/// How the column of costs comes to its sum.
-const SUM_RULE: &str = "every call is rounded once, to its plan's decimals, when it is rated (R18); by currency, the column cost \
-    adds up to callrated.cost to the digit, and nothing is rounded again";
-
-/// Writes the calls of a month; `began` is what its totals came to as that began.
-pub(super) fn calls(store: &dyn Store, period: Period, began: &str, mut body: stream::Writer) {
-    let written = write_calls(store, period, began, &mut body);
-    ended(written, body);
-}
-
-/// Writes the totals of a month.
-pub(super) fn totals(store: &dyn Store, period: Period, mut body: stream::Writer) {
-    let written = write_totals(store, period, &mut body);
-    ended(written, body);
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Broken {
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    #[error("{0}")]
-    Encoder(#[from] ParquetError),
-}
-
-fn ended(written: Result<(), Broken>, body: stream::Writer) {
-    match written {
-        // A client that went away wants no end.
-        Ok(()) => drop(body.finish()),
-        Err(Broken::Encoder(ParquetError::External(error))) if error.is::<io::Error>() => {}
-        Err(error) => {
-            tracing::error!("an export is cut off: {error}");
-            body.cut_off();
-        }
-    }
-}
-
-fn write_calls(store: &dyn Store, period: Period, began: &str, body: &mut stream::Writer) -> Result<(), Broken> {
-    let mut table = Table::<Calls>::begin(body)?;
-    let (mut count, mut costs, mut failed) = (0u64, Costs::default(), None);
-    export::each(store, period, |call, account| {
-        count += 1;
-        costs.add(call.call.basis.currency, nanos(call.call.cost), call.call.basis.decimals);
-        match table.push(&Leg { of: call, account }) {
-            Ok(()) => Visit::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                Visit::Break(())
-            }
-        }
-    })?;
-    if let Some(error) = failed {
-        return Err(error.into());
-    }
-    let (count, cost) = (count.to_string(), costs.to_string());
-    Ok(table.end(&[("period", &period.to_string()), ("calls", &count), ("cost", &cost), ("month_cost", began)])?)
-}
-
-fn write_totals(store: &dyn Store, period: Period, body: &mut stream::Writer) -> Result<(), Broken> {
-    let mut table = Table::<Totals>::begin(body)?;
-    let (mut count, mut costs, mut after) = (0, Costs::default(), None);
-    loop {
-        let page = periods::page(store, period, after.as_deref(), ACCOUNTS)?;
-        for (account, lines) in &page {
-            for line in lines {
-                count += line.usage.calls;
-                costs.add(line.currency, line.usage.cost, line.decimals);
-                table.push(&(account, line))?;
-            }
-        }
-        if page.len() < ACCOUNTS {
-            break;
-        }
-        after = page.into_iter().next_back().map(|(account, _)| account);
-    }
-    let (count, cost) = (count.to_string(), costs.to_string());
-    Ok(table.end(&[("period", &period.to_string()), ("calls", &count), ("cost", &cost)])?)
-}
-
 /// A kind of row.
-trait Rows: 'static {
+pub(super) trait Rows: 'static {
     type Row<'a>;
     /// What the file says it holds.
     const CONTENT: &'static str;
@@ -128,10 +42,10 @@ trait Rows: 'static {
 }
 
 /// A column: its name, and how its value is taken out of a row, which decides its type.
-type Column<T> = (&'static str, Take<T>);
+pub(super) type Column<T> = (&'static str, Take<T>);
 
 #[allow(clippy::type_complexity, reason = "a list of functions is what it is")]
-enum Take<T: Rows + ?Sized> {
+pub(super) enum Take<T: Rows + ?Sized> {
     Text(for<'r, 'a> fn(&'r T::Row<'a>) -> Cow<'r, str>),
     MaybeText(for<'r, 'a> fn(&'r T::Row<'a>) -> Option<String>),
     Instant(for<'r, 'a> fn(&'r T::Row<'a>) -> Timestamp),
@@ -140,83 +54,11 @@ enum Take<T: Rows + ?Sized> {
     Millionths(for<'r, 'a> fn(&'r T::Row<'a>) -> i64),
     Nanos(for<'r, 'a> fn(&'r T::Row<'a>) -> i128),
 }
+
 use Take::{Count, Instant, MaybeInstant, MaybeText, Millionths, Nanos, Text};
 
-/// Rated legs.
-enum Calls {}
-
-/// A leg and the name of its account.
-struct Leg<'a> {
-    of: &'a StoredCall<'a>,
-    account: &'a str,
-}
-
-impl Rows for Calls {
-    type Row<'a> = Leg<'a>;
-    const CONTENT: &'static str = "calls";
-    const COLUMNS: &'static [Column<Calls>] = &[
-        ("account", Text(|row| row.account.into())),
-        ("node", Text(|row| text(row.of.node).into())),
-        ("id", Text(|row| text(row.of.id).into())),
-        ("direction", Text(|row| row.of.call.key.leg.name().into())),
-        ("source", Text(|row| number(row.of.call.source, row.of.source_dialled).into())),
-        ("destination", Text(|row| number(row.of.call.destination, row.of.destination_dialled).into())),
-        ("dialled", Text(|row| text(row.of.destination_dialled).into())),
-        ("setup", MaybeInstant(|row| row.of.start)),
-        ("start", Instant(|row| row.of.call.answer)),
-        ("end", Instant(|row| Timestamp(row.of.call.answer.0.saturating_add(row.of.call.duration.0)))),
-        ("duration", Millionths(|row| row.of.call.duration.0)),
-        ("call_type", Text(|row| row.of.call.call_type.name().into())),
-        ("billable_seconds", Count(|row| row.of.call.billable_seconds.into())),
-        ("billable_minutes", Millionths(|row| millionths(row.of.call.billable_seconds.into()))),
-        ("included_seconds", Count(|row| row.of.call.included_seconds.into())),
-        ("overage_seconds", Count(|row| row.of.call.overage_seconds().into())),
-        ("rate", Nanos(|row| nanos(row.of.call.basis.price.rate))),
-        ("connect_fee", Nanos(|row| nanos(row.of.call.basis.price.connect_fee))),
-        ("cost", Nanos(|row| nanos(row.of.call.cost))),
-        ("currency", Text(|row| usage::text(&row.of.call.basis.currency).into())),
-        ("period", Text(|row| row.of.call.period.to_string().into())),
-        ("adjusts", MaybeText(|row| row.of.call.adjusts.map(|own| own.to_string()))),
-        ("rule", Text(|row| format!("R{}", row.of.call.basis.rule).into())),
-        ("plan", Text(|row| row.of.text.plan.as_str().into())),
-        ("deck", Text(|row| row.of.text.deck.as_str().into())),
-        ("prefix", Text(|row| row.of.text.prefix.as_str().into())),
-        ("destination_name", Text(|row| row.of.text.destination.as_str().into())),
-        ("steps_mode", Text(|row| row.of.call.basis.steps.mode.name().into())),
-        ("steps_initial", Count(|row| row.of.call.basis.steps.initial.into())),
-        ("steps_increment", Count(|row| row.of.call.basis.steps.increment.into())),
-        ("steps_minimum", Count(|row| row.of.call.basis.steps.minimum.into())),
-        ("steps_free_below", Millionths(|row| row.of.call.basis.steps.free_below.0)),
-        ("tariff", Text(|row| format!("blake3:{}", row.of.text.tariff).into())),
-        ("revision", Count(|row| row.of.revision.into())),
-    ];
-}
-
-/// Totals by account, call type and currency.
-enum Totals {}
-
-impl Rows for Totals {
-    type Row<'a> = (&'a String, &'a UsageLine);
-    const CONTENT: &'static str = "totals";
-    const COLUMNS: &'static [Column<Totals>] = &[
-        ("account", Text(|row| row.0.as_str().into())),
-        ("call_type", Text(|row| row.1.call_type.name().into())),
-        ("calls", Count(|row| row.1.usage.calls)),
-        // As in JSON: a month of talk time of one account is far below 292,000 years.
-        ("seconds", Millionths(|row| row.1.usage.talk as i64)),
-        ("billable_seconds", Count(|row| row.1.usage.billable_seconds)),
-        ("billable_minutes", Millionths(|row| millionths(row.1.usage.billable_seconds))),
-        ("currency", Text(|row| usage::text(&row.1.currency).into())),
-        ("cost", Nanos(|row| row.1.usage.cost)),
-    ];
-}
-
-fn nanos(money: Money) -> i128 {
-    money.0.into()
-}
-
 /// A file under way.
-struct Table<'w, T: Rows> {
+pub(super) struct Table<'w, T: Rows> {
     file: SerializedFileWriter<Sink<'w>>,
     held: Vec<Held>,
     rows: usize,
@@ -224,7 +66,7 @@ struct Table<'w, T: Rows> {
 }
 
 impl<'w, T: Rows> Table<'w, T> {
-    fn begin(body: &'w mut stream::Writer) -> Result<Table<'w, T>, ParquetError> {
+    pub(super) fn begin(body: &'w mut stream::Writer) -> Result<Table<'w, T>, ParquetError> {
         let fields = T::COLUMNS
             .iter()
             .map(|(name, take)| Ok(Arc::new(schema(name, take)?)))
@@ -242,7 +84,7 @@ impl<'w, T: Rows> Table<'w, T> {
         Ok(Table { file, held, rows: 0, kind: std::marker::PhantomData })
     }
 
-    fn push(&mut self, row: &T::Row<'_>) -> Result<(), ParquetError> {
+    pub(super) fn push(&mut self, row: &T::Row<'_>) -> Result<(), ParquetError> {
         let mut full = false;
         for (held, (_, take)) in self.held.iter_mut().zip(T::COLUMNS) {
             match (held, take) {
@@ -261,11 +103,11 @@ impl<'w, T: Rows> Table<'w, T> {
     }
 
     /// Ends the file. It says of itself what its rows add up to, and by which rule.
-    fn end(mut self, told: &[(&str, &str)]) -> Result<(), ParquetError> {
+    pub(super) fn end(mut self, told: &[(&str, &str)]) -> Result<(), ParquetError> {
         if self.rows > 0 {
             self.group()?;
         }
-        for (key, value) in [("content", T::CONTENT), ("sum_rule", SUM_RULE)].iter().chain(told) {
+        for (key, value) in [("content", T::CONTENT)].iter().chain(told) {
             self.file.append_key_value_metadata(KeyValue::new(format!("callrated.{key}"), (*value).to_owned()));
         }
         self.file.close().map(|_| ())
@@ -328,7 +170,7 @@ impl Held {
                 let bytes = Bytes::from(std::mem::take(&mut texts.bytes));
                 for part in texts.places.chunks(BATCH) {
                     let values: Vec<ByteArray> =
-                        part.iter().flatten().map(|place| ByteArray::from(bytes.slice(place.clone()))).collect();
+                        part.iter().flatten().map(|place| ByteArray::from(bytes.slice(range(*place)))).collect();
                     column.typed::<ByteArrayType>().write_batch(&values, Some(&present(part)), None)?;
                 }
                 texts.places.clear();
@@ -363,24 +205,29 @@ fn present<V>(values: &[Option<V>]) -> Vec<i16> {
 #[derive(Default)]
 struct Texts {
     bytes: Vec<u8>,
-    places: Vec<Option<Range<usize>>>,
+    /// From and to; u32, since with each row a few bytes more are held in every column.
+    places: Vec<Option<(u32, u32)>>,
 }
 
 impl Texts {
     /// Whether that was enough for one row group.
     fn push(&mut self, text: Option<&str>) -> bool {
-        let last = self.places.last().cloned().flatten();
+        let last = self.places.last().copied().flatten();
         let place = text.map(|text| match last {
-            Some(last) if &self.bytes[last.clone()] == text.as_bytes() => last,
+            Some(last) if &self.bytes[range(last)] == text.as_bytes() => last,
             _ => {
-                let from = self.bytes.len();
+                let from = self.bytes.len() as u32;
                 self.bytes.extend_from_slice(text.as_bytes());
-                from..self.bytes.len()
+                (from, self.bytes.len() as u32)
             }
         });
         self.places.push(place);
         self.bytes.len() >= GROUP_TEXT
     }
+}
+
+fn range((from, to): (u32, u32)) -> Range<usize> {
+    from as usize..to as usize
 }
 
 /// The body, as the encoder writes to it.
