@@ -213,7 +213,7 @@ pub(super) fn exit_of(status: StatusCode, problem: Option<&Value>) -> Exit {
     let detail = problem.and_then(|p| p["detail"].as_str()).map(str::to_owned);
     let detail = detail.unwrap_or_else(|| format!("the daemon answered {status}"));
     match status {
-        StatusCode::BAD_REQUEST => Exit::usage(detail),
+        StatusCode::BAD_REQUEST | StatusCode::NOT_ACCEPTABLE => Exit::usage(detail),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             Exit::usage(format!("{detail} (put a token into the variable {TOKEN})"))
         }

@@ -9,13 +9,13 @@ use super::out;
 use crate::config::Config;
 use crate::exit::Exit;
 
-/// Write every call of a month, or every account's totals, as CSV or JSON lines.
+/// Write every call of a month, or every account's totals, as CSV, JSON lines or Parquet.
 ///
 /// Streamed, at any size. The cost column of the calls adds up to the totals, to the digit; what it must come to is told on
 /// standard error.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  callrated export 2026-10 > calls.csv\n  callrated export 2026-10 --totals --format ndjson"
+    after_help = "Examples:\n  callrated export 2026-10 > calls.csv\n  callrated export 2026-10 --totals --format ndjson\n  callrated export 2026-10 --format parquet > calls.parquet"
 )]
 pub struct ExportArguments {
     /// Which month.
@@ -39,25 +39,44 @@ pub struct ExportArguments {
 enum Format {
     Csv,
     Ndjson,
+    /// Typed columns in one file; in builds with `--features parquet`.
+    Parquet,
+}
+
+impl Format {
+    fn media_type(self) -> &'static str {
+        match self {
+            Format::Csv => "text/csv",
+            Format::Ndjson => "application/x-ndjson",
+            Format::Parquet => "application/vnd.apache.parquet",
+        }
+    }
 }
 
 pub(super) async fn run(config: &Config, arguments: ExportArguments) -> Result<(), Exit> {
+    if arguments.format == Format::Parquet && out::on_terminal() {
+        return Err(Exit::usage("Parquet is not for a terminal: write it into a file, with `> calls.parquet`"));
+    }
     let client = Client::open(config).await?;
     let done = export(&client, &arguments).await;
     super::ended(done, client.close().await)
 }
 
 async fn export(client: &Client, arguments: &ExportArguments) -> Result<(), Exit> {
-    let csv = arguments.format == Format::Csv && !arguments.json;
-    let accept = if csv { "text/csv" } else { "application/x-ndjson" };
+    let format = if arguments.json { Format::Ndjson } else { arguments.format };
+    let accept = format.media_type();
     let month = format!("/v1/periods/{}", segment(&arguments.period));
     if arguments.totals {
-        return totals(client, &month, accept, csv).await;
+        return match format {
+            // One file, however many accounts.
+            Format::Parquet => copy(client.get(&format!("{month}/usage"), accept).await?, 0).await,
+            Format::Csv | Format::Ndjson => totals(client, &month, accept, format == Format::Csv).await,
+        };
     }
     let response = client.get(&path(&format!("{month}/calls"), &[("lang", arguments.lang.as_deref())]), accept).await?;
     let told = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
     let (calls, cost) = (told("callrated-calls"), told("callrated-cost"));
-    copy(response, 0).await.map(|_| ())?;
+    copy(response, 0).await?;
     let cost = if cost.is_empty() { "nothing".to_owned() } else { cost };
     eprintln!("{}: {calls} calls; the cost column adds up to {cost}", arguments.period);
     Ok(())

@@ -273,11 +273,12 @@ impl Leg {
 }
 
 /// E.164 with `+`, or what was dialled where that is no such number.
-fn number(number: Option<crate::number::Number>, dialled: &[u8]) -> String {
+pub(super) fn number(number: Option<crate::number::Number>, dialled: &[u8]) -> String {
     number.map_or_else(|| text(dialled), |number| format!("+{number}"))
 }
 
-fn text(bytes: &[u8]) -> String {
+/// Bytes of a record as text.
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

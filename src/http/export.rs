@@ -3,22 +3,28 @@
 //! Does not know how calls are stored.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::IntoParams;
 
 use super::details::{self, Columns, Language, Leg};
 use super::{App, Problem, manners, stream};
 use crate::call::AccountKey;
 use crate::money::Sum;
-use crate::store::{ScanOrder, Store, StoredCall, Visit};
+use crate::store::{ScanOrder, Store, StoreError, StoredCall, Visit};
 use crate::time::Period;
 
 const CSV: &str = "text/csv; charset=utf-8";
 const NDJSON: &str = "application/x-ndjson";
+/// As registered with IANA.
+pub(super) const PARQUET: &str = "application/vnd.apache.parquet";
+/// Of [`super::DOWNLOADS_MAX`], those that one download of Parquet counts for: it holds a row group in memory.
+const PARQUET_WEIGHS: u32 = 16;
 
 /// Headers that say what the rows add up to.
 const CALLS: HeaderName = HeaderName::from_static("callrated-calls");
@@ -36,14 +42,17 @@ pub(super) struct Asked {
 /// Every call of a month.
 ///
 /// One row per leg, by account in the order in which accounts were first seen, then by answer time; streamed, at any size.
-/// By `Accept`: CSV with all columns, the account first, or one JSON object a line. The headers `callrated-calls` and
+/// By `Accept`: CSV with all columns, the account first, one JSON object a line, or Parquet, if the program was built
+/// with it, in columns named as in JSON. The headers `callrated-calls` and
 /// `callrated-cost` (`EUR 4417.9520, USD 12.0000`) say what the totals of the month come to as it begins: the rows of a
 /// sealed month add up to exactly that.
 #[utoipa::path(
     get, path = "/v1/periods/{period}/calls", tag = "calls", operation_id = "period_calls",
     params(("period" = String, Path, description = "Year and month, such as 2026-10"), Asked),
     responses(
-        (status = 200, content((String = "text/csv"), (Leg = "application/x-ndjson"))),
+        (status = 200, content(
+            (String = "text/csv"), (Leg = "application/x-ndjson"), (Vec<u8> = "application/vnd.apache.parquet"),
+        )),
         (status = "default", response = super::openapi::AnyProblem),
     ),
     security(("token" = ["read"])),
@@ -58,17 +67,20 @@ pub(super) async fn calls(
     let language = asked.lang.as_deref().unwrap_or("en");
     let language = Language::named(language)
         .ok_or_else(|| Problem::bad_request(format!("lang={language:?}: en, de and it are known")))?;
-    let kind = manners::choose(&headers, &[CSV, NDJSON])?;
+    let kind = choose(&headers, &[CSV, NDJSON])?;
     app.settle().await?;
-    let place =
-        app.downloads.clone().try_acquire_owned().map_err(|_| {
-            Problem::unavailable("as many downloads as are served at once are under way").retry_after(5)
-        })?;
+    let place = place(&app, kind)?;
     let (count, cost) = app.stored(move |store| sums(store, period)).await?;
     let (writer, body) = stream::body();
     let store = app.store.clone();
+    #[cfg(feature = "parquet")]
+    let began = cost.clone();
     tokio::task::spawn_blocking(move || {
-        write(store.as_ref(), period, (kind == CSV).then_some(language), writer);
+        match kind {
+            #[cfg(feature = "parquet")]
+            PARQUET => super::parquet::calls(store.as_ref(), period, &began, writer),
+            _ => write(store.as_ref(), period, (kind == CSV).then_some(language), writer),
+        }
         drop(place);
     });
     let mut response = body.into_response();
@@ -81,37 +93,74 @@ pub(super) async fn calls(
     Ok(response)
 }
 
+/// Which of these, or Parquet, the client likes best.
+pub(super) fn choose(headers: &HeaderMap, text: &[&'static str]) -> Result<&'static str, Problem> {
+    let all = [text, &[PARQUET]].concat();
+    if cfg!(feature = "parquet") {
+        return manners::choose(headers, &all);
+    }
+    manners::choose(headers, text).map_err(|refused| match manners::choose(headers, &all) {
+        Ok(_) => Problem::of(
+            StatusCode::NOT_ACCEPTABLE,
+            "this callrated was built without Parquet: build it with `cargo build --release --features parquet`",
+        ),
+        Err(_) => refused,
+    })
+}
+
+/// A place among the downloads that are served at once.
+pub(super) fn place(app: &App, kind: &str) -> Result<OwnedSemaphorePermit, Problem> {
+    let weight = if kind == PARQUET { PARQUET_WEIGHS } else { 1 };
+    app.downloads
+        .clone()
+        .try_acquire_many_owned(weight)
+        .map_err(|_| Problem::unavailable("as many downloads as are served at once are under way").retry_after(5))
+}
+
+/// What rows cost by currency.
+#[derive(Default)]
+pub(super) struct Costs(BTreeMap<[u8; 3], (i128, u8)>);
+
+impl Costs {
+    pub(super) fn add(&mut self, currency: [u8; 3], nanos: i128, decimals: u8) {
+        let cost = self.0.entry(currency).or_default();
+        *cost = (cost.0 + nanos, cost.1.max(decimals));
+    }
+}
+
+impl fmt::Display for Costs {
+    /// `EUR 4417.9520, USD 12.0000`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (currency, (sum, decimals))) in self.0.iter().enumerate() {
+            let comma = if i > 0 { ", " } else { "" };
+            write!(f, "{comma}{} {}", super::usage::text(currency), Sum(*sum).fixed(u32::from(*decimals)))?;
+        }
+        Ok(())
+    }
+}
+
 /// Calls of a month, and what they cost by currency.
-fn sums(store: &dyn Store, period: Period) -> Result<(i64, String), crate::store::StoreError> {
-    let (mut calls, mut costs) = (0, BTreeMap::<[u8; 3], (i128, u8)>::new());
+fn sums(store: &dyn Store, period: Period) -> Result<(i64, String), StoreError> {
+    let (mut calls, mut costs) = (0, Costs::default());
     store.period_usage(period, None, usize::MAX, &mut |_, lines| {
         for line in lines {
             calls += line.usage.calls;
-            let cost = costs.entry(line.currency).or_default();
-            *cost = (cost.0 + line.usage.cost, cost.1.max(line.decimals));
+            costs.add(line.currency, line.usage.cost, line.decimals);
         }
         Visit::Continue(())
     })?;
-    let shown: Vec<String> = costs
-        .iter()
-        .map(|(currency, (sum, decimals))| {
-            format!("{} {}", super::usage::text(currency), Sum(*sum).fixed(u32::from(*decimals)))
-        })
-        .collect();
-    Ok((calls, shown.join(", ")))
+    Ok((calls, costs.to_string()))
 }
 
-/// Writes the rows while they are read; CSV in a language, else JSON lines. Where the client goes away, it ends.
-fn write(store: &dyn Store, period: Period, csv: Option<Language>, mut writer: stream::Writer) {
-    let mut text = String::new();
-    if let Some(language) = csv {
-        text.push_str(details::account_heading(language));
-        text.push(',');
-        details::csv_header(language, Columns::Full, &mut text);
-    }
+/// Reads the calls of a month with the names of their accounts.
+pub(super) fn each(
+    store: &dyn Store,
+    period: Period,
+    mut row: impl FnMut(&StoredCall<'_>, &str) -> Visit,
+) -> Result<(), StoreError> {
     let mut name: Option<(AccountKey, String)> = None;
     let mut failed = None;
-    let mut row = |call: &StoredCall<'_>| {
+    store.scan(Some(period), ScanOrder::Account, &mut |call| {
         let key = call.call.account;
         if name.as_ref().is_none_or(|(known, _)| *known != key) {
             match store.account_name(key) {
@@ -122,7 +171,20 @@ fn write(store: &dyn Store, period: Period, csv: Option<Language>, mut writer: s
                 }
             }
         }
-        let account = name.as_ref().map_or("", |(_, name)| name);
+        row(call, name.as_ref().map_or("", |(_, name)| name))
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// Writes the rows while they are read; CSV in a language, else JSON lines. Where the client goes away, it ends.
+fn write(store: &dyn Store, period: Period, csv: Option<Language>, mut writer: stream::Writer) {
+    let mut text = String::new();
+    if let Some(language) = csv {
+        text.push_str(details::account_heading(language));
+        text.push(',');
+        details::csv_header(language, Columns::Full, &mut text);
+    }
+    let outcome = each(store, period, |call, account| {
         match csv {
             Some(language) => {
                 details::cell(account, &mut text);
@@ -138,9 +200,8 @@ fn write(store: &dyn Store, period: Period, csv: Option<Language>, mut writer: s
         let written = writer.write(text.as_bytes());
         text.clear();
         if written.is_ok() { Visit::Continue(()) } else { Visit::Break(()) }
-    };
-    let outcome = store.scan(Some(period), ScanOrder::Account, &mut row);
-    if let Some(error) = outcome.err().or(failed) {
+    });
+    if let Err(error) = outcome {
         // The status is sent already: the body is cut off, and the log says why.
         tracing::error!("an export is cut off: {error}");
         writer.cut_off();

@@ -62,6 +62,8 @@ mod months;
 pub mod node;
 mod openapi;
 mod page;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod periods;
 mod post;
 mod problem;

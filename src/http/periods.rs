@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::usage::{CostIn, Costs, Total, minutes, text, total};
-use super::{App, Problem, manners};
+use super::{App, Problem, export};
 use crate::money::Sum;
 use crate::period::everywhere;
 use crate::road::UsageLine;
-use crate::store::{self, Visit};
+use crate::store::{self, Store, StoreError, Visit};
 use crate::time::{Micros, Period};
 
 /// Accounts in one page, unless less is asked for.
@@ -73,13 +73,14 @@ pub(super) struct AccountTotals {
 /// Totals of all accounts in a month.
 ///
 /// Paged by account name. By `Accept`: JSON (with `next`), one JSON object a line, or CSV; in those two a page that is not
-/// full is the last.
+/// full is the last. Parquet, if the program was built with it, is one file of all accounts, without `after` and `limit`.
 #[utoipa::path(
     get, path = "/v1/periods/{period}/usage", tag = "usage", operation_id = "period_usage",
     params(("period" = String, Path, description = "Year and month, such as 2026-10"), Asked),
     responses(
         (status = 200, content(
             (PeriodUsage = "application/json"), (AccountTotals = "application/x-ndjson"), (String = "text/csv"),
+            (Vec<u8> = "application/vnd.apache.parquet"),
         )),
         (status = "default", response = super::openapi::AnyProblem),
     ),
@@ -92,23 +93,21 @@ pub(super) async fn usage(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let period: Period = period.parse().map_err(|e: crate::time::BadPeriod| Problem::bad_request(e.to_string()))?;
+    let kind = export::choose(&headers, &[JSON, NDJSON, CSV])?;
+    #[cfg(feature = "parquet")]
+    if kind == export::PARQUET {
+        if asked.after.is_some() || asked.limit.is_some() {
+            return Err(Problem::bad_request("a Parquet file holds every account: leave out after and limit"));
+        }
+        return parquet(&app, period).await;
+    }
     let limit = asked.limit.unwrap_or(LIMIT_DEFAULT);
     if limit == 0 || limit > LIMIT_MAX {
         return Err(Problem::bad_request(format!("limit={limit}: write 1 to {LIMIT_MAX}")));
     }
-    let kind = manners::choose(&headers, &[JSON, NDJSON, CSV])?;
     app.settle().await?;
     let after = asked.after;
-    let page = app
-        .stored(move |store| {
-            let mut page: Vec<(String, Vec<UsageLine>)> = Vec::new();
-            store.period_usage(period, after.as_deref(), limit, &mut |account, lines| {
-                page.push((account.name.clone(), merged(lines)));
-                Visit::Continue(())
-            })?;
-            Ok(page)
-        })
-        .await?;
+    let page = app.stored(move |store| page(store, period, after.as_deref(), limit)).await?;
     if kind == CSV {
         return Ok(([(header::CONTENT_TYPE, CSV)], csv(&page)).into_response());
     }
@@ -125,6 +124,35 @@ pub(super) async fn usage(
         return Ok(([(header::CONTENT_TYPE, NDJSON)], lines).into_response());
     }
     Ok(Json(PeriodUsage { period: period.to_string(), state, accounts, next }).into_response())
+}
+
+/// The whole month, streamed.
+#[cfg(feature = "parquet")]
+async fn parquet(app: &App, period: Period) -> Result<Response, Problem> {
+    app.settle().await?;
+    let place = export::place(app, export::PARQUET)?;
+    let (writer, body) = super::stream::body();
+    let store = app.store.clone();
+    tokio::task::spawn_blocking(move || {
+        super::parquet::totals(store.as_ref(), period, writer);
+        drop(place);
+    });
+    Ok(([(header::CONTENT_TYPE, export::PARQUET)], body).into_response())
+}
+
+/// Totals of accounts after a name, at most so many.
+pub(super) fn page(
+    store: &dyn Store,
+    period: Period,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<(String, Vec<UsageLine>)>, StoreError> {
+    let mut page = Vec::new();
+    store.period_usage(period, after, limit, &mut |account, lines| {
+        page.push((account.name.clone(), merged(lines)));
+        Visit::Continue(())
+    })?;
+    Ok(page)
 }
 
 /// Lines of one type and currency as one.

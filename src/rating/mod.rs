@@ -30,7 +30,7 @@ mod why;
 
 pub use legs::{MAX_AHEAD, MAX_TALK, answered, durations_differ, resolve, talk_time};
 pub use price::allowance;
-pub use proof::{Line, Proof, Quote, QuotedSteps, Unpriced, billable_minutes, prove};
+pub use proof::{Line, Proof, Quote, QuotedSteps, Unpriced, billable_millionths, billable_minutes, prove};
 pub use why::{Suspended, Why};
 
 use crate::call::{AccountKey, Basis, CallType, GroupKey, LegKey, RatedCall, TariffSlot};

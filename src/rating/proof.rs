@@ -267,8 +267,13 @@ fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, world: World<'
 
 /// R15: seconds as minutes: `2`, `0.7`; six decimals where sixtieths do not end, halves away from zero.
 pub fn billable_minutes(seconds: i64) -> String {
-    let millionths = (i128::from(seconds) * 1_000_000 + 30) / 60;
-    Sum(millionths * 1_000).fixed(0)
+    Sum(i128::from(billable_millionths(seconds)) * 1_000).fixed(0)
+}
+
+/// The same in millionths of a minute, which is exactly what it shows.
+pub fn billable_millionths(seconds: i64) -> i64 {
+    // Fits for ten million years of talk.
+    ((i128::from(seconds) * 1_000_000 + 30) / 60) as i64
 }
 
 fn digest(hex: &str) -> String {

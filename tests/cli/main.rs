@@ -484,6 +484,13 @@ fn a_month_is_closed_proved_and_taken() {
     let csv = place.run(&["export", "2026-10"]).code(0).out();
     assert_eq!(csv.lines().count(), rows.len() + 1);
     assert!(place.run(&["export", "2026-10", "--totals"]).code(0).out().starts_with("account,call_type,"));
+    // What it writes in a build that can is read by `tests/parquet`.
+    if !cfg!(feature = "parquet") {
+        for more in [&[][..], &["--totals"]] {
+            let refused = place.run(&[&["export", "2026-10", "--format", "parquet"], more].concat()).code(2);
+            assert!(refused.out().is_empty() && refused.err().contains("--features parquet"), "{}", refused.err());
+        }
+    }
 
     let proof = place.run(&["explain", "--call", "old/m2", "--lang", "it"]).code(0).out();
     assert!(proof.contains("as stored: EUR") && proof.contains("Durata della conversazione: 2"), "{proof}");
