@@ -32,6 +32,8 @@ impl Daemon {
         std::fs::write(folder.join("callrated.toml"), config).expect("a configuration");
         let mut child = Command::new(env!("CARGO_BIN_EXE_callrated"))
             .current_dir(folder)
+            // The example rates are warned about, which is not what is measured.
+            .env("RUST_LOG", "error")
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
