@@ -17,6 +17,7 @@ use callrated::os::clock::Clock;
 use callrated::os::disk::{Disk, DiskFile, RealDisk};
 use callrated::record::Record;
 use callrated::time::{Micros, Timestamp};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,7 +28,9 @@ fn main() {
         None => tempfile::tempdir(),
     };
     let dir = dir.expect("a folder for the journal");
-    println!("group                 journal        bare       ratio   sync of a group   replay");
+    println!(
+        "group                 journal        bare       ratio   sync of a group   replay           what was read back"
+    );
     // One record at a time, a datagram's worth, a busy second's group commit, a flood.
     let sizes: &[(u64, u64, u64)] =
         if full { &[(1, 1, 2000), (1, 50, 2000), (10, 200, 500), (8, 4000, 40)] } else { &[(1, 1, 5), (3, 50, 5)] };
@@ -100,14 +103,17 @@ fn run(dir: &Path, batches: u64, records: u64, groups: u64) {
     }
 
     let before = clock.running().0;
-    let mut entries = 0;
+    let (mut entries, mut frames) = (0, Vec::new());
     for frame in journal.reader().frames_from(Position(0)) {
-        entries += frame.expect("a frame").entries().count() as u64;
+        let frame = frame.expect("a frame");
+        entries += frame.entries().count() as u64;
+        frames.push(frame);
     }
     let replay = clock.running().0 - before;
+    let hash = frames.iter().fold(0, |hash, frame| xxh3_64_with_seed(&frame.bytes, hash));
     assert_eq!(entries, batches * records * groups);
     println!(
-        "{batches:>2} × {records:<4} records {:>8.1} MB/s {:>7.1} MB/s {:>7.2} {:>14.2} ms {:>7.1} M records/s",
+        "{batches:>2} × {records:<4} records {:>8.1} MB/s {:>7.1} MB/s {:>7.2} {:>14.2} ms {:>7.1} M records/s  {hash:016x}",
         end as f64 / ours as f64,
         end as f64 / theirs as f64,
         theirs as f64 / ours as f64,
