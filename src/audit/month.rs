@@ -187,7 +187,7 @@ impl Month<'_> {
             let (count, hasher) = hashers.entry((name.to_owned(), currency)).or_default();
             *count += 1;
             let record = match &call.grounds {
-                Some(grounds) if call.call.adjusts.is_none() => crate::explain::record(call, grounds),
+                Some(grounds) if call.call.adjusts.is_none() => call.borrowed().record(grounds),
                 _ => Record {
                     id: &call.id,
                     node: &call.node,

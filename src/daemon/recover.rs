@@ -119,7 +119,7 @@ pub fn open_store(path: &Path, patience: Duration) -> Result<SqliteStore, Exit> 
             }
             Err(StoreError::Busy) => {
                 return Err(Exit::environment(format!(
-                    "the store {} is locked by another process, and was for {} s; end that process (`fuser` names it),                      then start again",
+                    "the store {} is locked by another process, and was for {} s; end that process (`fuser` names it), then start again",
                     path.display(),
                     clock.since(begun).as_secs()
                 )));

@@ -120,7 +120,7 @@ impl<'a> Archive<'a> {
             None => {
                 // R1 and R2 were judged when it came: the row has their outcome.
                 let profile = SourceProfile { talk: Talk::Duration, max_age_days: u32::MAX, ..profile };
-                rating::prove(&record(call, &grounds), call.call.answer, &profile, world, side, &used)
+                rating::prove(&call.borrowed().record(&grounds), call.call.answer, &profile, world, side, &used)
             }
         };
         let differences = differences(call, &proof);
@@ -151,24 +151,6 @@ impl<'a> Archive<'a> {
             forwarded_by: kept.record.forwarded_by.into(),
             routing_number: kept.record.routing_number.into(),
         }
-    }
-}
-
-/// The record as far as rating asks for it.
-pub fn record<'a>(call: &'a OwnedCall, grounds: &'a Grounds) -> Record<'a> {
-    Record {
-        id: &call.id,
-        node: &call.node,
-        account: &grounds.account,
-        forwarded_by: &grounds.forwarded_by,
-        routing_number: &grounds.routing_number,
-        source: &call.source_dialled,
-        destination: &call.destination_dialled,
-        direction: grounds.direction,
-        start: call.start,
-        answer: Some(call.call.answer),
-        duration: Some(call.call.duration),
-        ..Record::default()
     }
 }
 

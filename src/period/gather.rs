@@ -146,22 +146,8 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
         let Some(grounds) = stored.grounds else {
             return if month == self.period { self.fixed(stored, true) } else { Ok(()) };
         };
-        let record = Record {
-            id: stored.id,
-            node: stored.node,
-            account: &grounds.account,
-            forwarded_by: &grounds.forwarded_by,
-            routing_number: &grounds.routing_number,
-            source: stored.source_dialled,
-            destination: stored.destination_dialled,
-            direction: grounds.direction,
-            start: stored.start,
-            answer: Some(call.answer),
-            duration: Some(call.duration),
-            ..Record::default()
-        };
         let mut bytes = Vec::with_capacity(192);
-        record.encode(&mut bytes);
+        stored.record(grounds).encode(&mut bytes);
         let facts =
             Facts { record: bytes, source: grounds.source, profile: grounds.profile, received_at: None, other: false };
         let row = Row { number: stored.row, revision: stored.revision, call };

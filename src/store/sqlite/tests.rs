@@ -15,6 +15,7 @@ use crate::time::{Micros, Timestamp};
 
 mod exchange;
 mod faults;
+mod grounds;
 mod queries;
 mod views;
 

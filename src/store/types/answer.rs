@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::flush::{BasisText, Grounds};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, LegKey, RatedCall, SuspenseReason};
-use crate::record::Direction;
+use crate::record::{Direction, Record};
 use crate::time::{Period, Timestamp};
 
 /// A rated call as it comes out; borrows from the page that was read.
@@ -80,6 +80,26 @@ pub struct OwnedCall {
     pub grounds: Option<Grounds>,
     /// 0: as first rated.
     pub revision: u32,
+}
+
+impl<'a> StoredCall<'a> {
+    /// The record as far as rating asks for it; what else it said is in the journal, while that keeps it.
+    pub fn record(&self, grounds: &'a Grounds) -> Record<'a> {
+        Record {
+            id: self.id,
+            node: self.node,
+            account: &grounds.account,
+            forwarded_by: &grounds.forwarded_by,
+            routing_number: &grounds.routing_number,
+            source: self.source_dialled,
+            destination: self.destination_dialled,
+            direction: grounds.direction,
+            start: self.start,
+            answer: Some(self.call.answer),
+            duration: Some(self.call.duration),
+            ..Record::default()
+        }
+    }
 }
 
 impl OwnedCall {
