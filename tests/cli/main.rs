@@ -480,7 +480,14 @@ fn a_month_is_closed_proved_and_taken() {
     let rows: Vec<Value> = exported.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.iter().map(|row| nano(&row["cost"])).sum::<i128>(), nano(&manifest["cost"]["EUR"]));
     let cost = manifest["cost"]["EUR"].as_str().unwrap();
-    assert!(exported.err().ends_with(&format!("adds up to EUR {cost}\n")), "{}", exported.err());
+    // An invoice has a line for each account and call type, rounded once: what usage says, and what is told beside.
+    let usage = place.json(&["usage", "--period", "2026-10", "--json"]);
+    let lines = usage["accounts"].as_array().unwrap().iter().flat_map(|account| account["totals"].as_array().unwrap());
+    let cents = lines.map(|line| (nano(&line["cost"]) + 5_000_000) / 10_000_000).sum::<i128>();
+    let amount = format!("EUR {}.{:02}", cents / 100, cents % 100);
+    let expected = format!("adds up to EUR {cost}; on invoices {amount}\n");
+    assert!(exported.err().ends_with(&expected), "{expected}{}", exported.err());
+    assert!(told.contains(&format!("on invoices, each line rounded once: {amount}")), "{amount}: {told}");
     let csv = place.run(&["export", "2026-10"]).code(0).out();
     assert_eq!(csv.lines().count(), rows.len() + 1);
     assert!(place.run(&["export", "2026-10", "--totals"]).code(0).out().starts_with("account,call_type,"));
