@@ -290,6 +290,17 @@ fn the_shipped_rates_are_right_and_explain_ends_in_the_amount() {
     let last = explained.out().lines().last().unwrap().to_owned();
     let (_, amount) = last.split_once("EUR ").unwrap_or_else(|| panic!("{last}"));
     assert!(nano(&json!(amount)) > 0, "{last}");
+
+    // A number of a fixed line that was ported to a mobile network: named, or in what is dialled.
+    for (to, more) in [
+        ("00551123456789", &["--routing-number", "+5511987654321"][..]),
+        ("tel:+55-11-2345-6789;npdi;rn=+55-11-98765-4321", &[]),
+    ] {
+        let call = ["explain", "--account", "acme", "--to", to, "--duration", "61", "--json"];
+        let ported = place.json(&[&call[..], more].concat());
+        let said = ["destination", "routing_number", "type"].map(|name| ported[name].as_str().unwrap_or_default());
+        assert_eq!(said, ["+551123456789", "+5511987654321", "mobile"], "{ported}");
+    }
 }
 
 #[test]
