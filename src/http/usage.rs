@@ -79,7 +79,7 @@ pub(super) struct AllowanceUsed {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Total {
     /// `included`, `overage`, `domestic_premium`, `international`, `toll_free`, `toll_free_outbound`, `emergency`,
-    /// `inbound`.
+    /// `inbound`, `free`.
     call_type: &'static str,
     /// A call that straddles the allowance counts once, under `included`.
     calls: i64,

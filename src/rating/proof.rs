@@ -9,6 +9,7 @@ mod words;
 
 use serde::Serialize;
 
+use super::free;
 use super::kind::{Later, Nature};
 use super::legs::Parties;
 use super::parts::{Part, Parts};
@@ -173,6 +174,11 @@ fn prove_into(
             "number",
             format!("{} {} by the numbering plan, seen from {}", class.country, class.kind.name(), account.country),
         );
+    }
+    if let Some(id) = world.tariff.plan_named(account.plan).filter(|_| kind.rule == free::RULE)
+        && let Some(freed) = free::freed(&leg, &account, id, world.tariff)
+    {
+        say("R24", freed_words(&freed));
     }
     say(rule_name(kind.rule), rule_words(kind.rule, &decided, &account));
     if let Some(row) = &kind.row {

@@ -41,6 +41,7 @@ const PLAN_KEYS: &[&str] = &[
     "steps",
     "bands",
     "internal",
+    "free",
     "prorate_first",
     "cost_decimals",
 ];
@@ -209,6 +210,7 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         inbound_decks,
         bands,
         internal,
+        free: deck_list(document, table, "free"),
     })
 }
 

@@ -337,6 +337,21 @@ fn check_names_file_line_and_hint() {
             ],
         ),
         (
+            "rates/accounts.csv",
+            Some("account,plan,country,billing_start,free\nacme,de-business,DE,2026-01-01,hotline\n".to_owned()),
+            &[
+                "accounts.csv:2:32: error: account \"acme\" names the list of free numbers \"hotline\", which has no file (hint: there is no free/hotline.csv)",
+            ],
+        ),
+        (
+            "rates/free/hotline.csv",
+            Some("numbr\n4930600\n".to_owned()),
+            &[
+                "free/hotline.csv:1:1: error: unknown column \"numbr\" (hint: did you mean \"number\"?)",
+                "free/hotline.csv:1:1: error: neither a column number nor a column prefix",
+            ],
+        ),
+        (
             "rates/numbers.csv",
             Some("number,account\n+4930600,acne\n".to_owned()),
             &["numbers.csv:2:10: error: account \"acne\" is not in accounts.csv (hint: did you mean \"acme\"?)"],

@@ -9,10 +9,12 @@ use crate::entry::{SourceProfile, Talk};
 use crate::money::{MONEY_DECIMALS, Money, Price};
 use crate::number::dialling::Dialled;
 use crate::number::{Country, Number, NumberKind};
+use crate::rating::free;
 use crate::rating::parts::Part;
 use crate::rating::price::{self, Charge};
 use crate::rating::{Called, Decided, Leg, PayerBy, Rated, Routing, Why, World};
 use crate::record::{Direction, Record};
+use crate::tariff::free::Freed;
 use crate::tariff::{Allowance, Plan, Row, Tariff};
 use crate::time::{Micros, Period, Timestamp};
 
@@ -114,8 +116,19 @@ pub(super) const fn rule_name(rule: u8) -> &'static str {
         9 => "R9",
         10 => "R10",
         11 => "R11",
+        free::RULE => "R24",
         _ => "R12",
     }
+}
+
+/// R24: which list has the number, and how.
+pub(super) fn freed_words(freed: &Freed<'_>) -> String {
+    let Freed { list, entry } = freed;
+    let how = if entry.whole { "" } else { ", which it begins with" };
+    let bound = |at: i64| (at != i64::MIN && at != i64::MAX).then_some(Timestamp(at));
+    let from = bound(entry.from).map_or_else(String::new, |at| format!(", from {at}"));
+    let to = bound(entry.to).map_or_else(String::new, |at| format!(", until {at}"));
+    format!("the list of free numbers {list} has {}{how}{from}{to}", entry.digits)
 }
 
 pub(super) fn rule_words(rule: u8, decided: &Decided<'_>, account: &Account<'_>) -> String {
@@ -127,6 +140,7 @@ pub(super) fn rule_words(rule: u8, decided: &Decided<'_>, account: &Account<'_>)
         8 => "the longest row that names a call type gives type and price".to_owned(),
         9 => format!("inside {home}, or listed by the plan: in-plan"),
         10 => format!("seen from {home}"),
+        free::RULE => "it costs this account nothing and draws no minutes".to_owned(),
         _ => "the called side's leg".to_owned(),
     };
     format!("{because} → {call_type}")
