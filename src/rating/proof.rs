@@ -66,6 +66,9 @@ pub struct Quote {
     /// E.164 with `+`; none for emergency numbers, extensions and short codes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destination: Option<String>,
+    /// The number by which a ported one was rated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing_number: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
@@ -152,7 +155,7 @@ fn prove_into<'s>(
     say("R3", source_words(record, &leg, parties.source_country));
     say("R4", payer_words(record, profile, &leg, &account));
     say("R3", called_words(record, profile, &leg, parties.country(payer_of(&leg, &account))));
-    if let Some(words) = routing_words(record, &leg) {
+    if let Some(words) = routing_words(record, &leg, world) {
         say("R3", words);
     }
 
@@ -240,6 +243,7 @@ fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, world: World<'
         rule: rule_name(kind.rule).to_owned(),
         source: leg.source.map(|number| format!("+{number}")),
         destination: leg.destination().map(|number| format!("+{number}")),
+        routing_number: routed(leg, world).map(|number| format!("+{number}")),
         country: kind.class.map(|class| class.country.to_string()),
         number_type: kind.class.map(|class| class.kind.name()),
         prefix: kind.row.map(|row| prefix_words(&row, leg, account, world)),
