@@ -12,7 +12,7 @@ use super::details::Steps;
 use super::{App, Problem, accounts};
 use crate::call::TariffSlot;
 use crate::entry::SourceProfile;
-use crate::rating::{self, World};
+use crate::rating::{self, Standing, World};
 use crate::record::{Direction, Record};
 use crate::time::{MICROS_PER_SECOND, Micros, Period, parse_rfc3339};
 
@@ -155,7 +155,7 @@ pub(super) async fn quote(State(app): State<App>, Json(asked): Json<QuoteRequest
     };
     let period = Period::containing(answer, account.zone);
     let used = app.road.usage(&asked.account, period).await.map_err(|_| Problem::stopping())?;
-    let used = used.map_or(0, |live| live.used_seconds);
+    let used = used.unwrap_or_default();
     let record = Record {
         id: b"quote",
         account: asked.account.as_bytes(),
@@ -170,7 +170,7 @@ pub(super) async fn quote(State(app): State<App>, Json(asked): Json<QuoteRequest
     // Which slot a tariff has matters only for what is stored.
     let world = World { directory: &directory, tariff: &tariff, slot: TariffSlot(0) };
     let profile = SourceProfile { max_age_days: u32::MAX, ..SourceProfile::default() };
-    let proof = rating::prove(&record, answer, &profile, world, side, &|_, _| used);
+    let proof = rating::prove(&record, answer, &profile, world, side, &|_, _| Standing::of(&used));
     match (proof.quote, proof.suspended) {
         (Some(quote), _) => Ok(Json(quoted(quote, asked.proof.then(|| proof_lines(proof.lines))))),
         (None, Some(why)) => {

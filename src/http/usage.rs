@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{App, Problem, accounts};
+use crate::call::Meter;
 use crate::money::{Sum, minor_unit};
-use crate::rating;
 pub(super) use crate::rating::billable_minutes as minutes;
+use crate::rating::{self, Drawn};
 use crate::road::{LiveUsage, UsageLine};
 use crate::tariff::{Allowance, Plan};
 use crate::time::{Micros, Period, Timestamp, Zone};
@@ -173,7 +174,7 @@ fn shown(
         period: period.to_string(),
         state,
         currency: main.currency,
-        allowance: used(allowance, live.used_seconds),
+        allowance: used(allowance, live.seconds(period, Meter::PLAN)),
         totals: live.lines.iter().map(total).collect(),
         cost: main.cost,
         amount: main.amount,
@@ -304,7 +305,7 @@ mod tests {
                 ("EUR", "1.0200", vec![("USD", "5.0000")]),
             ),
         ] {
-            let live = LiveUsage { lines, used_seconds: 0 };
+            let live = LiveUsage { lines, ..LiveUsage::default() };
             let shown = shown("a".into(), Period::of(2026, 10), "open", live, None, Allowance::Seconds(0));
             let further: Vec<_> = shown.further_costs.iter().map(|c| (&*c.currency, &*c.cost)).collect();
             assert_eq!((&*shown.currency, &*shown.cost, further), expected);
@@ -315,7 +316,7 @@ mod tests {
     fn an_invoice_adds_up_the_lines_that_it_shows() {
         use crate::call::CallType::{DomesticPremium, International, Overage};
         let amounts = |lines: Vec<UsageLine>| {
-            let live = LiveUsage { lines, used_seconds: 0 };
+            let live = LiveUsage { lines, drawn: Vec::new() };
             let shown = shown("a".into(), Period::of(2026, 10), "open", live, None, Allowance::Seconds(0));
             let lines: Vec<String> = shown.totals.iter().map(|total| total.amount.clone()).collect();
             (lines.join(" + "), shown.cost, shown.amount, shown.rounded_cost)

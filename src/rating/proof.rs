@@ -13,7 +13,7 @@ use super::free;
 use super::kind::{Later, Nature};
 use super::legs::Parties;
 use super::parts::{Part, Parts};
-use super::{Decided, Leg, Resolution, Why, World, decide, resolve};
+use super::{Decided, Draws, Leg, Resolution, Standing, Why, World, decide, resolve};
 use crate::directory::Account;
 use crate::entry::SourceProfile;
 use crate::money::Sum;
@@ -107,18 +107,17 @@ pub struct QuotedSteps {
     pub free_below: String,
 }
 
-/// Proves one leg of a record. `used` tells how many allowance seconds an account's group has drawn in a period before
-/// this call. For a call that has not happened, give its answer instant as `received_at`.
-pub fn prove(
+/// Proves one leg of a record. `standing` tells what an account's group has drawn before this call, in a period and earlier. For a call that has not happened, give its answer instant as `received_at`.
+pub fn prove<'s>(
     record: &Record<'_>,
     received_at: Timestamp,
     profile: &SourceProfile,
     world: World<'_>,
     side: Direction,
-    used: &dyn Fn(&Account<'_>, Period) -> u64,
+    standing: &dyn Fn(&Account<'_>, Period) -> Standing<'s>,
 ) -> Proof {
     let mut lines = Vec::new();
-    let outcome = prove_into(&mut lines, record, received_at, profile, world, side, used);
+    let outcome = prove_into(&mut lines, record, received_at, profile, world, side, standing);
     match outcome {
         Ok(quote) => Proof { lines, quote: Some(quote), suspended: None },
         Err(why) => {
@@ -132,14 +131,14 @@ pub fn prove(
     }
 }
 
-fn prove_into(
+fn prove_into<'s>(
     lines: &mut Vec<Line>,
     record: &Record<'_>,
     received_at: Timestamp,
     profile: &SourceProfile,
     world: World<'_>,
     side: Direction,
-    used: &dyn Fn(&Account<'_>, Period) -> u64,
+    standing: &dyn Fn(&Account<'_>, Period) -> Standing<'s>,
 ) -> Result<Quote, Why> {
     let mut say = |rule, text| lines.push(Line { rule, text });
     say("images", format!("tariff {}, directory {}", digest(world.tariff.digest()), digest(world.directory.digest())));
@@ -162,8 +161,9 @@ fn prove_into(
     }
 
     let period = leg.period(world);
-    let used_seconds = used(&account, period);
-    let decided = decide(&leg, world, period, used_seconds, |kind, charge, rated| Decided { kind, charge, rated })?;
+    let (before, mut draws) = (standing(&account, period), Draws::default());
+    let take = |kind, charge, rated| Decided { kind, charge, rated };
+    let decided = decide(&leg, world, period, before, &mut draws, take)?;
     let Decided { kind, charge, rated } = &decided;
     say(
         "R5",
@@ -196,8 +196,8 @@ fn prove_into(
         "R15",
         format!("{} s / 60 = {} min", rated.billable_seconds, billable_minutes(i64::from(rated.billable_seconds))),
     );
-    if let Some((allowance, left)) = charge.allowance {
-        say("R12", allowance_words(plan, &account, period, allowance, left, used_seconds, rated));
+    if let Some(asked) = charge.allowance {
+        say("R12", allowance_words(plan, &account, period, asked, rated));
     }
     let parts = parts(&decided, &leg, &account, plan, world)?;
     if !parts.is_empty() {

@@ -276,7 +276,9 @@ fn a_ported_number_is_rated_by_its_routing_number() {
     let ported = to("+14155560100", "+12125560100");
     let side = Direction::Outbound;
     let proof =
-        callrated::rating::prove(&ported.record(), ported.received(), &ported.profile, BOOKS.world(), side, &|_, _| 0);
+        callrated::rating::prove(&ported.record(), ported.received(), &ported.profile, BOOKS.world(), side, &|_, _| {
+            callrated::rating::Standing::of(&0)
+        });
     let quote = proof.quote.unwrap();
     assert_eq!((quote.destination.as_deref(), quote.prefix.as_deref()), (Some("+14155560100"), Some("1212")));
     let said = r#"routing number "+12125560100": rated by +12125560100, the dialled one is shown"#;
@@ -310,7 +312,9 @@ fn a_routing_number_may_stand_in_the_dialled_uri() {
     ]);
     let proved = |call: &Call| {
         let side = Direction::Outbound;
-        callrated::rating::prove(&call.record(), call.received(), &call.profile, BOOKS.world(), side, &|_, _| 0)
+        callrated::rating::prove(&call.record(), call.received(), &call.profile, BOOKS.world(), side, &|_, _| {
+            callrated::rating::Standing::of(&0)
+        })
     };
     let proof = proved(&to("tel:+1-415-556-0100;npdi;rn=+1-212-556-0100"));
     let quote = proof.quote.unwrap();
@@ -350,7 +354,9 @@ fn the_proof_says_what_a_row_asks() {
     let row = |call: &Call, side, rule: &str| {
         let used = call.used;
         let proof =
-            callrated::rating::prove(&call.record(), call.received(), &call.profile, BOOKS.world(), side, &|_, _| used);
+            callrated::rating::prove(&call.record(), call.received(), &call.profile, BOOKS.world(), side, &|_, _| {
+                callrated::rating::Standing::of(&used)
+            });
         proof.lines.into_iter().find(|l| l.rule == rule).map(|l| l.text).unwrap()
     };
     for (call, side, rule, expected) in [

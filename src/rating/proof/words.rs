@@ -11,7 +11,7 @@ use crate::number::dialling::Dialled;
 use crate::number::{Country, Number, NumberKind};
 use crate::rating::free;
 use crate::rating::parts::Part;
-use crate::rating::price::{self, Charge};
+use crate::rating::price::{self, Asked, Charge};
 use crate::rating::{Called, Decided, Leg, PayerBy, Rated, Routing, Why, World};
 use crate::record::{Direction, Record};
 use crate::tariff::free::Freed;
@@ -246,11 +246,10 @@ pub(super) fn allowance_words(
     plan: &Plan,
     account: &Account<'_>,
     period: Period,
-    allowance: Allowance,
-    left: u64,
-    used: u64,
+    asked: Asked,
     rated: &Rated,
 ) -> String {
+    let Asked { allowance, used, left } = asked;
     let Allowance::Seconds(seconds) = allowance else {
         return format!("unlimited minutes: all {} s are included", rated.included_seconds);
     };
