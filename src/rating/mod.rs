@@ -11,6 +11,7 @@
 //!            R24       free.rs      a number that costs this account nothing
 //!            R6 – R11  kind.rs      what kind of call, by which rule, by which row
 //!            R12 – R18 price.rs     steps, allowance, price
+//!            R12       pools.rs     how much of it pools and the plan's minutes cover
 //!            R17       parts.rs     the parts of a call whose price changes while it lasts
 //! prove      R23       proof.rs     the same decisions, written down
 //! ```
@@ -26,14 +27,15 @@ mod kind;
 mod legs;
 mod numbers;
 mod parts;
+mod pools;
 mod price;
 mod proof;
 mod standing;
 mod why;
 
 pub use legs::{MAX_AHEAD, MAX_TALK, answered, durations_differ, resolve, talk_time};
-pub use price::allowance;
-pub use proof::{Line, Proof, Quote, QuotedSteps, Unpriced, billable_millionths, billable_minutes, prove};
+pub use pools::allowance;
+pub use proof::{Line, Proof, Quote, QuotedDraw, QuotedSteps, Unpriced, billable_millionths, billable_minutes, prove};
 pub use standing::{Draw, Drawn, Draws, Standing, Told, drawn};
 pub use why::{Suspended, Why};
 
@@ -248,7 +250,8 @@ fn decide<'a, T>(
     };
     let steps = world.tariff.steps(plan_id, account.country, kind.class, kind.pricing_row());
     let later = kind::Later { leg, home: account.country, plan: plan_id, tariff: world.tariff };
-    let charge = price::charge(&later, &kind, steps, plan, &account, period, standing, draws)?;
+    let month = pools::Month { world, plan, account: &account, period };
+    let charge = price::charge(&later, &kind, steps, month, standing, draws)?;
     let rated = Rated {
         period,
         call_type: charge.call_type,

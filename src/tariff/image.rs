@@ -20,6 +20,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use super::deck::Terms;
 use super::exchange::DatedRate;
 use super::free::FreeList;
+use super::pools::StoredPool;
 use super::{Allowance, Bands, ImageError, Internal, Overage};
 use crate::call::{CallType, StepMode, StepRule};
 use crate::money::{MONEY_INPUT_MAX, Money, Price};
@@ -270,6 +271,11 @@ pub struct StoredPlan {
     /// Lists of free numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub free: Vec<String>,
+    // Left out where they say nothing, so that images of plans without them are what they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<StoredPool>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prorate_change: bool,
 }
 
 /// A deck; decks are in the order of their names.
