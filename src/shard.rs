@@ -16,6 +16,7 @@ use crate::batch::{Frame, Position};
 use crate::call::{AccountKey, CallType, GroupKey, LegKey, RatedCall, SuspenseReason, TariffSlot, Usage};
 use crate::directory::Directory;
 use crate::flush::Part;
+use crate::guard::{Event, Fired, Judge, Rules, Standing, States};
 use crate::os::clock::Clock;
 use crate::poison;
 use crate::rating::{self, Leg, World};
@@ -25,10 +26,12 @@ use crate::time::{Period, Timestamp};
 
 mod correct;
 mod counts;
+mod guard;
 mod metrics;
 mod months;
 
 use counts::Counts;
+pub use guard::Outlet;
 pub use metrics::describe;
 
 use metrics::ShardMetrics;
@@ -42,6 +45,19 @@ pub enum ToShard {
     Tariff(TariffSlot, Arc<Tariff>),
     /// The directory that legs behind this refer to, and its running number.
     Directory(u16, Arc<Directory>),
+    /// What accounts are watched by from here on.
+    Guards(Arc<Rules>),
+    /// Where an account stands against its rules.
+    Standings {
+        /// Which account.
+        key: (AccountKey, GroupKey),
+        /// Its name.
+        name: Arc<str>,
+        /// At which instant.
+        at: Timestamp,
+        /// The answer.
+        reply: mpsc::UnboundedSender<Vec<Standing>>,
+    },
     /// A month was sealed: differences of totals and of what was drawn.
     Correct {
         /// To be added to the lines.
@@ -141,6 +157,8 @@ pub struct ShardState {
     pub drawn: HashMap<(GroupKey, Period), u64, RandomState>,
     /// Which lines an account has, so that a question reads only those.
     by_account: HashMap<AccountKey, Vec<LineKey>, RandomState>,
+    /// What the spend guard holds of accounts.
+    pub guarded: States,
 }
 
 impl ShardState {
@@ -198,6 +216,10 @@ pub struct ShardPart {
     pub lines: Vec<(LineKey, Usage, u8)>,
     /// Allowances that changed, whole.
     pub drawn: Vec<(GroupKey, Period, u64)>,
+    /// What was set off.
+    pub guard_events: Vec<Arc<Event>>,
+    /// What the spend guard holds of accounts, where it changed.
+    pub guarded: Vec<((AccountKey, GroupKey), Vec<u8>)>,
 }
 
 /// The thread's parts.
@@ -213,13 +235,18 @@ pub struct Shard {
     part: ShardPart,
     touched: Vec<LineKey>,
     drawn: Vec<(GroupKey, Period)>,
+    judge: Judge,
+    /// Reused from call to call.
+    fired: Vec<Fired>,
+    outlet: Outlet,
     counts: Counts,
     metrics: ShardMetrics,
 }
 
 impl Shard {
     /// Puts the parts together.
-    pub fn new(inbox: Inbox<ToShard>, flush: Sender<Part>, clock: Clock, state: ShardState) -> Shard {
+    pub fn new(inbox: Inbox<ToShard>, flush: Sender<Part>, clock: Clock, mut state: ShardState) -> Shard {
+        let judge = Judge::new(std::mem::take(&mut state.guarded));
         Shard {
             inbox,
             flush,
@@ -231,6 +258,9 @@ impl Shard {
             part: ShardPart::default(),
             touched: Vec::new(),
             drawn: Vec::new(),
+            judge,
+            fired: Vec::new(),
+            outlet: Outlet::default(),
             counts: Counts::default(),
             metrics: ShardMetrics::default(),
         }
@@ -265,7 +295,12 @@ impl Shard {
             }
             ToShard::Directory(slot, directory) => {
                 self.months = Months::default();
+                self.judge.forget_rows();
                 self.directory = Some((slot, directory));
+            }
+            ToShard::Guards(rules) => self.judge.use_rules(rules),
+            ToShard::Standings { key, name, at, reply } => {
+                let _ = reply.send(self.standings(key, &name, at));
             }
             ToShard::Correct { lines, drawn } => self.correct(lines, drawn),
             ToShard::Marker { number, upto } => self.marker(number, upto),
@@ -283,7 +318,7 @@ impl Shard {
             poison::at(job.attempt);
             #[cfg(debug_assertions)]
             poison::pretend("rated", &batch.frame.bytes[job.at as usize..][..job.length as usize]);
-            self.leg(slot, &directory, job, frame);
+            self.leg(slot, &directory, job, frame, &batch.frame);
         }
         poison::nowhere();
         self.part.frames.push(batch.frame);
@@ -291,7 +326,7 @@ impl Shard {
         self.metrics.publish(&mut self.counts, seconds);
     }
 
-    fn leg(&mut self, slot: u16, directory: &Directory, job: &LegJob, frame: u32) {
+    fn leg(&mut self, slot: u16, directory: &Directory, job: &LegJob, frame: u32, bytes: &Frame) {
         let account = directory.row(job.leg.account_row);
         let period = self.months.period(account.zone_index, account.zone, job.leg.answer);
         let Some(tariff) = self.tariffs.get(usize::from(job.slot.0)) else { return };
@@ -313,6 +348,9 @@ impl Shard {
                     (call.period, call.adjusts) = (billed, Some(period));
                 }
                 self.add_up(&call);
+                if !self.judge.is_idle() {
+                    self.guard(&call, job, &account, bytes);
+                }
                 self.part.rows.push(RatedRow {
                     call,
                     frame,
@@ -361,6 +399,7 @@ impl Shard {
         for pool in self.drawn.drain(..) {
             part.drawn.push((pool.0, pool.1, self.state.drawn.get(&pool).copied().unwrap_or(0)));
         }
+        part.guarded = self.judge.changes();
         let share = self.counts.share();
         let _ = self.flush.send(Part::Shard { number, upto, part: Box::new(part), share });
     }

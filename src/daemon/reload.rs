@@ -17,6 +17,7 @@ use super::recover::Known;
 use crate::batch::{Batch, EntryKind, SourceId};
 use crate::directory::Directory;
 use crate::entry::{Activation, BY_DIGEST};
+use crate::guard::Entered;
 use crate::images::{ImageMissing, Images};
 use crate::ingest::NotTaken;
 use crate::os::clock::Clock;
@@ -80,6 +81,8 @@ pub struct Reloaded {
     pub directory: String,
     /// It is another one than before.
     pub directory_changed: bool,
+    /// Accounts are watched by other rules than before.
+    pub guards_changed: bool,
     /// Distinct prefixes of the tariff.
     pub prefixes: u64,
     /// Accounts of the directory.
@@ -182,7 +185,7 @@ impl Reloader {
         let folder = self.folder.clone();
         let compiled = tokio::task::spawn_blocking(move || RatesFolder::read(&folder)?.compile());
         // A compiler that panics has aborted the process already.
-        let CompiledRates { tariff, directory, findings } = match compiled.await {
+        let CompiledRates { tariff, directory, guards, findings } = match compiled.await {
             Ok(result) => result?,
             Err(_) => return Err(NotTaken::ShuttingDown.into()),
         };
@@ -219,6 +222,13 @@ impl Reloader {
         if tariff_changed {
             push(&mut batch, EntryKind::Tariff, &of_tariff);
         }
+        let guards_changed = *known.guards != guards;
+        let guards = Arc::new(guards);
+        if guards_changed {
+            let entered = Entered::Rules { rules: guards.as_ref().clone(), at: now, by: by.to_owned() };
+            // Plain text and numbers always serialise.
+            batch.push_entry(EntryKind::Guard, &serde_json::to_vec(&entered).unwrap_or_default());
+        }
         if batch.entries() > 0 {
             self.road.enter(batch).await?;
         }
@@ -227,12 +237,14 @@ impl Reloader {
             *folder_moved = false;
         }
         known.directory = Some(directory.digest().to_owned());
+        known.guards = guards;
         self.put_in_force(tariff.clone(), directory.clone());
         Ok(Reloaded {
             tariff: tariff.digest().to_owned(),
             tariff_changed,
             directory: directory.digest().to_owned(),
             directory_changed,
+            guards_changed,
             prefixes: tariff.prefixes(),
             accounts: directory.accounts(),
             left,

@@ -19,6 +19,7 @@ use super::*;
 mod account_order;
 mod calls;
 mod cell;
+mod guard;
 mod locator;
 mod memory;
 mod page;
@@ -231,6 +232,18 @@ impl Store for SqliteStore {
 
     fn profile(&self, source: SourceId, position: Position) -> Result<Option<String>, StoreError> {
         self.read(|reader| state::profile(&reader.connection, source, position))
+    }
+
+    fn guard_events(&self, page: GuardPage) -> Result<Vec<GuardEvent>, StoreError> {
+        self.read(|reader| guard::events(&reader.connection, page))
+    }
+
+    fn guard_delivered(&self, deliveries: &[GuardDelivery]) -> Result<(), StoreError> {
+        self.writer().guard_delivered(deliveries)
+    }
+
+    fn guard_deliveries(&self, since: Timestamp) -> Result<Vec<GuardDelivery>, StoreError> {
+        self.read(|reader| guard::deliveries(&reader.connection, since))
     }
 
     fn backup_to(&self, path: &Path) -> Result<(), StoreError> {
