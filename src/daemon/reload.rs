@@ -24,6 +24,7 @@ use crate::os::clock::Clock;
 use crate::rates::{CompiledRates, RatesError, RatesFolder};
 use crate::road::Road;
 use crate::tariff::{Finding, Tariff};
+use crate::webhook;
 
 /// Says what the metrics of this part mean; once, after the recorder is installed.
 pub fn describe() {
@@ -83,6 +84,8 @@ pub struct Reloaded {
     pub directory_changed: bool,
     /// Accounts are watched by other rules than before.
     pub guards_changed: bool,
+    /// How many rules these are.
+    pub guards: usize,
     /// Distinct prefixes of the tariff.
     pub prefixes: u64,
     /// Accounts of the directory.
@@ -237,6 +240,8 @@ impl Reloader {
             *folder_moved = false;
         }
         known.directory = Some(directory.digest().to_owned());
+        let rules = guards.rules.len();
+        webhook::announce(&guards);
         known.guards = guards;
         self.put_in_force(tariff.clone(), directory.clone());
         Ok(Reloaded {
@@ -245,6 +250,7 @@ impl Reloader {
             directory: directory.digest().to_owned(),
             directory_changed,
             guards_changed,
+            guards: rules,
             prefixes: tariff.prefixes(),
             accounts: directory.accounts(),
             left,

@@ -46,8 +46,6 @@ pub struct Fired {
     pub to: Timestamp,
     /// The country or the call type that is new.
     pub first: Option<String>,
-    /// Country of the call, where it was asked for.
-    pub country: Option<Country>,
 }
 
 /// Where an account stands against a rule.
@@ -181,7 +179,7 @@ impl Judge {
                 if let Some(first) = state.first(rule, call, account, country).filter(|_| fresh) {
                     // A first time is one whenever it is.
                     let (rule, ever) = (rule.clone(), Timestamp(0));
-                    fired.push(Fired { rule, level: 0, value: 0, from: ever, to: ever, first: Some(first), country });
+                    fired.push(Fired { rule, level: 0, value: 0, from: ever, to: ever, first: Some(first) });
                 }
                 continue;
             }
@@ -193,7 +191,7 @@ impl Judge {
                     let width = width(length.0);
                     if let Some((end, sum)) = rolling.add(call.answer.0.div_euclid(width), value) {
                         let to = (end + 1).saturating_mul(width);
-                        let told = tell(rule, sum, fresh, (Timestamp(to - length.0), Timestamp(to)), country, fired);
+                        let told = tell(rule, sum, fresh, (Timestamp(to - length.0), Timestamp(to)), fired);
                         if told != sum.told {
                             rolling.tell(end, told);
                         }
@@ -203,7 +201,7 @@ impl Judge {
                     let span = if per == Per::Call { hour(call.answer) } else { spans(per) };
                     if let Some(sum) = calendar.window(span.number) {
                         sum.value = if per == Per::Call { value } else { sum.value + value };
-                        sum.told = tell(rule, *sum, fresh, (span.from, span.to), country, fired);
+                        sum.told = tell(rule, *sum, fresh, (span.from, span.to), fired);
                     }
                 }
                 (_, Windows::Rolling(_)) => {}
@@ -409,14 +407,7 @@ fn threshold(rule: &Rule, level: u32) -> i128 {
 }
 
 /// Tells of every level that the sum has reached and that was not told of yet; gives what is told of now.
-fn tell(
-    rule: &Arc<Rule>,
-    sum: Sum,
-    fresh: bool,
-    (from, to): (Timestamp, Timestamp),
-    country: Option<Country>,
-    fired: &mut Vec<Fired>,
-) -> i128 {
+fn tell(rule: &Arc<Rule>, sum: Sum, fresh: bool, (from, to): (Timestamp, Timestamp), fired: &mut Vec<Fired>) -> i128 {
     let mut told = sum.told;
     if !fresh {
         return told;
@@ -425,7 +416,7 @@ fn tell(
         let threshold = threshold(rule, *level);
         if threshold > told && sum.value * 100 >= threshold {
             let (rule, value) = (rule.clone(), sum.value);
-            fired.push(Fired { rule, level: *level, value, from, to, first: None, country });
+            fired.push(Fired { rule, level: *level, value, from, to, first: None });
             told = threshold;
         }
     }

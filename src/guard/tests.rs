@@ -378,7 +378,7 @@ fn an_event_says_what_a_script_needs_and_its_id_says_what_it_is() {
             plan: "p",
             zone: "Europe/Berlin",
             call: &dear,
-            country: fired.country,
+            country: dear.destination.map(country),
             node: "sbc",
             call_id: "c1",
             received_at: at("2026-10-05T09:02:01Z"),

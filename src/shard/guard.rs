@@ -53,6 +53,7 @@ impl Shard {
         if self.fired.is_empty() {
             return;
         }
+        let country = call.destination.map(|number| tariff.classify(number).country);
         let bytes = frame.bytes.get(job.at as usize..).and_then(|rest| rest.get(..job.length as usize));
         let record = bytes.and_then(|bytes| Record::decode(bytes).ok()).unwrap_or_default();
         let (node, id) = (String::from_utf8_lossy(record.node), String::from_utf8_lossy(record.id));
@@ -62,7 +63,7 @@ impl Shard {
                 plan: account.plan,
                 zone: account.zone_name,
                 call,
-                country: fired.country,
+                country,
                 node: &node,
                 call_id: &id,
                 received_at: job.received_at,

@@ -16,9 +16,10 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::Uri;
-use metrics::{Unit, describe_counter, describe_gauge};
+use metrics::{Unit, counter, describe_counter, describe_gauge};
 use ring::hmac;
 
+use crate::guard::Rules;
 use crate::ingest::secret::SecretSettings;
 use crate::time::{MICROS_PER_SECOND, Micros, Timestamp};
 
@@ -90,6 +91,16 @@ impl Webhook {
 /// Unix seconds.
 fn seconds(at: Timestamp) -> i64 {
     at.0.div_euclid(MICROS_PER_SECOND)
+}
+
+/// Shows at nought what rules may tell, so that a dashboard sees it before it happens.
+pub fn announce(rules: &Rules) {
+    for rule in &rules.rules {
+        let levels = rule.levels.iter().map(|level| format!("{level}%"));
+        for level in levels.chain(rule.what.is_first().then(|| "first".to_owned())) {
+            counter!("callrated_guard_events_total", "rule" => rule.name.clone(), "level" => level).increment(0);
+        }
+    }
 }
 
 /// Says what the metrics of this part mean; once, after the recorder is installed.
