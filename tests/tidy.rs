@@ -35,7 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("journal", &["batch", "entry", "os", "time"]),
     ("identity", &["batch", "os", "record"]),
     // The road.
-    ("road", &["batch", "call", "guard", "ingest", "record", "sequencer", "time"]),
+    ("road", &["batch", "call", "guard", "ingest", "rating", "record", "sequencer", "time"]),
     ("sequencer", &["batch", "ingest", "journal", "os", "road", "time"]),
     (
         "resolver",

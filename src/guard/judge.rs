@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use serde::{Deserialize, Serialize};
 
+use super::account::AccountState;
 use super::rules::{Override, Per, Rule, Rules, What, bit};
-use super::windows::{BUCKETS, Calendar, Span, Spans, Sum, Windows, day, month};
+use super::windows::{BUCKETS, Span, Spans, Sum, Windows, day, month};
 use crate::call::{AccountKey, GroupKey, RatedCall};
 use crate::directory::Account;
 use crate::number::{Country, Number};
@@ -61,22 +61,6 @@ pub struct Standing {
     pub window: Option<(Timestamp, Timestamp)>,
     /// Since when it learns, for a first time.
     pub since: Option<Timestamp>,
-}
-
-/// What is held for an account.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct AccountState {
-    /// Answer of its first call.
-    since: Option<Timestamp>,
-    /// Countries it has called, in order.
-    countries: Vec<[u8; 3]>,
-    /// Call types it has made: bit n for the one with discriminant n.
-    call_types: u16,
-    /// By rule, as a hash of its name.
-    sums: Vec<(u64, Windows)>,
-    /// Changed since the last marker.
-    #[serde(skip)]
-    touched: bool,
 }
 
 /// What is held for all accounts of a shard.
@@ -333,63 +317,6 @@ impl Applied {
         let in_country = country.is_some_and(|country| self.countries.binary_search(&country.0).is_ok());
         let number = call.destination;
         in_country || number.is_some_and(|number| self.prefixes.iter().any(|prefix| number.starts_with(*prefix)))
-    }
-}
-
-impl AccountState {
-    /// From the bytes of [`Judge::changes`].
-    pub fn read(bytes: &[u8]) -> Option<AccountState> {
-        postcard::from_bytes(bytes).ok()
-    }
-
-    /// The windows of a rule, mostly at its own place.
-    fn windows(&mut self, nth: usize, key: u64, per: Per) -> &mut Windows {
-        let at = match self.sums.get(nth) {
-            Some(held) if held.0 == key => Some(nth),
-            _ => self.sums.iter().position(|held| held.0 == key),
-        };
-        let fresh = || match per {
-            Per::Last(_) => Windows::Rolling(Box::default()),
-            _ => Windows::Calendar(Calendar::default()),
-        };
-        let at = at.unwrap_or_else(|| {
-            self.sums.push((key, fresh()));
-            self.sums.len() - 1
-        });
-        let held = &mut self.sums[at].1;
-        // A rule of the same name that now adds up in another way begins anew.
-        if matches!(held, Windows::Rolling(_)) != matches!(per, Per::Last(_)) {
-            *held = fresh();
-        }
-        held
-    }
-
-    /// What is new about a call, once it is known what is not.
-    fn first(&self, rule: &Rule, call: &RatedCall, account: &Account<'_>, country: Option<Country>) -> Option<String> {
-        let since = self.since?;
-        if call.answer.0.saturating_sub(since.0) < rule.learn.0 {
-            return None;
-        }
-        match rule.what {
-            What::NewCountry => country
-                .filter(|country| *country != account.country && self.countries.binary_search(&country.0).is_err())
-                .map(|country| country.as_str().to_owned()),
-            _ => (self.call_types & bit(call.call_type) == 0).then(|| call.call_type.name().to_owned()),
-        }
-    }
-
-    /// Remembers where an account calls. What its users make of it counts, not who calls them.
-    fn learn(&mut self, call: &RatedCall, country: Option<Country>) {
-        if call.key.leg != crate::record::Direction::Outbound {
-            return;
-        }
-        self.since = Some(self.since.map_or(call.answer, |since| since.min(call.answer)));
-        self.call_types |= bit(call.call_type);
-        if let Some(country) = country
-            && let Err(at) = self.countries.binary_search(&country.0)
-        {
-            self.countries.insert(at, country.0);
-        }
     }
 }
 

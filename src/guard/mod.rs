@@ -14,14 +14,17 @@
 //!
 //! Does not know files, clocks, shards, or who is told.
 
+mod account;
 pub mod event;
 mod judge;
+mod lengths;
 pub mod read;
 mod rules;
 #[cfg(test)]
 mod tests;
 mod windows;
 
+pub use account::AccountState;
 pub use event::Event;
-pub use judge::{AccountState, Fired, Judge, Seen, Standing, States};
+pub use judge::{Fired, Judge, Seen, Standing, States};
 pub use rules::{Entered, LEVELS_MAX, Override, Per, RULES_MAX, Rule, Rules, What};

@@ -9,6 +9,7 @@ use rust_decimal::prelude::ToPrimitive;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::lengths::{length, parse_length};
 use super::rules::{LEVELS_MAX, Override, Per, RULES_MAX, Rule, Rules, What, bit};
 use crate::call::CallType;
 use crate::nearest::did_you_mean;
@@ -384,27 +385,4 @@ fn different<'t>(
         return None;
     }
     limit(document, key, rule.what, value).map(Override::Limit)
-}
-
-fn length<'t>(document: &mut Document<'t>, key: &str, value: Value<'_, 't>) -> Option<Micros> {
-    let text = document.string(key, value)?;
-    let read = parse_length(text);
-    if read.is_none() {
-        document.wrong(value, format!("{key}: {text:?} is no length of time"), "write 24h or 14d");
-    }
-    read
-}
-
-/// `15m`, `24h`, `14d`, `90s`.
-fn parse_length(text: &str) -> Option<Micros> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    let number: i64 = number.parse().ok().filter(|number| (0..=100_000).contains(number))?;
-    Some(Micros::seconds(number * seconds))
 }
