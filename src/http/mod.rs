@@ -55,6 +55,7 @@ mod conflicts;
 mod details;
 mod explain;
 mod export;
+mod guard;
 mod health;
 mod import;
 mod manners;

@@ -28,7 +28,7 @@ pub mod steps;
 pub mod supplier;
 #[cfg(test)]
 mod tests;
-mod toml_cells;
+pub(crate) mod toml_cells;
 
 use std::sync::Arc;
 

@@ -4,10 +4,12 @@
 
 mod answer;
 mod flush;
+mod guard;
 mod packed;
 mod state;
 
 pub use answer::*;
 pub use flush::*;
+pub use guard::*;
 pub use packed::*;
 pub use state::*;
