@@ -17,6 +17,8 @@ use crate::tariff::deck::ROWS_MAX;
 use crate::tariff::findings::{Findings, Place};
 
 type Bad = (String, String);
+/// A price per minute, and when it holds.
+type Banded = (Option<Band>, Option<Money>);
 
 /// Words by which a supplier says that a row is no offer any more.
 const CLOSING: [&str; 7] = ["deleted", "delete", "closed", "close", "removed", "discontinued", "blocked"];
@@ -200,7 +202,7 @@ impl<'a> Row<'a> {
     fn rates(
         &self,
         amount: &mut impl FnMut(Role) -> Result<Option<Money>, (usize, Bad)>,
-    ) -> Result<Vec<(Option<Band>, Option<Money>)>, (usize, Bad)> {
+    ) -> Result<Vec<Banded>, (usize, Bad)> {
         let mut minutes = |role| self.per_minute(role, amount);
         if !self.style.bands {
             let rate = minutes(Role::Rate)?;
