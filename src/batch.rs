@@ -67,6 +67,8 @@ pub enum EntryKind {
     Ack = 11,
     /// Something is taken out of suspense for good: [`crate::entry::Discard`].
     Discard = 12,
+    /// Somebody takes a version of a record that contradicts itself: [`crate::entry::Decide`].
+    Decide = 18,
     /// Stands where damaged bytes were given up, JSON: [`crate::entry::Lost`].
     Lost = 15,
 }
@@ -88,6 +90,7 @@ impl EntryKind {
             11 => EntryKind::Ack,
             12 => EntryKind::Discard,
             15 => EntryKind::Lost,
+            18 => EntryKind::Decide,
             _ => return None,
         })
     }

@@ -156,6 +156,7 @@ fn describe_metrics() {
     reload::describe();
     gauges::describe();
     sealer::describe();
+    http::waiting::describe();
 }
 
 /// Puts the rates folder in force, or keeps the last good images if it is wrong. `by` says who asked.

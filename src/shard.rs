@@ -94,6 +94,8 @@ pub struct LegJob {
     pub leg: Leg,
     /// R21: its own month is sealed, and this open one bills it.
     pub adjusts_in: Option<Period>,
+    /// 0: rated for the first time; else it replaces a leg of a lower revision, by somebody's word.
+    pub revision: u32,
     /// Where the canonical record lies in the frame.
     pub at: u32,
     /// And its length.
@@ -168,6 +170,8 @@ pub struct RatedRow {
     pub profile: Position,
     /// Running number of the directory.
     pub directory: u16,
+    /// See [`LegJob::revision`].
+    pub revision: u32,
 }
 
 /// A leg that waits in suspense.
@@ -321,6 +325,7 @@ impl Shard {
                     source: job.source,
                     profile: job.profile,
                     directory: slot,
+                    revision: job.revision,
                 });
             }
             Err(why) => {

@@ -147,6 +147,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
+    // What another system charges, beside what is stored.
+    ("shadow", &["batch", "call", "images", "money", "record", "store", "tariff", "time"]),
     // Answers out. They change an amount only by putting an entry on the road.
     (
         "http",
@@ -176,6 +178,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "record",
             "road",
             "sequencer",
+            "shadow",
             "store",
             "tariff",
             "time",

@@ -143,6 +143,8 @@ impl Content {
             sealed: &gathering.gathered.sealed,
             acks: &gathering.gathered.acks,
             discarded: &rows.discarded,
+            decided: &gathering.gathered.decided,
+            told: &rows.told,
             books: &books,
         }))
     }

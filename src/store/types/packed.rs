@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::SuspenseKey;
 use super::flush::{
-    AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ClosedRow, ConflictRow, DiscardedRow, FlushBatch,
-    OpenCallRow, SealedRow, SourceRow, SuspendedRow,
+    AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ClosedRow, ConflictRow, DecidedRow, DiscardedRow,
+    FlushBatch, OpenCallRow, SealedRow, SourceRow, SuspendedRow, ToldRow,
 };
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::Position;
@@ -46,6 +46,8 @@ struct Packing<'a> {
     sealed: &'a [SealedRow],
     acks: &'a [AckRow],
     discarded: &'a [DiscardedRow<'a>],
+    decided: &'a [DecidedRow],
+    told: &'a [ToldRow<'a>],
     books: &'a [(&'a str, i128)],
 }
 
@@ -78,6 +80,9 @@ pub struct PackedFlush<'a> {
     acks: Vec<AckRow>,
     #[serde(borrow)]
     discarded: Vec<DiscardedRow<'a>>,
+    decided: Vec<DecidedRow>,
+    #[serde(borrow)]
+    told: Vec<ToldRow<'a>>,
     #[serde(borrow)]
     books: Vec<(&'a str, i128)>,
 }
@@ -112,6 +117,8 @@ impl FlushBatch<'_> {
             sealed,
             acks,
             discarded,
+            decided,
+            told,
             books,
         } = *self;
         let packing = Packing {
@@ -136,6 +143,8 @@ impl FlushBatch<'_> {
             sealed,
             acks,
             discarded,
+            decided,
+            told,
             books,
         };
         Ok(postcard::to_stdvec(&packing)?)
@@ -176,6 +185,8 @@ impl<'a> PackedFlush<'a> {
             sealed: &self.sealed,
             acks: &self.acks,
             discarded: &self.discarded,
+            decided: &self.decided,
+            told: &self.told,
             books: &self.books,
         }
     }
