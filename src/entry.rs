@@ -217,7 +217,8 @@ pub struct Decide {
     pub seen: u64,
     /// Revision of the legs that come of it; 0: what is rated stands on this version already, and stays.
     pub revision: u32,
-    /// The legs that count until here, as they were rated ([`crate::call::RatedCall`]).
+    /// The legs that count until here, as they were rated, each with what it drew besides the plan's
+    /// minutes (pairs of [`crate::call::RatedCall`] and bytes).
     pub rated: serde_json::Value,
     /// What waits of the record until here.
     pub waiting: Vec<Retry>,

@@ -114,7 +114,7 @@ pub(super) async fn decide(
     let shown_before = rated(&app, vec![first]).await?;
     let by = asked.by.clone().unwrap_or_else(|| "api".to_owned());
     let at = app.clock.now();
-    let rows: Vec<RatedCall> = before.iter().map(|leg| leg.call).collect();
+    let rows: Vec<(RatedCall, &[u8])> = before.iter().map(|leg| (leg.call, &*leg.draws)).collect();
     let revision = before.iter().map(|leg| leg.revision).max().unwrap_or(0) + 1;
     let said = Decide {
         first: first.0,

@@ -11,6 +11,7 @@ use crate::books::name;
 use crate::call::{RatedCall, SuspenseReason};
 use crate::entry::Decide;
 use crate::period::{LineDelta, Outcome};
+use crate::rating;
 use crate::record::Direction;
 use crate::store::DecidedRow;
 use crate::time::{Period, Timestamp};
@@ -28,13 +29,13 @@ impl Resolver {
         record: &[u8],
     ) -> Result<(), ResolverError> {
         let first = Position(said.first);
-        let rated: Vec<RatedCall> = serde_json::from_value(said.rated.clone())
+        let rated: Vec<(RatedCall, Vec<u8>)> = serde_json::from_value(said.rated.clone())
             .map_err(|error| ResolverError::Entry(entry.position, error.to_string()))?;
         let changed = |part: &Option<Direction>| {
             self.state.attempts.get(&(first, *part)).is_some_and(|at| *at >= Position(said.seen))
         };
         let closed = |period: Period| self.state.periods.get(period).is_some();
-        let mut months = rated.iter().flat_map(|call| [call.period, call.own_period()]);
+        let mut months = rated.iter().flat_map(|(call, _)| [call.period, call.own_period()]);
         let mut waits = said.waiting.iter().filter_map(|item| item.period.map(Period));
         if PARTS.iter().any(changed) || months.any(closed) || waits.any(closed) {
             return Ok(());
@@ -71,8 +72,8 @@ impl Resolver {
             // It is resolved again below, and one record is resolved once.
             *outcome.books.entry(name::records("resolved")).or_default() -= 1;
         }
-        for call in &rated {
-            takes_out(call, &mut outcome);
+        for (call, draws) in &rated {
+            takes_out(call, draws, &mut outcome);
         }
         self.tally.books(&outcome.books);
         // Legs before this entry were rated before it.
@@ -95,7 +96,7 @@ impl Resolver {
 }
 
 /// A rated leg leaves totals, allowance and books.
-fn takes_out(call: &RatedCall, outcome: &mut Outcome) {
+fn takes_out(call: &RatedCall, draws: &[u8], outcome: &mut Outcome) {
     for (call_type, usage) in call.usage_lines() {
         outcome.lines.push(LineDelta {
             account: call.account,
@@ -107,7 +108,9 @@ fn takes_out(call: &RatedCall, outcome: &mut Outcome) {
             usage: usage.times(-1),
         });
     }
-    outcome.drawn.push((call.group, call.own_period(), -i64::from(call.included_seconds)));
+    rating::drawn(call, draws, |meter, seconds| {
+        outcome.drawn.push((call.group, call.own_period(), meter, -i64::from(seconds)));
+    });
     for what in ["legs", "rated"] {
         *outcome.books.entry(name::legs(call.period, what)).or_default() -= 1;
     }

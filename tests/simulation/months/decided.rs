@@ -23,7 +23,7 @@ impl Folder {
         let waiting = self.store.suspense_of(first).unwrap();
         let latest = self.store.decisions(Some(first)).unwrap().pop();
         let stands = latest.map_or(first, |latest| latest.kept) == kept;
-        let rows: Vec<_> = before.iter().map(|leg| leg.call).collect();
+        let rows: Vec<_> = before.iter().map(|leg| (leg.call, leg.draws.clone())).collect();
         let entry = Decide {
             first: first.0,
             kept: kept.0,
