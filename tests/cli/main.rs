@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 mod metrics;
 mod service;
+mod shadow;
 mod tariffs;
 mod tls;
 mod tour;

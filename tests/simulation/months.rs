@@ -39,6 +39,8 @@ use super::random::Random;
 use super::rates::{ACCOUNTS, SHELF, is_german, name, number};
 use super::world::memory_folder;
 
+mod decided;
+
 pub const OCTOBER: Period = Period(2026 * 12 + 9);
 const NOVEMBER: Period = Period(2026 * 12 + 10);
 /// Orders in which each of the months is told.

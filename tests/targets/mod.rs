@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use callrated::batch::{EntryKind, FRAME_HEAD, Frame, Position, entries, entry_at};
 use callrated::directory::{self, Directory};
-use callrated::entry::{Ack, Activation, Discard, Lost, Retry, Seal, Sealed, SourceProfile};
+use callrated::entry::{Ack, Activation, Decide, Discard, Lost, Retry, Seal, Sealed, SourceProfile};
 use callrated::identity::{self, IdentityIndex};
 use callrated::journal::{self, Journal, check, inspect, seal};
 use callrated::number::{Country, Number};
@@ -195,6 +195,11 @@ fn read_entry(kind: u8, payload: &[u8]) {
         }
         Some(EntryKind::Discard) => {
             if let Some((_, record)) = Discard::decode(payload) {
+                let _ = Record::decode(record);
+            }
+        }
+        Some(EntryKind::Decide) => {
+            if let Some((_, record)) = Decide::decode(payload) {
                 let _ = Record::decode(record);
             }
         }
