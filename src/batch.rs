@@ -69,6 +69,8 @@ pub enum EntryKind {
     Discard = 12,
     /// Stands where damaged bytes were given up, JSON: [`crate::entry::Lost`].
     Lost = 15,
+    /// Data is deleted, held or erased, JSON: [`crate::entry::Retention`].
+    Retention = 16,
 }
 
 impl EntryKind {
@@ -88,6 +90,7 @@ impl EntryKind {
             11 => EntryKind::Ack,
             12 => EntryKind::Discard,
             15 => EntryKind::Lost,
+            16 => EntryKind::Retention,
             _ => return None,
         })
     }

@@ -143,6 +143,7 @@ impl Content {
             sealed: &gathering.gathered.sealed,
             acks: &gathering.gathered.acks,
             discarded: &rows.discarded,
+            retention: &gathering.gathered.retention,
             books: &books,
         }))
     }

@@ -5,10 +5,10 @@ use super::pieces::still_unfinished;
 use super::{Job, KnownTariff, Resolver, ResolverError, offset};
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::call::{SuspenseReason, TariffSlot};
-use crate::entry::{Ack, Activation, Discard, Lost, Retry, Seal, Sealed, SourceProfile};
+use crate::entry::{Ack, Activation, Discard, Lost, Retention, Retry, Seal, Sealed, SourceProfile};
 use crate::record::{Direction, Record};
 use crate::shard::ToShard;
-use crate::store::AckRow;
+use crate::store::{AckRow, RetentionRow};
 use crate::time::{Period, Timestamp};
 
 impl Resolver {
@@ -91,6 +91,11 @@ impl Resolver {
                 let (discard, record) =
                     Discard::decode(entry.payload).ok_or_else(|| unreadable("not a discard".to_owned()))?;
                 self.discard(frame, entry, discard, record);
+            }
+            // It is the store's business: no amount follows from it.
+            Some(EntryKind::Retention) => {
+                let entry_said: Retention = serde_json::from_slice(entry.payload).map_err(json)?;
+                self.tally.gathered.retention.push(RetentionRow { position: entry.position, entry: entry_said });
             }
             // Refused at the door, counted there, and kept for people only.
             Some(EntryKind::Refused) => {}

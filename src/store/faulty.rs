@@ -278,6 +278,42 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.profile(source, position)
     }
 
+    fn retention(&self) -> Result<Vec<OrderRow>, StoreError> {
+        self.present()?.retention()
+    }
+
+    fn holds(&self) -> Result<Vec<RetentionRow>, StoreError> {
+        self.present()?.holds()
+    }
+
+    fn deletion_due(&self, before: Period) -> Result<Vec<Period>, StoreError> {
+        self.present()?.deletion_due(before)
+    }
+
+    fn deleted(&self, period: Option<Period>) -> Result<Vec<DeletedRow>, StoreError> {
+        self.present()?.deleted(period)
+    }
+
+    fn deleted_sums(&self, period: Option<Period>) -> Result<Vec<DeletedSum>, StoreError> {
+        self.present()?.deleted_sums(period)
+    }
+
+    fn retire(&self, order: Position) -> Result<Retired, StoreError> {
+        self.present()?.retire(order)
+    }
+
+    fn retired(&self, order: Position, at: Timestamp) -> Result<(), StoreError> {
+        self.present()?.retired(order, at)
+    }
+
+    fn scrub(&self) -> Result<bool, StoreError> {
+        self.present()?.scrub()
+    }
+
+    fn discarded_of(&self, account: AccountKey) -> Result<Vec<DiscardedItem>, StoreError> {
+        self.present()?.discarded_of(account)
+    }
+
     fn backup_to(&self, path: &Path) -> Result<(), StoreError> {
         self.present()?.backup_to(path)
     }

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, GroupKey, LegKey, SuspenseReason};
-use crate::time::Period;
+use crate::time::{Period, Timestamp};
 
 pub mod faulty;
 mod schema;
@@ -197,6 +197,51 @@ pub trait Store: Send + Sync {
 
     /// The profile of a source as it stood behind the entry at a position, as JSON.
     fn profile(&self, source: SourceId, position: Position) -> Result<Option<String>, StoreError>;
+
+    /// What was ordered of deletions, holds and erasures, by position.
+    fn retention(&self) -> Result<Vec<OrderRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// The entries that hold accounts now, by account.
+    fn holds(&self) -> Result<Vec<RetentionRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Sealed months before one that still have details which may go.
+    fn deletion_due(&self, _before: Period) -> Result<Vec<Period>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Whose details are gone, of one month or of all, by month and account.
+    fn deleted(&self, _period: Option<Period>) -> Result<Vec<DeletedRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// What they added up to.
+    fn deleted_sums(&self, _period: Option<Period>) -> Result<Vec<DeletedSum>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Does a part of an order in a transaction of its own; asked again it goes on.
+    fn retire(&self, _order: Position) -> Result<Retired, StoreError> {
+        Ok(Retired::Stored)
+    }
+
+    /// Nothing is left to do of an order.
+    fn retired(&self, _order: Position, _at: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Empties what the database keeps beside its file; false where somebody reads just now.
+    fn scrub(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    /// What was taken out of suspense for good, as far as it is known to be an account's.
+    fn discarded_of(&self, _account: AccountKey) -> Result<Vec<DiscardedItem>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// A consistent copy into a new file, while flushes go on. Refuses to overwrite.
     fn backup_to(&self, path: &Path) -> Result<(), StoreError>;

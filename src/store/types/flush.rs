@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::answer::SuspenseKey;
+use super::retention::RetentionRow;
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, Basis, RatedCall, SuspenseReason, TariffSlot};
@@ -57,6 +58,8 @@ pub struct FlushBatch<'a> {
     pub acks: &'a [AckRow],
     /// What was taken out of suspense for good.
     pub discarded: &'a [DiscardedRow<'a>],
+    /// What is deleted, held or erased.
+    pub retention: &'a [RetentionRow],
     /// All book counters in the book's own order, absolute values.
     pub books: &'a [(&'a str, i128)],
 }
@@ -87,6 +90,7 @@ impl FlushBatch<'_> {
             sealed: &[],
             acks: &[],
             discarded: &[],
+            retention: &[],
             books: &[],
         }
     }

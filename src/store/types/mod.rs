@@ -5,9 +5,11 @@
 mod answer;
 mod flush;
 mod packed;
+mod retention;
 mod state;
 
 pub use answer::*;
 pub use flush::*;
 pub use packed::*;
+pub use retention::*;
 pub use state::*;

@@ -12,6 +12,7 @@ use super::flush::{
     AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ClosedRow, ConflictRow, DiscardedRow, FlushBatch,
     OpenCallRow, SealedRow, SourceRow, SuspendedRow,
 };
+use super::retention::RetentionRow;
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::Position;
 use crate::call::Basis;
@@ -46,6 +47,7 @@ struct Packing<'a> {
     sealed: &'a [SealedRow],
     acks: &'a [AckRow],
     discarded: &'a [DiscardedRow<'a>],
+    retention: &'a [RetentionRow],
     books: &'a [(&'a str, i128)],
 }
 
@@ -78,6 +80,7 @@ pub struct PackedFlush<'a> {
     acks: Vec<AckRow>,
     #[serde(borrow)]
     discarded: Vec<DiscardedRow<'a>>,
+    retention: Vec<RetentionRow>,
     #[serde(borrow)]
     books: Vec<(&'a str, i128)>,
 }
@@ -112,6 +115,7 @@ impl FlushBatch<'_> {
             sealed,
             acks,
             discarded,
+            retention,
             books,
         } = *self;
         let packing = Packing {
@@ -136,6 +140,7 @@ impl FlushBatch<'_> {
             sealed,
             acks,
             discarded,
+            retention,
             books,
         };
         Ok(postcard::to_stdvec(&packing)?)
@@ -176,6 +181,7 @@ impl<'a> PackedFlush<'a> {
             sealed: &self.sealed,
             acks: &self.acks,
             discarded: &self.discarded,
+            retention: &self.retention,
             books: &self.books,
         }
     }
