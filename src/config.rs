@@ -12,7 +12,7 @@ use crate::ingest::connect::settings::{BadConnect, Connect};
 use crate::ingest::folder::settings::Watch;
 use crate::ingest::settings::{BadListen, Listen, ListenSettings};
 use crate::nearest::{nearest, unknown};
-use crate::period::PeriodSettings;
+use crate::period::{PeriodSettings, RetentionSettings};
 use crate::time::Micros;
 use crate::tls::TlsSettings;
 use crate::wire::formats::Formats;
@@ -22,7 +22,7 @@ mod raw;
 mod units;
 
 use raw::{Raw, default_listeners};
-pub use units::{ByteSize, Length};
+pub use units::{ByteSize, Length, Months};
 
 /// What the daemon runs by: every value checked, every path resolved.
 #[derive(Clone, Debug)]
@@ -55,6 +55,8 @@ pub struct Config {
     pub journal: JournalConfig,
     /// Months that close.
     pub periods: PeriodSettings,
+    /// How long what is kept.
+    pub retention: RetentionSettings,
     /// Flush at least this often.
     pub flush_every: Length,
     /// And after this many records.
@@ -281,6 +283,11 @@ impl Config {
                 min_free: raw.journal.min_free,
             },
             periods: PeriodSettings { grace: Micros(raw.periods.grace.0), auto_seal: raw.periods.auto_seal },
+            retention: RetentionSettings {
+                calls: raw.retention.calls.map(|m| m.0),
+                conflicts: raw.retention.conflicts.map(|m| m.0),
+                discarded: raw.retention.discarded.map(|m| m.0),
+            },
             flush_every: raw.flush.every,
             flush_calls: raw.flush.calls.max(1),
             store,
@@ -297,7 +304,7 @@ fn fault_of(error: &toml::de::Error) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::raw::{RawFlush, RawHttp, RawJournal, RawMetrics, RawPeriods, RawStore};
+    use super::raw::{RawFlush, RawHttp, RawJournal, RawMetrics, RawPeriods, RawRetention, RawStore};
     use super::*;
     use crate::ingest::connect::settings::ConnectSettings;
     use crate::ingest::folder::settings::WatchSettings;
@@ -329,6 +336,7 @@ mod tests {
             ("[[watch]]\nfolder = \"f\"\ncountry = \"de\"", ":1:1: [[watch]] f: country"),
             ("[flush]\nevery = \"5\"", ":2:9: \"5\" needs a unit"),
             ("[periods]\ngrace = \"3\"", ":2:9: \"3\" needs a unit"),
+            ("[retention]\ncalls = \"400d\"", ":2:9: \"400d\" needs a unit: month, months, year, years"),
             ("shards =", ":1:9: "),
             ("[[listen]]\nprotocol = \"tpc\"", ":2:12: unknown value `tpc` (hint: did you mean `tcp`?)"),
             (
@@ -397,6 +405,7 @@ mod tests {
             keys::<RawHttp>(),
             keys::<RawJournal>(),
             keys::<RawPeriods>(),
+            keys::<RawRetention>(),
             keys::<RawMetrics>(),
             keys::<RawFlush>(),
             keys::<RawStore>(),

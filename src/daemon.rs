@@ -35,6 +35,7 @@ pub mod known;
 pub mod parts;
 pub mod recover;
 pub mod reload;
+pub mod retainer;
 pub mod retry;
 pub mod sealer;
 mod watch_rates;
@@ -93,8 +94,9 @@ pub async fn run(
     let mut certificates = Certificates::default();
     let opened = doors::open(&config, &mut engine, &handed, &mut certificates, &stop, &mut doors).await?;
     let sealer = Arc::new(engine.sealer(&config)?);
-    let app =
-        http::App::new(&engine, reloader.clone(), sealer.clone(), metrics.clone(), opened, stop.clone(), &config)?;
+    let retainer = Arc::new(engine.retainer(&config)?);
+    let guards = (sealer.clone(), retainer.clone());
+    let app = http::App::new(&engine, reloader.clone(), guards, metrics.clone(), opened, stop.clone(), &config)?;
     let tls = certificates.open(config.http_tls.as_ref())?;
     let addresses = http::serve(app, &config, tls, &handed, &stop, &mut doors).await?;
     for address in handed.left() {
@@ -110,6 +112,7 @@ pub async fn run(
     helpers.spawn(metrics.upkeep());
     helpers.spawn(watched.reload_at_changes(reloader.clone()));
     helpers.spawn(sealer.run());
+    helpers.spawn(retainer.run());
     helpers.spawn(reload_on_signal(reloader.clone()));
     helpers.spawn(certificates.renew_on_signal());
     helpers.spawn(watchdog());
@@ -156,6 +159,7 @@ fn describe_metrics() {
     reload::describe();
     gauges::describe();
     sealer::describe();
+    retainer::describe();
 }
 
 /// Puts the rates folder in force, or keeps the last good images if it is wrong. `by` says who asked.

@@ -29,6 +29,7 @@ use tokio::task::JoinSet;
 use crate::config::Config;
 use crate::daemon::engine::Engine;
 use crate::daemon::reload::Reloader;
+use crate::daemon::retainer::Retainer;
 use crate::daemon::sealer::Sealer;
 use crate::daemon::{Opened, Posts};
 use crate::directory::Directory;
@@ -56,6 +57,7 @@ mod details;
 mod explain;
 mod export;
 mod health;
+mod held;
 mod import;
 mod manners;
 mod months;
@@ -69,6 +71,7 @@ mod post;
 mod problem;
 mod quote;
 mod received;
+mod retention;
 mod routes;
 mod server;
 mod settle;
@@ -107,6 +110,8 @@ pub struct Shared {
     pub reloader: Arc<Reloader>,
     /// Seals months.
     pub sealer: Arc<Sealer>,
+    /// Deletes, holds and erases.
+    pub retainer: Arc<Retainer>,
     /// Now.
     pub clock: Clock,
     /// Where posted records go.
@@ -142,7 +147,7 @@ impl App {
     pub fn new(
         engine: &Engine,
         reloader: Arc<Reloader>,
-        sealer: Arc<Sealer>,
+        (sealer, retainer): (Arc<Sealer>, Arc<Retainer>),
         metrics: Metrics,
         Opened { posts: Posts { calls, import }, sources }: Opened,
         stop: Stop,
@@ -155,6 +160,7 @@ impl App {
             journal: engine.journal.clone(),
             reloader,
             sealer,
+            retainer,
             clock: engine.clock.clone(),
             post: calls,
             import,

@@ -10,8 +10,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
-    Problem, accounts, backup, calls, conflicts, explain, export, health, import, months, page, periods, post, quote,
-    suspense, tariff, usage, verify,
+    Problem, accounts, backup, calls, conflicts, explain, export, health, held, import, months, page, periods, post,
+    quote, retention, suspense, tariff, usage, verify,
 };
 
 /// Why the request was not answered as asked. Every error looks like this, whatever its status.
@@ -35,6 +35,7 @@ pub(super) struct AnyProblem(#[allow(dead_code)] Problem);
         usage::of_account, periods::usage, months::list, months::one, months::manifest, months::seal, months::ack, quote::quote,
         accounts::one, accounts::directory, tariff::show, tariff::reload, tariff::activate,
         suspense::list, suspense::retry, suspense::discard, conflicts::list, import::post, verify::verify, backup::backup,
+        retention::show, retention::run, held::hold, held::put, held::release, held::data, held::erase,
         health::alive, health::ready, health::metrics, health::status,
         page::index, page::file, document,
     ),

@@ -21,9 +21,7 @@ use super::{SqliteStore, call_type_of, damaged, failed, period_number, period_of
 use crate::batch::Position;
 use crate::call::{AccountKey, GroupKey, RatedCall, SuspenseReason, Usage};
 use crate::entry::{Kept, Retention};
-use crate::store::{
-    DeletedRow, DeletedSum, DiscardedItem, OrderRow, Retired, RetentionRow, Store, StoreError,
-};
+use crate::store::{DeletedRow, DeletedSum, DiscardedItem, OrderRow, RetentionRow, Retired, Store, StoreError};
 use crate::time::{Period, Timestamp};
 
 /// Rows read and deleted at once: some 350 KiB of pages, a few milliseconds.
@@ -125,7 +123,8 @@ pub fn deleted(connection: &Connection, period: Option<Period>) -> Result<Vec<De
 
 /// What they added up to.
 pub fn sums(connection: &Connection, period: Option<Period>) -> Result<Vec<DeletedSum>, StoreError> {
-    let sql = "SELECT period, account, billing_group, call_type, currency, own_period, calls, talk, billable_seconds, cost,
+    let sql =
+        "SELECT period, account, billing_group, call_type, currency, own_period, calls, talk, billable_seconds, cost,
                included_seconds FROM deleted_sums WHERE ?1 IS NULL OR period = ?1 ORDER BY 1, 2, 3, 4, 5, 6";
     all(connection, sql, [period.map(period_number)], |row| {
         let bad = |at: usize| rusqlite::Error::IntegralValueOutOfRange(at, 0);
@@ -388,7 +387,8 @@ fn delete(transaction: &Transaction<'_>, order: &Order, going: &Going) -> Result
 fn add_sum(transaction: &Transaction<'_>, key: SumKey, usage: Usage, included: u64) -> Result<(), StoreError> {
     let (period, account, group, call_type, currency, own) = key;
     let currency = String::from_utf8_lossy(&currency).into_owned();
-    let place = "period = ?1 AND account = ?2 AND billing_group = ?3 AND call_type = ?4 AND currency = ?5 AND own_period = ?6";
+    let place =
+        "period = ?1 AND account = ?2 AND billing_group = ?3 AND call_type = ?4 AND currency = ?5 AND own_period = ?6";
     let sql = format!("SELECT calls, talk, billable_seconds, cost, included_seconds FROM deleted_sums WHERE {place}");
     let whose = (period, account, group, call_type, &currency, own);
     let before: Option<(i64, String, i64, String, i64)> = transaction
