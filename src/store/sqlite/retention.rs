@@ -253,6 +253,8 @@ impl Order {
 struct Going {
     rows: Vec<(i64, RatedCall, bool)>,
     held: BTreeSet<(Period, u32)>,
+    /// Nodes and ids of calls that are erased.
+    names: HashSet<(String, String)>,
     upto: i64,
 }
 
@@ -308,6 +310,10 @@ fn window(reader: &mut Reader, order: &Order) -> Result<Option<Going>, StoreErro
                 if order.held.contains(&account.0) {
                     going.held.insert((call.call.period, account.0));
                 } else {
+                    if order.account.is_some() {
+                        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                        going.names.insert((text(call.node), text(call.id)));
+                    }
                     going.rows.push((call.row as i64, call.call, call.superseded.is_none()));
                 }
             }
@@ -380,8 +386,47 @@ fn delete(transaction: &Transaction<'_>, order: &Order, going: &Going) -> Result
             transaction.execute("DELETE FROM conflicts WHERE position = ?1", [position]).map_err(failed)?;
         }
     }
+    let months: BTreeSet<i64> = going.rows.iter().map(|(_, call, _)| period_number(call.own_period())).collect();
+    for month in months.into_iter().filter(|_| !going.names.is_empty()) {
+        unname(transaction, month, &going.names)?;
+    }
     let moved = "UPDATE retention SET row_at = ?2 WHERE position = ?1";
     transaction.execute(moved, (order.position, going.upto)).map_err(failed).map(|_| ())
+}
+
+/// What a manifest says of contradictions names calls and numbers, and its digest does not cover it: those of calls that
+/// are erased lose id and destination, every other byte stays.
+fn unname(transaction: &Transaction<'_>, month: i64, names: &HashSet<(String, String)>) -> Result<(), StoreError> {
+    let sql = "SELECT manifest FROM periods WHERE period = ?1 AND manifest IS NOT NULL";
+    let found: Option<Vec<u8>> = transaction.query_row(sql, [month], |row| row.get(0)).optional().map_err(failed)?;
+    let Some(manifest) = found.and_then(|bytes| String::from_utf8(bytes).ok()) else { return Ok(()) };
+    let Some(unnamed) = unnamed(&manifest, names) else { return Ok(()) };
+    transaction
+        .execute("UPDATE periods SET manifest = ?2 WHERE period = ?1", (month, unnamed.into_bytes()))
+        .map_err(failed)
+        .map(|_| ())
+}
+
+/// The manifest without them; none: it names none of them.
+fn unnamed(manifest: &str, names: &HashSet<(String, String)>) -> Option<String> {
+    let read: serde_json::Value = serde_json::from_str(manifest).ok()?;
+    let mut text = None;
+    for conflict in read["conflicts"].as_array()? {
+        let (Some(node), Some(id)) = (conflict["node"].as_str(), conflict["id"].as_str()) else { continue };
+        if !names.contains(&(node.to_owned(), id.to_owned())) {
+            continue;
+        }
+        let now = text.get_or_insert_with(|| manifest.to_owned());
+        let member = |name: &str| format!("\"{name}\":{}", conflict[name]);
+        let named = format!("{},{}", member("node"), member("id"));
+        let Some(at) = now.find(&named) else { continue };
+        let destination = member("destination");
+        if let Some(number) = now[at..].find(&destination) {
+            now.replace_range(at + number..at + number + destination.len(), "\"destination\":\"erased\"");
+        }
+        now.replace_range(at..at + named.len(), &format!("{},\"id\":\"erased\"", member("node")));
+    }
+    text
 }
 
 fn add_sum(transaction: &Transaction<'_>, key: SumKey, usage: Usage, included: u64) -> Result<(), StoreError> {
@@ -517,4 +562,21 @@ fn grounds(transaction: &Transaction<'_>, mut used: HashSet<i64>, last_row: i64)
         transaction.prepare_cached(sql).and_then(|mut one| one.execute([id])).map_err(failed)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_loses_the_names_of_erased_calls_and_nothing_else() {
+        let manifest = r#"{"digest":"x","conflicts":[{"node":"n","id":"a\"1","taken":"first","destination":"0044","duration":"1"},{"node":"n","id":"b","taken":"first","destination":"0044","duration":"2"}],"late":[]}"#;
+        let names = |ids: &[&str]| ids.iter().map(|id| ("n".to_owned(), (*id).to_owned())).collect::<HashSet<_>>();
+        assert_eq!(unnamed(manifest, &names(&["c"])), None);
+        let first = manifest.replace(r#""id":"a\"1""#, r#""id":"erased""#).replacen("0044", "erased", 1);
+        assert_eq!(unnamed(manifest, &names(&[r#"a"1"#])), Some(first));
+        let second = manifest.replace(r#""id":"b""#, r#""id":"erased""#);
+        let (head, tail) = second.split_at(second.rfind("0044").unwrap());
+        assert_eq!(unnamed(manifest, &names(&["b"])), Some(format!("{head}{}", tail.replace("0044", "erased"))));
+    }
 }
