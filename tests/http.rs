@@ -418,7 +418,7 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
         (("GET", "/v1/accounts/{account}/hold"), ("/v1/accounts/acme/hold".into(), Value::Null)),
         (("PUT", "/v1/accounts/{account}/hold"), ("/v1/accounts/acme/hold".into(), json!({ "why": "a test" }))),
         (("DELETE", "/v1/accounts/{account}/hold"), ("/v1/accounts/acme/hold".into(), json!({ "why": "a test" }))),
-        (("POST", "/v1/accounts/{account}/erase"), ("/v1/accounts/beta/erase".into(), json!({ "why": "a test" }))),
+        (("POST", "/v1/accounts/{account}/erase"), ("/v1/accounts/globex/erase".into(), json!({ "why": "a test" }))),
         (("GET", "/v1/accounts/{account}/usage"), (format!("/v1/accounts/acme/usage?period={period}"), Value::Null)),
         (("GET", "/v1/accounts/{account}/calls"), (format!("/v1/accounts/acme/calls?period={period}"), Value::Null)),
         (("GET", "/v1/periods/{period}/usage"), (format!("/v1/periods/{period}/usage"), Value::Null)),

@@ -54,7 +54,7 @@ pub(super) struct Contradiction {
     destination: String,
     /// RFC 3339.
     answer: Option<String>,
-    /// Its bytes as they came, kept for ever: text, or `hex:` and hexadecimal digits.
+    /// Its bytes as they came, as long as they are kept: text, or `hex:` and hexadecimal digits.
     raw: String,
 }
 
