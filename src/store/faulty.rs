@@ -192,8 +192,8 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.usage(account, period)
     }
 
-    fn allowance(&self, group: GroupKey, period: Period) -> Result<u64, StoreError> {
-        self.present()?.allowance(group, period)
+    fn allowances(&self, group: GroupKey, period: Period) -> Result<Vec<AllowanceLine>, StoreError> {
+        self.present()?.allowances(group, period)
     }
 
     fn period_usage(
@@ -296,6 +296,10 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn deleted_sums(&self, period: Option<Period>) -> Result<Vec<DeletedSum>, StoreError> {
         self.present()?.deleted_sums(period)
+    }
+
+    fn deleted_draws(&self) -> Result<Vec<AllowanceLine>, StoreError> {
+        self.present()?.deleted_draws()
     }
 
     fn retire(&self, order: Position) -> Result<Retired, StoreError> {

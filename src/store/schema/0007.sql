@@ -3,6 +3,19 @@
 
 -- Allowances of several kinds.
 
+-- Seconds drawn by a group in a month, by meter: 0 is that of the plan's minutes, the one that `allowances` had; a pool has
+-- the number of its name (FNV-1a, 32 bits). Lines of `allowances_recent` have the columns of this table, those of earlier
+-- versions none for the meter.
+CREATE TABLE meters (
+    period INTEGER NOT NULL, billing_group INTEGER NOT NULL, meter INTEGER NOT NULL, used_seconds INTEGER NOT NULL,
+    PRIMARY KEY (period, billing_group, meter)
+) WITHOUT ROWID;
+INSERT INTO meters SELECT period, billing_group, 0, used_seconds FROM allowances;
+DROP TABLE allowances;
+
+-- `calls.used_before` is text where a call asked other pools than the plan's minutes, JSON: for each pool in the order in
+-- which they were asked its name (the plan's minutes have none), seconds drawn, seconds drawn before, seconds left before.
+
 
 -- Costs beside prices.
 
@@ -39,11 +52,16 @@ CREATE TABLE deleted_details (
 -- What they added up to, so that totals and books can be checked without them.
 CREATE TABLE deleted_sums (
     period INTEGER NOT NULL, account INTEGER NOT NULL, billing_group INTEGER NOT NULL, call_type INTEGER NOT NULL,
-    currency TEXT NOT NULL, own_period INTEGER NOT NULL, calls INTEGER NOT NULL,
+    currency TEXT NOT NULL, calls INTEGER NOT NULL,
     talk TEXT NOT NULL, billable_seconds INTEGER NOT NULL,
     cost TEXT NOT NULL,                -- nano-units, exact
-    included_seconds INTEGER NOT NULL,
-    PRIMARY KEY (period, account, billing_group, call_type, currency, own_period)
+    PRIMARY KEY (period, account, billing_group, call_type, currency)
+) WITHOUT ROWID;
+
+-- What they drew of allowances; the month is their own, as in `meters`.
+CREATE TABLE deleted_draws (
+    period INTEGER NOT NULL, billing_group INTEGER NOT NULL, meter INTEGER NOT NULL, seconds INTEGER NOT NULL,
+    PRIMARY KEY (period, billing_group, meter)
 ) WITHOUT ROWID;
 
 -- Whose it was, where that was known.

@@ -19,9 +19,12 @@ use super::reader::Reader;
 use super::state::all;
 use super::{SqliteStore, call_type_of, damaged, failed, period_number, period_of, segments, whole};
 use crate::batch::Position;
-use crate::call::{AccountKey, GroupKey, RatedCall, SuspenseReason, Usage};
+use crate::call::{AccountKey, GroupKey, Meter, RatedCall, SuspenseReason, Usage};
 use crate::entry::{Kept, Retention};
-use crate::store::{DeletedRow, DeletedSum, DiscardedItem, OrderRow, RetentionRow, Retired, Store, StoreError};
+use crate::store::{
+    AllowanceLine, DeletedRow, DeletedSum, DiscardedItem, OrderRow, RetentionRow, Retired, Store, StoreError,
+    StoredCall,
+};
 use crate::time::{Period, Timestamp};
 
 /// Rows read and deleted at once: some 350 KiB of pages, a few milliseconds.
@@ -123,9 +126,8 @@ pub fn deleted(connection: &Connection, period: Option<Period>) -> Result<Vec<De
 
 /// What they added up to.
 pub fn sums(connection: &Connection, period: Option<Period>) -> Result<Vec<DeletedSum>, StoreError> {
-    let sql =
-        "SELECT period, account, billing_group, call_type, currency, own_period, calls, talk, billable_seconds, cost,
-               included_seconds FROM deleted_sums WHERE ?1 IS NULL OR period = ?1 ORDER BY 1, 2, 3, 4, 5, 6";
+    let sql = "SELECT period, account, billing_group, call_type, currency, calls, talk, billable_seconds, cost
+               FROM deleted_sums WHERE ?1 IS NULL OR period = ?1 ORDER BY 1, 2, 3, 4, 5";
     all(connection, sql, [period.map(period_number)], |row| {
         let bad = |at: usize| rusqlite::Error::IntegralValueOutOfRange(at, 0);
         let exact = |at: usize| row.get::<_, String>(at)?.parse::<i128>().map_err(|_| bad(at));
@@ -135,9 +137,20 @@ pub fn sums(connection: &Connection, period: Option<Period>) -> Result<Vec<Delet
             group: GroupKey(row.get(2)?),
             call_type: call_type_of(row.get(3)?).ok_or(bad(3))?,
             currency: row.get::<_, String>(4)?.as_bytes().try_into().map_err(|_| bad(4))?,
-            own_period: period_of(row.get(5)?).ok_or(bad(5))?,
-            usage: Usage { calls: row.get(6)?, talk: exact(7)?, billable_seconds: row.get(8)?, cost: exact(9)? },
-            included_seconds: row.get::<_, i64>(10)? as u64,
+            usage: Usage { calls: row.get(5)?, talk: exact(6)?, billable_seconds: row.get(7)?, cost: exact(8)? },
+        })
+    })
+}
+
+/// What they drew.
+pub fn draws(connection: &Connection) -> Result<Vec<AllowanceLine>, StoreError> {
+    let sql = "SELECT period, billing_group, meter, seconds FROM deleted_draws ORDER BY 1, 2, 3";
+    all(connection, sql, (), |row| {
+        Ok(AllowanceLine {
+            period: period_of(row.get(0)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(0, 0))?,
+            group: GroupKey(row.get(1)?),
+            meter: Meter(row.get(2)?),
+            used_seconds: row.get::<_, i64>(3)? as u64,
         })
     })
 }
@@ -252,6 +265,8 @@ impl Order {
 #[derive(Default)]
 struct Going {
     rows: Vec<(i64, RatedCall, bool)>,
+    /// What those drew that count, by their own month.
+    draws: BTreeMap<(i64, u32, u32), u64>,
     held: BTreeSet<(Period, u32)>,
     /// Nodes and ids of calls that are erased.
     names: HashSet<(String, String)>,
@@ -314,6 +329,9 @@ fn window(reader: &mut Reader, order: &Order) -> Result<Option<Going>, StoreErro
                         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                         going.names.insert((text(call.node), text(call.id)));
                     }
+                    if call.superseded.is_none() {
+                        add_draws(&call, &mut going.draws)?;
+                    }
                     going.rows.push((call.row as i64, call.call, call.superseded.is_none()));
                 }
             }
@@ -326,10 +344,28 @@ fn window(reader: &mut Reader, order: &Order) -> Result<Option<Going>, StoreErro
     Ok((windows > 0).then_some(going))
 }
 
-type SumKey = (i64, u32, u32, u8, [u8; 3], i64);
+type SumKey = (i64, u32, u32, u8, [u8; 3]);
+
+/// What a call drew, meter by meter: what the schema says of `calls.used_before`.
+fn add_draws(call: &StoredCall<'_>, sums: &mut BTreeMap<(i64, u32, u32), u64>) -> Result<(), StoreError> {
+    let (month, group) = (period_number(call.call.own_period()), call.call.group.0);
+    let mut add = |meter: Meter, seconds: u32| {
+        if seconds > 0 {
+            *sums.entry((month, group, meter.0)).or_default() += u64::from(seconds);
+        }
+    };
+    if call.draws.is_empty() {
+        add(Meter::PLAN, call.call.included_seconds);
+        return Ok(());
+    }
+    type Told = (String, u32, u64, Option<u64>);
+    let told: Vec<Told> = serde_json::from_slice(call.draws).map_err(|_| damaged("what a call drew"))?;
+    told.iter().for_each(|(name, seconds, ..)| add(Meter::named(name), *seconds));
+    Ok(())
+}
 
 fn delete(transaction: &Transaction<'_>, order: &Order, going: &Going) -> Result<(), StoreError> {
-    let mut sums: BTreeMap<SumKey, (Usage, u64)> = BTreeMap::new();
+    let mut sums: BTreeMap<SumKey, Usage> = BTreeMap::new();
     let mut details: BTreeMap<(i64, u32), (u64, u64, u64)> = BTreeMap::new();
     let mut positions: HashSet<i64> = HashSet::new();
     {
@@ -349,13 +385,9 @@ fn delete(transaction: &Transaction<'_>, order: &Order, going: &Going) -> Result
             if !counts {
                 continue;
             }
-            for (i, (call_type, usage)) in call.usage_lines().enumerate() {
-                let own = period_number(call.own_period());
-                let key = (period, call.account.0, call.group.0, call_type as u8, call.basis.currency, own);
-                let (sum, included) = sums.entry(key).or_default();
-                sum.add(&usage);
-                // The first line has the whole call.
-                *included += if i == 0 { u64::from(call.included_seconds) } else { 0 };
+            for (call_type, usage) in call.usage_lines() {
+                let key = (period, call.account.0, call.group.0, call_type as u8, call.basis.currency);
+                sums.entry(key).or_default().add(&usage);
             }
         }
     }
@@ -370,8 +402,17 @@ fn delete(transaction: &Transaction<'_>, order: &Order, going: &Going) -> Result
             )
             .map_err(failed)?;
     }
-    for (key, (usage, included)) in sums {
-        add_sum(transaction, key, usage, included)?;
+    for (key, usage) in sums {
+        add_sum(transaction, key, usage)?;
+    }
+    for ((period, group, meter), seconds) in &going.draws {
+        transaction
+            .execute(
+                "INSERT INTO deleted_draws VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO UPDATE SET seconds = seconds + excluded.seconds",
+                (period, group, meter, *seconds as i64),
+            )
+            .map_err(failed)?;
     }
     for (period, account) in &going.held {
         transaction
@@ -429,32 +470,27 @@ fn unnamed(manifest: &str, names: &HashSet<(String, String)>) -> Option<String> 
     text
 }
 
-fn add_sum(transaction: &Transaction<'_>, key: SumKey, usage: Usage, included: u64) -> Result<(), StoreError> {
-    let (period, account, group, call_type, currency, own) = key;
+fn add_sum(transaction: &Transaction<'_>, key: SumKey, usage: Usage) -> Result<(), StoreError> {
+    let (period, account, group, call_type, currency) = key;
     let currency = String::from_utf8_lossy(&currency).into_owned();
-    let place =
-        "period = ?1 AND account = ?2 AND billing_group = ?3 AND call_type = ?4 AND currency = ?5 AND own_period = ?6";
-    let sql = format!("SELECT calls, talk, billable_seconds, cost, included_seconds FROM deleted_sums WHERE {place}");
-    let whose = (period, account, group, call_type, &currency, own);
-    let before: Option<(i64, String, i64, String, i64)> = transaction
-        .prepare_cached(&sql)
-        .and_then(|mut one| {
-            one.query_row(whose, |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?))).optional()
-        })
+    let whose = (period, account, group, call_type, &currency);
+    let before: Option<(i64, String, i64, String)> = transaction
+        .prepare_cached(
+            "SELECT calls, talk, billable_seconds, cost FROM deleted_sums WHERE period = ?1 AND account = ?2
+             AND billing_group = ?3 AND call_type = ?4 AND currency = ?5",
+        )
+        .and_then(|mut one| one.query_row(whose, |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?))).optional())
         .map_err(failed)?;
-    let (mut sum, mut drawn) = (usage, included as i64);
-    if let Some((calls, talk, billable_seconds, cost, included)) = before {
+    let mut sum = usage;
+    if let Some((calls, talk, billable_seconds, cost)) = before {
         let exact = |text: &str| text.parse::<i128>().map_err(|_| damaged("the sum of deleted calls"));
         sum.add(&Usage { calls, talk: exact(&talk)?, billable_seconds, cost: exact(&cost)? });
-        drawn += included;
     }
-    let values = (sum.calls, sum.talk.to_string(), sum.billable_seconds, sum.cost.to_string(), drawn);
+    let (talk, cost) = (sum.talk.to_string(), sum.cost.to_string());
     transaction
-        .prepare_cached("INSERT OR REPLACE INTO deleted_sums VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")
+        .prepare_cached("INSERT OR REPLACE INTO deleted_sums VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
         .and_then(|mut put| {
-            put.execute((
-                period, account, group, call_type, &currency, own, values.0, values.1, values.2, values.3, values.4,
-            ))
+            put.execute((period, account, group, call_type, &currency, sum.calls, talk, sum.billable_seconds, cost))
         })
         .map_err(failed)
         .map(|_| ())

@@ -72,12 +72,8 @@ pub struct DeletedSum {
     pub call_type: CallType,
     /// ISO 4217.
     pub currency: [u8; 3],
-    /// Their own month.
-    pub own_period: Period,
     /// The sum.
     pub usage: Usage,
-    /// Seconds drawn.
-    pub included_seconds: u64,
 }
 
 /// Something that was taken out of suspense for good.

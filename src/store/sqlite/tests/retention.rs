@@ -49,7 +49,7 @@ fn an_order_that_is_cut_off_goes_on_and_everything_adds_up() {
     }
     for month in OLD {
         let (month, sql) =
-            (period_number(Period(month)), "INSERT INTO periods VALUES (?1, 'sealed', 1, 2, 3, 'x', 'd', '{}')");
+            (period_number(Period(month)), "INSERT INTO periods VALUES (?1, 'sealed', 1, 2, 3, 'x', 'd', x'7b7d')");
         store.writer().connection().execute(sql, [month]).unwrap();
     }
     let held = store.account_named(HELD).unwrap().unwrap();
@@ -86,6 +86,17 @@ fn an_order_that_is_cut_off_goes_on_and_everything_adds_up() {
             .map(|line| ((line.period, line.account, line.group, line.call_type, line.currency), line.usage))
             .collect();
         assert_eq!(lines, told);
+        let kept = Model { calls: left.clone(), ..Model::default() };
+        let mut drawn: BTreeMap<_, u64> = BTreeMap::new();
+        for line in kept.allowances().into_iter().chain(store.deleted_draws().unwrap()) {
+            *drawn.entry((line.period, line.group, line.meter)).or_default() += line.used_seconds;
+        }
+        let told = store.load().unwrap().allowances.into_iter();
+        let told: BTreeMap<_, u64> =
+            told.map(|line| ((line.period, line.group, line.meter), line.used_seconds)).collect();
+        // What the model draws of an account's own month it draws of the month that bills it, as it flushes.
+        let whole = |of: &BTreeMap<_, u64>| of.values().sum::<u64>();
+        assert_eq!(whole(&drawn), whole(&told));
         let gone: u64 = store.deleted(None).unwrap().iter().map(|row| row.rows).sum();
         assert_eq!(gone as usize, model.calls.len() - left.len());
         let strays =
