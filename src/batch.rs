@@ -73,6 +73,8 @@ pub enum EntryKind {
     Decide = 18,
     /// Stands where damaged bytes were given up, JSON: [`crate::entry::Lost`].
     Lost = 15,
+    /// Data is deleted, held or erased, JSON: [`crate::entry::Retention`].
+    Retention = 16,
 }
 
 impl EntryKind {
@@ -94,6 +96,7 @@ impl EntryKind {
             15 => EntryKind::Lost,
             17 => EntryKind::Guard,
             18 => EntryKind::Decide,
+            16 => EntryKind::Retention,
             _ => return None,
         })
     }

@@ -12,7 +12,7 @@ use crate::ingest::connect::settings::{BadConnect, Connect};
 use crate::ingest::folder::settings::Watch;
 use crate::ingest::settings::{BadListen, Listen, ListenSettings};
 use crate::nearest::{nearest, unknown};
-use crate::period::PeriodSettings;
+use crate::period::{PeriodSettings, RetentionSettings};
 use crate::time::Micros;
 use crate::tls::TlsSettings;
 use crate::webhook::Webhook;
@@ -24,7 +24,7 @@ mod units;
 mod webhooks;
 
 use raw::{Raw, default_listeners};
-pub use units::{ByteSize, Length};
+pub use units::{ByteSize, Length, Months};
 
 /// What the daemon runs by: every value checked, every path resolved.
 #[derive(Clone, Debug)]
@@ -59,6 +59,8 @@ pub struct Config {
     pub periods: PeriodSettings,
     /// Who is told what the spend guard finds.
     pub webhooks: Vec<Webhook>,
+    /// How long what is kept.
+    pub retention: RetentionSettings,
     /// Flush at least this often.
     pub flush_every: Length,
     /// And after this many records.
@@ -287,6 +289,11 @@ impl Config {
             },
             periods: PeriodSettings { grace: Micros(raw.periods.grace.0), auto_seal: raw.periods.auto_seal },
             webhooks,
+            retention: RetentionSettings {
+                calls: raw.retention.calls.map(|m| m.0),
+                conflicts: raw.retention.conflicts.map(|m| m.0),
+                discarded: raw.retention.discarded.map(|m| m.0),
+            },
             flush_every: raw.flush.every,
             flush_calls: raw.flush.calls.max(1),
             store,
@@ -303,7 +310,7 @@ fn fault_of(error: &toml::de::Error) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::raw::{RawFlush, RawHttp, RawJournal, RawMetrics, RawPeriods, RawStore};
+    use super::raw::{RawFlush, RawHttp, RawJournal, RawMetrics, RawPeriods, RawRetention, RawStore};
     use super::*;
     use crate::ingest::connect::settings::ConnectSettings;
     use crate::ingest::folder::settings::WatchSettings;
@@ -335,6 +342,7 @@ mod tests {
             ("[[watch]]\nfolder = \"f\"\ncountry = \"de\"", ":1:1: [[watch]] f: country"),
             ("[flush]\nevery = \"5\"", ":2:9: \"5\" needs a unit"),
             ("[periods]\ngrace = \"3\"", ":2:9: \"3\" needs a unit"),
+            ("[retention]\ncalls = \"400d\"", ":2:9: \"400d\" needs a unit: month, months, year, years"),
             ("shards =", ":1:9: "),
             ("[[listen]]\nprotocol = \"tpc\"", ":2:12: unknown value `tpc` (hint: did you mean `tcp`?)"),
             (
@@ -411,6 +419,7 @@ mod tests {
             keys::<RawHttp>(),
             keys::<RawJournal>(),
             keys::<RawPeriods>(),
+            keys::<RawRetention>(),
             keys::<RawMetrics>(),
             keys::<RawFlush>(),
             keys::<RawStore>(),

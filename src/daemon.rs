@@ -37,6 +37,7 @@ pub mod known;
 pub mod parts;
 pub mod recover;
 pub mod reload;
+pub mod retainer;
 pub mod retry;
 pub mod sealer;
 mod watch_rates;
@@ -96,8 +97,9 @@ pub async fn run(
     let mut certificates = Certificates::default();
     let opened = doors::open(&config, &mut engine, &handed, &mut certificates, &stop, &mut doors).await?;
     let sealer = Arc::new(engine.sealer(&config)?);
-    let app =
-        http::App::new(&engine, reloader.clone(), sealer.clone(), metrics.clone(), opened, stop.clone(), &config)?;
+    let retainer = Arc::new(engine.retainer(&config)?);
+    let guards = (sealer.clone(), retainer.clone());
+    let app = http::App::new(&engine, reloader.clone(), guards, metrics.clone(), opened, stop.clone(), &config)?;
     let tls = certificates.open(config.http_tls.as_ref())?;
     let addresses = http::serve(app, &config, tls, &handed, &stop, &mut doors).await?;
     for address in handed.left() {
@@ -117,6 +119,7 @@ pub async fn run(
     }
     helpers.spawn(watched.reload_at_changes(reloader.clone()));
     helpers.spawn(sealer.run());
+    helpers.spawn(retainer.run());
     helpers.spawn(reload_on_signal(reloader.clone()));
     helpers.spawn(certificates.renew_on_signal());
     helpers.spawn(watchdog());
@@ -165,6 +168,7 @@ fn describe_metrics() {
     sealer::describe();
     webhook::describe();
     http::waiting::describe();
+    retainer::describe();
 }
 
 /// Puts the rates folder in force, or keeps the last good images if it is wrong. `by` says who asked.

@@ -277,6 +277,45 @@ pub struct Ack {
     pub at: i64,
 }
 
+/// What [`Retention`] says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// What is older than a rule allows goes.
+    Delete,
+    /// Nothing of an account goes from here on.
+    Hold,
+    /// The hold of an account ends.
+    Release,
+    /// The personal data of an account goes.
+    Erase,
+}
+
+/// Data is deleted, held or erased. Nothing of it changes an amount.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Retention {
+    /// What is to happen.
+    pub what: Kept,
+    /// Hold, release, erase: whose.
+    #[serde(default)]
+    pub account: String,
+    /// Delete: sealed months whose call details go, `year * 12 + month − 1`.
+    #[serde(default)]
+    pub periods: Vec<i32>,
+    /// Delete: contradicting records that came before this instant go.
+    #[serde(default)]
+    pub conflicts_before: Option<i64>,
+    /// Delete: what was discarded before this instant goes.
+    #[serde(default)]
+    pub discarded_before: Option<i64>,
+    /// The rule, or the reason in the words of whoever asked.
+    pub why: String,
+    /// Who or what asked.
+    pub by: String,
+    /// When.
+    pub at: i64,
+}
+
 fn encode(head: &impl Serialize, record: &[u8], out: &mut Vec<u8>) -> serde_json::Result<()> {
     let head = serde_json::to_vec(head)?;
     out.extend_from_slice(&(head.len() as u32).to_le_bytes());

@@ -45,6 +45,10 @@ pub enum Control {
     Flush(Option<oneshot::Sender<Position>>),
     /// Segments before this position are stored and may go.
     Trim(Position),
+    /// What comes next begins a segment of the journal.
+    EndSegment,
+    /// Segments before this position go, whatever their age, as far as they are stored.
+    Release(Position),
     /// The doors are closing: nothing waits for room any longer.
     Closing,
     /// Finish what was delivered, flush, end.
@@ -209,6 +213,8 @@ impl Sequencer {
                     flush_replies.extend(reply);
                 }
                 Control::Trim(position) => self.trim(position)?,
+                Control::EndSegment => self.journal.end_segment(),
+                Control::Release(position) => self.release(position)?,
                 Control::Closing => self.nobody_waits(),
                 Control::Stop => go_on = false,
             }
@@ -355,6 +361,11 @@ impl Sequencer {
     fn trim(&mut self, stored: Position) -> Result<(), JournalError> {
         let oldest = self.clock.now().0.saturating_sub(self.settings.keep_micros);
         self.journal.remove_before(stored, Some(Timestamp(oldest))).map(|_| ())
+    }
+
+    fn release(&mut self, position: Position) -> Result<(), JournalError> {
+        let may_go = Position(self.progress.may_go.load(Ordering::Relaxed));
+        self.journal.remove_before(position.min(may_go), None).map(|_| ())
     }
 
     fn mark(&mut self, replies: Vec<oneshot::Sender<Position>>) {

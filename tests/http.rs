@@ -406,10 +406,19 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
     daemon.ask("POST", &format!("{month}/seal"), &[("Content-Type", "application/json")], "{\"early\":true}");
     wait_until("the month is sealed", || daemon.get(&month).json()["state"] == "sealed");
     let digest = daemon.get(&month).json()["digest"].clone();
+    // Its release is asked first.
+    let why = json!({ "why": "a test" }).to_string();
+    daemon.ask("PUT", "/v1/accounts/acme/hold", &[("Content-Type", "application/json")], &why);
     let in_force = daemon.get("/v1/tariff").json()["tariff"].clone();
     let waits = daemon.get("/v1/suspense?reason=unknown_account").json()["items"][0]["key"].clone();
     let asked: BTreeMap<(&str, &str), (String, Value)> = BTreeMap::from([
         (("GET", "/v1/accounts/{account}"), ("/v1/accounts/acme".into(), Value::Null)),
+        (("GET", "/v1/retention"), ("/v1/retention".into(), Value::Null)),
+        (("POST", "/v1/retention/run"), ("/v1/retention/run".into(), json!({}))),
+        (("GET", "/v1/accounts/{account}/hold"), ("/v1/accounts/acme/hold".into(), Value::Null)),
+        (("PUT", "/v1/accounts/{account}/hold"), ("/v1/accounts/acme/hold".into(), json!({ "why": "a test" }))),
+        (("DELETE", "/v1/accounts/{account}/hold"), ("/v1/accounts/acme/hold".into(), json!({ "why": "a test" }))),
+        (("POST", "/v1/accounts/{account}/erase"), ("/v1/accounts/globex/erase".into(), json!({ "why": "a test" }))),
         (("GET", "/v1/accounts/{account}/usage"), (format!("/v1/accounts/acme/usage?period={period}"), Value::Null)),
         (("GET", "/v1/accounts/{account}/calls"), (format!("/v1/accounts/acme/calls?period={period}"), Value::Null)),
         (("GET", "/v1/periods/{period}/usage"), (format!("/v1/periods/{period}/usage"), Value::Null)),

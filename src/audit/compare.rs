@@ -39,6 +39,9 @@ pub(super) fn calls(
         }
     }
     for ((key, _), expected) in std::mem::take(&mut fold.expected) {
+        if audited.gone.contains(&(expected.call.period, expected.call.account)) {
+            continue;
+        }
         if set_aside(sources, state, key)? {
             audited.set_aside = true;
             continue;
@@ -52,6 +55,9 @@ pub(super) fn calls(
         });
     }
     for position in fold.conflicts.drain(..) {
+        if position < audited.conflicts_gone {
+            continue;
+        }
         let behind = position.0.checked_sub(1).map(Position);
         if sources.store.conflicts(behind, 1)?.first().is_none_or(|kept| kept.position != position) {
             audited.differ(Difference {

@@ -306,7 +306,7 @@ impl<'a> Fold<'a> {
             }
             Some(EntryKind::Decide) => self.decide(entry)?,
             // What waits in parts is not followed here; what was refused was counted at the door.
-            Some(EntryKind::Tick | EntryKind::Refused) => {}
+            Some(EntryKind::Tick | EntryKind::Refused | EntryKind::Retention) => {}
             Some(EntryKind::Record | EntryKind::Piece) | None => {
                 return Err(AuditError::Entry(entry.position, format!("kind {} is not known", entry.kind)));
             }

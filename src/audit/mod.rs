@@ -23,11 +23,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::batch::Position;
 use crate::call::{AccountKey, CallType, GroupKey, Meter, RatedCall, Usage};
+use crate::entry::Kept;
 use crate::images::{ImageMissing, Images};
 use crate::journal::{Frames, JournalError, JournalReader};
 use crate::rating;
 use crate::record::{Content, Identity};
-use crate::store::{DecidedRow, FlushInfo, Store, StoreError, StoredState, Visit};
+use crate::store::{DecidedRow, DeletedSum, FlushInfo, OrderRow, Store, StoreError, StoredState, Visit};
 use crate::time::Period;
 
 mod compare;
@@ -117,6 +118,13 @@ pub struct Audited {
     /// Counts of the books that the journal gives; only if it is kept from its beginning and no record was set
     /// aside.
     pub books: Option<BTreeMap<String, i128>>,
+    /// Rows that flushes wrote and that are no longer there.
+    missing: u64,
+    /// Rows that were deleted or erased by order, and whose they were.
+    deleted: u64,
+    gone: BTreeSet<(Period, AccountKey)>,
+    /// Contradicting records before this position may have been deleted or erased.
+    conflicts_gone: Position,
     /// Rows that no longer count from a flush on.
     superseded: BTreeMap<u64, Vec<Drew>>,
     /// A record was met on which the daemon died twice: the journal gives other counts than the road did.
@@ -177,7 +185,15 @@ impl AuditError {
 /// # Errors
 /// The first part that cannot be read.
 pub fn audit(sources: &Sources<'_>, state: &StoredState) -> Result<Audited, AuditError> {
+    let (deleted, draws) = (sources.store.deleted_sums(None)?, sources.store.deleted_draws()?);
     let mut audited = Audited::default();
+    for row in sources.store.deleted(None)? {
+        audited.deleted += row.rows;
+        audited.gone.insert((row.period, row.account));
+    }
+    let orders = sources.store.retention()?;
+    let takes = |order: &&OrderRow| order.entry.what == Kept::Erase || order.entry.conflicts_before.is_some();
+    audited.conflicts_gone = orders.iter().rev().find(takes).map_or(Position(0), |order| order.position);
     let mut again: Option<(Fold<'_>, Frames)> = None;
     let decisions = sources.store.decisions(None)?;
     let mut after = None;
@@ -186,7 +202,14 @@ pub fn audit(sources: &Sources<'_>, state: &StoredState) -> Result<Audited, Audi
         for flush in flushes.iter().filter(|flush| flush.number <= state.flush) {
             // Segments are dropped meanwhile, oldest first: then it goes on where the journal begins now.
             if again.is_none() && flush.from >= sources.journal.first() {
-                let fold = Fold::at(sources, state, flush.from, &audited.sums.drawn)?;
+                let mut drawn = audited.sums.drawn.clone();
+                if flush.from > Position(0) {
+                    // Details go long after the journal has let go of their records.
+                    for line in &draws {
+                        *drawn.entry((line.period, line.group, line.meter)).or_default() += line.used_seconds;
+                    }
+                }
+                let fold = Fold::at(sources, state, flush.from, &drawn)?;
                 again = Some((fold, sources.journal.frames_from(flush.from)));
                 audited.from.get_or_insert(flush.from);
             }
@@ -199,6 +222,15 @@ pub fn audit(sources: &Sources<'_>, state: &StoredState) -> Result<Audited, Audi
             Some(last) if flushes.len() == FLUSHES && last.number < state.flush => after = Some(last.number),
             _ => break,
         }
+    }
+    deleted.iter().for_each(|sum| audited.sums.add_deleted(sum));
+    for line in &draws {
+        *audited.sums.drawn.entry((line.period, line.group, line.meter)).or_default() += line.used_seconds;
+    }
+    if audited.deleted > 0 && audited.missing != audited.deleted {
+        let (expected, found) = (audited.deleted.to_string(), audited.missing.to_string());
+        let field = "rows that were deleted or erased".to_owned();
+        audited.differ(Difference { account: None, call: None, field, expected, found });
     }
     if let (Some((fold, _)), Some(Position(0)), false) = (again, audited.from, audited.set_aside) {
         let mut books = fold.books;
@@ -252,7 +284,9 @@ fn one_flush(
     for (call, draws) in &replaced {
         audited.sums.add(call, draws, -1);
     }
-    if rows != flush.calls && again.is_none() {
+    audited.missing += flush.calls.saturating_sub(rows);
+    let may_lack = audited.deleted > 0 && rows < flush.calls;
+    if rows != flush.calls && again.is_none() && !may_lack {
         audited.differ(Difference {
             account: None,
             call: None,
@@ -281,6 +315,15 @@ fn one_flush(
 }
 
 impl Sums {
+    /// Adds what calls came to whose details are gone.
+    fn add_deleted(&mut self, sum: &DeletedSum) {
+        let DeletedSum { period, account, group, call_type, currency, .. } = *sum;
+        let key = LineKey { period, account, group, call_type, currency };
+        self.lines.entry(key).or_default().add(&sum.usage);
+        *self.rated.entry(period).or_default() += i128::from(sum.usage.calls);
+        *self.money.entry(currency).or_default() += sum.usage.cost;
+    }
+
     /// Adds a call, or takes it out.
     fn add(&mut self, call: &RatedCall, draws: &[u8], sign: i64) {
         self.calls = self.calls.saturating_add_signed(sign);

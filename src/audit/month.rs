@@ -9,7 +9,7 @@
 //!
 //! Does not know HTTP, nor how a difference is shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -20,7 +20,7 @@ use crate::images::Images;
 use crate::money::Sum;
 use crate::period::LegLine;
 use crate::record::{Direction, Record};
-use crate::store::{OwnedCall, ScanOrder, Store, Visit};
+use crate::store::{DeletedSum, OwnedCall, ScanOrder, Store, Visit};
 use crate::time::Period;
 
 /// What was found.
@@ -32,6 +32,8 @@ pub struct MonthAudited {
     pub proved: u64,
     /// Accounts.
     pub accounts: u64,
+    /// Calls whose details were deleted or erased: their totals and digests are taken from what is left of them.
+    pub deleted: u64,
     /// The first [`LISTED_MAX`].
     pub differences: Vec<Difference>,
     /// How many there are.
@@ -65,10 +67,20 @@ pub fn month(store: &dyn Store, images: &Images, period: Period) -> Result<Month
         store,
         archive: Archive::open(store, images)?,
         groups: store.load()?.groups.into_iter().map(|g| (g.key.0, g.name)).collect(),
+        gone: BTreeMap::new(),
+        seen: BTreeSet::new(),
         period,
         found: MonthAudited::default(),
         digests: BTreeMap::new(),
     };
+    for row in store.deleted(Some(period))? {
+        let name = store.account_name(row.account)?.unwrap_or_else(|| "unknown".to_owned());
+        audit.gone.insert(row.account, (name, Vec::new()));
+    }
+    for sum in store.deleted_sums(Some(period))? {
+        audit.found.deleted += sum.usage.calls as u64;
+        audit.gone.entry(sum.account).or_default().1.push(sum);
+    }
     let mut held: Vec<OwnedCall> = Vec::new();
     let mut failed = None;
     store.scan(Some(period), ScanOrder::Account, &mut |call| {
@@ -86,6 +98,13 @@ pub fn month(store: &dyn Store, images: &Images, period: Period) -> Result<Month
         return Err(error);
     }
     audit.account(&held)?;
+    for (key, name) in audit.gone.iter().map(|(key, (name, _))| (*key, name.clone())).collect::<Vec<_>>() {
+        // Those of which some calls are left were compared with them.
+        if !audit.seen.contains(&key) {
+            audit.found.accounts += 1;
+            audit.totals(key, &name, &[])?;
+        }
+    }
     if let Some(manifest) = store.manifest(period)? {
         audit.manifest(&manifest);
     }
@@ -96,6 +115,10 @@ struct Month<'a> {
     store: &'a dyn Store,
     archive: Archive<'a>,
     groups: BTreeMap<u32, String>,
+    /// What is left of calls whose details are gone.
+    gone: BTreeMap<AccountKey, (String, Vec<DeletedSum>)>,
+    /// Accounts of which calls are left.
+    seen: BTreeSet<AccountKey>,
     period: Period,
     found: MonthAudited,
     /// Calls and digest.
@@ -125,6 +148,7 @@ impl Month<'_> {
         let key = first.call.account;
         let name = self.store.account_name(key)?.unwrap_or_else(|| "unknown".to_owned());
         self.found.accounts += 1;
+        self.seen.insert(key);
         self.found.calls += calls.len() as u64;
         for call in calls {
             let explained = match self.archive.explain(call, &[]) {
@@ -157,6 +181,9 @@ impl Month<'_> {
             for (call_type, usage) in call.call.usage_lines() {
                 sums.entry((call_type, call.call.basis.currency)).or_default()[0].add(&usage);
             }
+        }
+        for sum in self.gone.get(&key).iter().flat_map(|(_, sums)| sums) {
+            sums.entry((sum.call_type, sum.currency)).or_default()[0].add(&sum.usage);
         }
         for line in self.store.usage(key, self.period)? {
             sums.entry((line.call_type, line.currency)).or_default()[1].add(&line.usage);
@@ -212,6 +239,16 @@ impl Month<'_> {
         };
         let mut whole = blake3::Hasher::new();
         let mut ours = std::mem::take(&mut self.digests);
+        // What is gone cannot be digested again: its count must fit, and its digest the whole's.
+        for (name, sums) in self.gone.values() {
+            for told in manifest.accounts.iter().filter(|told| told.account == *name) {
+                let gone: i64 =
+                    sums.iter().filter(|sum| sum.currency == told.currency.as_bytes()).map(|sum| sum.usage.calls).sum();
+                let ours = ours.entry((name.clone(), told.currency.clone())).or_default();
+                let digest = told.digest.strip_prefix("blake3:").unwrap_or(&told.digest);
+                *ours = (ours.0 + gone as u64, digest.to_owned());
+            }
+        }
         for ((account, currency), (_, digest)) in &ours {
             for part in [account.as_bytes(), currency.as_bytes(), digest.as_bytes()] {
                 whole.update(&(part.len() as u64).to_le_bytes());

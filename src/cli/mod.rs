@@ -27,6 +27,7 @@ mod journal;
 mod logging;
 mod out;
 mod pages;
+mod retention;
 mod seal;
 mod send;
 mod serve;
@@ -95,6 +96,12 @@ pub enum Command {
     #[allow(missing_docs)]
     Restore(backup::RestoreArguments),
     #[allow(missing_docs)]
+    Retention(retention::RetentionArguments),
+    #[allow(missing_docs)]
+    Hold(retention::HoldArguments),
+    #[allow(missing_docs)]
+    AccountData(retention::AccountDataArguments),
+    #[allow(missing_docs)]
     Journal(journal::JournalArguments),
     #[allow(missing_docs)]
     Token(token::TokenArguments),
@@ -128,6 +135,9 @@ pub fn run(arguments: Arguments) -> Result<(), Exit> {
         Command::Verify(arguments) => runtime()?.block_on(verify::run(&config()?, arguments)),
         Command::Backup(arguments) => runtime()?.block_on(backup::backup(&config()?, arguments)),
         Command::Restore(arguments) => runtime()?.block_on(backup::restore(&config()?, arguments)),
+        Command::Retention(arguments) => runtime()?.block_on(retention::retention(&config()?, arguments)),
+        Command::Hold(arguments) => runtime()?.block_on(retention::hold(&config()?, arguments)),
+        Command::AccountData(arguments) => runtime()?.block_on(retention::account_data(&config()?, arguments)),
         Command::Journal(arguments) => journal::run(config, arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Completions(arguments) => pages::completions(&arguments),

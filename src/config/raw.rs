@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::webhooks::RawWebhook;
-use super::{ByteSize, Length};
+use super::{ByteSize, Length, Months};
 use crate::ingest::connect::settings::ConnectSettings;
 use crate::ingest::folder::settings::WatchSettings;
 use crate::ingest::settings::{ListenSettings, Protocol};
@@ -29,6 +29,7 @@ pub(super) struct Raw {
     pub http: RawHttp,
     pub journal: RawJournal,
     pub periods: RawPeriods,
+    pub retention: RawRetention,
     pub metrics: RawMetrics,
     pub flush: RawFlush,
     pub store: RawStore,
@@ -48,6 +49,7 @@ impl Default for Raw {
             http: RawHttp::default(),
             journal: RawJournal::default(),
             periods: RawPeriods::default(),
+            retention: RawRetention::default(),
             metrics: RawMetrics::default(),
             flush: RawFlush::default(),
             store: RawStore::default(),
@@ -101,6 +103,14 @@ impl Default for RawPeriods {
     fn default() -> RawPeriods {
         RawPeriods { grace: Length(3 * 86_400_000_000), auto_seal: false }
     }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRetention {
+    pub calls: Option<Months>,
+    pub conflicts: Option<Months>,
+    pub discarded: Option<Months>,
 }
 
 #[derive(Debug, Deserialize)]

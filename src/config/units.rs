@@ -14,6 +14,12 @@ pub struct Length(pub i64);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ByteSize(pub u64);
 
+/// A number of calendar months, at least one: `month`, `months`, `year`, `years`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Months(pub u32);
+
+const MONTHS: &[(&str, i64)] = &[("month", 1), ("months", 1), ("year", 12), ("years", 12)];
+
 const LENGTHS: &[(&str, i64)] =
     &[("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000), ("d", 86_400_000_000)];
 
@@ -47,6 +53,16 @@ impl<'de> Deserialize<'de> for Length {
     }
 }
 
+impl<'de> Deserialize<'de> for Months {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Months, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match parse(&text, MONTHS).map_err(D::Error::custom)? {
+            months @ 1..=1200 => Ok(Months(months as u32)),
+            _ => Err(D::Error::custom(format!("{text:?}: 1 month to 100 years; leave the key out to keep for ever"))),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for ByteSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -71,6 +87,8 @@ mod tests {
         assert_eq!(parse("2ms", LENGTHS), Ok(2_000));
         assert_eq!(parse("40 d", LENGTHS), Ok(40 * 86_400_000_000));
         assert_eq!(parse("1GiB", SIZES), Ok(1 << 30));
+        assert_eq!(parse("2 years", MONTHS), Ok(24));
+        assert!(parse("2 yers", MONTHS).is_err());
         for bad in ["", "5", "ms", "1.5s", "-1s", "5 years", "99999999999999999d"] {
             assert!(parse(bad, LENGTHS).is_err(), "{bad}");
         }

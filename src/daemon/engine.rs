@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::parts::{Parts, ROAD_MAX, Told};
 use super::recover;
+use super::retainer::Retainer;
 use super::sealer::Sealer;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -132,6 +133,12 @@ impl Engine {
     pub fn sealer(&self, config: &Config) -> Result<Sealer, Exit> {
         let (road, store) = (self.road.clone(), self.store.clone());
         Sealer::new(road, store, self.seals.clone(), self.clock.clone(), config.periods).map_err(recover::store_exit)
+    }
+
+    /// What deletes, holds and erases.
+    pub fn retainer(&self, config: &Config) -> Result<Retainer, Exit> {
+        let (road, store, journal) = (self.road.clone(), self.store.clone(), self.journal.clone());
+        Retainer::new(road, store, journal, self.clock.clone(), config.retention).map_err(recover::store_exit)
     }
 
     /// Says in the lock file where the daemon answers.

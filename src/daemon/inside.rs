@@ -69,7 +69,8 @@ impl Inside {
         first_load(&reloader, "command line").await?;
         let opened = doors::Opened { posts: doors::posts(engine).await?, sources: Vec::new() };
         let sealer = Arc::new(engine.sealer(config)?);
-        Ok(App::new(engine, reloader, sealer, metrics, opened, stop, config)?.router())
+        let retainer = Arc::new(engine.retainer(config)?);
+        Ok(App::new(engine, reloader, (sealer, retainer), metrics, opened, stop, config)?.router())
     }
 
     /// The routes of the API.

@@ -151,6 +151,7 @@ impl Content {
             guard_events: &rows.guard_events,
             decided: &gathering.gathered.decided,
             told: &rows.told,
+            retention: &gathering.gathered.retention,
             books: &books,
         }))
     }

@@ -106,7 +106,7 @@ pub(super) async fn one(
     }
 }
 
-fn shown(row: &Account<'_>, plan_known: bool) -> AccountRow {
+pub(super) fn shown(row: &Account<'_>, plan_known: bool) -> AccountRow {
     let instant = |at: Option<Timestamp>| at.map(|at| at.to_string());
     AccountRow {
         account: row.name().to_owned(),

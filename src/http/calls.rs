@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::conflicts::Contradiction;
 use super::details::{self, Columns, Language, Leg};
 use super::received::{Received, received};
+use super::retention::Gone;
 use super::{App, Problem, accounts, manners, stream};
 use crate::batch::Position;
 use crate::call::AccountKey;
@@ -83,6 +84,11 @@ pub(super) async fn of_account(
     let key = app.stored(move |store| store.account_named(&name)).await?;
     if key.is_none() && !known {
         return Err(accounts::unknown(&directory, &account));
+    }
+    if let Some(key) = key {
+        let digest = app.sealer.closed(period).and_then(|row| row.digest);
+        let gone = app.stored(move |store| Ok(Gone::read(store, Some(period))?.of(key))).await?;
+        gone.problem(digest.as_deref())?;
     }
     let place =
         app.downloads.clone().try_acquire_owned().map_err(|_| {
@@ -198,8 +204,9 @@ pub(super) async fn one(
 ) -> Result<Json<RatedCallLegs>, Problem> {
     let positions = positions(&app, &node, &id).await?;
     app.settle().await?;
-    let legs = rated(&app, positions).await?;
+    let legs = rated(&app, positions.clone()).await?;
     if legs.is_empty() {
+        gone(&app, positions).await?;
         return Err(Problem::not_found(format!(
             "no rated call of node {node:?} and id {id:?}; /v1/records/{{node}}/{{id}} says what became of the record"
         )));
@@ -338,6 +345,21 @@ pub(super) async fn positions(app: &App, node: &str, id: &str) -> Result<Vec<Pos
         )));
     }
     Ok(positions)
+}
+
+/// 410, if the details of a record without legs may have been deleted.
+pub(super) async fn gone(app: &App, positions: Vec<Position>) -> Result<(), Problem> {
+    for position in positions {
+        let gone = move |store: &dyn Store| {
+            let waits = !store.suspense_of(position)?.is_empty();
+            Ok((waits, Gone::read(store, None)?.around(position)))
+        };
+        let (waits, gone) = app.stored(gone).await?;
+        if !waits {
+            gone.problem(None)?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn rated(app: &App, positions: Vec<Position>) -> Result<Vec<Leg>, Problem> {

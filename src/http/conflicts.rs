@@ -59,7 +59,7 @@ pub(super) struct Contradiction {
     received_at: Option<String>,
     /// Which version somebody took, and why; null: nobody decided.
     decided: Option<DecisionShown>,
-    /// Its bytes as they came, kept for ever: text, or `hex:` and hexadecimal digits.
+    /// Its bytes as they came, as long as they are kept: text, or `hex:` and hexadecimal digits.
     raw: String,
 }
 

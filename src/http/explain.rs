@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::calls::positions;
+use super::calls::{gone, positions};
 use super::quote::{ProofLine, Quoted, proof_lines, quoted};
 use super::received::{kept, readable};
 use super::{App, Problem};
@@ -102,7 +102,7 @@ pub(super) async fn explain(
     };
     let positions = positions(&app, &node, &id).await?;
     app.settle().await?;
-    let shared = app.clone();
+    let (shared, places) = (app.clone(), positions.clone());
     let legs = tokio::task::spawn_blocking(move || {
         let mut calls = Vec::new();
         for position in positions {
@@ -118,6 +118,7 @@ pub(super) async fn explain(
         Err(_) => return Err(Problem::stopping()),
     };
     if legs.is_empty() {
+        gone(&app, places).await?;
         return Err(Problem::not_found(format!(
             "no rated call of node {node:?} and id {id:?}; /v1/records/{{node}}/{{id}} says what became of the record"
         )));

@@ -73,6 +73,8 @@ pub(super) async fn calls(
         .ok_or_else(|| Problem::bad_request(format!("lang={language:?}: en, de and it are known")))?;
     let kind = choose(&headers, &[CSV, NDJSON])?;
     app.settle().await?;
+    let digest = app.sealer.closed(period).and_then(|row| row.digest);
+    app.stored(move |store| super::retention::Gone::read(store, Some(period))).await?.problem(digest.as_deref())?;
     let place = place(&app, kind)?;
     let (count, cost, amount) = app.stored(move |store| sums(store, period)).await?;
     let (writer, body) = stream::body();

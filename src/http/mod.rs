@@ -29,6 +29,7 @@ use tokio::task::JoinSet;
 use crate::config::Config;
 use crate::daemon::engine::Engine;
 use crate::daemon::reload::Reloader;
+use crate::daemon::retainer::Retainer;
 use crate::daemon::sealer::Sealer;
 use crate::daemon::{Opened, Posts};
 use crate::directory::Directory;
@@ -58,6 +59,7 @@ mod explain;
 mod export;
 mod guard;
 mod health;
+mod held;
 mod import;
 mod manners;
 mod months;
@@ -71,6 +73,7 @@ mod post;
 mod problem;
 mod quote;
 mod received;
+mod retention;
 mod routes;
 mod server;
 mod settle;
@@ -111,6 +114,8 @@ pub struct Shared {
     pub reloader: Arc<Reloader>,
     /// Seals months.
     pub sealer: Arc<Sealer>,
+    /// Deletes, holds and erases.
+    pub retainer: Arc<Retainer>,
     /// Now.
     pub clock: Clock,
     /// Where posted records go.
@@ -148,7 +153,7 @@ impl App {
     pub fn new(
         engine: &Engine,
         reloader: Arc<Reloader>,
-        sealer: Arc<Sealer>,
+        (sealer, retainer): (Arc<Sealer>, Arc<Retainer>),
         metrics: Metrics,
         Opened { posts: Posts { calls, import }, sources }: Opened,
         stop: Stop,
@@ -161,6 +166,7 @@ impl App {
             journal: engine.journal.clone(),
             reloader,
             sealer,
+            retainer,
             clock: engine.clock.clone(),
             post: calls,
             import,

@@ -11,8 +11,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::auth::{Access, Scope};
 use super::{
-    App, accounts, backup, calls, conflicts, decide, explain, export, guard, health, import, months, openapi, page,
-    periods, post, quote, shadow, suspense, tariff, usage, verify, waiting,
+    App, accounts, backup, calls, conflicts, decide, explain, export, guard, health, held, import, months, openapi,
+    page, periods, post, quote, retention, shadow, suspense, tariff, usage, verify, waiting,
 };
 
 /// Every route: method, path, who may call, handler.
@@ -50,6 +50,13 @@ pub(super) fn api() -> Routes {
         .scoped(Method::POST, "/v1/import", Operate, import::post)
         .scoped(Method::GET, "/v1/verify", Operate, verify::verify)
         .scoped(Method::POST, "/v1/backup", Operate, backup::backup)
+        .scoped(Method::GET, "/v1/retention", Operate, retention::show)
+        .scoped(Method::POST, "/v1/retention/run", Operate, retention::run)
+        .scoped(Method::GET, "/v1/accounts/{account}/hold", Operate, held::hold)
+        .scoped(Method::PUT, "/v1/accounts/{account}/hold", Operate, held::put)
+        .scoped(Method::DELETE, "/v1/accounts/{account}/hold", Operate, held::release)
+        .scoped(Method::GET, "/v1/accounts/{account}/data", Operate, held::data)
+        .scoped(Method::POST, "/v1/accounts/{account}/erase", Operate, held::erase)
 }
 
 /// Those of them that the metrics address has, too.
@@ -94,6 +101,7 @@ impl Routes {
         let filter = match method {
             Method::POST => MethodFilter::POST,
             Method::PUT => MethodFilter::PUT,
+            Method::DELETE => MethodFilter::DELETE,
             // GET answers HEAD, too.
             _ => MethodFilter::GET,
         };

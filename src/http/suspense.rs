@@ -199,7 +199,7 @@ pub(super) struct DiscardedShown {
 
 /// Give up what waits.
 ///
-/// It leaves suspense and is never rated. The record, the reason it waited for, who discarded it and why are kept for ever,
+/// It leaves suspense and is never rated. The record, the reason it waited for, who discarded it and why are kept,
 /// in the journal and in the store's table `discarded`.
 #[utoipa::path(
     post, path = "/v1/suspense/discard", tag = "operating", operation_id = "discard",

@@ -9,6 +9,7 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::retention::Gone;
 use super::{App, Problem};
 use crate::assembly;
 use crate::audit::{self, AuditError, LISTED_MAX, LineKey, Sources, Sums};
@@ -78,6 +79,10 @@ pub(super) struct Verified {
     money: BTreeMap<String, String>,
     /// From where to where the journal is still kept and was rated again.
     journal: Option<VerifiedJournal>,
+    /// Calls whose details were deleted or erased: they are checked as what they added up to.
+    deleted: Option<u64>,
+    /// When and why they went: a sentence.
+    gone: Option<String>,
     /// What is damaged, so that the rest could not be checked: a sentence.
     damaged: Option<String>,
     /// The first hundred differences.
@@ -172,6 +177,7 @@ fn checked(app: &App, runtime: &tokio::runtime::Handle, period: Option<Period>) 
 
 fn one_month(app: &App, period: Period, verified: &mut Verified) -> Result<(), AuditError> {
     let position = app.store.load()?.position.0;
+    let digest = app.sealer.closed(period).and_then(|row| row.digest);
     let audited = audit::month(app.store.as_ref(), &app.images, period)?;
     let mut differences = Differences::default();
     differences.audited(audited.differences, audited.count);
@@ -180,6 +186,8 @@ fn one_month(app: &App, period: Period, verified: &mut Verified) -> Result<(), A
         position,
         calls: audited.calls,
         proved: Some(audited.proved),
+        deleted: Some(audited.deleted).filter(|deleted| *deleted > 0),
+        gone: Gone::read(app.store.as_ref(), Some(period))?.sentence(digest.as_deref()),
         accounts: audited.accounts,
         periods: vec![VerifiedPeriod { period: period.to_string(), calls: audited.calls }],
         differences: differences.listed,
@@ -211,6 +219,8 @@ fn compared(app: &App, runtime: &tokio::runtime::Handle, verified: &mut Verified
         position: state.position.0,
         calls: sums.calls,
         proved: None,
+        deleted: Some(app.store.deleted_sums(None)?.iter().map(|sum| sum.usage.calls as u64).sum()).filter(|n| *n > 0),
+        gone: Gone::read(app.store.as_ref(), None)?.sentence(None),
         lines: sums.lines.len() as u64,
         accounts: state.accounts.len() as u64,
         periods: sums.rated.iter().map(period).collect(),

@@ -28,6 +28,8 @@ pub struct Journal {
     position: Position,
     last_received_at: Option<Timestamp>,
     latched: bool,
+    /// The next frame begins a segment.
+    ends: bool,
 }
 
 /// A segment with room taken from the disk.
@@ -68,6 +70,7 @@ impl Journal {
             position: end,
             last_received_at: found.recovery.last_received_at,
             latched: false,
+            ends: false,
         };
         Ok((journal, found.recovery))
     }
@@ -167,7 +170,15 @@ impl Journal {
 
     /// Whether a frame of so many bytes fits into the room that is taken already.
     pub fn fits(&self, bytes: u64) -> bool {
-        self.open.last().is_some_and(|last| SEGMENT_HEAD + (self.position.0 - last.start.0) + bytes <= last.room)
+        self.open.last().is_some_and(|last| {
+            let ends = self.ends && last.start < self.position;
+            !ends && SEGMENT_HEAD + (self.position.0 - last.start.0) + bytes <= last.room
+        })
+    }
+
+    /// The next frame begins a segment of its own, so that the one being written can go once it is stored.
+    pub fn end_segment(&mut self) {
+        self.ends = true;
     }
 
     /// Drops, oldest first, whole segments that end at or before a position and whose last frame was received before
@@ -214,6 +225,7 @@ impl Journal {
             let room = room_of_new(self.segment_bytes, free, self.min_free, bytes);
             let (start, received_before) = (self.position, self.last_received_at);
             draft(disk, dir, start, room).map(|file| {
+                self.ends = false;
                 self.open.push(OpenSegment { file, start, room, draft: true, received_before, pending: Vec::new() });
             })
         };

@@ -95,6 +95,17 @@ pub enum Place {
     Adjusts(Period),
 }
 
+/// For how many calendar months what is kept; none: for ever.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RetentionSettings {
+    /// Call details of sealed months, counted from the end of the month.
+    pub calls: Option<u32>,
+    /// Records that contradict another, from their receipt.
+    pub conflicts: Option<u32>,
+    /// What was taken out of suspense for good, from then on.
+    pub discarded: Option<u32>,
+}
+
 impl Ledger {
     /// As stored, as far as it stands before a position.
     pub fn before(rows: &[PeriodRow], position: Position) -> Ledger {

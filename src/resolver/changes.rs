@@ -7,11 +7,11 @@ use super::pieces::still_unfinished;
 use super::{Job, KnownTariff, Resolver, ResolverError, offset};
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::call::{SuspenseReason, TariffSlot};
-use crate::entry::{Ack, Activation, Decide, Discard, Lost, Retry, Seal, Sealed, SourceProfile};
+use crate::entry::{Ack, Activation, Decide, Discard, Lost, Retention, Retry, Seal, Sealed, SourceProfile};
 use crate::guard::Entered;
 use crate::record::{Direction, Record};
 use crate::shard::ToShard;
-use crate::store::{AckRow, GuardsRow};
+use crate::store::{AckRow, GuardsRow, RetentionRow};
 use crate::time::{Period, Timestamp};
 
 impl Resolver {
@@ -107,6 +107,11 @@ impl Resolver {
                 let (decide, record) =
                     Decide::decode(entry.payload).ok_or_else(|| unreadable("not a decision".to_owned()))?;
                 self.decide(frame, entry, decide, record)?;
+            }
+            // It is the store's business: no amount follows from it.
+            Some(EntryKind::Retention) => {
+                let entry_said: Retention = serde_json::from_slice(entry.payload).map_err(json)?;
+                self.tally.gathered.retention.push(RetentionRow { position: entry.position, entry: entry_said });
             }
             // Refused at the door, counted there, and kept for people only.
             Some(EntryKind::Refused) => {}

@@ -10,7 +10,7 @@ use crate::call::{AccountKey, GroupKey, SuspenseReason, TariffSlot};
 use crate::entry::{Activation, Discard, SourceProfile};
 use crate::record::{Content, Direction, Identity, Record};
 use crate::road::Became;
-use crate::store::{AckRow, ClosedRow, DecidedRow, GuardsRow, SealedRow};
+use crate::store::{AckRow, ClosedRow, DecidedRow, GuardsRow, RetentionRow, SealedRow};
 use crate::time::{Period, Timestamp};
 
 /// A record whose identity is known with other content (R20): both are kept.
@@ -169,6 +169,8 @@ pub struct Gathered {
     pub decided: Vec<DecidedRow>,
     /// What nobody answered, and somebody else charges for.
     pub unanswered: Vec<UnansweredCharged>,
+    /// What is deleted, held or erased.
+    pub retention: Vec<RetentionRow>,
     /// Calls told in parts whose state changed: the new one, or none where the call is forgotten.
     pub open_calls: Vec<(CallKey, Option<Vec<u8>>)>,
 }

@@ -326,6 +326,46 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.guard_deliveries(since)
     }
 
+    fn retention(&self) -> Result<Vec<OrderRow>, StoreError> {
+        self.present()?.retention()
+    }
+
+    fn holds(&self) -> Result<Vec<RetentionRow>, StoreError> {
+        self.present()?.holds()
+    }
+
+    fn deletion_due(&self, before: Period) -> Result<Vec<Period>, StoreError> {
+        self.present()?.deletion_due(before)
+    }
+
+    fn deleted(&self, period: Option<Period>) -> Result<Vec<DeletedRow>, StoreError> {
+        self.present()?.deleted(period)
+    }
+
+    fn deleted_sums(&self, period: Option<Period>) -> Result<Vec<DeletedSum>, StoreError> {
+        self.present()?.deleted_sums(period)
+    }
+
+    fn deleted_draws(&self) -> Result<Vec<AllowanceLine>, StoreError> {
+        self.present()?.deleted_draws()
+    }
+
+    fn retire(&self, order: Position) -> Result<Retired, StoreError> {
+        self.present()?.retire(order)
+    }
+
+    fn retired(&self, order: Position, at: Timestamp) -> Result<(), StoreError> {
+        self.present()?.retired(order, at)
+    }
+
+    fn scrub(&self) -> Result<bool, StoreError> {
+        self.present()?.scrub()
+    }
+
+    fn discarded_of_account(&self, account: AccountKey) -> Result<Vec<DiscardedRecord>, StoreError> {
+        self.present()?.discarded_of_account(account)
+    }
+
     fn backup_to(&self, path: &Path) -> Result<(), StoreError> {
         self.present()?.backup_to(path)
     }

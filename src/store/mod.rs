@@ -236,6 +236,55 @@ pub trait Store: Send + Sync {
 
     /// What became of events at webhooks from an instant on.
     fn guard_deliveries(&self, since: Timestamp) -> Result<Vec<GuardDelivery>, StoreError>;
+    /// What was ordered of deletions, holds and erasures, by position.
+    fn retention(&self) -> Result<Vec<OrderRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// The entries that hold accounts now, by account.
+    fn holds(&self) -> Result<Vec<RetentionRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Sealed months before one that still have details which may go.
+    fn deletion_due(&self, _before: Period) -> Result<Vec<Period>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Whose details are gone, of one month or of all, by month and account.
+    fn deleted(&self, _period: Option<Period>) -> Result<Vec<DeletedRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// What they added up to.
+    fn deleted_sums(&self, _period: Option<Period>) -> Result<Vec<DeletedSum>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// What they drew of allowances, by their own month, group and meter.
+    fn deleted_draws(&self) -> Result<Vec<AllowanceLine>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Does a part of an order in a transaction of its own; asked again it goes on.
+    fn retire(&self, _order: Position) -> Result<Retired, StoreError> {
+        Ok(Retired::Stored)
+    }
+
+    /// Nothing is left to do of an order.
+    fn retired(&self, _order: Position, _at: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Empties what the database keeps beside its file; false where somebody reads just now.
+    fn scrub(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    /// What was taken out of suspense for good, as far as it is known to be an account's.
+    fn discarded_of_account(&self, _account: AccountKey) -> Result<Vec<DiscardedRecord>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// A consistent copy into a new file, while flushes go on. Refuses to overwrite.
     fn backup_to(&self, path: &Path) -> Result<(), StoreError>;

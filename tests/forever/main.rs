@@ -11,6 +11,7 @@ mod process;
 mod clock;
 mod released;
 mod repeats;
+mod retention;
 mod stopping;
 mod tampering;
 

@@ -78,6 +78,12 @@ impl Daemon {
         self.answered("POST", path, ("Content-Type", kind), text)
     }
 
+    /// Any answer: its status and its body.
+    pub fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let headers = [("Content-Type", "application/json"), ("Accept", "application/json, */*;q=0.5")];
+        self.process.ask(method, path, &headers, body).expect("the daemon is there")
+    }
+
     fn answered(&self, method: &str, path: &str, header: (&str, &str), body: &str) -> String {
         let (status, body) = self.process.ask(method, path, &[header], body).expect("the daemon is there");
         assert_eq!(status, 200, "{path}: {body}");

@@ -2,6 +2,8 @@
 //!
 //! Does not know how locators are written.
 
+use std::collections::BinaryHeap;
+
 use super::locator::Run;
 use super::page::Page;
 use super::reader::Reader;
@@ -15,6 +17,9 @@ const TARGET_ROWS: u64 = 8192;
 /// Calls of one account that are read and sorted at once; of a larger one the order is found first (40 bytes a call),
 /// then the rows are read one by one.
 const SORTED_AT_ONCE: u64 = 32_768;
+/// Places of a large account that are in memory at once: 10 MiB. A larger one is gone through again for each so many, so
+/// that memory does not grow with it.
+const PLACES_MAX: usize = 262_144;
 
 /// One account's calls of a period.
 pub fn calls(
@@ -92,7 +97,7 @@ fn each_account(
             return Ok(Visit::Break(()));
         }
         if rows > SORTED_AT_ONCE {
-            if large_account(reader, account, buffer, after, visit)?.is_break() {
+            if large_account(reader, account, buffer, after, PLACES_MAX, visit)?.is_break() {
                 return Ok(Visit::Break(()));
             }
         } else {
@@ -120,27 +125,42 @@ fn show(
     Ok(outcome)
 }
 
-fn large_account(
+pub(super) fn large_account(
     reader: &mut Reader,
     runs: &[Run],
     buffer: &mut Page,
-    after: Option<CallCursor>,
+    mut after: Option<CallCursor>,
+    most: usize,
     visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
 ) -> Result<Visit, StoreError> {
-    let mut places: Vec<(CallCursor, i64)> = Vec::new();
-    for run in runs {
-        buffer.clear();
-        reader.rows([stretch(run)], buffer)?;
-        places.extend(buffer.places().filter(|(place, _)| after.is_none_or(|after| *place > after)));
-    }
-    places.sort_unstable();
-    for window in places.chunks(TARGET_ROWS as usize) {
-        buffer.clear();
-        reader.begin()?;
-        reader.rows(window.iter().map(|(_, row)| (*row, *row)), buffer)?;
-        if show(reader, buffer, visit)?.is_break() {
-            return Ok(Visit::Break(()));
+    loop {
+        // The first of those that were not shown yet; the last of them on top.
+        let mut places: BinaryHeap<(CallCursor, i64)> = BinaryHeap::new();
+        for run in runs {
+            buffer.clear();
+            reader.rows([stretch(run)], buffer)?;
+            for place in buffer.places().filter(|(place, _)| after.is_none_or(|after| *place > after)) {
+                if places.len() == most {
+                    if places.peek().is_some_and(|last| *last <= place) {
+                        continue;
+                    }
+                    places.pop();
+                }
+                places.push(place);
+            }
+        }
+        let places = places.into_sorted_vec();
+        for window in places.chunks(TARGET_ROWS as usize) {
+            buffer.clear();
+            reader.begin()?;
+            reader.rows(window.iter().map(|(_, row)| (*row, *row)), buffer)?;
+            if show(reader, buffer, visit)?.is_break() {
+                return Ok(Visit::Break(()));
+            }
+        }
+        match places.last() {
+            Some((last, _)) if places.len() == most => after = Some(*last),
+            _ => return Ok(Visit::Continue(())),
         }
     }
-    Ok(Visit::Continue(()))
 }

@@ -26,6 +26,7 @@ mod page;
 mod periods;
 mod pieces;
 mod reader;
+mod retention;
 mod segments;
 mod state;
 mod suspense;
@@ -284,6 +285,46 @@ impl Store for SqliteStore {
         self.read(|reader| guard::deliveries(&reader.connection, since))
     }
 
+    fn retention(&self) -> Result<Vec<OrderRow>, StoreError> {
+        self.read(|reader| retention::orders(&reader.connection))
+    }
+
+    fn holds(&self) -> Result<Vec<RetentionRow>, StoreError> {
+        self.read(|reader| retention::holds(&reader.connection))
+    }
+
+    fn deletion_due(&self, before: Period) -> Result<Vec<Period>, StoreError> {
+        self.read(|reader| retention::due(&reader.connection, before))
+    }
+
+    fn deleted(&self, period: Option<Period>) -> Result<Vec<DeletedRow>, StoreError> {
+        self.read(|reader| retention::deleted(&reader.connection, period))
+    }
+
+    fn deleted_sums(&self, period: Option<Period>) -> Result<Vec<DeletedSum>, StoreError> {
+        self.read(|reader| retention::sums(&reader.connection, period))
+    }
+
+    fn deleted_draws(&self) -> Result<Vec<AllowanceLine>, StoreError> {
+        self.read(|reader| retention::draws(&reader.connection))
+    }
+
+    fn retire(&self, order: Position) -> Result<Retired, StoreError> {
+        retention::retire(self, order)
+    }
+
+    fn retired(&self, order: Position, at: Timestamp) -> Result<(), StoreError> {
+        retention::done(&self.writer().connection, order, at)
+    }
+
+    fn scrub(&self) -> Result<bool, StoreError> {
+        retention::scrub(&self.writer().connection)
+    }
+
+    fn discarded_of_account(&self, account: AccountKey) -> Result<Vec<DiscardedRecord>, StoreError> {
+        self.read(|reader| retention::discarded_of(&reader.connection, account))
+    }
+
     fn backup_to(&self, path: &Path) -> Result<(), StoreError> {
         self.read(|reader| backup(&reader.connection, path).map_err(|error| at(path, error)))
     }
@@ -308,7 +349,9 @@ fn open_writer(path: &Path) -> Result<Connection, StoreError> {
             // FULL: what flush() answered is on the disk; one sync a flush is lost in the noise.
             // 64 MiB of cache hold the inner pages of everything a flush touches.
             "PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;
-             PRAGMA journal_size_limit = 134217728;",
+             PRAGMA journal_size_limit = 134217728;
+             -- What is deleted is overwritten: an erasure is worth nothing if the bytes stay in free pages.
+             PRAGMA secure_delete = ON;",
         )
         .map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);

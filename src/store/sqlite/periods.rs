@@ -108,8 +108,9 @@ pub fn write(
     for one in batch.discarded {
         transaction
             .prepare_cached(
-                "INSERT OR REPLACE INTO discarded (position, leg, reason, why, by, at, entry, node, call_id, record)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT OR REPLACE INTO discarded (position, leg, reason, why, by, at, entry, node, call_id, record, account)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+                 (SELECT account FROM suspense WHERE position = ?1 AND leg = ?2))",
             )
             .and_then(|mut insert| {
                 insert.execute((

@@ -17,6 +17,7 @@ mod exchange;
 mod faults;
 mod grounds;
 mod queries;
+mod retention;
 mod views;
 
 /// A stream of numbers that is the same in every run (splitmix64).

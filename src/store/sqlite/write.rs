@@ -14,7 +14,7 @@ use crate::store::{ActivationRow, FlushBatch, FlushReport, StoreError};
 pub struct Writer {
     pub(super) connection: Connection,
     /// None at first and after a failed flush.
-    memory: Option<Memory>,
+    pub(super) memory: Option<Memory>,
 }
 
 impl Writer {
@@ -86,13 +86,18 @@ fn write_all(
         }
     }
     let first_row: i64 = transaction
-        .prepare_cached("SELECT coalesce(max(row), 0) + 1 FROM calls")
+        .prepare_cached(
+            // A number is never given twice, also where the last rows were deleted.
+            "SELECT max(coalesce((SELECT max(row) FROM calls), 0), coalesce(
+                 (SELECT first_row + calls - 1 FROM flushes ORDER BY number DESC LIMIT 1), 0)) + 1",
+        )
         .and_then(|mut statement| statement.query_row((), |row| row.get(0)))
         .map_err(failed)?;
     if !order.is_empty() {
         let runs = calls::write(transaction, memory, batch, &order, first_row)?;
         segments::insert(transaction, &runs, first_row, order.len() as u64)?;
     }
+    super::retention::write(transaction, batch.retention)?;
     let corrected = periods::write(transaction, memory, batch, number, first_row + order.len() as i64)?;
     let calls = order.len() as u64 + corrected;
     usage::write(transaction, &mut memory.usage, batch.usage, number)?;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::SuspenseKey;
 use super::guard::{GuardEventRow, GuardedRow, GuardsRow};
+use super::retention::RetentionRow;
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, Basis, RatedCall, SuspenseReason, TariffSlot};
@@ -68,6 +69,8 @@ pub struct FlushBatch<'a> {
     pub decided: &'a [DecidedRow],
     /// What others charge for calls.
     pub told: &'a [ToldRow<'a>],
+    /// What is deleted, held or erased.
+    pub retention: &'a [RetentionRow],
     /// All book counters in the book's own order, absolute values.
     pub books: &'a [(&'a str, i128)],
 }
@@ -103,6 +106,7 @@ impl FlushBatch<'_> {
             guard_events: &[],
             decided: &[],
             told: &[],
+            retention: &[],
             books: &[],
         }
     }

@@ -6,10 +6,12 @@ mod answer;
 mod flush;
 mod guard;
 mod packed;
+mod retention;
 mod state;
 
 pub use answer::*;
 pub use flush::*;
 pub use guard::*;
 pub use packed::*;
+pub use retention::*;
 pub use state::*;

@@ -13,6 +13,7 @@ use super::flush::{
     FlushBatch, OpenCallRow, SealedRow, SourceRow, SuspendedRow, ToldRow,
 };
 use super::guard::{GuardEventRow, GuardedRow, GuardsRow};
+use super::retention::RetentionRow;
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::Position;
 use crate::call::Basis;
@@ -52,6 +53,7 @@ struct Packing<'a> {
     guard_events: &'a [GuardEventRow<'a>],
     decided: &'a [DecidedRow],
     told: &'a [ToldRow<'a>],
+    retention: &'a [RetentionRow],
     books: &'a [(&'a str, i128)],
 }
 
@@ -92,6 +94,7 @@ pub struct PackedFlush<'a> {
     decided: Vec<DecidedRow>,
     #[serde(borrow)]
     told: Vec<ToldRow<'a>>,
+    retention: Vec<RetentionRow>,
     #[serde(borrow)]
     books: Vec<(&'a str, i128)>,
 }
@@ -131,6 +134,7 @@ impl FlushBatch<'_> {
             guard_events,
             decided,
             told,
+            retention,
             books,
         } = *self;
         let packing = Packing {
@@ -160,6 +164,7 @@ impl FlushBatch<'_> {
             guard_events,
             decided,
             told,
+            retention,
             books,
         };
         Ok(postcard::to_stdvec(&packing)?)
@@ -205,6 +210,7 @@ impl<'a> PackedFlush<'a> {
             guard_events: &self.guard_events,
             decided: &self.decided,
             told: &self.told,
+            retention: &self.retention,
             books: &self.books,
         }
     }

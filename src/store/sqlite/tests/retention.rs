@@ -1,0 +1,156 @@
+//! Details that go: in steps that may be cut off, with what they added up to left behind.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::entry::{Kept, Retention};
+
+const OLD: [i32; 2] = [24_320, 24_321];
+const HELD: &str = "acc07";
+
+fn order(store: &dyn Store, model: &mut Model, what: Kept, periods: &[i32]) -> Position {
+    let position = Position(model.position);
+    let account = if what == Kept::Delete { "" } else { HELD };
+    let entry = Retention {
+        what,
+        account: account.into(),
+        periods: periods.to_vec(),
+        conflicts_before: None,
+        discarded_before: None,
+        why: "a test".into(),
+        by: "test".into(),
+        at: 5,
+    };
+    model.position += 1;
+    model.flushes += 1;
+    let rows = [RetentionRow { position, entry }];
+    let batch = FlushBatch::empty(position, Position(model.position), Timestamp(1));
+    store.flush(&FlushBatch { retention: &rows, ..batch }).unwrap();
+    position
+}
+
+/// Goes through an order, with a start between any two steps; how many steps it took.
+fn go(folder: &std::path::Path, store: &mut SqliteStore, order: Position) -> usize {
+    for step in 1.. {
+        if store.retire(order).unwrap() == Retired::Stored {
+            return step;
+        }
+        *store = SqliteStore::open(&folder.join("callrated.db")).unwrap();
+    }
+    0
+}
+
+#[test]
+fn an_order_that_is_cut_off_goes_on_and_everything_adds_up() {
+    let (folder, mut store) = open();
+    let (mut model, mut dice) = (Model::default(), Dice(11));
+    for _ in 0..25 {
+        model.flush(&store, &mut dice, 480).unwrap();
+    }
+    for month in OLD {
+        let (month, sql) =
+            (period_number(Period(month)), "INSERT INTO periods VALUES (?1, 'sealed', 1, 2, 3, 'x', 'd', x'7b7d')");
+        store.writer().connection().execute(sql, [month]).unwrap();
+    }
+    let held = store.account_named(HELD).unwrap().unwrap();
+    order(&store, &mut model, Kept::Hold, &[]);
+    assert_eq!(store.holds().unwrap().len(), 1);
+    let due = |store: &SqliteStore| store.deletion_due(Period(24_322)).unwrap();
+    assert_eq!(due(&store), OLD.map(Period));
+    // The open month may be named; nothing of it goes.
+    let delete = order(&store, &mut model, Kept::Delete, &[OLD[0], OLD[1], 24_322]);
+    assert!(go(folder.path(), &mut store, delete) >= 3, "12,000 rows do not go at once");
+    assert_eq!(due(&store), []);
+
+    let stays = |call: &OwnedCall| !OLD.contains(&call.call.period.0) || call.call.account == held;
+    let check = |store: &SqliteStore, model: &Model, stays: &dyn Fn(&OwnedCall) -> bool| {
+        let left: Vec<OwnedCall> = model.calls.iter().filter(|call| stays(call)).cloned().collect();
+        assert_eq!(everything(store, None, ScanOrder::Account), sorted(left.clone(), by_account));
+        assert_eq!(
+            everything(store, Some(Period(OLD[0])), ScanOrder::Stored).len(),
+            left.iter().filter(|c| c.call.period.0 == OLD[0]).count()
+        );
+        let mut lines: BTreeMap<_, Usage> = BTreeMap::new();
+        for call in &left {
+            for (call_type, usage) in call.call.usage_lines() {
+                let c = &call.call;
+                lines.entry((c.period, c.account, c.group, call_type, c.basis.currency)).or_default().add(&usage);
+            }
+        }
+        for sum in store.deleted_sums(None).unwrap() {
+            let key = (sum.period, sum.account, sum.group, sum.call_type, sum.currency);
+            lines.entry(key).or_default().add(&sum.usage);
+        }
+        let told = store.load().unwrap().usage.into_iter();
+        let told: BTreeMap<_, Usage> = told
+            .map(|line| ((line.period, line.account, line.group, line.call_type, line.currency), line.usage))
+            .collect();
+        assert_eq!(lines, told);
+        let kept = Model { calls: left.clone(), ..Model::default() };
+        let mut drawn: BTreeMap<_, u64> = BTreeMap::new();
+        for line in kept.allowances().into_iter().chain(store.deleted_draws().unwrap()) {
+            *drawn.entry((line.period, line.group, line.meter)).or_default() += line.used_seconds;
+        }
+        let told = store.load().unwrap().allowances.into_iter();
+        let told: BTreeMap<_, u64> =
+            told.map(|line| ((line.period, line.group, line.meter), line.used_seconds)).collect();
+        // What the model draws of an account's own month it draws of the month that bills it, as it flushes.
+        let whole = |of: &BTreeMap<_, u64>| of.values().sum::<u64>();
+        assert_eq!(whole(&drawn), whole(&told));
+        let gone: u64 = store.deleted(None).unwrap().iter().map(|row| row.rows).sum();
+        assert_eq!(gone as usize, model.calls.len() - left.len());
+        let strays =
+            "SELECT count(*) FROM grounds WHERE id NOT IN (SELECT grounds FROM calls WHERE grounds IS NOT NULL)
+                      AND (account <> '' OR forwarded_by <> '' OR routing_number <> '')";
+        let strays: i64 = store.writer().connection().query_row(strays, (), |row| row.get(0)).unwrap();
+        assert_eq!(strays, 0);
+    };
+    check(&store, &model, &stays);
+
+    // Held, then released: the rule finds what it left, and a request takes the rest of the account.
+    let erase = order(&store, &mut model, Kept::Erase, &[]);
+    assert_eq!(store.retire(erase).unwrap(), Retired::Held);
+    order(&store, &mut model, Kept::Release, &[]);
+    assert_eq!(due(&store), OLD.map(Period));
+    go(folder.path(), &mut store, erase);
+    assert_eq!(due(&store), []);
+    store.retired(erase, Timestamp(9)).unwrap();
+    let mine = store.retention().unwrap().into_iter().find(|order| order.position == erase).unwrap();
+    assert_eq!((mine.stored, mine.done_at), (true, Some(Timestamp(9))));
+    check(&store, &model, &|call| !OLD.contains(&call.call.period.0));
+    assert!(store.scrub().unwrap());
+
+    // Numbers of rows are never given again: what comes later is found, and nothing else.
+    let (before, gone) = (model.calls.len(), |call: &OwnedCall| OLD.contains(&call.call.period.0));
+    model.flush(&store, &mut dice, 200).unwrap();
+    let later = model.calls.split_off(before);
+    let mut left: Vec<OwnedCall> = model.calls.iter().filter(|call| !gone(call)).cloned().collect();
+    left.extend(later);
+    assert_eq!(everything(&store, None, ScanOrder::Account), sorted(left, by_account));
+}
+
+#[test]
+fn the_order_of_a_large_account_is_found_in_as_many_goes_as_it_takes() {
+    let (_folder, store) = open();
+    let (mut model, mut dice) = (Model::default(), Dice(3));
+    for _ in 0..4 {
+        model.flush(&store, &mut dice, 300).unwrap();
+    }
+    for most in [1, 7, 100, 10_000] {
+        let mut found = Vec::new();
+        store
+            .read(|reader| {
+                let last = reader.last_row()?;
+                let account = (AccountKey(5), AccountKey(5));
+                let runs = segments::runs(&reader.connection, None, account, last)?;
+                account_order::large_account(reader, &runs, &mut page::Page::default(), None, most, &mut |call| {
+                    found.push(call.to_owned_call());
+                    Visit::Continue(())
+                })
+            })
+            .map(|_| ())
+            .unwrap();
+        let own = model.calls.iter().filter(|call| call.call.account == AccountKey(5)).cloned().collect();
+        assert_eq!(found, sorted(own, by_account), "{most}");
+    }
+}
