@@ -69,6 +69,8 @@ pub enum EntryKind {
     Discard = 12,
     /// The spend guard changes, JSON: [`crate::guard::Entered`].
     Guard = 17,
+    /// Somebody takes a version of a record that contradicts itself: [`crate::entry::Decide`].
+    Decide = 18,
     /// Stands where damaged bytes were given up, JSON: [`crate::entry::Lost`].
     Lost = 15,
 }
@@ -91,6 +93,7 @@ impl EntryKind {
             12 => EntryKind::Discard,
             15 => EntryKind::Lost,
             17 => EntryKind::Guard,
+            18 => EntryKind::Decide,
             _ => return None,
         })
     }

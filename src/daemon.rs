@@ -164,6 +164,7 @@ fn describe_metrics() {
     gauges::describe();
     sealer::describe();
     webhook::describe();
+    http::waiting::describe();
 }
 
 /// Puts the rates folder in force, or keeps the last good images if it is wrong. `by` says who asked.

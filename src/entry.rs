@@ -201,6 +201,47 @@ impl Discard {
     }
 }
 
+/// Head of an entry by which somebody takes a version of a record (R20); the version's canonical form follows it, as with
+/// [`Retry`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Decide {
+    /// Position of the record that came first.
+    pub first: u64,
+    /// Position of the version taken.
+    pub kept: u64,
+    /// Source profile of its frame.
+    pub source: u16,
+    /// Receipt of its frame.
+    pub received_at: i64,
+    /// What is said here of the record holds up to this position; void if anything changed since.
+    pub seen: u64,
+    /// Revision of the legs that come of it; 0: what is rated stands on this version already, and stays.
+    pub revision: u32,
+    /// The legs that count until here, as they were rated, each with what it drew besides the plan's
+    /// minutes (pairs of [`crate::call::RatedCall`] and bytes).
+    pub rated: serde_json::Value,
+    /// What waits of the record until here.
+    pub waiting: Vec<Retry>,
+    /// Why, in the words of whoever decided.
+    pub why: String,
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: i64,
+}
+
+impl Decide {
+    /// Appends head and record.
+    pub fn encode(&self, record: &[u8], out: &mut Vec<u8>) -> serde_json::Result<()> {
+        encode(self, record, out)
+    }
+
+    /// Head and record, or none if the payload is not a decision.
+    pub fn decode(payload: &[u8]) -> Option<(Decide, &[u8])> {
+        decode(payload)
+    }
+}
+
 /// A month is closed (R19): what stands before this entry counts, and is rated again by what is known here.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Seal {

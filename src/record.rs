@@ -56,6 +56,12 @@ pub struct Record<'a> {
     pub cause: &'a [u8],
     /// Where a ported number really leads: the call is rated by it, `destination` is shown.
     pub routing_number: &'a [u8],
+    /// What the system that bills today charges for the call, as it writes it. Decides nothing: it is compared with.
+    pub incumbent_cost: &'a [u8],
+    /// The currency of that, where it is said.
+    pub incumbent_currency: &'a [u8],
+    /// The seconds which that system bills, where it says so.
+    pub incumbent_seconds: &'a [u8],
     /// This leg only; none: the source's `legs` decides (R4).
     pub direction: Option<Direction>,
     /// Set-up of the call.
@@ -90,6 +96,8 @@ const ABSENT_SEQ: u64 = u64::MAX;
 const VERSION: u8 = 1;
 /// The same with a [`Routing`] behind the head; written only where there is a routing number.
 const VERSION_ROUTED: u8 = 2;
+/// The same with a [`Compared`] behind the head; written only where somebody else's price is told.
+const VERSION_COMPARED: u8 = 3;
 
 /// The fixed part of the canonical form; the text follows: raw bytes, then what was not found in them.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
@@ -110,7 +118,7 @@ struct Head {
 const HEAD: usize = size_of::<Head>();
 const _: () = assert!(HEAD == 88);
 
-/// Where the routing number lies in the text.
+/// Where the routing number lies in the text, or another field that few records have.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
 #[repr(C)]
 struct Routing {
@@ -120,6 +128,11 @@ struct Routing {
 
 const ROUTING: usize = size_of::<Routing>();
 const _: () = assert!(ROUTING == 6);
+
+/// Routing number, and the three fields of the incumbent's price.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
+#[repr(C)]
+struct Compared([Routing; 4]);
 
 /// A canonical form that cannot be read: written by a newer version, or not by us.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -136,13 +149,13 @@ impl<'a> Record<'a> {
     /// Appends the canonical form.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let head_at = out.len();
-        let routed = !self.routing_number.is_empty();
-        out.resize(head_at + HEAD + if routed { ROUTING } else { 0 }, 0);
+        let (version, beside) = self.layout();
+        out.resize(head_at + HEAD + beside, 0);
         let text_at = out.len();
         out.extend_from_slice(self.raw);
         let fields = self.fields();
         let mut head = Head {
-            version: if routed { VERSION_ROUTED } else { VERSION },
+            version,
             direction: direction_byte(self.direction) | fold_bits(self.fold),
             lengths: [U16::ZERO; FIELDS],
             starts: [U32::ZERO; FIELDS],
@@ -169,27 +182,55 @@ impl<'a> Record<'a> {
         for (i, field) in fields.iter().enumerate() {
             (head.starts[i], head.lengths[i]) = put(field);
         }
-        if routed {
-            let (start, length) = put(self.routing_number);
-            out[head_at + HEAD..text_at].copy_from_slice(Routing { start, length }.as_bytes());
+        if beside > 0 {
+            let further = [self.routing_number, self.incumbent_cost, self.incumbent_currency, self.incumbent_seconds];
+            let places = Compared(further.map(|field| {
+                let (start, length) = put(field);
+                Routing { start, length }
+            }));
+            out[head_at + HEAD..text_at].copy_from_slice(&places.as_bytes()[..beside]);
         }
         out[head_at..head_at + HEAD].copy_from_slice(head.as_bytes());
+    }
+
+    /// The layout that says all there is in the fewest bytes, and what of it stands behind the head.
+    fn layout(&self) -> (u8, usize) {
+        if self.is_compared() {
+            (VERSION_COMPARED, size_of::<Compared>())
+        } else if self.routing_number.is_empty() {
+            (VERSION, 0)
+        } else {
+            (VERSION_ROUTED, ROUTING)
+        }
+    }
+
+    /// Whether it tells what somebody else charges.
+    pub fn is_compared(&self) -> bool {
+        !self.incumbent_cost.is_empty() || !self.incumbent_currency.is_empty() || !self.incumbent_seconds.is_empty()
     }
 
     /// Reads the canonical form back.
     pub fn decode(bytes: &'a [u8]) -> Result<Record<'a>, BadRecord> {
         let version = *bytes.first().ok_or(BadRecord::Short)?;
-        if version != VERSION && version != VERSION_ROUTED {
+        if !matches!(version, VERSION | VERSION_ROUTED | VERSION_COMPARED) {
             return Err(BadRecord::Version(version));
         }
         let (head, mut text) = Head::ref_from_prefix(bytes).map_err(|_| BadRecord::Short)?;
-        let mut routing_number = &b""[..];
-        if version == VERSION_ROUTED {
-            let (routing, rest) = Routing::ref_from_prefix(text).map_err(|_| BadRecord::Short)?;
-            let start = routing.start.get() as usize;
-            routing_number = rest.get(start..start + usize::from(routing.length.get())).ok_or(BadRecord::Short)?;
+        let mut further = [&b""[..]; 4];
+        let places = match version {
+            VERSION_ROUTED => 1,
+            VERSION_COMPARED => further.len(),
+            _ => 0,
+        };
+        if places > 0 {
+            let (found, rest) = <[Routing]>::ref_from_prefix_with_elems(text, places).map_err(|_| BadRecord::Short)?;
+            for (field, place) in further.iter_mut().zip(found) {
+                let start = place.start.get() as usize;
+                *field = rest.get(start..start + usize::from(place.length.get())).ok_or(BadRecord::Short)?;
+            }
             text = rest;
         }
+        let [routing_number, incumbent_cost, incumbent_currency, incumbent_seconds] = further;
         let field = |i: usize| -> Result<&'a [u8], BadRecord> {
             let start = head.starts[i].get() as usize;
             text.get(start..start + usize::from(head.lengths[i].get())).ok_or(BadRecord::Short)
@@ -204,6 +245,9 @@ impl<'a> Record<'a> {
             destination: field(5)?,
             cause: field(6)?,
             routing_number,
+            incumbent_cost,
+            incumbent_currency,
+            incumbent_seconds,
             direction: match head.direction & DIRECTION {
                 1 => Some(Direction::Outbound),
                 2 => Some(Direction::Inbound),
@@ -365,6 +409,29 @@ mod tests {
         for cut in 0..bytes(&routed).len() {
             assert!(Record::decode(&bytes(&routed)[..cut]).is_err());
         }
+    }
+
+    #[test]
+    fn a_price_to_compare_with_is_no_content_and_needs_the_third_layout() {
+        let plain = Record { id: b"c1", destination: b"+15125550100", raw: b"raw 0.0198", ..Record::default() };
+        let told = Record { incumbent_cost: &plain.raw[4..], incumbent_currency: b"EUR", ..plain };
+        let routed = Record { routing_number: b"+17035550100", incumbent_seconds: b"60", ..told };
+        let bytes = |record: &Record<'_>| {
+            let mut bytes = Vec::new();
+            record.encode(&mut bytes);
+            bytes
+        };
+        // Four places; what stands in the raw text is not written twice.
+        assert_eq!(bytes(&told).len(), bytes(&plain).len() + 4 * ROUTING + "EUR".len());
+        for record in [told, routed] {
+            assert_eq!(bytes(&record)[0], 3);
+            assert_eq!(Record::decode(&bytes(&record)), Ok(record));
+            for cut in 0..bytes(&record).len() {
+                assert!(Record::decode(&bytes(&record)[..cut]).is_err());
+            }
+        }
+        assert_eq!(plain.content(), told.content(), "a repeat with another price is a repeat");
+        assert_eq!(plain.identity(), told.identity());
     }
 
     proptest! {

@@ -25,6 +25,7 @@ use crate::time::{Period, Timestamp};
 
 mod answers;
 mod changes;
+mod decide;
 mod gather;
 mod keys;
 mod metrics;
@@ -34,7 +35,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use gather::{AssembledCall, ConflictFound, Discarded, Gathered, SuspendedRecord, TariffActivated};
+pub use gather::{
+    AssembledCall, ConflictFound, Discarded, Gathered, SuspendedRecord, TariffActivated, UnansweredCharged,
+};
 use gather::{BecameOf, Tally};
 pub use metrics::describe;
 pub use state::{KnownTariff, ResolverState};
@@ -198,6 +201,7 @@ impl Resolver {
             let record = read(&entry)?;
             if rating::answered(&record) == Answered::No {
                 unanswered += 1;
+                self.tally.charged_unanswered(frame, &entry, &record);
                 continue;
             }
             self.tally.differ += u64::from(rating::durations_differ(&record));
@@ -241,6 +245,7 @@ impl Resolver {
                         length: claim.length,
                         source: head.source.get(),
                         received_at,
+                        revision: 0,
                         only: None,
                     };
                     self.resolve(frame, job)?;
@@ -318,6 +323,7 @@ impl Resolver {
             slot,
             leg,
             adjusts_in,
+            revision: job.revision,
             at: job.at as u32,
             length: job.length as u32,
             source: job.source,
@@ -380,6 +386,8 @@ struct Job {
     length: usize,
     source: u16,
     received_at: Timestamp,
+    /// 0: rated for the first time; else by somebody's word, in place of legs of a lower revision.
+    revision: u32,
     /// A retried leg: only this one, held for this reason in this period.
     only: Option<(Direction, (SuspenseReason, Period))>,
 }

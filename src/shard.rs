@@ -114,6 +114,8 @@ pub struct LegJob {
     pub leg: Leg,
     /// R21: its own month is sealed, and this open one bills it.
     pub adjusts_in: Option<Period>,
+    /// 0: rated for the first time; else it replaces a leg of a lower revision, by somebody's word.
+    pub revision: u32,
     /// Where the canonical record lies in the frame.
     pub at: u32,
     /// And its length.
@@ -164,6 +166,8 @@ pub struct RatedRow {
     pub profile: Position,
     /// Running number of the directory.
     pub directory: u16,
+    /// See [`LegJob::revision`].
+    pub revision: u32,
     /// Length of the text of what it drew, where that was more than the plan's minutes.
     pub draws_length: u16,
     /// Where that begins in the part's texts.
@@ -341,6 +345,7 @@ impl Shard {
                     source: job.source,
                     profile: job.profile,
                     directory: slot,
+                    revision: job.revision,
                     draws_at,
                     draws_length,
                 });

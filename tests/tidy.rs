@@ -167,6 +167,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
+    // What another system charges, beside what is stored.
+    ("shadow", &["batch", "call", "images", "money", "record", "store", "tariff", "time"]),
     // Answers out. They change an amount only by putting an entry on the road.
     (
         "http",
@@ -197,6 +199,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "record",
             "road",
             "sequencer",
+            "shadow",
             "store",
             "tariff",
             "time",

@@ -20,7 +20,7 @@ pub(super) fn calls(
         audited.differ(stranger);
     }
     for row in stored {
-        match fold.expected.remove(&row.call.key) {
+        match fold.expected.remove(&(row.call.key, row.revision)) {
             Some(expected) => fields(state, &expected, &row, audited),
             None if fold.untold.contains(&row.call.key.position)
                 || fold.lost.iter().any(|lost| lost.contains(&row.call.key.position.0)) =>
@@ -38,7 +38,7 @@ pub(super) fn calls(
             }),
         }
     }
-    for (key, expected) in std::mem::take(&mut fold.expected) {
+    for ((key, _), expected) in std::mem::take(&mut fold.expected) {
         if set_aside(sources, state, key)? {
             audited.set_aside = true;
             continue;

@@ -23,6 +23,7 @@ use crate::store::{ActivationRow, StoredState};
 use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
 
+mod decide;
 mod retries;
 
 /// Identities asked for in one question: each holds up the road for a microsecond or so.
@@ -60,8 +61,8 @@ pub(super) struct Fold<'a> {
     listeners: BTreeMap<u16, [i128; 3]>,
     /// Everything before this has been folded.
     pub position: Position,
-    /// Legs rated since [`Fold::begin`].
-    pub expected: BTreeMap<LegKey, Expected>,
+    /// Legs rated since [`Fold::begin`], with their revision: a decision rates a leg anew.
+    pub expected: BTreeMap<(LegKey, u32), Expected>,
     /// Contradictions since then.
     pub conflicts: Vec<Position>,
     /// Positions since then of which nothing can be said: calls told in parts that the journal no longer holds.
@@ -82,6 +83,8 @@ struct Attempt {
     position: Position,
     source: u16,
     received_at: Timestamp,
+    /// 0, or that of legs that replace others by somebody's word.
+    revision: u32,
     /// Only this leg, held in this period.
     only: Option<(Direction, Period)>,
 }
@@ -218,7 +221,7 @@ impl<'a> Fold<'a> {
                         });
                     }
                 }
-                self.attempt(record, &Attempt { position: *position, source, received_at, only: None })?;
+                self.attempt(record, &Attempt { position: *position, source, received_at, revision: 0, only: None })?;
             }
         }
         claims.clear();
@@ -301,6 +304,7 @@ impl<'a> Fold<'a> {
                     .ok_or_else(|| AuditError::Entry(entry.position, "not a discard".to_owned()))?;
                 self.latest(entry.position, &discard.item, record);
             }
+            Some(EntryKind::Decide) => self.decide(entry)?,
             // What waits in parts is not followed here; what was refused was counted at the door.
             Some(EntryKind::Tick | EntryKind::Refused) => {}
             Some(EntryKind::Record | EntryKind::Piece) | None => {
@@ -379,7 +383,7 @@ impl<'a> Fold<'a> {
             destination_dialled: record.destination.to_vec(),
             start: record.start,
         };
-        self.expected.insert(place, expected);
+        self.expected.insert((place, attempt.revision), expected);
     }
 
     fn count(&mut self, name: String, by: i128) {

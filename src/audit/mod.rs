@@ -19,7 +19,7 @@
 //!
 //! Does not know HTTP, nor how a difference is shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::batch::Position;
 use crate::call::{AccountKey, CallType, GroupKey, Meter, RatedCall, Usage};
@@ -27,7 +27,7 @@ use crate::images::{ImageMissing, Images};
 use crate::journal::{Frames, JournalError, JournalReader};
 use crate::rating;
 use crate::record::{Content, Identity};
-use crate::store::{FlushInfo, Store, StoreError, StoredState, Visit};
+use crate::store::{DecidedRow, FlushInfo, Store, StoreError, StoredState, Visit};
 use crate::time::Period;
 
 mod compare;
@@ -179,6 +179,7 @@ impl AuditError {
 pub fn audit(sources: &Sources<'_>, state: &StoredState) -> Result<Audited, AuditError> {
     let mut audited = Audited::default();
     let mut again: Option<(Fold<'_>, Frames)> = None;
+    let decisions = sources.store.decisions(None)?;
     let mut after = None;
     loop {
         let flushes = sources.store.flushes(after, FLUSHES)?;
@@ -189,7 +190,7 @@ pub fn audit(sources: &Sources<'_>, state: &StoredState) -> Result<Audited, Audi
                 again = Some((fold, sources.journal.frames_from(flush.from)));
                 audited.from.get_or_insert(flush.from);
             }
-            match one_flush(sources, state, flush, &mut again, &mut audited) {
+            match one_flush(sources, state, flush, &decisions, &mut again, &mut audited) {
                 Err(AuditError::Journal(JournalError::Gone { .. })) => again = None,
                 done => done?,
             }
@@ -218,9 +219,16 @@ fn one_flush(
     sources: &Sources<'_>,
     state: &StoredState,
     flush: &FlushInfo,
+    decisions: &[DecidedRow],
     again: &mut Option<(Fold<'_>, Frames)>,
     audited: &mut Audited,
 ) -> Result<(), AuditError> {
+    // What was decided within this flush follows from its records, as what a seal corrects does not.
+    let decided: BTreeSet<Position> = (decisions.iter())
+        .filter(|one| flush.from <= one.entry && one.entry < flush.upto)
+        .map(|one| one.first)
+        .collect();
+    let by_hand = |call: &RatedCall| decided.contains(&call.key.position);
     // The sums hold whatever becomes of the journal's part.
     let mut stored = Vec::new();
     let keep = again.is_some();
@@ -233,7 +241,7 @@ fn one_flush(
         if let Some(flush) = call.superseded {
             superseded.entry(flush).or_default().push((call.call, call.draws.to_vec()));
         }
-        if call.revision > 0 {
+        if call.revision > 0 && !by_hand(&call.call) {
             corrections.push((call.call, call.draws.to_vec()));
         } else if keep {
             stored.push(call.to_owned_call());
@@ -255,7 +263,8 @@ fn one_flush(
     }
     let Some((fold, frames)) = again else { return Ok(()) };
     fold.begin();
-    for ((call, draws), sign) in corrections.iter().map(|c| (c, 1)).chain(replaced.iter().map(|c| (c, -1))) {
+    let others = replaced.iter().filter(|(call, _)| !by_hand(call));
+    for ((call, draws), sign) in corrections.iter().map(|c| (c, 1)).chain(others.map(|c| (c, -1))) {
         rating::drawn(call, draws, |meter, seconds| {
             let place = (call.own_period(), call.group, meter);
             *fold.corrections.entry(place).or_default() += i64::from(seconds) * sign;

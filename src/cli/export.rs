@@ -106,7 +106,7 @@ async fn totals(client: &Client, month: &str, accept: &str, csv: bool) -> Result
 }
 
 /// The body as it comes, without its first lines.
-async fn copy(response: Response<axum::body::Body>, mut skip: usize) -> Result<(), Exit> {
+pub(super) async fn copy(response: Response<axum::body::Body>, mut skip: usize) -> Result<(), Exit> {
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|e| Exit::environment(format!("the answer ended early: {e}")))?;

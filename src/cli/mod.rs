@@ -30,6 +30,7 @@ mod pages;
 mod seal;
 mod send;
 mod serve;
+mod shadow;
 mod suspense;
 mod tariff;
 mod token;
@@ -88,6 +89,8 @@ pub enum Command {
     #[allow(missing_docs)]
     Verify(verify::VerifyArguments),
     #[allow(missing_docs)]
+    Shadow(shadow::ShadowArguments),
+    #[allow(missing_docs)]
     Backup(backup::BackupArguments),
     #[allow(missing_docs)]
     Restore(backup::RestoreArguments),
@@ -121,6 +124,7 @@ pub fn run(arguments: Arguments) -> Result<(), Exit> {
         Command::Send(arguments) => runtime()?.block_on(send::run(&config()?, arguments)),
         Command::Suspense(arguments) => runtime()?.block_on(suspense::run(&config()?, arguments)),
         Command::Tariff(arguments) => tariff::run(&config()?, arguments),
+        Command::Shadow(arguments) => runtime()?.block_on(shadow::run(&config()?, arguments)),
         Command::Verify(arguments) => runtime()?.block_on(verify::run(&config()?, arguments)),
         Command::Backup(arguments) => runtime()?.block_on(backup::backup(&config()?, arguments)),
         Command::Restore(arguments) => runtime()?.block_on(backup::restore(&config()?, arguments)),

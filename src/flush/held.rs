@@ -149,6 +149,8 @@ impl Content {
             guards: &gathering.gathered.guards,
             guarded: &rows.guarded,
             guard_events: &rows.guard_events,
+            decided: &gathering.gathered.decided,
+            told: &rows.told,
             books: &books,
         }))
     }

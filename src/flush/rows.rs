@@ -8,7 +8,7 @@ use crate::call::{SuspenseReason, TariffSlot};
 use crate::entry::Activation;
 use crate::guard::Event;
 use crate::record::{Direction, Record};
-use crate::resolver::{Discarded, Gathered};
+use crate::resolver::{Discarded, Gathered, UnansweredCharged};
 use crate::shard::ShardPart;
 use crate::store;
 use crate::time::Timestamp;
@@ -32,6 +32,7 @@ pub(super) struct Rows<'a> {
     pub(super) discarded: Vec<store::DiscardedRow<'a>>,
     pub(super) guarded: Vec<store::GuardedRow<'a>>,
     pub(super) guard_events: Vec<store::GuardEventRow<'a>>,
+    pub(super) told: Vec<store::ToldRow<'a>>,
 }
 
 impl<'a> Rows<'a> {
@@ -39,9 +40,13 @@ impl<'a> Rows<'a> {
         let parts = || shards.iter().map(|(part, _)| part);
         let mut calls = Vec::with_capacity(parts().map(|p| p.rows.len()).sum());
         let mut suspended: Vec<store::SuspendedRow<'a>> = Vec::new();
+        let mut told: Vec<store::ToldRow<'a>> = gathered.unanswered.iter().map(unanswered).collect();
         for part in parts() {
             for row in &part.rows {
                 let record = record_of(&part.frames[row.frame as usize], row.at as usize, row.length as usize).1;
+                if record.is_compared() {
+                    told.push(told_of(row.call.key.position, &record));
+                }
                 calls.push(store::CallRow {
                     call: row.call,
                     node: record.node,
@@ -58,7 +63,7 @@ impl<'a> Rows<'a> {
                         forwarded_by: record.forwarded_by,
                         routing_number: record.routing_number,
                     }),
-                    revision: 0,
+                    revision: row.revision,
                     draws: part
                         .draws
                         .get(row.draws_at as usize..)
@@ -193,6 +198,7 @@ impl<'a> Rows<'a> {
             calls,
             suspended,
             released,
+            told,
         }
     }
 }
@@ -200,6 +206,23 @@ impl<'a> Rows<'a> {
 fn guard_event(event: &Event) -> store::GuardEventRow<'_> {
     let Event { id, account, at, rule, level, summary, body } = event;
     store::GuardEventRow { id, account: *account, at: *at, rule, level, summary, body }
+}
+
+/// What somebody else charges for a record, as it tells.
+fn told_of<'a>(position: Position, record: &Record<'a>) -> store::ToldRow<'a> {
+    store::ToldRow {
+        position,
+        cost: record.incumbent_cost,
+        currency: record.incumbent_currency,
+        seconds: record.incumbent_seconds,
+        unanswered: None,
+    }
+}
+
+fn unanswered(one: &UnansweredCharged) -> store::ToldRow<'_> {
+    let (bytes, record) = record_of(&one.frame, one.at, one.length);
+    let received_at = Timestamp(one.frame.head().received_at.get());
+    store::ToldRow { unanswered: Some((received_at, bytes)), ..told_of(one.position, &record) }
 }
 
 fn discarded(one: &Discarded) -> Option<store::DiscardedRow<'_>> {

@@ -17,7 +17,7 @@ use crate::batch::Position;
 use crate::call::AccountKey;
 use crate::money::Money;
 use crate::record::{Direction, identity};
-use crate::store::{CallPage, Store, StoredCall, Visit};
+use crate::store::{CallPage, DiscardedItem, Store, StoredCall, Visit};
 use crate::time::{Period, Zone};
 
 const CSV: &str = "text/csv; charset=utf-8";
@@ -221,17 +221,47 @@ pub(super) struct Records {
 pub(super) struct RecordFate {
     /// Its place in the journal.
     position: u64,
-    /// `resolved`: its legs are rated or in suspense; `suspended`: nobody is known to pay for it; `unknown`.
+    /// `resolved`: its legs are rated or in suspense; `suspended`: the whole record waits; `discarded`: somebody gave it up;
+    /// `unknown`: a call told in parts that is not whole.
     #[schema(example = "resolved")]
     disposition: &'static str,
     /// Those that are rated.
     legs: Vec<Leg>,
     /// What waits.
     suspense: Vec<Held>,
+    /// What somebody gave up of it, and why.
+    discarded: Vec<Given>,
     /// What was received; null once the journal no longer keeps it.
     received: Option<Received>,
     /// Other versions of it that came later: kept, never charged.
     conflicts: Vec<Contradiction>,
+}
+
+/// Something that was given up for good.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Given {
+    /// `outbound` or `inbound`; null: the whole record.
+    leg: Option<&'static str>,
+    /// Why it waited.
+    #[schema(example = "no_rate")]
+    reason: &'static str,
+    /// Why it was given up.
+    why: String,
+    by: String,
+    /// RFC 3339.
+    at: String,
+}
+
+impl Given {
+    fn of(item: DiscardedItem) -> Given {
+        Given {
+            leg: item.key.leg.map(Direction::name),
+            reason: item.reason.name(),
+            why: item.why,
+            by: item.by,
+            at: item.at.to_string(),
+        }
+    }
 }
 
 /// Something that waits.
@@ -282,9 +312,16 @@ pub(super) async fn record(
         let journal = app.journal.clone();
         let received =
             tokio::task::spawn_blocking(move || received(&journal, position, &pieces)).await.unwrap_or_default();
-        let conflicts = app.stored(move |store| store.conflicts_of(position)).await?;
-        let conflicts = conflicts.iter().map(Contradiction::of).collect();
-        records.push(RecordFate { position: position.0, disposition, legs, suspense, received, conflicts });
+        let (conflicts, decisions) =
+            app.stored(move |store| Ok((store.conflicts_of(position)?, store.decisions(Some(position))?))).await?;
+        let conflicts = conflicts.iter().map(|conflict| Contradiction::of(conflict, &decisions)).collect();
+        let discarded = app.stored(move |store| store.discarded_of(position)).await?;
+        let disposition = match disposition {
+            "unknown" if !discarded.is_empty() => "discarded",
+            other => other,
+        };
+        let discarded = discarded.into_iter().map(Given::of).collect();
+        records.push(RecordFate { position: position.0, disposition, legs, suspense, discarded, received, conflicts });
     }
     Ok(Json(Records { node, id, records }))
 }
@@ -303,7 +340,7 @@ pub(super) async fn positions(app: &App, node: &str, id: &str) -> Result<Vec<Pos
     Ok(positions)
 }
 
-async fn rated(app: &App, positions: Vec<Position>) -> Result<Vec<Leg>, Problem> {
+pub(super) async fn rated(app: &App, positions: Vec<Position>) -> Result<Vec<Leg>, Problem> {
     app.stored(move |store| {
         let mut legs = Vec::new();
         for position in positions {

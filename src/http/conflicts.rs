@@ -8,11 +8,12 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::decide::DecisionShown;
 use super::received::readable;
 use super::{App, Problem};
 use crate::batch::Position;
 use crate::record::Record;
-use crate::store::Conflict;
+use crate::store::{Conflict, DecidedRow};
 
 /// Conflicts in one page, unless less is asked for.
 const LIMIT_DEFAULT: usize = 100;
@@ -54,13 +55,17 @@ pub(super) struct Contradiction {
     destination: String,
     /// RFC 3339.
     answer: Option<String>,
+    /// RFC 3339: when it came; null: stored by an earlier version.
+    received_at: Option<String>,
+    /// Which version somebody took, and why; null: nobody decided.
+    decided: Option<DecisionShown>,
     /// Its bytes as they came, kept for ever: text, or `hex:` and hexadecimal digits.
     raw: String,
 }
 
 impl Contradiction {
-    /// What the store keeps of it.
-    pub(super) fn of(conflict: &Conflict) -> Contradiction {
+    /// What the store keeps of it. `decisions` are all, or those of its record.
+    pub(super) fn of(conflict: &Conflict, decisions: &[DecidedRow]) -> Contradiction {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         // What the store holds was journalled by this program; were it unreadable, its place would still be told.
         let record = Record::decode(&conflict.record).unwrap_or_default();
@@ -72,6 +77,8 @@ impl Contradiction {
             source: text(record.source),
             destination: text(record.destination),
             answer: record.answer.map(|t| t.to_string()),
+            received_at: conflict.received_at.map(|t| t.to_string()),
+            decided: decisions.iter().rfind(|one| one.first == conflict.first).map(DecisionShown::of),
             raw: readable(record.raw),
         }
     }
@@ -80,7 +87,7 @@ impl Contradiction {
 /// Records that came again with other content.
 ///
 /// The first record of a node and id stays rated while its month is open; sealing takes the version with the shorter talk
-/// time. Every later version is kept here.
+/// time, unless somebody decided otherwise. Every later version is kept here.
 #[utoipa::path(
     get, path = "/v1/conflicts", tag = "operating", operation_id = "conflicts", params(Asked),
     responses((status = 200, body = Conflicts), (status = "default", response = super::openapi::AnyProblem)),
@@ -92,7 +99,10 @@ pub(super) async fn list(State(app): State<App>, Query(asked): Query<Asked>) -> 
         return Err(Problem::bad_request(format!("limit={limit}: write 1 to {LIMIT_MAX}")));
     }
     app.settle().await?;
-    let found = app.stored(move |store| store.conflicts(asked.after.map(Position), limit)).await?;
+    let (found, decisions) = app
+        .stored(move |store| Ok((store.conflicts(asked.after.map(Position), limit)?, store.decisions(None)?)))
+        .await?;
     let next = if found.len() == limit { found.last().map(|last| last.position.0) } else { None };
-    Ok(Json(Conflicts { items: found.iter().map(Contradiction::of).collect(), next }))
+    let items = found.iter().map(|conflict| Contradiction::of(conflict, &decisions)).collect();
+    Ok(Json(Conflicts { items, next }))
 }

@@ -11,7 +11,7 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{App, Problem};
+use super::{App, Problem, waiting};
 
 /// Alive.
 ///
@@ -87,6 +87,7 @@ fn waiting(app: &App) -> u64 {
     responses((status = 200, body = String, content_type = "text/plain")),
 )]
 pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    waiting::waits(&app).await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
 }
 
@@ -95,7 +96,8 @@ pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
 #[schema(example = json!({
     "version": "0.1.0", "at": "2026-10-05T03:00:00Z", "ready": true, "reasons": [], "records_received": 1200,
     "records_refused": 0, "legs_rated": 1010, "lag_records": 12, "books_balanced": true, "store_up": true,
-    "journal_full": false, "suspense": [{ "reason": "no_rate", "count": 7 }], "udp_dropped": 0, "sequence_gaps": 0,
+    "journal_full": false, "suspense": [{ "reason": "no_rate", "count": 7, "oldest": "2026-10-04T22:00:00Z" }], "conflicts": 0,
+    "conflicts_oldest": null, "udp_dropped": 0, "sequence_gaps": 0,
     "sources": [{ "name": "connect:pbx:5038", "connected": true, "since": "2026-10-05T02:10:00Z", "trouble": null,
         "missed_from": "2026-10-05T02:00:00Z", "missed_to": "2026-10-05T02:10:00Z", "gap_seconds": 600 }],
     "tariff": "blake3:…", "prefixes": 6842, "directory": "blake3:…", "accounts": 9,
@@ -119,6 +121,10 @@ pub(super) struct Status {
     journal_full: bool,
     /// What waits, by reason; reasons without any are left out.
     suspense: Vec<SuspenseCount>,
+    /// Records that came again with other content, and which nobody decided.
+    conflicts: u64,
+    /// RFC 3339: when the oldest of them came.
+    conflicts_oldest: Option<String>,
     /// Datagrams that the kernel dropped.
     udp_dropped: u64,
     /// Numbers that senders' counters skipped: records that may be lost.
@@ -137,6 +143,8 @@ pub(super) struct Status {
 pub(super) struct SuspenseCount {
     reason: String,
     count: u64,
+    /// RFC 3339: when the oldest came; null: not known at the moment.
+    oldest: Option<String>,
 }
 
 /// A node that we call, and what of its may be missing.
@@ -196,6 +204,7 @@ fn sources(app: &App) -> Vec<SourceStatus> {
     security((), ("token" = [])),
 )]
 pub(super) async fn status(State(app): State<App>) -> Json<Status> {
+    let waits = waiting::waits(&app).await;
     let samples = app.metrics.samples();
     // Counters are whole numbers far below 2^53.
     let sum = |name| samples.sum(name) as u64;
@@ -217,8 +226,14 @@ pub(super) async fn status(State(app): State<App>) -> Json<Status> {
         suspense: samples
             .by("callrated_suspense_open", "reason")
             .filter(|(_, count)| *count > 0.0)
-            .map(|(reason, count)| SuspenseCount { reason: reason.to_owned(), count: count as u64 })
+            .map(|(reason, count)| SuspenseCount {
+                reason: reason.to_owned(),
+                count: count as u64,
+                oldest: waits.oldest.iter().find(|(of, _)| of.name() == reason).map(|(_, at)| at.to_string()),
+            })
             .collect(),
+        conflicts: waits.undecided.0,
+        conflicts_oldest: waits.undecided.1.map(|at| at.to_string()),
         udp_dropped: sum("callrated_udp_dropped_total"),
         sequence_gaps: sum("callrated_udp_sequence_gaps_total"),
         sources: sources(&app),

@@ -52,6 +52,7 @@ pub mod auth;
 mod backup;
 mod calls;
 mod conflicts;
+mod decide;
 mod details;
 mod explain;
 mod export;
@@ -73,11 +74,13 @@ mod received;
 mod routes;
 mod server;
 mod settle;
+mod shadow;
 mod stream;
 mod suspense;
 mod tariff;
 mod usage;
 mod verify;
+pub mod waiting;
 
 pub use auth::{Scope, new_token};
 pub use problem::Problem;
@@ -128,6 +131,8 @@ pub struct Shared {
     stop: Stop,
     settler: Settler,
     downloads: Arc<Semaphore>,
+    /// What waited a moment ago.
+    waits: waiting::WaitsKept,
 }
 
 impl std::ops::Deref for App {
@@ -167,6 +172,7 @@ impl App {
             stop,
             settler: Settler::default(),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
+            waits: waiting::WaitsKept::default(),
         })))
     }
 

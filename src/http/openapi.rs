@@ -10,8 +10,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
-    Problem, accounts, backup, calls, conflicts, explain, export, guard, health, import, months, page, periods, post,
-    quote, suspense, tariff, usage, verify,
+    Problem, accounts, backup, calls, conflicts, decide, explain, export, guard, health, import, months, page, periods,
+    post, quote, shadow, suspense, tariff, usage, verify, waiting,
 };
 
 /// Why the request was not answered as asked. Every error looks like this, whatever its status.
@@ -32,11 +32,11 @@ pub(super) struct AnyProblem(#[allow(dead_code)] Problem);
     ),
     paths(
         post::post, calls::of_account, calls::one, calls::record, explain::explain, export::calls,
-        usage::of_account, periods::usage, months::list, months::one, months::manifest, months::seal, months::ack, quote::quote,
+        usage::of_account, periods::usage, months::list, months::one, months::manifest, months::seal, months::ack, quote::quote, shadow::shadow,
         accounts::one, accounts::directory, tariff::show, tariff::reload, tariff::activate,
-        suspense::list, suspense::retry, suspense::discard, conflicts::list, guard::events, guard::of_account, import::post, verify::verify, backup::backup,
+        suspense::list, suspense::retry, suspense::discard, conflicts::list, guard::events, guard::of_account, import::post, verify::verify, backup::backup, decide::decide, waiting::export,
         health::alive, health::ready, health::metrics, health::status,
-        page::index, page::file, document,
+        page::index, page::call, page::file, document,
     ),
     components(responses(AnyProblem), schemas(Problem)),
     tags(

@@ -25,10 +25,25 @@ pub(super) async fn index() -> Response {
     asset("text/html; charset=utf-8", include_str!("../page/index.html"))
 }
 
+/// The page of one call.
+///
+/// Its proof, step by step, in the language of `lang`; it asks `/v1/calls/{node}/{id}/explain`. An address that can be sent on.
+#[utoipa::path(
+    get, path = "/calls/{node}/{id}", tag = "health", operation_id = "call_page",
+    params(
+        ("node" = String, Path, description = "The record's node"), ("id" = String, Path, description = "Its id"),
+        ("lang" = Option<String>, Query, description = "`en`, `de` or `it`; without it the browser's"),
+    ),
+    responses((status = 200, body = String, content_type = "text/html")),
+)]
+pub(super) async fn call() -> Response {
+    asset("text/html; charset=utf-8", include_str!("../page/call.html"))
+}
+
 /// A file of the operator's page.
 #[utoipa::path(
     get, path = "/page/{file}", tag = "health", operation_id = "page_file",
-    params(("file" = String, Path, description = "`style.css` or `script.js`")),
+    params(("file" = String, Path, description = "`style.css`, `script.js` or `call.js`")),
     responses(
         (status = 200, content((String = "text/css"), (String = "text/javascript"))),
         (status = "default", response = super::openapi::AnyProblem),
@@ -38,7 +53,8 @@ pub(super) async fn file(Path(file): Path<String>) -> Result<Response, Problem> 
     match file.as_str() {
         "style.css" => Ok(asset("text/css; charset=utf-8", include_str!("../page/style.css"))),
         "script.js" => Ok(asset("text/javascript; charset=utf-8", include_str!("../page/script.js"))),
-        _ => Err(Problem::not_found("the page has style.css and script.js")),
+        "call.js" => Ok(asset("text/javascript; charset=utf-8", include_str!("../page/call.js"))),
+        _ => Err(Problem::not_found("the page has style.css, script.js and call.js")),
     }
 }
 

@@ -11,8 +11,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::auth::{Access, Scope};
 use super::{
-    App, accounts, backup, calls, conflicts, explain, export, guard, health, import, months, openapi, page, periods,
-    post, quote, suspense, tariff, usage, verify,
+    App, accounts, backup, calls, conflicts, decide, explain, export, guard, health, import, months, openapi, page,
+    periods, post, quote, shadow, suspense, tariff, usage, verify, waiting,
 };
 
 /// Every route: method, path, who may call, handler.
@@ -34,6 +34,7 @@ pub(super) fn api() -> Routes {
         .scoped(Method::GET, "/v1/calls/{node}/{id}/explain", Read, explain::explain)
         .scoped(Method::GET, "/v1/records/{node}/{id}", Read, calls::record)
         .scoped(Method::POST, "/v1/quote", Read, quote::quote)
+        .scoped(Method::GET, "/v1/shadow", Read, shadow::shadow)
         .scoped(Method::GET, "/v1/tariff", Read, tariff::show)
         .scoped(Method::GET, "/v1/directory", Read, accounts::directory)
         .scoped(Method::GET, "/v1/suspense", Operate, suspense::list)
@@ -42,6 +43,8 @@ pub(super) fn api() -> Routes {
         .scoped(Method::GET, "/v1/conflicts", Operate, conflicts::list)
         .scoped(Method::GET, "/v1/guard/events", Read, guard::events)
         .scoped(Method::GET, "/v1/accounts/{account}/guard", Read, guard::of_account)
+        .scoped(Method::POST, "/v1/conflicts/{node}/{id}/decide", Operate, decide::decide)
+        .scoped(Method::GET, "/v1/suspense/export", Operate, waiting::export)
         .scoped(Method::POST, "/v1/tariff/reload", Operate, tariff::reload)
         .scoped(Method::POST, "/v1/tariff/activate", Operate, tariff::activate)
         .scoped(Method::POST, "/v1/import", Operate, import::post)
@@ -57,6 +60,7 @@ pub(super) fn of_health() -> Routes {
         .route(Method::GET, "/metrics", Access::Health, health::metrics)
         .route(Method::GET, "/v1/status", Access::Health, health::status)
         .route(Method::GET, "/", Access::Public, page::index)
+        .route(Method::GET, "/calls/{node}/{id}", Access::Public, page::call)
         .route(Method::GET, "/page/{file}", Access::Public, page::file)
         .route(Method::GET, "/openapi.json", Access::Public, openapi::document)
 }

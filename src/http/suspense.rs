@@ -9,6 +9,7 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::waiting::{Ages, ages};
 use super::{App, Problem};
 use crate::batch::{Batch, EntryKind, Position, SourceId};
 use crate::call::SuspenseReason;
@@ -44,6 +45,8 @@ pub(super) struct Suspense {
     /// How many items there are of each reason.
     #[schema(example = json!({ "no_rate": 3 }))]
     counts: BTreeMap<&'static str, u64>,
+    /// How long they have waited.
+    ages: BTreeMap<&'static str, Ages>,
     /// A page of them, in the order in which they came.
     items: Vec<SuspenseShown>,
     /// Ask again with `after` set to this; null on the last page.
@@ -76,7 +79,7 @@ pub(super) struct SuspenseShown {
 
 /// What waits in suspense.
 ///
-/// Counts by reason, and a page of items.
+/// Counts by reason and age, and a page of items.
 #[utoipa::path(
     get, path = "/v1/suspense", tag = "operating", operation_id = "suspense", params(Asked),
     responses((status = 200, body = Suspense), (status = "default", response = super::openapi::AnyProblem)),
@@ -90,19 +93,21 @@ pub(super) async fn list(State(app): State<App>, Query(asked): Query<Asked>) -> 
         return Err(Problem::bad_request(format!("limit={limit}: write 1 to {LIMIT_MAX}")));
     }
     app.settle().await?;
-    let (counts, items) = app
+    let now = app.clock.now();
+    let (counts, ages, items) = app
         .stored(move |store| {
             let mut items = Vec::new();
             store.suspense(SuspensePage { reason, after, limit }, &mut |item| {
                 items.push(item.clone());
                 Visit::Continue(())
             })?;
-            Ok((store.suspense_counts()?, items))
+            Ok((store.suspense_counts()?, ages(store, now)?, items))
         })
         .await?;
     let next = if items.len() == limit { items.last().map(|item| key_text(&item.key)) } else { None };
     Ok(Json(Suspense {
         counts: counts.into_iter().map(|(reason, count)| (reason.name(), count)).collect(),
+        ages,
         items: items.iter().map(shown).collect(),
         next,
     }))
@@ -163,7 +168,7 @@ pub(super) async fn retry(State(app): State<App>, asked: Option<Json<RetryReques
     Ok(Json(Retried { tried, left }))
 }
 
-fn reason_named(name: &str) -> Result<SuspenseReason, Problem> {
+pub(super) fn reason_named(name: &str) -> Result<SuspenseReason, Problem> {
     SuspenseReason::named(name).ok_or_else(|| {
         let known: Vec<&str> = SuspenseReason::ALL.iter().map(|r| r.name()).collect();
         Problem::bad_request(format!("reason={name:?}: known are {}", known.join(", ")))
@@ -233,7 +238,7 @@ pub(super) async fn discard(
 }
 
 /// `4711` for a record, `4711:outbound` for a leg.
-fn key_text(key: &SuspenseKey) -> String {
+pub(super) fn key_text(key: &SuspenseKey) -> String {
     match key.leg {
         None => key.position.to_string(),
         Some(leg) => format!("{}:{}", key.position, leg.name()),

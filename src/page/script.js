@@ -19,6 +19,24 @@ const WORDS = {
   before_billing_start: "Before billing starts",
   internal_error: "Internal error",
   unfinished: "End of the call never came",
+  period_sealing: "Its month is being sealed",
+  conflicts: "Records that contradict an earlier one",
+};
+
+// What helps at night: the command, and what to do before it.
+const HELPS = {
+  no_answer_time: "callrated suspense export --reason no_answer_time --format ndjson",
+  ambiguous_time: "callrated suspense export --reason ambiguous_time --format ndjson",
+  implausible: "callrated suspense list --reason implausible",
+  unknown_account: "add the number or account, then callrated suspense retry --reason unknown_account",
+  bad_number: "callrated suspense list --reason bad_number",
+  no_rate: "add the row to a deck, then callrated suspense retry --reason no_rate",
+  blocked: "callrated suspense list --reason blocked",
+  before_billing_start: "nothing, unless the start is wrong: callrated suspense retry --reason before_billing_start",
+  internal_error: "tell the developers: callrated suspense export --reason internal_error --format ndjson",
+  unfinished: "nothing: it leaves by itself if the end still comes",
+  period_sealing: "nothing: it is tried again by itself",
+  conflicts: "callrated suspense conflicts, then callrated suspense decide NODE/ID --keep first|second --why …",
 };
 
 let before = null;
@@ -38,12 +56,24 @@ function verdict(good, text, reasons) {
   }));
 }
 
-function suspense(items) {
+function age(since, now) {
+  if (!since) return "";
+  const seconds = Math.max(0, Math.floor((Date.parse(now) - Date.parse(since)) / 1000));
+  for (const [unit, length] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
+    const count = Math.floor(seconds / length);
+    if (count > 0) return count + " " + unit + (count > 1 ? "s" : "") + " (" + clock(since) + ")";
+  }
+  return "a moment ago";
+}
+
+function suspense(waiting, conflicts, now) {
+  const items = [...waiting];
+  if (conflicts.count > 0) items.push({ reason: "conflicts", ...conflicts });
   byId("nothing").hidden = items.length > 0;
   byId("suspense").hidden = items.length === 0;
-  const rows = items.map(({ reason, count }) => {
+  const rows = items.map(({ reason, count, oldest }) => {
     const row = document.createElement("tr");
-    for (const text of [WORDS[reason] ?? reason, whole.format(count)]) {
+    for (const text of [WORDS[reason] ?? reason, whole.format(count), age(oldest, now), HELPS[reason] ?? ""]) {
       const cell = document.createElement("td");
       cell.textContent = text;
       row.append(cell);
@@ -136,7 +166,7 @@ function show(status) {
   say("gaps", whole.format(status.sequence_gaps) + " numbers skipped by senders");
   mark("udp", status.udp_dropped > 0);
   say("refused", whole.format(status.records_refused));
-  suspense(status.suspense);
+  suspense(status.suspense, { count: status.conflicts, oldest: status.conflicts_oldest }, status.at);
   called(status.sources);
   say("tariff", status.tariff ?? "none");
   say("prefixes", whole.format(status.prefixes) + " prefixes");
@@ -174,6 +204,12 @@ byId("let-in").addEventListener("submit", (event) => {
   event.preventDefault();
   sessionStorage.setItem("token", byId("token").value.trim());
   byId("token").value = "";
+});
+
+byId("look-up").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const [node, ...rest] = byId("call").value.trim().split("/");
+  location.href = "/calls/" + encodeURIComponent(node) + "/" + encodeURIComponent(rest.join("/"));
 });
 
 renew();

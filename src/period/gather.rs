@@ -30,9 +30,18 @@ pub struct Decided {
     pub id: String,
     /// The later version was taken.
     pub other: bool,
+    /// Why, where somebody decided it.
+    pub why: Option<String>,
     pub versions: usize,
     pub duration: String,
     pub destination: String,
+}
+
+/// A version that somebody took.
+struct Taken {
+    /// Another than the first.
+    later: bool,
+    why: String,
 }
 
 /// What is gathered beside candidates.
@@ -65,6 +74,8 @@ pub struct Gather<'a, 's, 'p> {
     pub progress: &'a Progress,
     /// By the place of the first version.
     conflicts: HashMap<Position, Vec<Facts>>,
+    /// Those that somebody decided, by that place: the version taken, and why.
+    by_hand: HashMap<Position, (Position, String)>,
 }
 
 impl<'a, 's, 'p> Gather<'a, 's, 'p> {
@@ -76,7 +87,17 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
         gathered: &'a mut Gathered,
         progress: &'a Progress,
     ) -> Gather<'a, 's, 'p> {
-        Gather { known, state, period, seal, sorter, gathered, progress, conflicts: HashMap::new() }
+        Gather {
+            known,
+            state,
+            period,
+            seal,
+            sorter,
+            gathered,
+            progress,
+            conflicts: HashMap::new(),
+            by_hand: HashMap::new(),
+        }
     }
 
     /// Everything that may belong to the month.
@@ -97,6 +118,9 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
     }
 
     fn contradictions(&mut self) -> Result<(), SealError> {
+        for one in self.known.store.decisions(None)?.into_iter().filter(|one| one.entry < self.seal) {
+            self.by_hand.insert(one.first, (one.kept, one.why));
+        }
         let mut after = None;
         loop {
             let page = self.known.store.conflicts(after, CONFLICTS)?;
@@ -236,7 +260,7 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
     }
 
     fn consider(&mut self, position: Position, first: Facts, found: Found) -> Result<(), SealError> {
-        let (facts, versions) = self.winner(position, first)?;
+        let (facts, versions, taken) = self.winner(position, first)?;
         let (resolution, _) = self.known.resolve(&facts)?;
         let legs: Vec<Leg> = match resolution {
             Resolution::Legs(first, second) => [first, second].into_iter().flatten().collect(),
@@ -262,7 +286,7 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
             _ => {}
         }
         if versions > 1 && here {
-            self.decided(&facts, versions)?;
+            self.decided(&facts, versions, taken)?;
         }
         let record = read(&facts.record)?;
         let (node, id, direction) = (record.node.to_vec(), record.id.to_vec(), record.direction);
@@ -287,10 +311,14 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
         Ok(())
     }
 
-    /// R20: which version of a record is taken, and how many there are.
-    fn winner(&mut self, position: Position, first: Facts) -> Result<(Facts, usize), SealError> {
-        let Some(others) = self.conflicts.get(&position).cloned() else { return Ok((first, 1)) };
+    /// R20: which version of a record is taken, how many there are, and whether somebody took a later one, and why.
+    fn winner(&mut self, position: Position, first: Facts) -> Result<(Facts, usize, Option<Taken>), SealError> {
+        let Some(others) = self.conflicts.get(&position).cloned() else { return Ok((first, 1, None)) };
         let versions = others.len() + 1;
+        if let Some((kept, why)) = self.by_hand.get(&position) {
+            // What is stored under the first one's place was made of the version taken when it was decided.
+            return Ok((first, versions, Some(Taken { later: *kept != position, why: why.clone() })));
+        }
         let mut best = (self.known.standing(&first)?, first);
         for other in others {
             let standing = self.known.standing(&other)?;
@@ -298,16 +326,17 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
                 best = (standing, other);
             }
         }
-        Ok((best.1, versions))
+        Ok((best.1, versions, None))
     }
 
-    fn decided(&mut self, facts: &Facts, versions: usize) -> Result<(), SealError> {
+    fn decided(&mut self, facts: &Facts, versions: usize, taken: Option<Taken>) -> Result<(), SealError> {
         let record = read(&facts.record)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         self.gathered.decided.insert(Decided {
             node: text(record.node),
             id: text(record.id),
-            other: facts.other,
+            other: taken.as_ref().map_or(facts.other, |taken| taken.later),
+            why: taken.map(|taken| taken.why),
             versions,
             duration: record.duration.map_or(String::new(), |d| d.to_string()),
             destination: text(record.destination),

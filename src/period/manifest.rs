@@ -265,6 +265,9 @@ struct Conflict {
     id: String,
     /// `first`: what came first; `later`: a version that came later.
     taken: &'static str,
+    /// Why, where somebody decided it; else the shorter talk time was taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decided: Option<String>,
     versions: usize,
     destination: String,
     duration: String,
@@ -276,6 +279,7 @@ impl Conflict {
             node: one.node,
             id: one.id,
             taken: if one.other { "later" } else { "first" },
+            decided: one.why,
             versions: one.versions,
             destination: one.destination,
             duration: one.duration,
@@ -336,6 +340,7 @@ mod tests {
             node: "lab".to_owned(),
             id: "c1".to_owned(),
             other: true,
+            why: None,
             versions: 2,
             duration: "61.2".to_owned(),
             destination: "0055".to_owned(),

@@ -8,8 +8,10 @@
 //!            R4        legs.rs      whose call: no leg, one, or two
 //!            R3        numbers.rs   what was dialled: emergency, extension, short code, E.164
 //! rate       R5        mod.rs       not before billing starts
+//!            R24       free.rs      a number that costs this account nothing
 //!            R6 – R11  kind.rs      what kind of call, by which rule, by which row
 //!            R12 – R18 price.rs     steps, allowance, price
+//!            R12       pools.rs     how much of it pools and the plan's minutes cover
 //!            R17       parts.rs     the parts of a call whose price changes while it lasts
 //! prove      R23       proof.rs     the same decisions, written down
 //! ```
@@ -20,18 +22,20 @@
 //!
 //! Does not know files, sockets, threads, clocks, logs, metrics, the journal or the store.
 
+mod free;
 mod kind;
 mod legs;
 mod numbers;
 mod parts;
+mod pools;
 mod price;
 mod proof;
 mod standing;
 mod why;
 
 pub use legs::{MAX_AHEAD, MAX_TALK, answered, durations_differ, resolve, talk_time};
-pub use price::allowance;
-pub use proof::{Line, Proof, Quote, QuotedSteps, Unpriced, billable_millionths, billable_minutes, prove};
+pub use pools::allowance;
+pub use proof::{Line, Proof, Quote, QuotedDraw, QuotedSteps, Unpriced, billable_millionths, billable_minutes, prove};
 pub use standing::{Draw, Drawn, Draws, Standing, Told, drawn};
 pub use why::{Suspended, Why};
 
@@ -240,10 +244,14 @@ fn decide<'a, T>(
     }
     let plan_id = world.tariff.plan_named(account.plan).ok_or(Why::NoPlan)?;
     let plan = world.tariff.plan(plan_id);
-    let kind = kind::kind(leg, account.country, plan_id, world.tariff)?;
+    let kind = match free::kind(leg, &account, plan_id, world.tariff) {
+        Some(free) => free,
+        None => kind::kind(leg, account.country, plan_id, world.tariff)?,
+    };
     let steps = world.tariff.steps(plan_id, account.country, kind.class, kind.pricing_row());
     let later = kind::Later { leg, home: account.country, plan: plan_id, tariff: world.tariff };
-    let charge = price::charge(&later, &kind, steps, plan, &account, period, standing, draws)?;
+    let month = pools::Month { world, plan, account: &account, period };
+    let charge = price::charge(&later, &kind, steps, month, standing, draws)?;
     let rated = Rated {
         period,
         call_type: charge.call_type,

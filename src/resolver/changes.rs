@@ -7,7 +7,7 @@ use super::pieces::still_unfinished;
 use super::{Job, KnownTariff, Resolver, ResolverError, offset};
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::call::{SuspenseReason, TariffSlot};
-use crate::entry::{Ack, Activation, Discard, Lost, Retry, Seal, Sealed, SourceProfile};
+use crate::entry::{Ack, Activation, Decide, Discard, Lost, Retry, Seal, Sealed, SourceProfile};
 use crate::guard::Entered;
 use crate::record::{Direction, Record};
 use crate::shard::ToShard;
@@ -103,6 +103,11 @@ impl Resolver {
                 self.hand_over(frame);
                 self.use_guards(rules);
             }
+            Some(EntryKind::Decide) => {
+                let (decide, record) =
+                    Decide::decode(entry.payload).ok_or_else(|| unreadable("not a decision".to_owned()))?;
+                self.decide(frame, entry, decide, record)?;
+            }
             // Refused at the door, counted there, and kept for people only.
             Some(EntryKind::Refused) => {}
             Some(EntryKind::Record | EntryKind::Piece) | None => {
@@ -157,6 +162,7 @@ impl Resolver {
             length: record.len(),
             source: retry.source,
             received_at: Timestamp(retry.received_at),
+            revision: 0,
             only: leg.map(|leg| (leg, (reason, held))),
         };
         if reason == SuspenseReason::Unfinished {

@@ -4,13 +4,13 @@
 
 use super::Job;
 use crate::assembly::CallKey;
-use crate::batch::{Frame, Position, SourceId};
+use crate::batch::{Entry, Frame, Position, SourceId};
 use crate::books::{Share, name};
 use crate::call::{AccountKey, GroupKey, SuspenseReason, TariffSlot};
 use crate::entry::{Activation, Discard, SourceProfile};
-use crate::record::{Content, Direction, Identity};
+use crate::record::{Content, Direction, Identity, Record};
 use crate::road::Became;
-use crate::store::{AckRow, ClosedRow, GuardsRow, SealedRow};
+use crate::store::{AckRow, ClosedRow, DecidedRow, GuardsRow, SealedRow};
 use crate::time::{Period, Timestamp};
 
 /// A record whose identity is known with other content (R20): both are kept.
@@ -97,6 +97,19 @@ pub struct Discarded {
     pub length: usize,
 }
 
+/// A record that nobody answered, and for which somebody else charges.
+#[derive(Clone, Debug)]
+pub struct UnansweredCharged {
+    /// Its place.
+    pub position: Position,
+    /// The frame that holds it.
+    pub frame: Frame,
+    /// Its canonical form in the frame.
+    pub at: usize,
+    /// And its length.
+    pub length: usize,
+}
+
 /// A call that was put together from pieces.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AssembledCall {
@@ -152,6 +165,10 @@ pub struct Gathered {
     pub discarded: Vec<Discarded>,
     /// What accounts are watched by, where that changed.
     pub guards: Vec<GuardsRow>,
+    /// Which versions of records were taken by hand.
+    pub decided: Vec<DecidedRow>,
+    /// What nobody answered, and somebody else charges for.
+    pub unanswered: Vec<UnansweredCharged>,
     /// Calls told in parts whose state changed: the new one, or none where the call is forgotten.
     pub open_calls: Vec<(CallKey, Option<Vec<u8>>)>,
 }
@@ -247,6 +264,15 @@ impl Tally {
     /// Counts a call whose failure was waited with, and which nothing else followed.
     pub(super) fn unanswered_late(&mut self) {
         self.unanswered += 1;
+    }
+
+    /// Keeps what nobody answered where somebody else charges for it: nothing of it would be there to argue with.
+    pub(super) fn charged_unanswered(&mut self, frame: &Frame, entry: &Entry<'_>, record: &Record<'_>) {
+        if record.incumbent_cost.iter().any(|b| matches!(b, b'1'..=b'9')) {
+            let (at, length) = (super::offset(frame, entry.payload), entry.payload.len());
+            let kept = UnansweredCharged { position: entry.position, frame: frame.clone(), at, length };
+            self.gathered.unanswered.push(kept);
+        }
     }
 
     /// Counts records into suspense, or out of it.

@@ -126,7 +126,7 @@ impl Resolver {
     }
 
     /// Each shard takes the differences of its groups.
-    fn correct(&self, outcome: &Outcome) {
+    pub(super) fn correct(&self, outcome: &Outcome) {
         let shards = self.shards.len();
         let mut lines = vec![Vec::new(); shards];
         for line in &outcome.lines {

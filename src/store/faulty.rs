@@ -222,6 +222,42 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.suspense_counts()
     }
 
+    fn suspense_whole(
+        &self,
+        page: SuspensePage,
+        visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
+    ) -> Result<(), StoreError> {
+        self.present()?.suspense_whole(page, visit)
+    }
+
+    fn suspense_ages(&self, since: [Timestamp; AGES - 1]) -> Result<Vec<SuspenseAges>, StoreError> {
+        self.present()?.suspense_ages(since)
+    }
+
+    fn suspense_oldest(&self) -> Result<Vec<(SuspenseReason, Timestamp)>, StoreError> {
+        self.present()?.suspense_oldest()
+    }
+
+    fn conflicts_undecided(&self) -> Result<(u64, Option<Timestamp>), StoreError> {
+        self.present()?.conflicts_undecided()
+    }
+
+    fn discarded_of(&self, position: Position) -> Result<Vec<DiscardedItem>, StoreError> {
+        self.present()?.discarded_of(position)
+    }
+
+    fn decisions(&self, first: Option<Position>) -> Result<Vec<DecidedRow>, StoreError> {
+        self.present()?.decisions(first)
+    }
+
+    fn told(&self, positions: &[Position]) -> Result<Vec<Option<Told>>, StoreError> {
+        self.present()?.told(positions)
+    }
+
+    fn told_unanswered(&self, after: Option<Position>, limit: usize) -> Result<Vec<ToldUnanswered>, StoreError> {
+        self.present()?.told_unanswered(after, limit)
+    }
+
     fn suspense_of(&self, position: Position) -> Result<Vec<SuspenseItem>, StoreError> {
         self.present()?.suspense_of(position)
     }

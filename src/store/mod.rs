@@ -140,6 +140,35 @@ pub trait Store: Send + Sync {
     /// How many items wait, by reason; reasons without any are left out.
     fn suspense_counts(&self) -> Result<Vec<(SuspenseReason, u64)>, StoreError>;
 
+    /// The same as [`Store::suspense`] with the records' bytes.
+    fn suspense_whole(
+        &self,
+        page: SuspensePage,
+        visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
+    ) -> Result<(), StoreError>;
+
+    /// How long what waits has waited, by reason, in classes that begin at these instants, latest first.
+    fn suspense_ages(&self, since: [Timestamp; AGES - 1]) -> Result<Vec<SuspenseAges>, StoreError>;
+
+    /// Receipt of what waits longest, by reason; by the order of the journal, which is that of receipt.
+    fn suspense_oldest(&self) -> Result<Vec<(SuspenseReason, Timestamp)>, StoreError>;
+
+    /// How many contradictions nobody decided, and receipt of the oldest.
+    fn conflicts_undecided(&self) -> Result<(u64, Option<Timestamp>), StoreError>;
+
+    /// What of a record was taken out of suspense for good.
+    fn discarded_of(&self, position: Position) -> Result<Vec<DiscardedItem>, StoreError>;
+
+    /// Which versions of records were taken by hand, in order: of the record at a position, or all. The latest of a record
+    /// counts.
+    fn decisions(&self, first: Option<Position>) -> Result<Vec<DecidedRow>, StoreError>;
+
+    /// What others charge for the records at these positions.
+    fn told(&self, positions: &[Position]) -> Result<Vec<Option<Told>>, StoreError>;
+
+    /// What others charge for what nobody answered, by position, after one, at most `limit`.
+    fn told_unanswered(&self, after: Option<Position>, limit: usize) -> Result<Vec<ToldUnanswered>, StoreError>;
+
     /// Everything of one record that is in suspense, with the record's bytes.
     fn suspense_of(&self, position: Position) -> Result<Vec<SuspenseItem>, StoreError>;
 

@@ -18,7 +18,7 @@ const MICROS_MAX: i64 = i64::MAX / 2;
 /// From this on an integer counts milliseconds, not seconds.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
-/// A field of the native record; the first eight are kept as text.
+/// A field of the native record; the first eleven are kept as text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Field {
@@ -38,6 +38,12 @@ pub enum Field {
     Cause,
     /// Where a ported number really leads.
     RoutingNumber,
+    /// What the system that bills today charges.
+    IncumbentCost,
+    /// In which currency.
+    IncumbentCurrency,
+    /// The seconds it bills.
+    IncumbentSeconds,
     /// `outbound` or `inbound`.
     Direction,
     /// Set-up of the call.
@@ -52,11 +58,11 @@ pub enum Field {
     Seq,
 }
 
-const TEXTS: usize = Field::RoutingNumber as usize + 1;
+const TEXTS: usize = Field::IncumbentSeconds as usize + 1;
 
 impl Field {
     /// Every field.
-    pub const ALL: [Field; 14] = [
+    pub const ALL: [Field; 17] = [
         Field::Id,
         Field::Node,
         Field::Account,
@@ -65,6 +71,9 @@ impl Field {
         Field::Destination,
         Field::Cause,
         Field::RoutingNumber,
+        Field::IncumbentCost,
+        Field::IncumbentCurrency,
+        Field::IncumbentSeconds,
         Field::Direction,
         Field::Start,
         Field::Answer,
@@ -84,6 +93,9 @@ impl Field {
             Field::Destination => "destination",
             Field::Cause => "cause",
             Field::RoutingNumber => "routing_number",
+            Field::IncumbentCost => "incumbent_cost",
+            Field::IncumbentCurrency => "incumbent_currency",
+            Field::IncumbentSeconds => "incumbent_seconds",
             Field::Direction => "direction",
             Field::Start => "start",
             Field::Answer => "answer",
@@ -91,6 +103,11 @@ impl Field {
             Field::Duration => "duration",
             Field::Seq => "seq",
         }
+    }
+
+    /// Whether it can change no amount: what cannot be read of it does not refuse the record.
+    const fn is_remark(self) -> bool {
+        matches!(self, Field::Cause | Field::IncumbentCost | Field::IncumbentCurrency | Field::IncumbentSeconds)
     }
 
     /// The field of that name.
@@ -105,6 +122,9 @@ impl Field {
             b"destination" => Field::Destination,
             b"cause" => Field::Cause,
             b"routing_number" => Field::RoutingNumber,
+            b"incumbent_cost" => Field::IncumbentCost,
+            b"incumbent_currency" => Field::IncumbentCurrency,
+            b"incumbent_seconds" => Field::IncumbentSeconds,
             b"direction" => Field::Direction,
             b"start" => Field::Start,
             b"answer" => Field::Answer,
@@ -120,9 +140,9 @@ impl Field {
 #[derive(Default)]
 pub(super) struct Draft {
     /// Bit per [`Field`] that stood in the line.
-    met: u16,
+    met: u32,
     /// Bit per [`Field`] that had a value there, be it an empty text.
-    present: u16,
+    present: u32,
     places: [Place; TEXTS],
     direction: Option<Direction>,
     start: Option<Timestamp>,
@@ -137,7 +157,7 @@ impl Draft {
     /// Notes that a field stands in the line: it may do so once, with a value or with `null`, which counts as absent.
     #[inline]
     pub fn meet(&mut self, field: Field) -> Result<(), Refusal> {
-        let bit = 1u16 << field as u8;
+        let bit = 1u32 << field as u8;
         if self.met & bit != 0 {
             return Err(Refusal::Repeated(field.name()));
         }
@@ -148,7 +168,8 @@ impl Draft {
     /// A value that is neither text nor number: refused where it could change an amount.
     pub fn other_kind(&mut self, field: Field) -> Result<(), Refusal> {
         match field {
-            Field::Cause | Field::Seq => Ok(()),
+            Field::Seq => Ok(()),
+            _ if field.is_remark() => Ok(()),
             _ => Err(Refusal::Kind(field.name())),
         }
     }
@@ -170,7 +191,10 @@ impl Draft {
             | Field::Source
             | Field::Destination
             | Field::Cause
-            | Field::RoutingNumber => self.text(field, text, place),
+            | Field::RoutingNumber
+            | Field::IncumbentCost
+            | Field::IncumbentCurrency
+            | Field::IncumbentSeconds => self.text(field, text, place),
             Field::Direction => {
                 self.direction = match text {
                     b"outbound" => Some(Direction::Outbound),
@@ -228,8 +252,8 @@ impl Draft {
     #[inline]
     fn text(&mut self, field: Field, text: &[u8], place: Place) -> Result<(), Refusal> {
         if text.len() > TEXT_MAX {
-            // The cause is a remark: it stays in the raw bytes.
-            return if field == Field::Cause { Ok(()) } else { Err(Refusal::TooLong(field.name())) };
+            // A remark stays in the raw bytes.
+            return if field.is_remark() { Ok(()) } else { Err(Refusal::TooLong(field.name())) };
         }
         let name = matches!(field, Field::Id | Field::Node | Field::Account);
         if name && text.iter().any(|b| *b < 0x20) {
@@ -273,6 +297,9 @@ impl Draft {
             destination: text(Field::Destination),
             cause: text(Field::Cause),
             routing_number: text(Field::RoutingNumber),
+            incumbent_cost: text(Field::IncumbentCost),
+            incumbent_currency: text(Field::IncumbentCurrency),
+            incumbent_seconds: text(Field::IncumbentSeconds),
             direction: self.direction,
             start: self.start,
             answer: self.answer,

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 mod metrics;
 mod service;
+mod shadow;
 mod tariffs;
 mod tls;
 mod tour;
@@ -334,6 +335,21 @@ fn check_names_file_line_and_hint() {
             &[
                 "accounts.csv:2:6: error: account \"acme\" has plan \"de-busines\", which plans.toml does not have (hint: did you mean \"de-business\"?)",
                 "accounts.csv:2:17: error: account \"acme\" is in country XX, which countries.toml does not have (hint: write ISO 3166",
+            ],
+        ),
+        (
+            "rates/accounts.csv",
+            Some("account,plan,country,billing_start,free\nacme,de-business,DE,2026-01-01,hotline\n".to_owned()),
+            &[
+                "accounts.csv:2:32: error: account \"acme\" names the list of free numbers \"hotline\", which has no file (hint: there is no free/hotline.csv)",
+            ],
+        ),
+        (
+            "rates/free/hotline.csv",
+            Some("numbr\n4930600\n".to_owned()),
+            &[
+                "free/hotline.csv:1:1: error: unknown column \"numbr\" (hint: did you mean \"number\"?)",
+                "free/hotline.csv:1:1: error: neither a column number nor a column prefix",
             ],
         ),
         (

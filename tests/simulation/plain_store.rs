@@ -174,6 +174,43 @@ impl Store for PlainStore {
         Ok(())
     }
 
+    fn suspense_whole(
+        &self,
+        _page: SuspensePage,
+        _visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
+    ) -> Result<(), StoreError> {
+        not_here()
+    }
+
+    fn suspense_ages(&self, _since: [Timestamp; AGES - 1]) -> Result<Vec<SuspenseAges>, StoreError> {
+        not_here()
+    }
+
+    fn suspense_oldest(&self) -> Result<Vec<(SuspenseReason, Timestamp)>, StoreError> {
+        not_here()
+    }
+
+    fn conflicts_undecided(&self) -> Result<(u64, Option<Timestamp>), StoreError> {
+        not_here()
+    }
+
+    fn discarded_of(&self, _position: Position) -> Result<Vec<DiscardedItem>, StoreError> {
+        not_here()
+    }
+
+    fn decisions(&self, _first: Option<Position>) -> Result<Vec<DecidedRow>, StoreError> {
+        // Nobody decides in these worlds; `months` has a store that knows more.
+        Ok(Vec::new())
+    }
+
+    fn told(&self, _positions: &[Position]) -> Result<Vec<Option<Told>>, StoreError> {
+        not_here()
+    }
+
+    fn told_unanswered(&self, _after: Option<Position>, _limit: usize) -> Result<Vec<ToldUnanswered>, StoreError> {
+        not_here()
+    }
+
     fn suspense_of(&self, position: Position) -> Result<Vec<SuspenseItem>, StoreError> {
         Ok(self.rows().suspense.values().filter(|item| item.key.position == position).cloned().collect())
     }

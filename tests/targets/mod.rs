@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use callrated::batch::{EntryKind, FRAME_HEAD, Frame, Position, entries, entry_at};
 use callrated::directory::{self, Directory};
-use callrated::entry::{Ack, Activation, Discard, Lost, Retry, Seal, Sealed, SourceProfile};
+use callrated::entry::{Ack, Activation, Decide, Discard, Lost, Retry, Seal, Sealed, SourceProfile};
 use callrated::identity::{self, IdentityIndex};
 use callrated::journal::{self, Journal, check, inspect, seal};
 use callrated::number::{Country, Number};
@@ -198,6 +198,11 @@ fn read_entry(kind: u8, payload: &[u8]) {
                 let _ = Record::decode(record);
             }
         }
+        Some(EntryKind::Decide) => {
+            if let Some((_, record)) = Decide::decode(payload) {
+                let _ = Record::decode(record);
+            }
+        }
         Some(EntryKind::Seal) => drop(serde_json::from_slice::<Seal>(payload)),
         Some(EntryKind::Sealed) => drop(serde_json::from_slice::<Sealed>(payload)),
         Some(EntryKind::Ack) => drop(serde_json::from_slice::<Ack>(payload)),
@@ -277,6 +282,7 @@ pub fn deck(bytes: &[u8]) {
     let good = || text(COUNTRIES.as_bytes(), PLANS.as_bytes(), DECK.as_bytes());
     compile(&RatesText { states: bytes.into(), ..good() });
     compile(&RatesText { exchange: bytes.into(), ..good() });
+    compile(&RatesText { free: vec![("f".to_owned(), bytes.into())], ..good() });
 }
 
 /// Any text as the plans.

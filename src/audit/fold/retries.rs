@@ -50,6 +50,6 @@ impl Fold<'_> {
         }
         let record = read(entry.position, record)?;
         let received_at = Timestamp(retry.received_at);
-        self.attempt(&record, &Attempt { position, source: retry.source, received_at, only })
+        self.attempt(&record, &Attempt { position, source: retry.source, received_at, revision: 0, only })
     }
 }

@@ -29,6 +29,7 @@ mod reader;
 mod segments;
 mod state;
 mod suspense;
+mod told;
 mod usage;
 mod usage_line;
 mod write;
@@ -177,6 +178,42 @@ impl Store for SqliteStore {
 
     fn suspense_counts(&self) -> Result<Vec<(SuspenseReason, u64)>, StoreError> {
         self.read(|reader| suspense::counts(&reader.connection))
+    }
+
+    fn suspense_whole(
+        &self,
+        page: SuspensePage,
+        visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
+    ) -> Result<(), StoreError> {
+        self.read(|reader| suspense::list_whole(&reader.connection, page, visit))
+    }
+
+    fn suspense_ages(&self, since: [Timestamp; AGES - 1]) -> Result<Vec<SuspenseAges>, StoreError> {
+        self.read(|reader| suspense::ages(&reader.connection, since))
+    }
+
+    fn suspense_oldest(&self) -> Result<Vec<(SuspenseReason, Timestamp)>, StoreError> {
+        self.read(|reader| suspense::oldest(&reader.connection))
+    }
+
+    fn conflicts_undecided(&self) -> Result<(u64, Option<Timestamp>), StoreError> {
+        self.read(|reader| suspense::undecided(&reader.connection))
+    }
+
+    fn discarded_of(&self, position: Position) -> Result<Vec<DiscardedItem>, StoreError> {
+        self.read(|reader| suspense::discarded(&reader.connection, position))
+    }
+
+    fn decisions(&self, first: Option<Position>) -> Result<Vec<DecidedRow>, StoreError> {
+        self.read(|reader| told::decisions(&reader.connection, first))
+    }
+
+    fn told(&self, positions: &[Position]) -> Result<Vec<Option<Told>>, StoreError> {
+        self.read(|reader| told::told(&reader.connection, positions))
+    }
+
+    fn told_unanswered(&self, after: Option<Position>, limit: usize) -> Result<Vec<ToldUnanswered>, StoreError> {
+        self.read(|reader| told::unanswered(&reader.connection, after, limit))
     }
 
     fn suspense_of(&self, position: Position) -> Result<Vec<SuspenseItem>, StoreError> {

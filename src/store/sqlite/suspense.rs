@@ -2,18 +2,22 @@
 //!
 //! Does not know when something is tried again.
 
-use rusqlite::{Connection, Row, Transaction};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use super::cell::{Cell, bytes_of};
 use super::{damaged, failed, leg_number, leg_of, period_number, period_of, whole};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, SuspenseReason};
 use crate::poison;
-use crate::store::{Conflict, FlushBatch, StoreError, SuspenseItem, SuspenseKey, SuspensePage, Visit};
+use crate::store::{
+    AGES, Conflict, DiscardedItem, FlushBatch, StoreError, SuspenseAges, SuspenseItem, SuspenseKey, SuspensePage, Visit,
+};
 use crate::time::Timestamp;
 
 /// Items read in one go.
 const AT_ONCE: usize = 1000;
+/// The same with records, each of which may be a mebibyte.
+const WHOLE_AT_ONCE: usize = 100;
 
 /// Writes what came, takes out what left, and keeps attempts and conflicts.
 pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<(), StoreError> {
@@ -127,31 +131,47 @@ fn items(
     Ok(items)
 }
 
-/// What waits, by key, in short reads.
+/// What waits, by key, in short reads, without records.
 pub fn list(
     connection: &Connection,
+    page: SuspensePage,
+    visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
+) -> Result<(), StoreError> {
+    let all = select!("x''", "WHERE (position, leg) > (?1, ?2) ORDER BY position, leg LIMIT ?3");
+    let of_reason = select!("x''", "WHERE reason = ?4 AND (position, leg) > (?1, ?2) ORDER BY position, leg LIMIT ?3");
+    by_key(connection, (all, of_reason), AT_ONCE, page, visit)
+}
+
+/// The same with records.
+pub fn list_whole(
+    connection: &Connection,
+    page: SuspensePage,
+    visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
+) -> Result<(), StoreError> {
+    let all = select!("record", "WHERE (position, leg) > (?1, ?2) ORDER BY position, leg LIMIT ?3");
+    let of_reason =
+        select!("record", "WHERE reason = ?4 AND (position, leg) > (?1, ?2) ORDER BY position, leg LIMIT ?3");
+    by_key(connection, (all, of_reason), WHOLE_AT_ONCE, page, visit)
+}
+
+fn by_key(
+    connection: &Connection,
+    (all, of_reason): (&str, &str),
+    at_once: usize,
     page: SuspensePage,
     visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
 ) -> Result<(), StoreError> {
     let mut after = page.after;
     let mut left = page.limit;
     while left > 0 {
-        let limit = left.min(AT_ONCE);
+        let limit = left.min(at_once);
         let (position, leg) = match after {
             Some(key) => (whole(key.position.0)?, leg_number(key.leg)),
             None => (-1, -1),
         };
         let found = match page.reason {
-            None => items(
-                connection,
-                select!("x''", "WHERE (position, leg) > (?1, ?2) ORDER BY position, leg LIMIT ?3"),
-                (position, leg, limit as i64),
-            )?,
-            Some(reason) => items(
-                connection,
-                select!("x''", "WHERE reason = ?4 AND (position, leg) > (?1, ?2) ORDER BY position, leg LIMIT ?3"),
-                (position, leg, limit as i64, reason.name()),
-            )?,
+            None => items(connection, all, (position, leg, limit as i64))?,
+            Some(reason) => items(connection, of_reason, (position, leg, limit as i64, reason.name()))?,
         };
         for item in &found {
             if visit(item).is_break() {
@@ -176,6 +196,76 @@ pub fn counts(connection: &Connection) -> Result<Vec<(SuspenseReason, u64)>, Sto
     }
     counts.sort();
     Ok(counts)
+}
+
+/// How long what waits has waited, by reason.
+pub fn ages(connection: &Connection, since: [Timestamp; AGES - 1]) -> Result<Vec<SuspenseAges>, StoreError> {
+    let [a, b, c, d] = since.map(|at| at.0);
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT reason, sum(received_at >= ?1), sum(received_at < ?1 AND received_at >= ?2),
+             sum(received_at < ?2 AND received_at >= ?3), sum(received_at < ?3 AND received_at >= ?4),
+             sum(received_at < ?4), min(received_at) FROM suspense GROUP BY reason",
+        )
+        .map_err(failed)?;
+    let mut rows = statement.query((a, b, c, d)).map_err(failed)?;
+    let mut ages = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let mut counts = [0; AGES];
+        for (at, count) in counts.iter_mut().enumerate() {
+            *count = row.get::<_, i64>(at + 1).map_err(failed)? as u64;
+        }
+        ages.push(SuspenseAges { reason: reason(row, 0)?, counts, oldest: Timestamp(row.get(6).map_err(failed)?) });
+    }
+    ages.sort_by_key(|one| one.reason);
+    Ok(ages)
+}
+
+/// Receipt of what waits longest, by reason: the first of each in the order of the journal.
+pub fn oldest(connection: &Connection) -> Result<Vec<(SuspenseReason, Timestamp)>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT received_at FROM suspense WHERE reason = ?1 ORDER BY position, leg LIMIT 1")
+        .map_err(failed)?;
+    let mut found = Vec::new();
+    for reason in SuspenseReason::ALL {
+        let at = statement.query_row([reason.name()], |row| row.get(0)).optional().map_err(failed)?;
+        found.extend(at.map(|at| (*reason, Timestamp(at))));
+    }
+    Ok(found)
+}
+
+/// Contradictions that nobody decided, and receipt of the oldest.
+pub fn undecided(connection: &Connection) -> Result<(u64, Option<Timestamp>), StoreError> {
+    connection
+        .prepare_cached(
+            "SELECT count(*), min(received_at) FROM conflicts
+             WHERE first_position NOT IN (SELECT first_position FROM decisions)",
+        )
+        .and_then(|mut statement| {
+            statement
+                .query_row((), |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, Option<i64>>(1)?.map(Timestamp))))
+        })
+        .map_err(failed)
+}
+
+/// What of a record was taken out of suspense for good.
+pub fn discarded(connection: &Connection, position: Position) -> Result<Vec<DiscardedItem>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT reason, leg, why, by, at FROM discarded WHERE position = ?1 ORDER BY leg")
+        .map_err(failed)?;
+    let mut rows = statement.query([whole(position.0)?]).map_err(failed)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let leg = leg_of(row.get(1).map_err(failed)?).ok_or_else(|| damaged("something discarded"))?;
+        found.push(DiscardedItem {
+            key: SuspenseKey { position, leg },
+            reason: reason(row, 0)?,
+            why: row.get(2).map_err(failed)?,
+            by: row.get(3).map_err(failed)?,
+            at: Timestamp(row.get(4).map_err(failed)?),
+        });
+    }
+    Ok(found)
 }
 
 /// Everything of one record that waits, with the record.

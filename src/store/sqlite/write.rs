@@ -118,6 +118,7 @@ fn write_all(
             insert.execute((number as i64, batch.from.0 as i64, upto, batch.at.0, first_row, calls as i64))
         })
         .map_err(failed)?;
+    super::told::write(transaction, batch, number)?;
     transaction
         .prepare_cached("UPDATE state SET position = ?1, flush = ?2")
         .and_then(|mut update| update.execute((upto, number as i64)))

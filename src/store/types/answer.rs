@@ -222,6 +222,58 @@ pub struct Conflict {
     pub received_at: Option<Timestamp>,
 }
 
+/// What another system charges for a record, in its own digits.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Told {
+    /// The charge.
+    pub cost: Vec<u8>,
+    /// Its currency; empty: not said.
+    pub currency: Vec<u8>,
+    /// The seconds it bills; empty: not said.
+    pub seconds: Vec<u8>,
+}
+
+/// A record that nobody answered, and for which another system charges.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ToldUnanswered {
+    /// Its position.
+    pub position: Position,
+    /// Receipt of its frame.
+    pub received_at: Timestamp,
+    /// The record in canonical form.
+    pub record: Vec<u8>,
+}
+
+/// Something taken out of suspense for good.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DiscardedItem {
+    /// What waited.
+    pub key: SuspenseKey,
+    /// Why it waited.
+    pub reason: SuspenseReason,
+    /// Why it was discarded.
+    pub why: String,
+    /// By whom.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How long things wait for one reason.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SuspenseAges {
+    /// Why.
+    pub reason: SuspenseReason,
+    /// How many were received since the first of the instants asked for, between it and the second, and so on; the last:
+    /// before all of them.
+    pub counts: [u64; AGES],
+    /// Receipt of the oldest.
+    pub oldest: Timestamp,
+}
+
+/// In how many classes of age what waits is counted.
+pub const AGES: usize = 5;
+
 /// A flush as the store remembers it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FlushInfo {

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::SuspenseKey;
 use super::flush::{
-    AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ClosedRow, ConflictRow, DiscardedRow, FlushBatch,
-    OpenCallRow, SealedRow, SourceRow, SuspendedRow,
+    AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ClosedRow, ConflictRow, DecidedRow, DiscardedRow,
+    FlushBatch, OpenCallRow, SealedRow, SourceRow, SuspendedRow, ToldRow,
 };
 use super::guard::{GuardEventRow, GuardedRow, GuardsRow};
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
@@ -50,6 +50,8 @@ struct Packing<'a> {
     guards: &'a [GuardsRow],
     guarded: &'a [GuardedRow<'a>],
     guard_events: &'a [GuardEventRow<'a>],
+    decided: &'a [DecidedRow],
+    told: &'a [ToldRow<'a>],
     books: &'a [(&'a str, i128)],
 }
 
@@ -87,6 +89,9 @@ pub struct PackedFlush<'a> {
     guarded: Vec<GuardedRow<'a>>,
     #[serde(borrow)]
     guard_events: Vec<GuardEventRow<'a>>,
+    decided: Vec<DecidedRow>,
+    #[serde(borrow)]
+    told: Vec<ToldRow<'a>>,
     #[serde(borrow)]
     books: Vec<(&'a str, i128)>,
 }
@@ -124,6 +129,8 @@ impl FlushBatch<'_> {
             guards,
             guarded,
             guard_events,
+            decided,
+            told,
             books,
         } = *self;
         let packing = Packing {
@@ -151,6 +158,8 @@ impl FlushBatch<'_> {
             guards,
             guarded,
             guard_events,
+            decided,
+            told,
             books,
         };
         Ok(postcard::to_stdvec(&packing)?)
@@ -194,6 +203,8 @@ impl<'a> PackedFlush<'a> {
             guards: &self.guards,
             guarded: &self.guarded,
             guard_events: &self.guard_events,
+            decided: &self.decided,
+            told: &self.told,
             books: &self.books,
         }
     }

@@ -47,8 +47,11 @@ pub enum Length {
     Between(u8, u8),
 }
 
-/// Names of the columns and their cells for one prefix of a row.
-pub const COLUMNS: [(&str, fn(&SupplierRow, Number) -> String); 5] = [
+/// A column, and its cell for one prefix of a row.
+pub type Cell = (&'static str, fn(&SupplierRow, Number) -> String);
+
+/// The columns of what rows ask.
+pub const COLUMNS: [Cell; 5] = [
     ("days", |row, _| row.asks.band.map_or_else(String::new, |band| band.cells().0)),
     ("hours", |row, _| row.asks.band.map_or_else(String::new, |band| band.cells().1)),
     ("origin", |row, _| match &row.asks.origin {

@@ -17,6 +17,8 @@ use crate::tariff::deck::ROWS_MAX;
 use crate::tariff::findings::{Findings, Place};
 
 type Bad = (String, String);
+/// A price per minute, and when it holds.
+type Banded = (Option<Band>, Option<Money>);
 
 /// Words by which a supplier says that a row is no offer any more.
 const CLOSING: [&str; 7] = ["deleted", "delete", "closed", "close", "removed", "discontinued", "blocked"];
@@ -121,7 +123,9 @@ impl<'a> Row<'a> {
         let per_call = amount(Role::PerCall)?;
         let (least, most) = (amount(Role::MinimumCost)?, amount(Role::MaximumCost)?);
         let rates = self.rates(&mut amount)?;
-        let states = [amount(Role::Interstate)?, amount(Role::Intrastate)?];
+        let states = [Role::Interstate, Role::Intrastate].map(|role| self.per_minute(role, &mut amount));
+        let [interstate, intrastate] = states;
+        let states = [interstate?, intrastate?];
         let any = rates.iter().any(|(_, rate)| rate.is_some()) || states.iter().any(Option::is_some);
         if !any && per_call.is_none() && !blocked {
             let hint = "0 is a price and must be written";
@@ -198,11 +202,8 @@ impl<'a> Row<'a> {
     fn rates(
         &self,
         amount: &mut impl FnMut(Role) -> Result<Option<Money>, (usize, Bad)>,
-    ) -> Result<Vec<(Option<Band>, Option<Money>)>, (usize, Bad)> {
-        let mut minutes = |role| {
-            let rate = amount(role)?;
-            Ok(if self.style.per_second { rate.and_then(|rate| rate.0.checked_mul(60)).map(Money) } else { rate })
-        };
+    ) -> Result<Vec<Banded>, (usize, Bad)> {
+        let mut minutes = |role| self.per_minute(role, amount);
         if !self.style.bands {
             let rate = minutes(Role::Rate)?;
             return match self.band()? {
@@ -218,6 +219,13 @@ impl<'a> Row<'a> {
         if all.iter().all(|(_, rate)| *rate == first) {
             return Ok(vec![(None, Some(first))]);
         }
+        // Hours without a price would be priced by a shorter code.
+        let blank =
+            bands::NAMES.into_iter().map(|(_, role)| role).find(|role| all.iter().all(|(known, _)| known != role));
+        if let Some(at) = blank.and_then(|role| self.column(role)) {
+            let hint = "0 is a price and must be written".to_owned();
+            return Err((at, ("there is no price for these hours".to_owned(), hint)));
+        }
         let mut rates = Vec::new();
         for (role, rate) in all {
             let place = self.column(role).unwrap_or(0);
@@ -225,6 +233,16 @@ impl<'a> Row<'a> {
             rates.extend(bands.iter().map(|band| (Some(*band), Some(rate))));
         }
         Ok(rates)
+    }
+
+    /// A price per minute, whatever the unit of the deck's.
+    fn per_minute(
+        &self,
+        role: Role,
+        amount: &mut impl FnMut(Role) -> Result<Option<Money>, (usize, Bad)>,
+    ) -> Result<Option<Money>, (usize, Bad)> {
+        let rate = amount(role)?;
+        Ok(if self.style.per_second { rate.and_then(|rate| rate.0.checked_mul(60)).map(Money) } else { rate })
     }
 
     /// The band that a cell names, as its days and hours.

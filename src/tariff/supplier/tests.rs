@@ -137,6 +137,16 @@ fn rows_that_ask_for_more_than_a_prefix() {
         "prefix,destination,rate,rate_interstate,rate_intrastate,initial,increment\n\
          1201,New Jersey,0.012,0.007,0.015,6,6\n1212,New York,,0.008,0.016,6,6",
     );
+    check(
+        "code,rate interstate,rate intrastate\n1201,0.0001,0.0002\n",
+        "per = \"second\"",
+        "prefix,destination,rate,rate_interstate,rate_intrastate\n1201,,,0.006,0.012",
+    );
+    check(
+        "code,peak,off peak,weekend\n49,0.02,0.01,\n",
+        "[bands]\npeak = \"mon-fri 8-18\"\nweekend = \"sat;sun\"",
+        "!2: there is no price for these hours",
+    );
     // Callers: lists, those without a number, and words that no deck of ours has.
     check(
         "Origination Prefixes,Destination Prefixes,Rate\n\"34, 346\",34,0.01\nanonymous,34,0.4\nEEA,34,0.02\n,34,0.03\n",

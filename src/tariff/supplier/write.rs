@@ -3,9 +3,9 @@
 //!
 //! Does not know where the deck goes.
 
-use super::{SupplierRow, asks};
+use super::SupplierRow;
+use super::asks::{self, Cell};
 use crate::money::Money;
-use crate::number::Number;
 use crate::number::prefix::lexicographic;
 
 /// A deck of ours, and where its lines come from.
@@ -24,8 +24,6 @@ impl Written {
         at.and_then(|at| self.lines.get(at)).copied().unwrap_or(0)
     }
 }
-
-type Cell = (&'static str, fn(&SupplierRow, Number) -> String);
 
 fn money(amount: Option<Money>) -> String {
     amount.map_or_else(String::new, |m| m.to_string())
