@@ -67,6 +67,9 @@ pub enum EntryKind {
     Ack = 11,
     /// Something is taken out of suspense for good: [`crate::entry::Discard`].
     Discard = 12,
+    /// Accounts and numbers were changed by themselves, JSON: [`crate::entry::DirectoryChange`]. What they came to is the
+    /// directory that comes into force behind it.
+    DirectoryChange = 13,
     /// Stands where damaged bytes were given up, JSON: [`crate::entry::Lost`].
     Lost = 15,
 }
@@ -87,6 +90,7 @@ impl EntryKind {
             10 => EntryKind::Sealed,
             11 => EntryKind::Ack,
             12 => EntryKind::Discard,
+            13 => EntryKind::DirectoryChange,
             15 => EntryKind::Lost,
             _ => return None,
         })

@@ -41,7 +41,7 @@ pub enum ToShard {
     /// A tariff that legs behind this may name.
     Tariff(TariffSlot, Arc<Tariff>),
     /// The directory that legs behind this refer to, and its running number.
-    Directory(u16, Arc<Directory>),
+    Directory(u32, Arc<Directory>),
     /// A month was sealed: differences of totals and of what was drawn.
     Correct {
         /// To be added to the lines.
@@ -167,7 +167,7 @@ pub struct RatedRow {
     /// Position of the entry that brought that profile.
     pub profile: Position,
     /// Running number of the directory.
-    pub directory: u16,
+    pub directory: u32,
 }
 
 /// A leg that waits in suspense.
@@ -208,7 +208,7 @@ pub struct Shard {
     state: ShardState,
     /// By slot.
     tariffs: Vec<Arc<Tariff>>,
-    directory: Option<(u16, Arc<Directory>)>,
+    directory: Option<(u32, Arc<Directory>)>,
     months: Months,
     part: ShardPart,
     touched: Vec<LineKey>,
@@ -291,7 +291,7 @@ impl Shard {
         self.metrics.publish(&mut self.counts, seconds);
     }
 
-    fn leg(&mut self, slot: u16, directory: &Directory, job: &LegJob, frame: u32) {
+    fn leg(&mut self, slot: u32, directory: &Directory, job: &LegJob, frame: u32) {
         let account = directory.row(job.leg.account_row);
         let period = self.months.period(account.zone_index, account.zone, job.leg.answer);
         let Some(tariff) = self.tariffs.get(usize::from(job.slot.0)) else { return };

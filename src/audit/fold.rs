@@ -288,7 +288,8 @@ impl<'a> Fold<'a> {
                     }
                 }
             }
-            Some(EntryKind::Ack) => {}
+            // What a change comes to is the directory behind it.
+            Some(EntryKind::Ack | EntryKind::DirectoryChange) => {}
             Some(EntryKind::Discard) => {
                 let (discard, record) = Discard::decode(entry.payload)
                     .ok_or_else(|| AuditError::Entry(entry.position, "not a discard".to_owned()))?;

@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 use crate::exit::Exit;
 
+mod accounts;
 mod backup;
 mod calls;
 mod check;
@@ -83,6 +84,10 @@ pub enum Command {
     #[allow(missing_docs)]
     Tariff(tariff::TariffArguments),
     #[allow(missing_docs)]
+    Accounts(accounts::AccountsArguments),
+    #[allow(missing_docs)]
+    Numbers(accounts::NumbersArguments),
+    #[allow(missing_docs)]
     Verify(verify::VerifyArguments),
     #[allow(missing_docs)]
     Backup(backup::BackupArguments),
@@ -117,6 +122,8 @@ pub fn run(arguments: Arguments) -> Result<(), Exit> {
         Command::Send(arguments) => runtime()?.block_on(send::run(&config()?, arguments)),
         Command::Suspense(arguments) => runtime()?.block_on(suspense::run(&config()?, arguments)),
         Command::Tariff(arguments) => tariff::run(&config()?, arguments),
+        Command::Accounts(arguments) => runtime()?.block_on(accounts::accounts(&config()?, arguments)),
+        Command::Numbers(arguments) => runtime()?.block_on(accounts::numbers(&config()?, arguments)),
         Command::Verify(arguments) => runtime()?.block_on(verify::run(&config()?, arguments)),
         Command::Backup(arguments) => runtime()?.block_on(backup::backup(&config()?, arguments)),
         Command::Restore(arguments) => runtime()?.block_on(backup::restore(&config()?, arguments)),

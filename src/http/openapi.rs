@@ -10,8 +10,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
-    Problem, accounts, backup, calls, conflicts, explain, export, health, import, months, page, periods, post, quote,
-    suspense, tariff, usage, verify,
+    Problem, accounts, backup, calls, changes, conflicts, explain, export, health, history, import, months, page,
+    periods, post, quote, suspense, tariff, usage, verify,
 };
 
 /// Why the request was not answered as asked. Every error looks like this, whatever its status.
@@ -33,7 +33,9 @@ pub(super) struct AnyProblem(#[allow(dead_code)] Problem);
     paths(
         post::post, calls::of_account, calls::one, calls::record, explain::explain, export::calls,
         usage::of_account, periods::usage, months::list, months::one, months::manifest, months::seal, months::ack, quote::quote,
-        accounts::one, accounts::directory, tariff::show, tariff::reload, tariff::activate,
+        accounts::one, accounts::list, accounts::directory, changes::put_account, changes::end_account, changes::many_accounts,
+        changes::one_number, changes::put_number, changes::end_number, changes::many_numbers,
+        history::of_account, history::of_number, tariff::show, tariff::reload, tariff::activate,
         suspense::list, suspense::retry, suspense::discard, conflicts::list, import::post, verify::verify, backup::backup,
         health::alive, health::ready, health::metrics, health::status,
         page::index, page::file, document,

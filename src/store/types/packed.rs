@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::SuspenseKey;
 use super::flush::{
-    AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ClosedRow, ConflictRow, DiscardedRow, FlushBatch,
-    OpenCallRow, SealedRow, SourceRow, SuspendedRow,
+    AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ChangedRow, ClosedRow, ConflictRow, DiscardedRow,
+    FlushBatch, OpenCallRow, SealedRow, SourceRow, SuspendedRow,
 };
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::Position;
@@ -32,6 +32,7 @@ struct Packing<'a> {
     groups: &'a [Group],
     tariffs: &'a [ActivationRow],
     directories: &'a [ActivationRow],
+    changed: &'a [ChangedRow],
     sources: &'a [SourceRow],
     calls: &'a [CallRow<'a>],
     usage: &'a [UsageLine],
@@ -59,6 +60,7 @@ pub struct PackedFlush<'a> {
     groups: Vec<Group>,
     tariffs: Vec<ActivationRow>,
     directories: Vec<ActivationRow>,
+    changed: Vec<ChangedRow>,
     sources: Vec<SourceRow>,
     #[serde(borrow)]
     calls: Vec<CallRow<'a>>,
@@ -97,6 +99,7 @@ impl FlushBatch<'_> {
             groups,
             tariffs,
             directories,
+            changed,
             sources,
             calls,
             describe: _,
@@ -122,6 +125,7 @@ impl FlushBatch<'_> {
             groups,
             tariffs,
             directories,
+            changed,
             sources,
             calls,
             usage,
@@ -161,6 +165,7 @@ impl<'a> PackedFlush<'a> {
             groups: &self.groups,
             tariffs: &self.tariffs,
             directories: &self.directories,
+            changed: &self.changed,
             sources: &self.sources,
             calls: &self.calls,
             describe,
