@@ -56,6 +56,10 @@ impl<'a> Rows<'a> {
                         routing_number: record.routing_number,
                     }),
                     revision: 0,
+                    draws: part
+                        .draws
+                        .get(row.draws_at as usize..)
+                        .map_or(b"", |rest| rest.get(..usize::from(row.draws_length)).unwrap_or_default()),
                 });
             }
             for leg in &part.suspended {
@@ -144,9 +148,10 @@ impl<'a> Rows<'a> {
                 .collect(),
             allowances: parts()
                 .flat_map(|p| &p.drawn)
-                .map(|(group, period, used)| store::AllowanceLine {
+                .map(|(group, period, meter, used)| store::AllowanceLine {
                     group: *group,
                     period: *period,
+                    meter: *meter,
                     used_seconds: *used,
                 })
                 .collect(),

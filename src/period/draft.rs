@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::candidates::{Candidate, Facts, Row};
+use super::drawn::Counted;
 use super::gather::{Gather, Gathered, suspend};
 use super::known::{Known, read};
 use super::manifest::{LegLine, Manifest};
@@ -16,10 +17,10 @@ use super::outcome::{LineDelta, Outcome};
 use super::sort::Sorter;
 use crate::batch::Position;
 use crate::books::name;
-use crate::call::{AccountKey, CallType, GroupKey, LegKey, RatedCall, Usage};
+use crate::call::{AccountKey, CallType, GroupKey, LegKey, Meter, RatedCall, Usage};
 use crate::flush::{Spill, SpillError};
 use crate::images::{ImageMissing, Images};
-use crate::rating::{self, Leg, Resolution, World};
+use crate::rating::{self, Draws, Leg, Resolution, Standing, World};
 use crate::store::{CallRow, Draft, GroundsOf, Store, StoreError, SuspenseKey};
 use crate::time::Period;
 
@@ -112,7 +113,8 @@ pub fn draft(
         manifest: Manifest::default(),
         lines: BTreeMap::new(),
         drawn: BTreeMap::new(),
-        used: 0,
+        used: Counted::default(),
+        draws: Draws::default(),
         group: String::new(),
         rows: Vec::new(),
         numbers: 0,
@@ -148,11 +150,13 @@ struct Job<'a, 's> {
     groups: HashMap<&'a str, GroupKey>,
     manifest: Manifest,
     lines: BTreeMap<LineKey, (Usage, u8)>,
-    drawn: BTreeMap<(GroupKey, Period), i64>,
+    drawn: BTreeMap<(GroupKey, Period, Meter), i64>,
     /// Drawn by the group whose legs come, so far.
-    used: u64,
+    used: Counted,
+    /// What the leg drew that was rated last.
+    draws: Draws,
     group: String,
-    rows: Vec<(RatedCall, Facts, u32)>,
+    rows: Vec<(RatedCall, Vec<u8>, Facts, u32)>,
     numbers: u64,
     gathered: Gathered,
 }
@@ -164,11 +168,11 @@ impl Job<'_, '_> {
         }
         if self.group != candidate.key.group {
             self.group.clone_from(&candidate.key.group);
-            self.used = 0;
+            self.used.clear();
         }
         if let Some(fixed) = &candidate.fixed {
             if fixed.draws {
-                self.used += u64::from(fixed.call.included_seconds);
+                self.used.stands(&fixed.call, &fixed.drew);
             }
             let record = read(&candidate.facts.record)?;
             let line = LegLine { call: &fixed.call, record: &record, tariff: &fixed.tariff };
@@ -190,11 +194,12 @@ impl Job<'_, '_> {
         let answer = leg.answer;
         let rated = {
             let (_, tariff) = self.known.in_force(answer);
-            rating::rate(&leg, World { directory: &directory, tariff, slot }, self.period, self.used)
+            let world = World { directory: &directory, tariff, slot };
+            rating::rate(&leg, world, self.period, Standing::of(&self.used), &mut self.draws)
         };
         match rated {
             Ok(rated) => {
-                self.used += u64::from(rated.included_seconds);
+                self.used.rated(&rated, &self.draws);
                 let place = LegKey { position: candidate.key.position, leg: side };
                 self.rated(rated.call(&leg, place, key, group), account.name(), candidate)
             }
@@ -212,7 +217,7 @@ impl Job<'_, '_> {
             self.manifest.leg(account, &LegLine { call: &call, record: &record, tariff: &tariff });
         }
         let revision = match &candidate.row {
-            Some(row) if !candidate.facts.other && self.same(&row.call, &call) => return Ok(()),
+            Some(row) if !candidate.facts.other && self.same(row, &call) => return Ok(()),
             Some(row) => {
                 self.supersede(row);
                 row.revision + 1
@@ -222,8 +227,9 @@ impl Job<'_, '_> {
         if let Some((reason, month)) = candidate.waits {
             self.released(SuspenseKey { position: call.key.position, leg: Some(call.key.leg) }, reason, month);
         }
-        self.count(&call, 1);
-        self.rows.push((call, candidate.facts, revision));
+        let drew = self.draws.text.clone();
+        self.count(&call, &drew, 1);
+        self.rows.push((call, drew, candidate.facts, revision));
         if self.rows.len() >= ROWS { self.write_rows() } else { Ok(()) }
     }
 
@@ -239,21 +245,28 @@ impl Job<'_, '_> {
     }
 
     /// Whether a row says what the canonical order gives: all that is billed and shown, not how much others used before it.
-    fn same(&self, stored: &RatedCall, call: &RatedCall) -> bool {
+    fn same(&self, row: &Row, call: &RatedCall) -> bool {
+        let stored = &row.call;
+        let drawn = |call: &RatedCall, text: &[u8]| {
+            let mut all = Vec::new();
+            rating::drawn(call, text, |meter, seconds| all.push((meter, seconds)));
+            all
+        };
         let digest = |call: &RatedCall| self.known.tariff(call.basis.tariff).map(|tariff| tariff.digest().to_owned());
         let basis = crate::call::Basis { tariff: call.basis.tariff, ..stored.basis };
         RatedCall { used_before: call.used_before, basis, ..*stored } == *call
+            && drawn(stored, &row.draws) == drawn(call, &self.draws.text)
             && (stored.basis.tariff == call.basis.tariff || digest(stored) == digest(call))
     }
 
     /// A row no longer counts.
     fn supersede(&mut self, row: &Row) {
         self.gathered.outcome.superseded.push(row.number);
-        self.count(&row.call, -1);
+        self.count(&row.call, &row.draws, -1);
     }
 
     /// Adds a call to the differences, or takes it out.
-    fn count(&mut self, call: &RatedCall, sign: i64) {
+    fn count(&mut self, call: &RatedCall, drew: &[u8], sign: i64) {
         for (call_type, usage) in call.usage_lines() {
             let key = (call.account, call.group, call.period, call_type, call.basis.currency);
             let line = self.lines.entry(key).or_default();
@@ -262,7 +275,10 @@ impl Job<'_, '_> {
                 line.1 = line.1.max(call.basis.decimals);
             }
         }
-        *self.drawn.entry((call.group, call.own_period())).or_default() += i64::from(call.included_seconds) * sign;
+        rating::drawn(call, drew, |meter, seconds| {
+            let place = (call.group, call.own_period(), meter);
+            *self.drawn.entry(place).or_default() += i64::from(seconds) * sign;
+        });
         let books = &mut self.gathered.outcome.books;
         *books.entry(name::legs(call.period, "legs")).or_default() += i128::from(sign);
         *books.entry(name::legs(call.period, "rated")).or_default() += i128::from(sign);
@@ -287,7 +303,7 @@ impl Job<'_, '_> {
             return Ok(());
         }
         let mut rows = Vec::with_capacity(self.rows.len());
-        for (call, facts, revision) in &self.rows {
+        for (call, drew, facts, revision) in &self.rows {
             let record = read(&facts.record)?;
             rows.push(CallRow {
                 call: *call,
@@ -306,6 +322,7 @@ impl Job<'_, '_> {
                     routing_number: record.routing_number,
                 }),
                 revision: *revision,
+                draws: drew,
             });
         }
         self.store.draft_rows(self.period, self.numbers, &postcard::to_stdvec(&rows)?)?;
@@ -331,7 +348,7 @@ impl Job<'_, '_> {
                     usage,
                 })
                 .collect(),
-            drawn: self.drawn.into_iter().filter(|(_, n)| *n != 0).map(|((g, p), n)| (g, p, n)).collect(),
+            drawn: self.drawn.into_iter().filter(|(_, n)| *n != 0).map(|((g, p, m), n)| (g, p, m, n)).collect(),
             books: outcome.books.into_iter().filter(|(_, n)| *n != 0).collect(),
             ..outcome
         };

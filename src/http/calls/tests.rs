@@ -59,6 +59,7 @@ fn fill(store: &SqliteStore) {
                 start: None,
                 grounds: None,
                 revision: 0,
+                draws: b"",
             })
             .collect();
         let first = flush == 0;

@@ -33,6 +33,8 @@ pub struct StoredCall<'a> {
     pub revision: u32,
     /// Its row: names it in one store, for ever.
     pub row: u64,
+    /// What it drew, where that is more than the plan's minutes: the text of [`crate::rating::Draws`].
+    pub draws: &'a [u8],
     /// The flush from which on it no longer counts; such rows are shown only where every row is asked for.
     pub superseded: Option<u64>,
 }
@@ -50,6 +52,7 @@ impl StoredCall<'_> {
             text: self.text.clone(),
             grounds: self.grounds.cloned(),
             revision: self.revision,
+            draws: self.draws.to_vec(),
         }
     }
 
@@ -80,6 +83,8 @@ pub struct OwnedCall {
     pub grounds: Option<Grounds>,
     /// 0: as first rated.
     pub revision: u32,
+    /// What it drew; see [`StoredCall::draws`].
+    pub draws: Vec<u8>,
 }
 
 impl<'a> StoredCall<'a> {
@@ -116,6 +121,7 @@ impl OwnedCall {
             grounds: self.grounds.as_ref(),
             revision: self.revision,
             row: 0,
+            draws: &self.draws,
             superseded: None,
         }
     }

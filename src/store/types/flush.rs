@@ -169,6 +169,8 @@ pub struct CallRow<'a> {
     pub grounds: Option<GroundsOf<'a>>,
     /// 0: as first rated.
     pub revision: u32,
+    /// What it drew, where that is more than the plan's minutes: the text of [`crate::rating::Draws`].
+    pub draws: &'a [u8],
 }
 
 /// What decides whose call it was beside numbers and times, on its way into the store.

@@ -42,6 +42,22 @@ pub enum Role {
     Blocked,
     Peak,
     OffPeak,
+    Weekend,
+    /// Days of the week on which the row holds.
+    Days,
+    /// Times of day at which it holds.
+    Hours,
+    /// `Peak`, `Off-Peak`, `Flat`: which of them the row is for.
+    Band,
+    /// Prices of calls between states, and within one.
+    Interstate,
+    Intrastate,
+    /// What begins after so many seconds of a call.
+    After,
+    /// Digits of the numbers for which the row holds.
+    Length,
+    MinLength,
+    MaxLength,
     /// Callers for whom the row holds.
     Origin,
     /// The row holds for one number.
@@ -56,7 +72,7 @@ pub enum Role {
 }
 
 /// Name of a role in a mapping, role, and headings that mean it: letters and digits only, currencies left out.
-const ROLES: [(&str, Role, &str); 26] = [
+const ROLES: [(&str, Role, &str); 36] = [
     (
         "prefix",
         Role::Prefix,
@@ -91,7 +107,8 @@ const ROLES: [(&str, Role, &str); 26] = [
          costmin costpermin costperminute perminute permin minuterate minrate newrate newprice currentrate currentprice \
          ratecost callrate sellrate buyrate sellprice buyprice tariff tarif tarifa tariffa preis preismin preisprominute \
          minutenpreis prezzo precio precomin chargepermin chargeperminute voicerate ppm flat ratepersec ratepersecond \
-         pricepersec pricepersecond costpersecond persecond ratesec pricesec costsec standardrate ratecents pricecents",
+         pricepersec pricepersecond costpersecond persecond ratesec pricesec costsec standardrate ratecents pricecents \
+         ijrate indeterminate indeterminaterate rateindeterminate indeterminateprice undetermined",
     ),
     (
         "connect_fee",
@@ -143,14 +160,54 @@ const ROLES: [(&str, Role, &str); 26] = [
     (
         "off_peak",
         Role::OffPeak,
-        "offpeak offpeakrate offpeakprice offpeakperminute offpeakpermin rateoffpeak weekend weekendperminute weekendrate \
-         evening night nightrate priceoffpeak",
+        "offpeak offpeakrate offpeakprice offpeakperminute offpeakpermin rateoffpeak evening night nightrate \
+         priceoffpeak",
+    ),
+    (
+        "weekend",
+        Role::Weekend,
+        "weekend weekendperminute weekendpermin weekendrate weekendprice rateweekend priceweekend",
+    ),
+    ("days", Role::Days, "days day weekdays weekday daysofweek dayofweek wochentage giorni dias jours"),
+    (
+        "hours",
+        Role::Hours,
+        "hours hour timeofday hoursofday timerange uhrzeit uhrzeiten stunden fasciaoraria orario horario",
+    ),
+    (
+        "band",
+        Role::Band,
+        "band timeband timebands timeclass timeprofile timeperiod tariffperiod rateperiod period zeitzone tarifzeit",
+    ),
+    (
+        "interstate",
+        Role::Interstate,
+        "interstate rateinterstate interstaterate interrate rateinter interstateprice priceinterstate interprice \
+         interstatepermin",
+    ),
+    (
+        "intrastate",
+        Role::Intrastate,
+        "intrastate rateintrastate intrastaterate intrarate rateintra intrastateprice priceintrastate intraprice \
+         intrastatepermin",
+    ),
+    ("after", Role::After, "after afterseconds fromsecond fromseconds startsecond groupintervalstart ratefromsecond"),
+    ("length", Role::Length, "length totallength numberlength totaldigits numberofdigits digitcount"),
+    (
+        "min_length",
+        Role::MinLength,
+        "minlength minimumlength minnumberlength mindigits minimumdigits dstnumberminlength",
+    ),
+    (
+        "max_length",
+        Role::MaxLength,
+        "maxlength maximumlength maxnumberlength maxdigits maximumdigits dstnumbermaxlength",
     ),
     (
         "origin",
         Role::Origin,
         "originationprefixes originationprefix originprefix originprefixes originationcodes callingprefix origprefix \
-         clidprefix srcprefix originationcode",
+         clidprefix srcprefix originationcode origin callerprefix aprefix anumberprefix",
     ),
     ("exact", Role::Exact, "exactmatch exact"),
     (
@@ -238,6 +295,9 @@ pub struct Header {
     /// Prices are in hundredths.
     pub cents: bool,
 }
+
+/// Any of these is a price.
+pub(super) const PRICES: [Role; 5] = [Role::Rate, Role::Peak, Role::PerCall, Role::Interstate, Role::Intrastate];
 
 /// Rows among which the heading is looked for.
 const HEADING_WITHIN: usize = 40;
@@ -368,7 +428,7 @@ impl Header {
 
     /// The column of prices, or what may be one.
     fn prices(&self, line: u32, findings: &mut Findings) -> Option<usize> {
-        let found = [Role::Rate, Role::Peak, Role::PerCall].into_iter().find_map(|role| self.at.get(&role));
+        let found = PRICES.into_iter().find_map(|role| self.at.get(&role));
         if found.is_none() {
             let like: Vec<&str> =
                 self.columns.iter().filter(|c| c.role == Role::Telling).map(|c| c.heading.as_str()).collect();
