@@ -138,7 +138,7 @@ fn shown(directory: &Directory, row: &Account<'_>, plan_known: bool) -> AccountR
 }
 
 /// A dated row of an account, as a change and a history show it.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, ToSchema)]
 pub(super) struct DatedRow {
     /// First instant from which it holds; null: since ever.
     valid_from: Option<String>,
@@ -158,7 +158,7 @@ pub(super) struct DatedRow {
 }
 
 /// An owner of a number.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, ToSchema)]
 pub(super) struct Owner {
     account: String,
     /// First instant from which it is the account's; null: since ever.

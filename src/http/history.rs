@@ -8,10 +8,9 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::accounts::{owners, rows};
+use super::accounts::{DatedRow, Owner, owners, rows};
 use super::changing::number;
 use super::{App, Problem};
 use crate::directory::Directory;
@@ -21,17 +20,17 @@ use crate::store::{ActivationRow, Store, StoreError};
 
 /// What was changed, oldest first.
 #[derive(Serialize, ToSchema)]
-pub(super) struct History {
+pub(super) struct History<T> {
     /// The account, or the number with its `+`.
     name: String,
-    changes: Vec<Changed>,
+    changes: Vec<Changed<T>>,
     /// Some directories of earlier are no longer kept: what they changed is not told.
     incomplete: bool,
 }
 
 /// A change.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Changed {
+pub(super) struct Changed<T> {
     /// RFC 3339.
     at: String,
     /// `change, …` and who asked; `start`, `file change`, `sighup`, `api` where the rates folder was read.
@@ -42,23 +41,24 @@ pub(super) struct Changed {
     #[schema(example = "blake3:…")]
     directory: String,
     /// Dated rows of the account, or owners of the number, before; empty: it was not known.
-    #[schema(value_type = Vec<Object>)]
-    before: Value,
+    before: Vec<T>,
     /// The same behind it.
-    #[schema(value_type = Vec<Object>)]
-    after: Value,
+    after: Vec<T>,
 }
 
 /// Every change of an account.
 #[utoipa::path(
     get, path = "/v1/accounts/{account}/history", tag = "in force", operation_id = "account_history",
     params(("account" = String, Path, description = "The account's name")),
-    responses((status = 200, body = History), (status = "default", response = super::openapi::AnyProblem)),
+    responses((status = 200, body = History<DatedRow>), (status = "default", response = super::openapi::AnyProblem)),
     security(("token" = ["read"])),
 )]
-pub(super) async fn of_account(State(app): State<App>, Path(account): Path<String>) -> Result<Json<History>, Problem> {
+pub(super) async fn of_account(
+    State(app): State<App>,
+    Path(account): Path<String>,
+) -> Result<Json<History<DatedRow>>, Problem> {
     let asked = account.clone();
-    let history = told(&app, account, move |directory| show(&rows(&directory.rows_of(&asked)))).await?;
+    let history = told(&app, account, move |directory| rows(&directory.rows_of(&asked))).await?;
     if history.changes.is_empty() && !history.incomplete {
         let (_, directory) = app.in_force()?;
         return Err(super::accounts::unknown(&directory, &history.name));
@@ -70,43 +70,40 @@ pub(super) async fn of_account(State(app): State<App>, Path(account): Path<Strin
 #[utoipa::path(
     get, path = "/v1/numbers/{number}/history", tag = "in force", operation_id = "number_history",
     params(("number" = String, Path, description = "E.164, with or without +")),
-    responses((status = 200, body = History), (status = "default", response = super::openapi::AnyProblem)),
+    responses((status = 200, body = History<Owner>), (status = "default", response = super::openapi::AnyProblem)),
     security(("token" = ["read"])),
 )]
-pub(super) async fn of_number(State(app): State<App>, Path(text): Path<String>) -> Result<Json<History>, Problem> {
+pub(super) async fn of_number(
+    State(app): State<App>,
+    Path(text): Path<String>,
+) -> Result<Json<History<Owner>>, Problem> {
     let number = number(&text)?;
-    let history =
-        told(&app, format!("+{number}"), move |directory| show(&owners(&directory.owners_of(number)))).await?;
+    let history = told(&app, format!("+{number}"), move |directory| owners(&directory.owners_of(number))).await?;
     if history.changes.is_empty() && !history.incomplete {
         return Err(Problem::not_found(format!("the number +{number} never belonged to anybody here")));
     }
     Ok(Json(history))
 }
 
-fn show<T: Serialize>(rows: &[T]) -> Value {
-    // Plain text and numbers always serialise.
-    serde_json::to_value(rows).unwrap_or_default()
-}
-
-async fn told(
+async fn told<T: Clone + PartialEq + Send + 'static>(
     app: &App,
     name: String,
-    look: impl Fn(&Directory) -> Value + Send + 'static,
-) -> Result<History, Problem> {
+    look: impl Fn(&Directory) -> Vec<T> + Send + 'static,
+) -> Result<History<T>, Problem> {
     app.settle().await?;
     let images = app.images.clone();
     app.stored(move |store| compare(store, &images, name, look)).await
 }
 
-fn compare(
+fn compare<T: Clone + PartialEq>(
     store: &dyn Store,
     images: &Images,
     name: String,
-    look: impl Fn(&Directory) -> Value,
-) -> Result<History, StoreError> {
+    look: impl Fn(&Directory) -> Vec<T>,
+) -> Result<History<T>, StoreError> {
     let (positions, (_, directories)) = (store.changes(&name)?, store.load_activations()?);
     let mut history = History { name, changes: Vec::new(), incomplete: false };
-    let mut last: Option<(usize, Value)> = None;
+    let mut last: Option<(usize, Vec<T>)> = None;
     for (i, row) in directories.iter().enumerate() {
         let before = i.checked_sub(1).and_then(|i| directories.get(i));
         if !may_differ(row, before, &positions) {
@@ -120,7 +117,7 @@ fn compare(
                 directory.map(|directory| look(&directory))
             }
         };
-        let was = if i == 0 { Some(Value::Array(Vec::new())) } else { at(i - 1) };
+        let was = if i == 0 { Some(Vec::new()) } else { at(i - 1) };
         let is = at(i);
         if let (Some(was), Some(is)) = (was, &is)
             && was != *is
