@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
-use callrated::directory::{Directory, compile};
+use callrated::directory::{Asked, Change, Composition, Directory, Layer, NumberSet, changed, compile};
 use callrated::number::Number;
 use callrated::time::{Timestamp, parse_rfc3339};
 use divan::{Bencher, black_box, counter::ItemsCount};
@@ -23,6 +23,7 @@ fn main() {
     for accounts in sizes() {
         let world = world(*accounts);
         println!("{accounts} accounts, {} numbers: answers {:016x}", world.directory.numbers(), answers(world));
+        println!("  image {} bytes, {} an account with its numbers", world.image.len(), world.image.len() / accounts);
     }
     divan::main();
 }
@@ -106,6 +107,36 @@ fn compiles(bencher: Bencher, accounts: usize) {
 fn opens(bencher: Bencher, accounts: usize) {
     let world = world(accounts);
     bencher.bench(|| Directory::open(world.image.clone()).map(|d| d.accounts()));
+}
+
+/// One number given to another account: the image on top, the composition, and all of it opened.
+#[divan::bench(args = sizes(), max_time = 3)]
+fn changes_one(bencher: Bencher, accounts: usize) {
+    let lowest = Arc::new(world(accounts).directory.clone());
+    let number = NumberSet { number: "+4930777123".into(), account: "customer-0000007".into(), ..NumberSet::default() };
+    let change = Change { asked: vec![(0, Asked::Number(number))], take_over: false, now: noon() };
+    bencher.bench(|| {
+        let layer = changed(&lowest, &Layer::default(), &change).expect("nothing against it").layer;
+        let top = Arc::new(Directory::open(layer.image().expect("small").into()).expect("its own image"));
+        let composition = Composition {
+            layers: vec![lowest.digest().to_owned(), top.digest().to_owned()],
+            accounts: lowest.accounts(),
+            numbers: lowest.numbers() + 1,
+        };
+        Directory::compose(&composition, vec![lowest.clone(), top]).map(|directory| directory.numbers())
+    });
+}
+
+/// The same as `owner_at_uniform` with a small image on top.
+#[divan::bench(args = sizes(), max_time = 3)]
+fn owner_at_changed(bencher: Bencher, accounts: usize) {
+    let lowest = Arc::new(world(accounts).directory.clone());
+    let number = NumberSet { number: "+4930777123".into(), account: "customer-0000007".into(), ..NumberSet::default() };
+    let change = Change { asked: vec![(0, Asked::Number(number))], take_over: false, now: noon() };
+    let layer = changed(&lowest, &Layer::default(), &change).expect("nothing against it").layer;
+    let all = vec![lowest, Arc::new(Directory::open(layer.image().expect("small").into()).expect("its own image"))];
+    let directory = Directory::compose(&Composition::of(&all), all).expect("two images");
+    ask(bencher, &directory, &world(accounts).queries);
 }
 
 fn ask(bencher: Bencher, directory: &Directory, numbers: &[Number]) {

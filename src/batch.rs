@@ -71,6 +71,9 @@ pub enum EntryKind {
     Guard = 17,
     /// Somebody takes a version of a record that contradicts itself: [`crate::entry::Decide`].
     Decide = 18,
+    /// Accounts and numbers were changed by themselves, JSON: [`crate::entry::DirectoryChange`]. What they came to is the
+    /// directory that comes into force behind it.
+    DirectoryChange = 13,
     /// Stands where damaged bytes were given up, JSON: [`crate::entry::Lost`].
     Lost = 15,
     /// Data is deleted, held or erased, JSON: [`crate::entry::Retention`].
@@ -93,6 +96,7 @@ impl EntryKind {
             10 => EntryKind::Sealed,
             11 => EntryKind::Ack,
             12 => EntryKind::Discard,
+            13 => EntryKind::DirectoryChange,
             15 => EntryKind::Lost,
             17 => EntryKind::Guard,
             18 => EntryKind::Decide,

@@ -28,6 +28,7 @@ use crate::webhook::herald::Herald;
 
 pub mod backup;
 mod certificates;
+pub mod changes;
 mod doors;
 pub mod engine;
 mod exits;
@@ -202,6 +203,11 @@ async fn first_load(reloader: &Reloader, by: &str) -> Result<(), Exit> {
                 None if matches!(error, rates::RatesError::NoFolder(_)) => Err(Exit::usage(error)),
                 None => Err(Exit::usage(format!("{error}; `callrated check` shows every fault"))),
             }
+        }
+        // What was changed by itself does not go with the folder as it is now.
+        Err(error @ (ReloadError::NoPlan { .. } | ReloadError::OwnerGone { .. })) if reloader.in_force().is_some() => {
+            tracing::error!("{error}; the last good images stay in force");
+            Ok(())
         }
         Err(error) => Err(Exit::environment(error)),
     }

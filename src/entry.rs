@@ -115,6 +115,28 @@ pub struct Activation {
 /// What [`Activation::by`] begins with where not the rates folder was put in force, but an image by its digest.
 pub const BY_DIGEST: &str = "activate";
 
+/// What [`Activation::by`] begins with where not the rates folder was put in force, but what was changed by itself.
+pub const BY_CHANGE: &str = "change";
+
+/// Accounts and numbers that were changed by themselves: kept for people, and so that a history finds where to look. What
+/// they are from then on says the directory that comes into force behind it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct DirectoryChange {
+    /// Who asked.
+    pub by: String,
+    /// When.
+    pub at: i64,
+    /// Names of the accounts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<String>,
+    /// The numbers, `+4930123456`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<String>,
+    /// What was asked, where it was few enough.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<serde_json::Value>,
+}
+
 impl Activation {
     /// Whether it applies to a call answered then.
     pub fn applies(&self, answer: Timestamp) -> bool {

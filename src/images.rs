@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use hashbrown::HashMap;
 
-use crate::directory::Directory;
+use crate::directory::{Composition, Directory};
 use crate::os;
 use crate::tariff::{ImageError, Tariff};
 
@@ -40,6 +40,40 @@ pub enum ImageMissing {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+/// Images that stay open though nobody uses them: what was in force long ago is asked for seldom. A directory that changes
+/// all day leaves thousands behind.
+const OPEN_MAX: usize = 256;
+
+/// Files up to this long are read, not mapped: the system has few mappings to give, and a page for each.
+const READ_MAX: u64 = 64 << 10;
+
+fn read(path: &Path) -> std::io::Result<bytes::Bytes> {
+    match path.metadata()?.len() {
+        0..=READ_MAX => std::fs::read(path).map(Into::into),
+        _ => os::map::map_file(path),
+    }
+}
+
+/// Why an image that is there could not be opened.
+#[derive(Debug)]
+enum Unopened {
+    Damaged(ImageError),
+    /// One that it names.
+    Missing(ImageMissing),
+}
+
+impl From<ImageError> for Unopened {
+    fn from(error: ImageError) -> Unopened {
+        Unopened::Damaged(error)
+    }
+}
+
+impl From<ImageMissing> for Unopened {
+    fn from(missing: ImageMissing) -> Unopened {
+        Unopened::Missing(missing)
+    }
 }
 
 /// Images by digest. The lock is taken when an image comes into force, never for a call.
@@ -73,14 +107,35 @@ impl Images {
         self.directory(directory.digest())
     }
 
+    /// Keeps a directory that consists of images kept before, and opens it.
+    pub fn keep_composition(&self, composition: &Composition) -> Result<Arc<Directory>, ImageMissing> {
+        let digest = composition.digest();
+        self.write(&digest, "directory", &composition.bytes())?;
+        self.directory(&digest)
+    }
+
     /// The tariff of a digest.
     pub fn tariff(&self, digest: &str) -> Result<Arc<Tariff>, ImageMissing> {
-        self.get(&self.tariffs, digest, "tariff", Tariff::open)
+        self.get(&self.tariffs, digest, "tariff", |bytes| Ok(Tariff::open(bytes)?))
     }
 
     /// The directory of a digest.
     pub fn directory(&self, digest: &str) -> Result<Arc<Directory>, ImageMissing> {
-        self.get(&self.directories, digest, "directory", Directory::open)
+        self.get(&self.directories, digest, "directory", |bytes| match Composition::read(&bytes) {
+            None => Ok(Directory::open(bytes)?),
+            Some(composition) => self.composed(digest, &composition?),
+        })
+    }
+
+    fn composed(&self, digest: &str, composition: &Composition) -> Result<Directory, Unopened> {
+        if composition.digest() != digest {
+            return Err(ImageError::Damaged("it is another one than its name says").into());
+        }
+        let mut images = Vec::with_capacity(composition.layers.len());
+        for layer in &composition.layers {
+            images.push(self.get(&self.directories, layer, "directory", |bytes| Ok(Directory::open(bytes)?))?);
+        }
+        Ok(Directory::compose(composition, images)?)
     }
 
     fn get<T>(
@@ -88,18 +143,25 @@ impl Images {
         known: &Mutex<HashMap<String, Arc<T>>>,
         digest: &str,
         kind: &str,
-        open: impl FnOnce(bytes::Bytes) -> Result<T, ImageError>,
+        open: impl FnOnce(bytes::Bytes) -> Result<T, Unopened>,
     ) -> Result<Arc<T>, ImageMissing> {
         // A poisoned lock means a panic, after which this process is ending anyway.
-        let mut known = known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(image) = known.get(digest) {
+        let lock = || known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(image) = lock().get(digest) {
             return Ok(image.clone());
         }
         let path = self.path(digest, kind);
-        let bytes = os::map::map_file(&path).map_err(|source| ImageMissing::Missing { path: path.clone(), source })?;
-        let image = Arc::new(open(bytes).map_err(|source| ImageMissing::Damaged { path, source })?);
-        known.insert(digest.to_owned(), image.clone());
-        Ok(image)
+        let bytes = read(&path).map_err(|source| ImageMissing::Missing { path: path.clone(), source })?;
+        // Not under the lock: a directory may consist of others. Who opens it at the same time opens the same.
+        let image = Arc::new(open(bytes).map_err(|unopened| match unopened {
+            Unopened::Damaged(source) => ImageMissing::Damaged { path, source },
+            Unopened::Missing(missing) => missing,
+        })?);
+        let mut known = lock();
+        if known.len() >= OPEN_MAX {
+            known.retain(|_, image| Arc::strong_count(image) > 1);
+        }
+        Ok(known.entry(digest.to_owned()).or_insert(image).clone())
     }
 
     fn path(&self, digest: &str, kind: &str) -> PathBuf {

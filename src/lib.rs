@@ -19,7 +19,7 @@
 //! | `journal/*.seg` | 1; records in it: 1, 2 where a routing number is named, 3 where another's price is; pieces of calls: 1 | [`journal`], [`mod@record`], [`piece`] |
 //! | `identity/` | 1 | [`identity`] |
 //! | `images/*.tariff` | 2 (1 had no conditions) | [`tariff`] |
-//! | `images/*.directory` | 1 | [`directory`] |
+//! | `images/*.directory` | 1; or a list of them, 1 | [`directory`] |
 //! | `callrated.db` | schema 7; open calls in it: 1 | [`store`], [`assembly`] |
 //! | a backup's manifest | 1 | [`daemon::backup`] |
 //!

@@ -48,7 +48,7 @@ pub enum ToShard {
     /// A tariff that legs behind this may name.
     Tariff(TariffSlot, Arc<Tariff>),
     /// The directory that legs behind this refer to, and its running number.
-    Directory(u16, Arc<Directory>),
+    Directory(u32, Arc<Directory>),
     /// What accounts are watched by from here on.
     Guards(Arc<Rules>),
     /// Where an account stands against its rules.
@@ -165,7 +165,7 @@ pub struct RatedRow {
     /// Position of the entry that brought that profile.
     pub profile: Position,
     /// Running number of the directory.
-    pub directory: u16,
+    pub directory: u32,
     /// See [`LegJob::revision`].
     pub revision: u32,
     /// Length of the text of what it drew, where that was more than the plan's minutes.
@@ -218,7 +218,7 @@ pub struct Shard {
     state: ShardState,
     /// By slot.
     tariffs: Vec<Arc<Tariff>>,
-    directory: Option<(u16, Arc<Directory>)>,
+    directory: Option<(u32, Arc<Directory>)>,
     months: Months,
     part: ShardPart,
     touched: Vec<LineKey>,
@@ -316,7 +316,7 @@ impl Shard {
         self.metrics.publish(&mut self.counts, seconds);
     }
 
-    fn leg(&mut self, slot: u16, directory: &Directory, job: &LegJob, frame: u32, bytes: &Frame) {
+    fn leg(&mut self, slot: u32, directory: &Directory, job: &LegJob, frame: u32, bytes: &Frame) {
         let account = directory.row(job.leg.account_row);
         let period = self.months.period(account.zone_index, account.zone, job.leg.answer);
         let Some(tariff) = self.tariffs.get(usize::from(job.slot.0)) else { return };

@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 mod api;
+#[path = "api/directory.rs"]
+mod directory;
 
 use api::schema;
 
@@ -419,6 +421,28 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
         (("PUT", "/v1/accounts/{account}/hold"), ("/v1/accounts/acme/hold".into(), json!({ "why": "a test" }))),
         (("DELETE", "/v1/accounts/{account}/hold"), ("/v1/accounts/acme/hold".into(), json!({ "why": "a test" }))),
         (("POST", "/v1/accounts/{account}/erase"), ("/v1/accounts/globex/erase".into(), json!({ "why": "a test" }))),
+        (("GET", "/v1/accounts"), ("/v1/accounts?limit=3".into(), Value::Null)),
+        (("PUT", "/v1/accounts/{account}"), ("/v1/accounts/acme?take_over=true".into(), json!({ "language": "en" }))),
+        (("DELETE", "/v1/accounts/{account}"), ("/v1/accounts/hooli?take_over=true&at=2030-01-01".into(), Value::Null)),
+        (
+            ("POST", "/v1/accounts"),
+            ("/v1/accounts?take_over=true".into(), json!({ "account": "acme", "language": "de" })),
+        ),
+        (("GET", "/v1/accounts/{account}/history"), ("/v1/accounts/acme/history".into(), Value::Null)),
+        (("GET", "/v1/numbers/{number}"), ("/v1/numbers/+4930600".into(), Value::Null)),
+        (
+            ("PUT", "/v1/numbers/{number}"),
+            ("/v1/numbers/+4930600?take_over=true".into(), json!({ "account": "globex" })),
+        ),
+        (
+            ("DELETE", "/v1/numbers/{number}"),
+            ("/v1/numbers/+12125550101?take_over=true&at=2030-01-01".into(), Value::Null),
+        ),
+        (
+            ("POST", "/v1/numbers"),
+            ("/v1/numbers?take_over=true".into(), json!({ "number": "+4930600", "account": "acme" })),
+        ),
+        (("GET", "/v1/numbers/{number}/history"), ("/v1/numbers/+4930600/history".into(), Value::Null)),
         (("GET", "/v1/accounts/{account}/usage"), (format!("/v1/accounts/acme/usage?period={period}"), Value::Null)),
         (("GET", "/v1/accounts/{account}/calls"), (format!("/v1/accounts/acme/calls?period={period}"), Value::Null)),
         (("GET", "/v1/periods/{period}/usage"), (format!("/v1/periods/{period}/usage"), Value::Null)),

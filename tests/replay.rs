@@ -179,6 +179,67 @@ fn a_replay_after_reloads_rates_as_before() {
 }
 
 #[test]
+fn changes_over_the_api_outlive_a_kill_and_what_the_folder_says() {
+    let (place, periods) = (Place::new("0.01"), periods());
+    let daemon = place.start(NEVER, &[]);
+    let mut expected = Expected::default();
+    let first = in_force(&daemon);
+    let put = |daemon: &Daemon, path: &str, body: Value| -> Value {
+        let (status, answer) = daemon.ask("PUT", path, &body.to_string()).unwrap();
+        assert_eq!(status, 200, "{path}: {answer}");
+        serde_json::from_str(&answer).unwrap()
+    };
+    let own = "+4930231777";
+    expected.call(&daemon, SHARED, "a", &from_now(0), "0.01", &first.0);
+    let mut directories = vec![first.1.clone()];
+    for (account, from) in [("a", -7200), ("b", -3600), ("a", -1800)] {
+        let done =
+            put(&daemon, &format!("/v1/numbers/{own}"), json!({ "account": account, "valid_from": from_now(from) }));
+        directories.push(done["directory"].as_str().unwrap().to_owned());
+    }
+    expected.call(&daemon, own, "a", &from_now(-5400), "0.01", &first.0);
+    expected.call(&daemon, own, "b", &from_now(-2400), "0.01", &first.0);
+    expected.call(&daemon, own, "a", &from_now(-600), "0.01", &first.0);
+    put(&daemon, &format!("/v1/numbers/{SHARED}?take_over=true"), json!({ "account": "b", "valid_from": null }));
+    expected.call(&daemon, SHARED, "b", &from_now(0), "0.01", &first.0);
+    // More changes than a byte counts, one behind the other: each is a directory of its own.
+    for i in 0..300 {
+        put(&daemon, &format!("/v1/numbers/+49302318{i:03}"), json!({ "account": "ab"[i % 2..=i % 2] }));
+    }
+    expected.call(&daemon, "+49302318299", "b", &from_now(0), "0.01", &first.0);
+    let last = in_force(&daemon);
+    expected.live(&daemon, &periods);
+    daemon.kill();
+
+    // Nothing was stored. The folder says another owner meanwhile, which is passed over.
+    place.accounts("a");
+    let daemon = place.start(NEVER, &[]);
+    assert_eq!(in_force(&daemon), last);
+    expected.live(&daemon, &periods);
+    expected.call(&daemon, SHARED, "b", &from_now(0), "0.01", &first.0);
+    expected.stored(&daemon, &periods);
+    let history = daemon.get(&format!("/v1/numbers/{own}/history"));
+    let told: Vec<&str> =
+        history["changes"].as_array().unwrap().iter().map(|c| c["directory"].as_str().unwrap()).collect();
+    assert_eq!(told, directories[1..]);
+    let images = fs::read_dir(place.path("data/images")).unwrap().map(|e| e.unwrap().metadata().unwrap().len());
+    let (count, bytes) = images.fold((0_u64, 0), |sum, length| (sum.0 + 1, sum.1 + length));
+    assert!(bytes < 12 << 20, "{count} images of {bytes} bytes");
+    daemon.kill();
+
+    // From the store, with what was killed before it was stored; a call's proof names the directory of its time.
+    let daemon = place.start(NEVER, &[]);
+    assert_eq!(in_force(&daemon), last);
+    expected.live(&daemon, &periods);
+    expected.stored(&daemon, &periods);
+    assert_eq!(daemon.get("/v1/verify")["balanced"], true);
+    for i in [0, expected.0.len() - 1] {
+        let (status, proof) = daemon.ask("GET", &format!("/v1/calls/sbc/c{i}/explain"), "").unwrap();
+        assert_eq!(status, 200, "{proof}");
+    }
+}
+
+#[test]
 fn a_roll_back_outlives_a_kill_and_a_signal() {
     let (place, periods) = (Place::new("0.01"), periods());
     let daemon = place.start(NEVER, &[]);

@@ -297,8 +297,8 @@ impl<'a> Fold<'a> {
                     }
                 }
             }
-            // Changes no amount.
-            Some(EntryKind::Ack | EntryKind::Guard) => {}
+            // Changes no amount; what a change of the directory comes to is the directory behind it.
+            Some(EntryKind::Ack | EntryKind::Guard | EntryKind::DirectoryChange) => {}
             Some(EntryKind::Discard) => {
                 let (discard, record) = Discard::decode(entry.payload)
                     .ok_or_else(|| AuditError::Entry(entry.position, "not a discard".to_owned()))?;

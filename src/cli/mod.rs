@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 use crate::exit::Exit;
 
+mod accounts;
 mod backup;
 mod calls;
 mod check;
@@ -88,6 +89,10 @@ pub enum Command {
     #[allow(missing_docs)]
     Tariff(tariff::TariffArguments),
     #[allow(missing_docs)]
+    Accounts(accounts::AccountsArguments),
+    #[allow(missing_docs)]
+    Numbers(accounts::NumbersArguments),
+    #[allow(missing_docs)]
     Verify(verify::VerifyArguments),
     #[allow(missing_docs)]
     Shadow(shadow::ShadowArguments),
@@ -132,6 +137,8 @@ pub fn run(arguments: Arguments) -> Result<(), Exit> {
         Command::Suspense(arguments) => runtime()?.block_on(suspense::run(&config()?, arguments)),
         Command::Tariff(arguments) => tariff::run(&config()?, arguments),
         Command::Shadow(arguments) => runtime()?.block_on(shadow::run(&config()?, arguments)),
+        Command::Accounts(arguments) => runtime()?.block_on(accounts::accounts(&config()?, arguments)),
+        Command::Numbers(arguments) => runtime()?.block_on(accounts::numbers(&config()?, arguments)),
         Command::Verify(arguments) => runtime()?.block_on(verify::run(&config()?, arguments)),
         Command::Backup(arguments) => runtime()?.block_on(backup::backup(&config()?, arguments)),
         Command::Restore(arguments) => runtime()?.block_on(backup::restore(&config()?, arguments)),

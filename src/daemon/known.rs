@@ -65,6 +65,7 @@ impl Known {
                         self.source(profile);
                     }
                 }
+                Some(EntryKind::DirectoryChange) => {}
                 // Records are many, and a frame of records holds nothing else.
                 _ => return,
             }

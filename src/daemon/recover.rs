@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::assembly::{self, Assembly, CallKey};
 use crate::batch::{EntryKind, Position};
 use crate::books::{Books, Unbalanced};
+use crate::call::TariffSlot;
 use crate::config::Config;
 use crate::entry::Activation;
 use crate::exit::Exit;
@@ -266,7 +267,7 @@ fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result
     let mut tariffs = Vec::with_capacity(state.tariffs.len());
     for row in &state.tariffs {
         let tariff = images.tariff(&row.digest).map_err(image_exit)?;
-        tariffs.push(KnownTariff { slot: row.slot, activation: activation(row), tariff });
+        tariffs.push(KnownTariff { slot: TariffSlot(row.slot as u16), activation: activation(row), tariff });
     }
     let directory = match state.directories.last() {
         Some(row) => Some(images.directory(&row.digest).map_err(image_exit)?),
@@ -279,7 +280,7 @@ fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result
         profiles: profiles(&state.sources),
         tariffs,
         directory,
-        directories: state.directories.len() as u16,
+        directories: state.directories.len() as u32,
         set_aside: Vec::new(),
         periods: Ledger::before(&state.periods, state.position),
         assembly: assembly(state)?,

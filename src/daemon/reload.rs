@@ -13,9 +13,10 @@ use arc_swap::ArcSwapOption;
 use metrics::{Gauge, Unit, describe_gauge, gauge};
 use tokio::sync::Mutex;
 
+use super::changes::Waiting;
 use super::recover::Known;
 use crate::batch::{Batch, EntryKind, SourceId};
-use crate::directory::Directory;
+use crate::directory::{Composition, Directory};
 use crate::entry::{Activation, BY_DIGEST};
 use crate::guard::Entered;
 use crate::images::{ImageMissing, Images};
@@ -23,7 +24,7 @@ use crate::ingest::NotTaken;
 use crate::os::clock::Clock;
 use crate::rates::{CompiledRates, RatesError, RatesFolder};
 use crate::road::Road;
-use crate::tariff::{Finding, Tariff};
+use crate::tariff::{Finding, Severity, Tariff};
 use crate::webhook;
 
 /// Says what the metrics of this part mean; once, after the recorder is installed.
@@ -45,19 +46,21 @@ pub struct InForce {
 /// Reloads one rates folder, one at a time.
 pub struct Reloader {
     folder: PathBuf,
-    images: Arc<Images>,
-    road: Road,
-    clock: Clock,
-    /// Held while a reload is under way, which takes seconds for a large deck.
-    known: Mutex<Held>,
+    pub(super) images: Arc<Images>,
+    pub(super) road: Road,
+    pub(super) clock: Clock,
+    /// Held while a reload or a change is under way; a reload takes seconds for a large deck.
+    pub(super) known: Mutex<Held>,
+    /// Changes of accounts and numbers that wait for it.
+    pub(super) waiting: std::sync::Mutex<Vec<Waiting>>,
     /// Read by every question, so that none waits for a reload.
     in_force: ArcSwapOption<InForce>,
     info: std::sync::Mutex<Option<Gauge>>,
 }
 
 /// What is held while a reload is under way.
-struct Held {
-    known: Known,
+pub(super) struct Held {
+    pub(super) known: Known,
     /// The folder gave another tariff since the roll-back: whatever it gives is meant.
     folder_moved: bool,
 }
@@ -119,6 +122,17 @@ pub enum ReloadError {
     /// The activation could not be journalled.
     #[error(transparent)]
     Journal(#[from] NotTaken),
+    /// What was changed by itself and the rates folder do not go together.
+    #[error(
+        "the number +{number} belongs to the account {account:?} over the API, and accounts.csv no longer has that account: \
+         give the number to another one, or put the row back"
+    )]
+    OwnerGone {
+        /// The number.
+        number: String,
+        /// Its account.
+        account: String,
+    },
     /// Tariff and directory do not go together.
     #[error(
         "accounts have the plan {plan:?}, which the tariff {tariff} does not have; none of their calls could be rated"
@@ -143,6 +157,7 @@ impl Reloader {
             images,
             road,
             clock,
+            waiting: std::sync::Mutex::default(),
             known: Mutex::new(Held { known, folder_moved: false }),
             in_force: ArcSwapOption::empty(),
             info: std::sync::Mutex::new(None),
@@ -163,7 +178,7 @@ impl Reloader {
         self.in_force.load_full()
     }
 
-    fn put_in_force(&self, tariff: Arc<Tariff>, directory: Arc<Directory>) {
+    pub(super) fn put_in_force(&self, tariff: Arc<Tariff>, directory: Arc<Directory>) {
         gauge!("callrated_tariff_prefixes").set(tariff.prefixes() as f64);
         gauge!("callrated_accounts").set(f64::from(directory.accounts()));
         let info = gauge!("callrated_tariff_info", "digest" => tariff.digest().to_owned());
@@ -188,12 +203,13 @@ impl Reloader {
         let folder = self.folder.clone();
         let compiled = tokio::task::spawn_blocking(move || RatesFolder::read(&folder)?.compile());
         // A compiler that panics has aborted the process already.
-        let CompiledRates { tariff, directory, guards, findings } = match compiled.await {
+        let CompiledRates { tariff, directory, guards, mut findings } = match compiled.await {
             Ok(result) => result?,
             Err(_) => return Err(NotTaken::ShuttingDown.into()),
         };
         let tariff: Arc<Tariff> = self.images.keep_tariff(&tariff.image)?;
         let directory = self.images.keep_directory(&directory)?;
+        let directory = self.with_changes(known.directory.as_deref(), directory, &mut findings).await?;
         let rolled_back = known.tariff != known.of_folder;
         *folder_moved |= known.of_folder.as_deref() != Some(tariff.digest());
         let mut left = None;
@@ -204,9 +220,7 @@ impl Reloader {
             }
             _ => tariff,
         };
-        if left.is_some() {
-            fits(&tariff, &directory)?;
-        }
+        fits(&tariff, &directory)?;
         let tariff_changed = known.tariff.as_deref() != Some(tariff.digest());
         let directory_changed = known.directory.as_deref() != Some(directory.digest());
         let now = self.clock.now().0;
@@ -258,6 +272,44 @@ impl Reloader {
         })
     }
 
+    /// What the folder gives, with what was changed by itself on top.
+    async fn with_changes(
+        &self,
+        in_force: Option<&str>,
+        folder: Arc<Directory>,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Arc<Directory>, ReloadError> {
+        let Some(in_force) = in_force else { return Ok(folder) };
+        let in_force = self.images.directory(in_force)?;
+        if in_force.images().len() == 1 {
+            return Ok(folder);
+        }
+        let same = in_force.images().first() == folder.images().first();
+        let images = self.images.clone();
+        let laid = tokio::task::spawn_blocking(move || {
+            let directory = if same { in_force } else { relaid(&images, &in_force, &folder)? };
+            if let Some((number, account)) = directory.owner_without_rows() {
+                return Err(ReloadError::OwnerGone { number: number.to_string(), account });
+            }
+            let anew = directory.said_anew();
+            Ok((directory, anew))
+        });
+        let (directory, (count, first)) = laid.await.unwrap_or(Err(NotTaken::ShuttingDown.into()))?;
+        if count > 0 {
+            findings.push(Finding {
+                severity: Severity::Warning,
+                file: "accounts.csv".to_owned(),
+                line: 0,
+                column: 0,
+                message: format!(
+                    "{count} account(s) are kept over the API, and their rows here are not read, such as {first:?}"
+                ),
+                hint: "take the rows out, or leave them: GET /v1/accounts/NAME tells who keeps an account".to_owned(),
+            });
+        }
+        Ok(directory)
+    }
+
     /// Puts an image of earlier in force from `effective_from` on (none: from now on). `by` says who asked.
     pub async fn activate(
         &self,
@@ -289,9 +341,18 @@ impl Reloader {
     }
 }
 
-fn push(batch: &mut Batch, kind: EntryKind, entry: &Activation) {
+pub(super) fn push(batch: &mut Batch, kind: EntryKind, entry: &Activation) {
     // Plain text and numbers always serialise.
     batch.push_entry(kind, &serde_json::to_vec(entry).unwrap_or_default());
+}
+
+/// The upper images of a directory on another lowest one.
+fn relaid(images: &Images, directory: &Directory, lowest: &Directory) -> Result<Arc<Directory>, ImageMissing> {
+    let mut all = vec![images.directory(lowest.digest())?];
+    for digest in directory.images().into_iter().skip(1) {
+        all.push(images.directory(digest)?);
+    }
+    images.keep_composition(&Composition::of(&all))
 }
 
 /// Whether the accounts' plans are the tariff's.

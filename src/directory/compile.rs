@@ -12,7 +12,7 @@ use zerocopy::byteorder::little_endian::U32;
 
 use super::hash::{self, Slot};
 use super::image::{self, ExtensionRange, Row, Span, TextAt};
-use super::read::{EVER, NEVER, NumberRow, Rows, firsts};
+use super::read::{AccountRow, EVER, NEVER, NumberRow, Rows};
 
 /// A count that does not fit into the image's fields.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +59,17 @@ pub fn image(rows: &Rows) -> Result<Vec<u8>, TooLarge> {
     ]))
 }
 
+/// Where each account's rows begin, and the end.
+pub fn firsts(accounts: &[AccountRow]) -> Vec<usize> {
+    let mut at = 0;
+    let mut firsts = vec![0];
+    for same in accounts.chunk_by(|a, b| a.name == b.name) {
+        at += same.len();
+        firsts.push(at);
+    }
+    firsts
+}
+
 /// An index that fits; the last one is kept for "none".
 fn index(i: usize, what: &'static str) -> Result<u32, TooLarge> {
     u32::try_from(i).ok().filter(|i| *i != u32::MAX).ok_or(TooLarge(what))
@@ -97,9 +108,14 @@ impl Ranks<'_> {
     }
 }
 
+/// Rows that say more than a name.
+fn named(rows: &Rows) -> impl Iterator<Item = &AccountRow> {
+    rows.accounts.iter().filter(|row| !row.elsewhere)
+}
+
 /// Distinct groups in order; an account without one is a group of its own name.
 fn group_names(rows: &Rows) -> Vec<&str> {
-    let mut groups: Vec<&str> = rows.accounts.iter().map(|a| a.group.as_deref().unwrap_or(&a.name)).collect();
+    let mut groups: Vec<&str> = named(rows).map(|a| a.group.as_deref().unwrap_or(&a.name)).collect();
     groups.sort_unstable();
     groups.dedup();
     groups
@@ -132,6 +148,11 @@ fn account_rows(
                 at
             }
         };
+        if row.elsewhere {
+            let (account, name_length) = (index(account, "accounts")?.into(), row.name.len() as u8);
+            out.push(Row { account, text_at, name_length, ..Row::ELSEWHERE });
+            continue;
+        }
         let list = *lists.entry(&row.extensions).or_insert_with(|| {
             let at = extensions.len();
             let range = |(low, high): &(u64, u64)| ExtensionRange { low: (*low).into(), high: (*high).into() };
@@ -156,7 +177,7 @@ fn account_rows(
             display_length: row.display.len() as u8,
             language: row.language,
             own_group: u8::from(group == &*row.name),
-            zero: 0,
+            elsewhere: 0,
             free_length: row.free.len() as u8,
         });
     }

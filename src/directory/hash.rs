@@ -50,6 +50,23 @@ pub const fn mix(word: u64) -> u64 {
     word ^ word >> 31
 }
 
+/// The word that was mixed.
+pub const fn unmix(word: u64) -> u64 {
+    let word = (word ^ word >> 31 ^ word >> 62).wrapping_mul(inverse(0x94D0_49BB_1331_11EB));
+    let word = (word ^ word >> 27 ^ word >> 54).wrapping_mul(inverse(0xBF58_476D_1CE4_E5B9));
+    word ^ word >> 30 ^ word >> 60
+}
+
+/// The odd number by which a product with this one is undone: Newton's iteration doubles the bits that are right.
+const fn inverse(odd: u64) -> u64 {
+    let (mut inverse, mut round) = (odd, 0);
+    while round < 5 {
+        inverse = inverse.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(inverse)));
+        round += 1;
+    }
+    inverse
+}
+
 fn home(key: u64, homes: u64) -> usize {
     ((u128::from(key) * u128::from(homes)) >> 64) as usize
 }
@@ -106,6 +123,11 @@ impl<'a> Table<'a> {
             slots = rest;
         }
         slots.iter().take_while(move |slot| slot.key.get() == key && !slot.is_empty())
+    }
+
+    /// Every entry, in the order of keys.
+    pub fn iter(&self) -> impl Iterator<Item = &'a Slot> + use<'a> {
+        self.slots.iter().filter(|slot| !slot.is_empty())
     }
 
     /// Whether every entry is where a search looks for it and `good`; gives their number.
@@ -190,6 +212,9 @@ mod tests {
 
     #[test]
     fn mixing_loses_nothing() {
+        for word in (0..10_000).map(|i| mix(i) ^ i << 40).chain([0, 1, u64::MAX, 1 << 63]) {
+            assert_eq!(unmix(mix(word)), word);
+        }
         let mixed: std::collections::BTreeSet<u64> = (0..100_000).map(mix).collect();
         assert_eq!(mixed.len(), 100_000);
     }

@@ -87,7 +87,8 @@ pub struct Row {
     pub language: u8,
     /// 1: the group has the account's name.
     pub own_group: u8,
-    pub zero: u8,
+    /// 1: this image says nothing of the account but its name, as the owner of a number; its rows stand in another image.
+    pub elsewhere: u8,
     /// Bytes right behind the display name: names of lists of free numbers, `;` between them.
     pub free_length: u8,
 }
@@ -386,6 +387,10 @@ fn row_is_sound<'a>(row: &Row, limits: &Limits<'a>) -> Result<&'a str, &'static 
         return Err("a name cuts through a character");
     }
     let name = both.get(..name).filter(|n| !n.is_empty()).ok_or("a name cuts through a character")?;
+    if row.is_elsewhere() {
+        let blank = Row { text_at: row.text_at, account: row.account, name_length: row.name_length, ..Row::ELSEWHERE };
+        return if row.as_bytes() == blank.as_bytes() { Ok(name) } else { Err("a row of an account of another image") };
+    }
     let group = limits.groups.get(row.group.get() as usize).ok_or("no such group")?;
     let sound = row.valid_from < row.valid_to
         && row.billing_start < row.billing_end
@@ -395,6 +400,6 @@ fn row_is_sound<'a>(row: &Row, limits: &Limits<'a>) -> Result<&'a str, &'static 
         && row.country.iter().all(u8::is_ascii_uppercase)
         && row.own_group == u8::from(*group == name)
         && limits.extensions.rises(row.extensions_at.get(), row.extensions.get())
-        && row.zero == 0;
+        && row.elsewhere == 0;
     if sound { Ok(name) } else { Err("a row of an account") }
 }

@@ -8,12 +8,21 @@
 //! The same rows in any order give the same bytes, so the BLAKE3 of an image names what it says. Rows are dated: an
 //! account may change its plan, country or zone at an instant, and a number may move between accounts.
 //!
+//! What is changed by itself lies in further images on top of that one: `change` reads and applies a change, `layer` holds
+//! the rows of such an image.
+//!
 //! Does not know files, tariffs (a plan is only a name here), how a dialled number is read, or what a call costs.
 
+mod apply;
+mod change;
 mod compile;
+mod composition;
+mod dated;
 mod field;
 mod hash;
 mod image;
+mod import;
+mod layer;
 mod lookup;
 mod read;
 mod table;
@@ -28,7 +37,11 @@ use crate::number::{Country, Number};
 use crate::tariff::{Finding, ImageError, Severity};
 use crate::time::{Timestamp, Zone};
 
+pub use apply::changed;
+pub use change::{AccountSet, Asked, Change, Conflict, Edited, NumberSet, Refusal};
+pub use composition::Composition;
 pub use image::{FORMAT, MAGIC};
+pub use layer::{Dated, Layer, Owned, Terms, revision};
 
 /// Text → image.
 ///
@@ -154,23 +167,62 @@ pub struct Account<'a> {
     names: Option<lookup::Names<'a>>,
 }
 
-/// An opened directory image. Cheap to clone.
+/// An opened directory: one image, or several of which the upper ones say anew what they name. Cheap to clone.
+///
+/// An account or a number is what the uppermost image says that names it. So a change of one account among a million is an
+/// image of one account, on top of those that were there before.
 #[derive(Clone)]
 pub struct Directory {
+    layers: Arc<Layers>,
+}
+
+/// What a directory consists of.
+struct Layers {
+    /// From the lowest to the uppermost; never empty.
+    images: Vec<Image>,
+    digest: String,
+    /// Names of plans, distinct, in order.
+    plans: Vec<String>,
+    accounts: u32,
+    numbers: u64,
+    /// What it consists of, as others hold it, too: as long as this one is open, so are they.
+    #[allow(dead_code, reason = "held, not read")]
+    held: Vec<Arc<Directory>>,
+}
+
+/// One image of a directory, and where its rows and names begin among those of all.
+#[derive(Clone)]
+struct Image {
     bytes: Bytes,
     tables: Arc<image::Tables>,
+    first: First,
+}
+
+/// How much of each the images below have.
+#[derive(Clone, Copy, Default)]
+struct First {
+    row: u32,
+    account: u32,
+    group: u32,
+    plan: u16,
+    zone: u16,
 }
 
 impl Directory {
     /// Checks everything once: magic, version, BLAKE3, every offset. Look-ups trust it afterwards.
     pub fn open(bytes: Bytes) -> Result<Directory, ImageError> {
         let tables = Arc::new(image::open(&bytes)?);
-        Ok(Directory { bytes, tables })
+        let (digest, plans) = (tables.digest.clone(), tables.plans.clone());
+        let image = Image { bytes, tables, first: First::default() };
+        let (accounts, numbers) = (image.account_count(), image.number_count());
+        Ok(Directory {
+            layers: Arc::new(Layers { images: vec![image], digest, plans, accounts, numbers, held: Vec::new() }),
+        })
     }
 
-    /// The image itself, to be kept or sent: its BLAKE3 is [`Directory::digest`].
+    /// The lowest image itself, to be kept or sent: of a directory of one image, its BLAKE3 is [`Directory::digest`].
     pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+        &self.layers.images[0].bytes
     }
 }
 

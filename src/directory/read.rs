@@ -12,6 +12,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::compile::firsts;
 use super::field::{self, Moment};
 use super::table::{Fault, Findings, Place, Row, Table, clip};
 use crate::nearest::did_you_mean;
@@ -23,7 +24,7 @@ mod overlap;
 
 /// File names in findings.
 pub const ACCOUNTS: &str = "accounts.csv";
-const NUMBERS: &str = "numbers.csv";
+pub const NUMBERS: &str = "numbers.csv";
 
 /// Valid since ever.
 pub const EVER: i64 = i64::MIN;
@@ -68,6 +69,8 @@ pub struct AccountRow {
     pub free: Box<str>,
     /// Where in the line they stand.
     pub free_column: u32,
+    /// Only named, as the owner of a number: its rows stand in another image.
+    pub elsewhere: bool,
 }
 
 /// A number belongs to an account for a while.
@@ -93,11 +96,11 @@ impl<T> Default for Names<T> {
 }
 
 impl<T> Names<T> {
-    fn get(&self, text: &str) -> Option<u32> {
+    pub fn get(&self, text: &str) -> Option<u32> {
         self.ids.get(text).copied()
     }
 
-    fn add(&mut self, text: &str, value: T) -> u32 {
+    pub fn add(&mut self, text: &str, value: T) -> u32 {
         let id = self.list.len() as u32;
         self.ids.insert(text.into(), id);
         self.list.push((text.into(), value));
@@ -113,10 +116,16 @@ pub fn read(accounts_csv: &[u8], numbers_csv: &[u8]) -> (Rows, Vec<Finding>) {
     let whole = accounts(accounts_csv, &mut rows, &mut refused, &mut findings);
     let mut all = findings.finish();
     let mut findings = Findings::new(NUMBERS);
-    numbers(numbers_csv, &mut rows, whole.then_some(&refused), &mut findings);
+    numbers(numbers_csv, &mut rows, whole.then_some(&refused), &IN_FILES, &mut findings);
     all.extend(findings.finish());
     (rows, all)
 }
+
+/// Where an account of a number must be, and what to do where it is not.
+pub type Whereabouts = (&'static str, &'static str);
+const IN_FILES: Whereabouts = ("is not in accounts.csv", "add a row for it to accounts.csv");
+
+pub const NUMBER_COLUMNS: [&str; 4] = ["number", "account", "valid_from", "valid_to"];
 
 /// Keeps the value of a cell, or its fault.
 struct Cells<'a> {
@@ -266,6 +275,7 @@ fn accounts(csv: &[u8], rows: &mut Rows, refused: &mut HashSet<Box<str>>, findin
                 extensions,
                 free: lists.into(),
                 free_column: row.place(free).column,
+                elsewhere: false,
             }),
             _ => {
                 refused.insert(name.into());
@@ -282,13 +292,18 @@ fn accounts(csv: &[u8], rows: &mut Rows, refused: &mut HashSet<Box<str>>, findin
 }
 
 /// `refused`: accounts whose rows are faulty, so that their numbers are no second fault; none if nothing is known.
-fn numbers(csv: &[u8], rows: &mut Rows, refused: Option<&HashSet<Box<str>>>, findings: &mut Findings) {
-    const KNOWN: [&str; 4] = ["number", "account", "valid_from", "valid_to"];
+pub fn numbers(
+    csv: &[u8],
+    rows: &mut Rows,
+    refused: Option<&HashSet<Box<str>>>,
+    whereabouts: &Whereabouts,
+    findings: &mut Findings,
+) {
     let [number, account, from, to] = std::array::from_fn(|i| i);
     if csv.is_empty() {
         return;
     }
-    let Some(mut table) = Table::open(csv, &KNOWN, &KNOWN[..2], findings) else { return };
+    let Some(mut table) = Table::open(csv, &NUMBER_COLUMNS, &NUMBER_COLUMNS[..2], findings) else { return };
     let index: HashMap<&str, u32> = rows.names.iter().enumerate().map(|(i, name)| (&**name, i as u32)).collect();
     let firsts = firsts(&rows.accounts);
     let mut found = Vec::new();
@@ -298,7 +313,7 @@ fn numbers(csv: &[u8], rows: &mut Rows, refused: Option<&HashSet<Box<str>>>, fin
         let name = row.get(account);
         let owner = index.get(name).copied();
         if owner.is_none() && refused.is_some_and(|refused| !refused.contains(name)) {
-            cells.take::<()>(|| row.place(account), Err(unknown_account(name, &rows.names)));
+            cells.take::<()>(|| row.place(account), Err(unknown_account(name, &rows.names, whereabouts)));
         }
         let dated = owner.and_then(|o| rows.accounts.get(*firsts.get(o as usize)?..*firsts.get(o as usize + 1)?));
         let zone = |text: &str| zone_on(text, dated.unwrap_or(&[]), &rows.zones);
@@ -314,17 +329,6 @@ fn numbers(csv: &[u8], rows: &mut Rows, refused: Option<&HashSet<Box<str>>>, fin
     join_numbers(rows, findings);
 }
 
-/// Where each account's rows begin, and the end.
-pub fn firsts(accounts: &[AccountRow]) -> Vec<usize> {
-    let mut at = 0;
-    let mut firsts = vec![0];
-    for same in accounts.chunk_by(|a, b| a.name == b.name) {
-        at += same.len();
-        firsts.push(at);
-    }
-    firsts
-}
-
 /// The zone in which a date of an account's number is read: of the row that holds on that day, else of the first.
 fn zone_on<'z>(text: &str, dated: &[AccountRow], zones: &'z Names<Zone>) -> &'z Zone {
     const UTC: &Zone = &Zone::UTC;
@@ -338,15 +342,15 @@ fn zone_on<'z>(text: &str, dated: &[AccountRow], zones: &'z Names<Zone>) -> &'z 
     dated.iter().rev().find(holds).map_or(zone(first), zone)
 }
 
-fn unknown_account(name: &str, names: &[Box<str>]) -> Fault {
+fn unknown_account(name: &str, names: &[Box<str>], (missing, remedy): &Whereabouts) -> Fault {
     if name.is_empty() {
         return Fault::new("the account is empty", "every number belongs to an account of accounts.csv");
     }
     // Only neighbours in name order are compared: a file may hold a million accounts and a thousand wrong names.
     let at = names.partition_point(|n| **n < *name);
     let near = names.iter().skip(at.saturating_sub(8)).take(16);
-    let hint = did_you_mean(name, near.map(|n| &**n), "add a row for it to accounts.csv");
-    Fault::new(format!("account {:?} is not in accounts.csv", clip(name)), hint)
+    let hint = did_you_mean(name, near.map(|n| &**n), remedy);
+    Fault::new(format!("account {:?} {missing}", clip(name)), hint)
 }
 
 /// Refuses a number in two hands at once, and joins spans of one account that overlap or touch.

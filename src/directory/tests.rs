@@ -1,5 +1,6 @@
 //! What a directory promises: same rows, same bytes; look-ups as a reader of the files would do them; damage is found.
 
+mod changes;
 mod findings;
 mod properties;
 

@@ -108,7 +108,7 @@ impl<'a> Archive<'a> {
             (None, Some(kept)) => Cow::Owned(self.grounds_then(call, kept)),
             (None, None) => return Err(ExplainError::NotKept),
         };
-        let directory = self.directories.get(usize::from(grounds.directory)).ok_or(ExplainError::NotKept)?;
+        let directory = self.directories.get(grounds.directory as usize).ok_or(ExplainError::NotKept)?;
         let directory = self.images.directory(&directory.digest)?;
         let tariff = self.images.tariff(&call.text.tariff)?;
         let world = World { directory: &directory, tariff: &tariff, slot: call.call.basis.tariff };
@@ -147,7 +147,7 @@ impl<'a> Archive<'a> {
         Grounds {
             source: kept.source,
             profile: position,
-            directory: before.saturating_sub(1) as u16,
+            directory: before.saturating_sub(1) as u32,
             direction: kept.record.direction,
             account: kept.record.account.into(),
             forwarded_by: kept.record.forwarded_by.into(),

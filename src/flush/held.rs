@@ -142,6 +142,7 @@ impl Content {
             conflicts: &rows.conflicts,
             assembled: &rows.assembled,
             open_calls: &rows.open_calls,
+            changed: &gathering.gathered.changed,
             closed: &gathering.gathered.closed,
             sealed: &gathering.gathered.sealed,
             acks: &gathering.gathered.acks,

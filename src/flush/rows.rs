@@ -4,7 +4,7 @@
 
 use crate::batch::{Frame, Position, SourceId};
 use crate::books::Share;
-use crate::call::{SuspenseReason, TariffSlot};
+use crate::call::SuspenseReason;
 use crate::entry::Activation;
 use crate::guard::Event;
 use crate::record::{Direction, Record};
@@ -126,7 +126,7 @@ impl<'a> Rows<'a> {
                 .map(|(key, name)| store::Account { key: *key, name: name.clone() })
                 .collect(),
             groups: gathered.groups.iter().map(|(key, name)| store::Group { key: *key, name: name.clone() }).collect(),
-            tariffs: gathered.tariffs.iter().map(|t| activation(t.slot, t.position, &t.activation)).collect(),
+            tariffs: gathered.tariffs.iter().map(|t| activation(t.slot.0.into(), t.position, &t.activation)).collect(),
             directories: gathered
                 .directories
                 .iter()
@@ -254,7 +254,7 @@ fn keep_latest(suspended: &mut Vec<store::SuspendedRow<'_>>, retried: &[store::R
     suspended.retain(|s| latest.get(&s.key).is_none_or(|attempt| s.attempt >= *attempt));
 }
 
-fn activation(slot: TariffSlot, position: Position, one: &Activation) -> store::ActivationRow {
+fn activation(slot: u32, position: Position, one: &Activation) -> store::ActivationRow {
     store::ActivationRow {
         slot,
         position,

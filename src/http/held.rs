@@ -311,8 +311,8 @@ fn write(
     key: Option<AccountKey>,
     out: &mut Out,
 ) -> Result<(), StoreError> {
-    for row in (0..directory.rows()).map(|row| directory.row(row)).filter(|row| row.name() == account) {
-        let _ = out.line("directory", accounts::shown(&row, true));
+    for row in accounts::rows(&directory.rows_of(account)) {
+        let _ = out.line("directory", row);
     }
     let Some(key) = key else { return Ok(()) };
     for period in store.months()? {

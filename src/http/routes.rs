@@ -11,8 +11,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::auth::{Access, Scope};
 use super::{
-    App, accounts, backup, calls, conflicts, decide, explain, export, guard, health, held, import, months, openapi,
-    page, periods, post, quote, retention, shadow, suspense, tariff, usage, verify, waiting,
+    App, accounts, backup, calls, changes, conflicts, decide, explain, export, guard, health, held, history, import,
+    months, openapi, page, periods, post, quote, retention, shadow, suspense, tariff, usage, verify, waiting,
 };
 
 /// Every route: method, path, who may call, handler.
@@ -21,6 +21,16 @@ pub(super) fn api() -> Routes {
     of_health()
         .scoped(Method::POST, "/v1/calls", Ingest, post::post)
         .scoped(Method::GET, "/v1/accounts/{account}", Read, accounts::one)
+        .scoped(Method::PUT, "/v1/accounts/{account}", Operate, changes::put_account)
+        .scoped(Method::DELETE, "/v1/accounts/{account}", Operate, changes::end_account)
+        .scoped(Method::GET, "/v1/accounts/{account}/history", Read, history::of_account)
+        .scoped(Method::GET, "/v1/accounts", Read, accounts::list)
+        .scoped(Method::POST, "/v1/accounts", Operate, changes::many_accounts)
+        .scoped(Method::GET, "/v1/numbers/{number}", Read, changes::one_number)
+        .scoped(Method::PUT, "/v1/numbers/{number}", Operate, changes::put_number)
+        .scoped(Method::DELETE, "/v1/numbers/{number}", Operate, changes::end_number)
+        .scoped(Method::GET, "/v1/numbers/{number}/history", Read, history::of_number)
+        .scoped(Method::POST, "/v1/numbers", Operate, changes::many_numbers)
         .scoped(Method::GET, "/v1/accounts/{account}/usage", Read, usage::of_account)
         .scoped(Method::GET, "/v1/accounts/{account}/calls", Read, calls::of_account)
         .scoped(Method::GET, "/v1/periods/{period}/usage", Read, periods::usage)

@@ -31,7 +31,7 @@ pub(super) struct TariffInForce {
     plans: Vec<PlanInForce>,
     /// Every tariff that was put in force, oldest first.
     tariffs: Vec<Activated>,
-    /// The same for directories.
+    /// The same for directories, the latest thousand.
     directories: Vec<Activated>,
 }
 
@@ -64,6 +64,13 @@ pub(super) struct Activated {
     by: String,
 }
 
+/// Most directories listed: one that changes all day has many.
+const LISTED: usize = 1000;
+
+pub(super) fn latest(directories: &[ActivationRow]) -> Vec<Activated> {
+    directories.iter().skip(directories.len().saturating_sub(LISTED)).map(Activated::from).collect()
+}
+
 impl From<&ActivationRow> for Activated {
     fn from(row: &ActivationRow) -> Activated {
         Activated {
@@ -94,7 +101,7 @@ pub(super) async fn show(State(app): State<App>) -> Result<Json<TariffInForce>, 
         accounts: directory.accounts(),
         plans: tariff.plans().iter().map(plan).collect(),
         tariffs: tariffs.iter().map(Activated::from).collect(),
-        directories: directories.iter().map(Activated::from).collect(),
+        directories: latest(&directories),
     }))
 }
 
@@ -201,6 +208,9 @@ pub(super) async fn reload(
             let detail = format!("{error}; what is in force stays");
             let RatesError::Wrong { findings, .. } = error else { return Err(Problem::unprocessable(detail)) };
             Err(Problem::unprocessable(detail).errors(findings.iter().map(crate::rates::describe).collect()))
+        }
+        Err(error @ (ReloadError::NoPlan { .. } | ReloadError::OwnerGone { .. })) => {
+            Err(Problem::unprocessable(format!("{error}; what is in force stays")))
         }
         Err(ReloadError::Rates(error)) => Err(Problem::unprocessable(format!("{error}; what is in force stays"))),
         Err(error) => Err(Problem::unavailable(error.to_string())),

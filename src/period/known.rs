@@ -23,7 +23,7 @@ pub struct Known<'a> {
     pub store: &'a dyn Store,
     tariffs: Vec<(Option<Timestamp>, Arc<Tariff>)>,
     pub directory: Arc<Directory>,
-    pub directory_slot: u16,
+    pub directory_slot: u32,
     profiles: HashMap<(SourceId, Position), Arc<SourceProfile>>,
 }
 
@@ -47,7 +47,7 @@ impl<'a> Known<'a> {
             store,
             tariffs,
             directory: images.directory(&directory.digest)?,
-            directory_slot: directory.slot.0,
+            directory_slot: directory.slot,
             profiles: HashMap::new(),
         })
     }

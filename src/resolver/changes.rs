@@ -7,11 +7,13 @@ use super::pieces::still_unfinished;
 use super::{Job, KnownTariff, Resolver, ResolverError, offset};
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::call::{SuspenseReason, TariffSlot};
-use crate::entry::{Ack, Activation, Decide, Discard, Lost, Retention, Retry, Seal, Sealed, SourceProfile};
+use crate::entry::{
+    Ack, Activation, Decide, DirectoryChange, Discard, Lost, Retention, Retry, Seal, Sealed, SourceProfile,
+};
 use crate::guard::Entered;
 use crate::record::{Direction, Record};
 use crate::shard::ToShard;
-use crate::store::{AckRow, GuardsRow, RetentionRow};
+use crate::store::{AckRow, ChangedRow, GuardsRow, RetentionRow};
 use crate::time::{Period, Timestamp};
 
 impl Resolver {
@@ -50,11 +52,17 @@ impl Resolver {
             Some(EntryKind::Directory) => {
                 let activation: Activation = serde_json::from_slice(entry.payload).map_err(json)?;
                 let directory = self.images.directory(&activation.digest)?;
-                let slot = TariffSlot(self.state.directories);
+                let slot = self.state.directories;
                 self.state.directories += 1;
                 self.tally.gathered.directories.push((slot, entry.position, activation));
                 self.hand_over(frame);
-                self.use_directory(slot.0, directory);
+                self.use_directory(slot, directory);
+            }
+            Some(EntryKind::DirectoryChange) => {
+                let change: DirectoryChange = serde_json::from_slice(entry.payload).map_err(json)?;
+                for name in change.accounts.into_iter().chain(change.numbers) {
+                    self.tally.gathered.changed.push(ChangedRow { position: entry.position, name });
+                }
             }
             Some(EntryKind::Retry) => {
                 let (retry, record) =

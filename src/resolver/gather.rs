@@ -10,7 +10,7 @@ use crate::call::{AccountKey, GroupKey, SuspenseReason, TariffSlot};
 use crate::entry::{Activation, Discard, SourceProfile};
 use crate::record::{Content, Direction, Identity, Record};
 use crate::road::Became;
-use crate::store::{AckRow, ClosedRow, DecidedRow, GuardsRow, RetentionRow, SealedRow};
+use crate::store::{AckRow, ChangedRow, ClosedRow, DecidedRow, GuardsRow, RetentionRow, SealedRow};
 use crate::time::{Period, Timestamp};
 
 /// A record whose identity is known with other content (R20): both are kept.
@@ -146,7 +146,9 @@ pub struct Gathered {
     /// Tariffs activated.
     pub tariffs: Vec<TariffActivated>,
     /// Directories activated, with their place in the order of activations.
-    pub directories: Vec<(TariffSlot, Position, Activation)>,
+    pub directories: Vec<(u32, Position, Activation)>,
+    /// Accounts and numbers that were changed by themselves.
+    pub changed: Vec<ChangedRow>,
     /// Records (and legs that stay) in suspense.
     pub suspended: Vec<SuspendedRecord>,
     /// Things in suspense that were tried again: they are no longer what they were.

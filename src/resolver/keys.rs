@@ -11,9 +11,13 @@ use crate::guard::Rules;
 use crate::shard::ToShard;
 
 impl Resolver {
-    pub(super) fn use_directory(&mut self, slot: u16, directory: Arc<Directory>) {
-        self.account_keys = vec![None; directory.account_index_count() as usize];
-        self.group_keys = vec![None; directory.groups() as usize];
+    pub(super) fn use_directory(&mut self, slot: u32, directory: Arc<Directory>) {
+        // Few are changed at a time: what both directories have below keeps its numbers.
+        let shared = self.state.directory.as_ref().map_or((0, 0), |before| directory.shared_with(before));
+        self.account_keys.truncate(shared.0 as usize);
+        self.account_keys.resize(directory.account_index_count() as usize, None);
+        self.group_keys.truncate(shared.1 as usize);
+        self.group_keys.resize(directory.groups() as usize, None);
         self.to_all(|| ToShard::Directory(slot, directory.clone()));
         self.state.directory = Some(directory);
     }

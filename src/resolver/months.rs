@@ -63,6 +63,9 @@ impl Resolver {
         if let Some(directory) = self.state.directory.clone() {
             for row in 0..directory.rows() {
                 let account = directory.row(row);
+                if account.is_only_named() {
+                    continue;
+                }
                 self.account_key(&account);
                 self.group_key(&account);
             }

@@ -42,7 +42,7 @@ pub struct ResolverState {
     /// Directory in force.
     pub directory: Option<Arc<Directory>>,
     /// How many directories were activated so far.
-    pub directories: u16,
+    pub directories: u32,
     /// Positions on which the process died twice: kept as `internal_error`, not resolved.
     pub set_aside: Vec<Position>,
     /// Calls told in parts that are not whole yet.

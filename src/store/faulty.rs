@@ -306,6 +306,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.manifest(period)
     }
 
+    fn changes(&self, name: &str) -> Result<Vec<Position>, StoreError> {
+        self.present()?.changes(name)
+    }
+
     fn acks(&self, period: Period) -> Result<Vec<AckRow>, StoreError> {
         self.present()?.acks(period)
     }

@@ -221,6 +221,9 @@ pub trait Store: Send + Sync {
     /// The manifest of a sealed month, byte for byte what it was.
     fn manifest(&self, period: Period) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// Positions of the entries that changed an account or a number (with its `+`) by itself, in order.
+    fn changes(&self, name: &str) -> Result<Vec<Position>, StoreError>;
+
     /// Who took the manifest of a month, in order.
     fn acks(&self, period: Period) -> Result<Vec<AckRow>, StoreError>;
 

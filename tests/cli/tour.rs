@@ -57,6 +57,50 @@ fn the_five_minutes_paste() {
     assert_eq!(daemon.stop(), 0);
 }
 
+#[test]
+fn accounts_over_the_api_paste() {
+    let place = Place { folder: tempfile::tempdir().unwrap() };
+    let (records, api) = (free_port(), free_port());
+    place.configured(records, api, "");
+    let config = fs::read_to_string(place.path("callrated.toml")).unwrap();
+    place.write("callrated.toml", format!("rates_dir = {:?}\n{config}", shipped_rates()));
+    let daemon = place.started(records, api);
+    let heading = "Accounts and numbers over the API";
+    let tours: Vec<String> =
+        blocks("sh").into_iter().filter(|(over, _)| *over == heading).map(|(_, text)| text).collect();
+    assert_eq!(tours.len(), 1);
+    let tour = tours[0].replace("\ncallrated ", &format!("\n{PROGRAM} ")).replace("7080", &api.to_string());
+    let mut bash = Command::new("bash");
+    bash.args(["-euo", "pipefail", "-c", &tour]).current_dir(place.folder.path());
+    let done = Ended::of(&["the tour"], bash.stdin(Stdio::null()).output().unwrap()).code(0);
+    let said = done.out();
+    for expected in [
+        "\"changed\":true",
+        "change, anna",
+        "change, ben",
+        "+ account=soylent valid_from=2026-12-31T23:00:00Z",
+        "2027-01-31T23:00:00Z",
+        "depots",
+        "de-business",
+    ] {
+        assert!(said.contains(expected), "{expected}\n{said}\n{}", done.err());
+    }
+    // What is wrong is said by row, and nothing of it is done.
+    place.write(
+        "some.csv",
+        "account,plan,country,billing_start\nx1,de-payg,DE,2026-01-01\nx2,de-pay,DE,soon\nx3,,DE,2026-01-01\n",
+    );
+    let program = |arguments: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        Ended::of(arguments, command.args(arguments).current_dir(place.folder.path()).output().unwrap())
+    };
+    let refused = program(&["accounts", "import", "some.csv"]).code(1);
+    assert!(refused.err().contains("line 3: ") && refused.err().contains("line 4: "), "{}", refused.err());
+    let listed = program(&["accounts", "list", "--after", "tyrell", "--json"]).code(0);
+    assert!(listed.out().contains("umbrella") && !listed.out().contains("x1"), "{}", listed.out());
+    assert_eq!(daemon.stop(), 0);
+}
+
 /// The README's picture of a start is what is printed, but for addresses.
 #[test]
 fn the_start_says_what_the_readme_shows() {

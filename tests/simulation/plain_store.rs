@@ -307,6 +307,10 @@ impl Store for PlainStore {
         not_here()
     }
 
+    fn changes(&self, _name: &str) -> Result<Vec<Position>, StoreError> {
+        not_here()
+    }
+
     fn acks(&self, _period: Period) -> Result<Vec<AckRow>, StoreError> {
         not_here()
     }

@@ -3,9 +3,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use callrated::directory::Directory;
+use callrated::directory::{Asked, Change, Composition, Directory, Layer, changed};
 use callrated::images::Images;
 use callrated::tariff::{self, RatesText, Tariff};
+use callrated::time::Timestamp;
 
 /// The dialling plans that the project ships.
 const COUNTRIES: &str = include_str!("../../rates/countries.toml");
@@ -82,7 +83,7 @@ pub static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
     let tariffs: Vec<_> = TARIFFS.iter().map(|t| images.keep_tariff(&tariff_image(t)).unwrap()).collect();
     let pooled: Vec<_> =
         TARIFFS.iter().map(|t| images.keep_tariff(&pooled_of(t, INCLUDED_SECONDS / 60)).unwrap()).collect();
-    let directories: Vec<_> = (0..3).map(|d| images.keep_directory(&directory_image(d)).unwrap()).collect();
+    let directories: Vec<_> = (0..3).map(|d| directory(&images, d)).collect();
     Shelf {
         images: Arc::new(images),
         tariffs: tariffs.iter().map(|t| t.digest().to_owned()).collect(),
@@ -133,7 +134,36 @@ fn tariff_with((overage, uk, france): &(&str, &str, Option<&str>), minutes: u64,
     tariff::compile(&text).unwrap_or_else(|findings| panic!("{findings:#?}")).image
 }
 
-fn directory_image(directory: usize) -> Vec<u8> {
+/// The first directory is one image, as the rates folder gives it. The others say the same as if they were, but lie in three
+/// images: what the lowest says of accounts and numbers is wrong, and an image on top of it says each anew.
+fn directory(images: &Images, directory: usize) -> Arc<Directory> {
+    let (accounts, numbers) = directory_text(directory);
+    if directory == 0 {
+        return images.keep_directory(&compiled(&accounts, &numbers)).unwrap();
+    }
+    let first = accounts.lines().nth(1).unwrap().split(',').next().unwrap();
+    let wrong: Vec<String> = accounts.lines().map(|line| line.replace(",2020-01-01,", ",2027-01-01,")).collect();
+    let others: Vec<String> =
+        numbers.lines().map(|line| line.split(',').next().unwrap()).map(|number| format!("{number},{first}")).collect();
+    let others = others.join("\n").replacen(&format!("number,{first}"), "number,account", 1);
+    let mut all = vec![images.keep_directory(&compiled(&wrong.join("\n"), &others)).unwrap()];
+    let mut whole = all[0].clone();
+    for asked in [Asked::AccountsFile(accounts.into_bytes()), Asked::NumbersFile(numbers.into_bytes())] {
+        let change = Change { asked: vec![(0, asked)], take_over: true, now: Timestamp(0) };
+        let layer = changed(&whole, &Layer::default(), &change).unwrap().layer;
+        all.push(images.keep_directory(&layer.image().unwrap()).unwrap());
+        whole = images.keep_composition(&Composition::of(&all)).unwrap();
+    }
+    whole
+}
+
+fn compiled(accounts: &str, numbers: &str) -> Vec<u8> {
+    callrated::directory::compile(accounts.as_bytes(), numbers.as_bytes())
+        .unwrap_or_else(|findings| panic!("{findings:#?}"))
+        .0
+}
+
+fn directory_text(directory: usize) -> (String, String) {
     let mut accounts = "account,plan,country,billing_start,timezone,language,group\n".to_owned();
     let mut numbers = "number,account\n".to_owned();
     for index in 0..ACCOUNTS {
@@ -143,7 +173,5 @@ fn directory_image(directory: usize) -> Vec<u8> {
         accounts += &format!("{},{plan},{country},{start},UTC,en,{}\n", name(index), there.group);
         numbers += &format!("{},{}\n", number(index), name(index));
     }
-    callrated::directory::compile(accounts.as_bytes(), numbers.as_bytes())
-        .unwrap_or_else(|findings| panic!("{findings:#?}"))
-        .0
+    (accounts, numbers)
 }

@@ -11,7 +11,9 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use callrated::batch::{EntryKind, FRAME_HEAD, Frame, Position, entries, entry_at};
 use callrated::directory::{self, Directory};
-use callrated::entry::{Ack, Activation, Decide, Discard, Lost, Retention, Retry, Seal, Sealed, SourceProfile};
+use callrated::entry::{
+    Ack, Activation, Decide, DirectoryChange, Discard, Lost, Retention, Retry, Seal, Sealed, SourceProfile,
+};
 use callrated::identity::{self, IdentityIndex};
 use callrated::journal::{self, Journal, check, inspect, seal};
 use callrated::number::{Country, Number};
@@ -208,6 +210,7 @@ fn read_entry(kind: u8, payload: &[u8]) {
         Some(EntryKind::Ack) => drop(serde_json::from_slice::<Ack>(payload)),
         Some(EntryKind::Guard) => drop(serde_json::from_slice::<callrated::guard::Entered>(payload)),
         Some(EntryKind::Retention) => drop(serde_json::from_slice::<Retention>(payload)),
+        Some(EntryKind::DirectoryChange) => drop(serde_json::from_slice::<DirectoryChange>(payload)),
         Some(EntryKind::Lost) => drop(serde_json::from_slice::<Lost>(payload)),
         // A time, and text for people.
         Some(EntryKind::Tick | EntryKind::Refused) | None => {}

@@ -109,6 +109,14 @@ CREATE TABLE guard_deliveries (
 
 -- The directory as it lives.
 
+-- Where an account, or a number (with its +), was changed by itself: the position of the entry. A hint for a history, which
+-- compares what the directories say before and behind it.
+CREATE TABLE directory_changes (
+    name     TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (name, position)
+) WITHOUT ROWID;
+
 
 -- Conflicts decided by hand.
 

@@ -265,6 +265,10 @@ impl Store for SqliteStore {
         self.read(|reader| periods::manifest(&reader.connection, period))
     }
 
+    fn changes(&self, name: &str) -> Result<Vec<Position>, StoreError> {
+        self.read(|reader| state::changes(&reader.connection, name))
+    }
+
     fn acks(&self, period: Period) -> Result<Vec<AckRow>, StoreError> {
         self.read(|reader| periods::acks(&reader.connection, period))
     }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::reader::Reader;
 use super::{failed, leg_of, suspense, usage, whole};
 use crate::batch::{Position, SourceId};
-use crate::call::{AccountKey, GroupKey, TariffSlot};
+use crate::call::{AccountKey, GroupKey};
 use crate::store::{
     Account, ActivationRow, FlushInfo, Group, Retried, SourceRow, StoreError, StoredState, SuspenseKey,
 };
@@ -78,7 +78,7 @@ pub fn load(reader: &mut Reader) -> Result<StoredState, StoreError> {
 fn activations(connection: &Connection, sql: &str) -> Result<Vec<ActivationRow>, StoreError> {
     all(connection, sql, (), |row| {
         Ok(ActivationRow {
-            slot: TariffSlot(row.get(0)?),
+            slot: row.get(0)?,
             position: Position(unsigned(row, 1)?),
             digest: row.get(2)?,
             effective_from: row.get::<_, Option<i64>>(3)?.map(Timestamp),
@@ -92,6 +92,12 @@ fn activations(connection: &Connection, sql: &str) -> Result<Vec<ActivationRow>,
 pub fn load_activations(connection: &Connection) -> Result<(Vec<ActivationRow>, Vec<ActivationRow>), StoreError> {
     let tariffs = activations(connection, "SELECT * FROM tariffs ORDER BY slot")?;
     Ok((tariffs, activations(connection, "SELECT * FROM directories ORDER BY slot")?))
+}
+
+/// Positions at which an account or a number was changed by itself, in order.
+pub fn changes(connection: &Connection, name: &str) -> Result<Vec<Position>, StoreError> {
+    let sql = "SELECT position FROM directory_changes WHERE name = ?1 ORDER BY position";
+    all(connection, sql, [name], |row| Ok(Position(unsigned(row, 0)?)))
 }
 
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {

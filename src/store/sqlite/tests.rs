@@ -135,7 +135,7 @@ pub fn any_call(dice: &mut Dice, position: u64, accounts: u64) -> OwnedCall {
         grounds: (more.roll(10) > 0).then(|| Grounds {
             source: SourceId(more.roll(3) as u16),
             profile: Position(more.roll(2) * 77),
-            directory: more.roll(2) as u16,
+            directory: more.roll(2) as u32,
             direction: more.pick(&[None, Some(Direction::Outbound), Some(Direction::Inbound)]),
             account: more.pick(&["", "acme", "\u{e9}"]).as_bytes().into(),
             forwarded_by: more.pick(&["", "+4930600"]).as_bytes().into(),

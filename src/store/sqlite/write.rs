@@ -78,6 +78,13 @@ fn write_all(
     activations(transaction, "tariffs", batch.tariffs)?;
     activations(transaction, "directories", batch.directories)?;
     {
+        let mut insert =
+            transaction.prepare_cached("INSERT OR IGNORE INTO directory_changes VALUES (?1, ?2)").map_err(failed)?;
+        for row in batch.changed {
+            insert.execute((&row.name, whole(row.position.0)?)).map_err(failed)?;
+        }
+    }
+    {
         let mut insert = transaction
             .prepare_cached("INSERT OR REPLACE INTO sources (position, source, profile) VALUES (?1, ?2, ?3)")
             .map_err(failed)?;
@@ -172,7 +179,7 @@ fn activations(transaction: &Transaction<'_>, table: &str, rows: &[ActivationRow
     for row in rows {
         insert
             .execute((
-                row.slot.0,
+                row.slot,
                 whole(row.position.0)?,
                 &row.digest,
                 row.effective_from.map(|t| t.0),

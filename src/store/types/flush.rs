@@ -9,7 +9,7 @@ use super::guard::{GuardEventRow, GuardedRow, GuardsRow};
 use super::retention::RetentionRow;
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::{Position, SourceId};
-use crate::call::{AccountKey, Basis, RatedCall, SuspenseReason, TariffSlot};
+use crate::call::{AccountKey, Basis, RatedCall, SuspenseReason};
 use crate::record::{Content, Direction, Identity};
 use crate::time::{Period, Timestamp};
 
@@ -29,6 +29,8 @@ pub struct FlushBatch<'a> {
     pub tariffs: &'a [ActivationRow],
     /// Directory activations.
     pub directories: &'a [ActivationRow],
+    /// Accounts and numbers that were changed by themselves.
+    pub changed: &'a [ChangedRow],
     /// Source profiles, new or changed.
     pub sources: &'a [SourceRow],
     /// Rated calls in any order.
@@ -86,6 +88,7 @@ impl FlushBatch<'_> {
             groups: &[],
             tariffs: &[],
             directories: &[],
+            changed: &[],
             sources: &[],
             calls: &[],
             describe: &|_| BasisText::default(),
@@ -127,7 +130,7 @@ pub struct FlushReport {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ActivationRow {
     /// Running number of its kind, from 0, in the journal's order.
-    pub slot: TariffSlot,
+    pub slot: u32,
     /// Position of the activation's entry.
     pub position: Position,
     /// BLAKE3 of the image, lower-case hex.
@@ -198,7 +201,7 @@ pub struct GroundsOf<'a> {
     /// Position of the entry that brought the source's profile as it was.
     pub profile: Position,
     /// Running number of the directory.
-    pub directory: u16,
+    pub directory: u32,
     /// As the record has it.
     pub direction: Option<Direction>,
     /// The account, where the record names it.
@@ -217,7 +220,7 @@ pub struct Grounds {
     /// See [`GroundsOf`].
     pub profile: Position,
     /// See [`GroundsOf`].
-    pub directory: u16,
+    pub directory: u32,
     /// See [`GroundsOf`].
     pub direction: Option<Direction>,
     /// See [`GroundsOf`].
@@ -328,6 +331,15 @@ pub struct SealedRow {
     pub seal: Position,
     /// Position of the entry behind which it counts.
     pub sealed: Position,
+}
+
+/// An account or a number that was changed by itself.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ChangedRow {
+    /// Position of the entry.
+    pub position: Position,
+    /// Name of the account, or the number with its `+`.
+    pub name: String,
 }
 
 /// Which job took which manifest.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::SuspenseKey;
 use super::flush::{
-    AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ClosedRow, ConflictRow, DecidedRow, DiscardedRow,
-    FlushBatch, OpenCallRow, SealedRow, SourceRow, SuspendedRow, ToldRow,
+    AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ChangedRow, ClosedRow, ConflictRow, DecidedRow,
+    DiscardedRow, FlushBatch, OpenCallRow, SealedRow, SourceRow, SuspendedRow, ToldRow,
 };
 use super::guard::{GuardEventRow, GuardedRow, GuardsRow};
 use super::retention::RetentionRow;
@@ -34,6 +34,7 @@ struct Packing<'a> {
     groups: &'a [Group],
     tariffs: &'a [ActivationRow],
     directories: &'a [ActivationRow],
+    changed: &'a [ChangedRow],
     sources: &'a [SourceRow],
     calls: &'a [CallRow<'a>],
     usage: &'a [UsageLine],
@@ -67,6 +68,7 @@ pub struct PackedFlush<'a> {
     groups: Vec<Group>,
     tariffs: Vec<ActivationRow>,
     directories: Vec<ActivationRow>,
+    changed: Vec<ChangedRow>,
     sources: Vec<SourceRow>,
     #[serde(borrow)]
     calls: Vec<CallRow<'a>>,
@@ -114,6 +116,7 @@ impl FlushBatch<'_> {
             groups,
             tariffs,
             directories,
+            changed,
             sources,
             calls,
             describe: _,
@@ -145,6 +148,7 @@ impl FlushBatch<'_> {
             groups,
             tariffs,
             directories,
+            changed,
             sources,
             calls,
             usage,
@@ -190,6 +194,7 @@ impl<'a> PackedFlush<'a> {
             groups: &self.groups,
             tariffs: &self.tariffs,
             directories: &self.directories,
+            changed: &self.changed,
             sources: &self.sources,
             calls: &self.calls,
             describe,

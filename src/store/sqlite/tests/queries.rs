@@ -222,7 +222,7 @@ fn suspense_is_kept_until_released() {
 fn small_tables_come_back() {
     let (_folder, store) = open();
     let activation = |slot: u16, digest: &str| ActivationRow {
-        slot: TariffSlot(slot),
+        slot: slot.into(),
         position: Position(u64::from(slot) * 10),
         digest: digest.into(),
         effective_from: (slot == 1).then_some(Timestamp(-5)),
