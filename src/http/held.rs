@@ -32,7 +32,7 @@ const CONFLICTS: usize = 1000;
 /// Why, and who says so.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Reason {
+pub(super) struct HoldReason {
     /// In a sentence, for the record.
     #[schema(example = "dispute 4711")]
     why: String,
@@ -42,7 +42,7 @@ pub(super) struct Reason {
 
 /// Whether an account is held.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Held {
+pub(super) struct AccountHold {
     account: String,
     /// Null: it is not.
     hold: Option<HoldShown>,
@@ -68,20 +68,20 @@ fn reason(why: &str) -> Result<&str, Problem> {
     Ok(why)
 }
 
-async fn hold_of(app: &App, account: String) -> Result<Held, Problem> {
+async fn hold_of(app: &App, account: String) -> Result<AccountHold, Problem> {
     let holds = app.retainer.holds().await.map_err(failed)?;
     let hold = holds.iter().find(|hold| hold.entry.account == account).map(HoldShown::of);
-    Ok(Held { account, hold })
+    Ok(AccountHold { account, hold })
 }
 
 /// Is the account held?
 #[utoipa::path(
     get, path = "/v1/accounts/{account}/hold", tag = "operating", operation_id = "hold",
     params(("account" = String, Path, description = "The account's name")),
-    responses((status = 200, body = Held), (status = "default", response = super::openapi::AnyProblem)),
+    responses((status = 200, body = AccountHold), (status = "default", response = super::openapi::AnyProblem)),
     security(("token" = ["operate"])),
 )]
-pub(super) async fn hold(State(app): State<App>, Path(account): Path<String>) -> Result<Json<Held>, Problem> {
+pub(super) async fn hold(State(app): State<App>, Path(account): Path<String>) -> Result<Json<AccountHold>, Problem> {
     app.settle().await?;
     Ok(Json(hold_of(&app, account).await?))
 }
@@ -90,16 +90,16 @@ pub(super) async fn hold(State(app): State<App>, Path(account): Path<String>) ->
 ///
 /// Nothing of it is deleted or erased while it is held, whatever a rule says.
 #[utoipa::path(
-    put, path = "/v1/accounts/{account}/hold", tag = "operating", operation_id = "hold_put", request_body = Reason,
+    put, path = "/v1/accounts/{account}/hold", tag = "operating", operation_id = "hold_put", request_body = HoldReason,
     params(("account" = String, Path, description = "The account's name")),
-    responses((status = 200, body = Held), (status = "default", response = super::openapi::AnyProblem)),
+    responses((status = 200, body = AccountHold), (status = "default", response = super::openapi::AnyProblem)),
     security(("token" = ["operate"])),
 )]
 pub(super) async fn put(
     State(app): State<App>,
     Path(account): Path<String>,
-    Json(asked): Json<Reason>,
-) -> Result<Json<Held>, Problem> {
+    Json(asked): Json<HoldReason>,
+) -> Result<Json<AccountHold>, Problem> {
     let why = reason(&asked.why)?;
     known(&app, &account).await?;
     let by = asked.by.as_deref().unwrap_or("api");
@@ -109,16 +109,16 @@ pub(super) async fn put(
 
 /// Release a held account.
 #[utoipa::path(
-    delete, path = "/v1/accounts/{account}/hold", tag = "operating", operation_id = "hold_release", request_body = Reason,
+    delete, path = "/v1/accounts/{account}/hold", tag = "operating", operation_id = "hold_release", request_body = HoldReason,
     params(("account" = String, Path, description = "The account's name")),
-    responses((status = 200, body = Held), (status = "default", response = super::openapi::AnyProblem)),
+    responses((status = 200, body = AccountHold), (status = "default", response = super::openapi::AnyProblem)),
     security(("token" = ["operate"])),
 )]
 pub(super) async fn release(
     State(app): State<App>,
     Path(account): Path<String>,
-    Json(asked): Json<Reason>,
-) -> Result<Json<Held>, Problem> {
+    Json(asked): Json<HoldReason>,
+) -> Result<Json<AccountHold>, Problem> {
     let why = reason(&asked.why)?;
     app.settle().await?;
     if hold_of(&app, account.clone()).await?.hold.is_none() {

@@ -140,8 +140,13 @@ fn found(folder: &Path, bytes: &[u8]) -> Option<String> {
             if let Some(file) = found(&path, bytes) {
                 return Some(file);
             }
-        } else if std::fs::read(&path).unwrap().windows(bytes.len()).any(|window| window == bytes) {
-            return Some(path.display().to_string());
+        } else {
+            // A segment takes its room beforehand: what was not written is zeros, and no secret ends in one.
+            let content = std::fs::read(&path).unwrap();
+            let written = content.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            if content[..written].windows(bytes.len()).any(|window| window == bytes) {
+                return Some(path.display().to_string());
+            }
         }
     }
     None

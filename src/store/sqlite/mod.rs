@@ -9,9 +9,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::ErrorCode;
 
 use super::schema;
 use super::*;
@@ -26,11 +25,14 @@ mod page;
 mod periods;
 mod pieces;
 mod reader;
+mod open;
 mod retention;
+mod retire;
 mod segments;
 mod state;
 mod suspense;
 mod told;
+mod unname;
 mod usage;
 mod usage_line;
 mod write;
@@ -39,13 +41,10 @@ mod write;
 mod tests;
 
 use periods::{period_number, period_of};
+use open::{backup, open_reader, open_writer};
 use reader::Reader;
 use write::Writer;
 
-/// Page size of new files: account reads from a cold disk take half as long as with 4 KiB pages, inserts no longer.
-const PAGE_SIZE: i64 = 16 * 1024;
-/// How long to wait for a lock that another process holds.
-const BUSY_WAIT: Duration = Duration::from_secs(2);
 /// Idle connections kept for questions; more are opened when needed and closed afterwards.
 const IDLE_READERS: usize = 8;
 
@@ -314,7 +313,7 @@ impl Store for SqliteStore {
     }
 
     fn retire(&self, order: Position) -> Result<Retired, StoreError> {
-        retention::retire(self, order)
+        retire::retire(self, order)
     }
 
     fn retired(&self, order: Position, at: Timestamp) -> Result<(), StoreError> {
@@ -332,76 +331,6 @@ impl Store for SqliteStore {
     fn backup_to(&self, path: &Path) -> Result<(), StoreError> {
         self.read(|reader| backup(&reader.connection, path).map_err(|error| at(path, error)))
     }
-}
-
-fn open_writer(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    connection.busy_timeout(BUSY_WAIT).map_err(failed)?;
-    // Look before anything is changed: a newer or foreign file stays as it is.
-    let version = schema::version(&connection)?;
-    if version > schema::KNOWN {
-        return Err(StoreError::Newer { found: version, known: schema::KNOWN });
-    }
-    connection.pragma_update(None, "page_size", PAGE_SIZE).map_err(failed)?;
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0)).map_err(failed)?;
-    if !mode.eq_ignore_ascii_case("wal") {
-        return Err(StoreError::Io("the file system does not allow SQLite's write-ahead log".into()));
-    }
-    connection
-        .execute_batch(
-            // FULL: what flush() answered is on the disk; one sync a flush is lost in the noise.
-            // 64 MiB of cache hold the inner pages of everything a flush touches.
-            "PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;
-             PRAGMA journal_size_limit = 134217728;
-             -- What is deleted is overwritten: an erasure is worth nothing if the bytes stay in free pages.
-             PRAGMA secure_delete = ON;",
-        )
-        .map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    schema::migrate(&mut connection)?;
-    Ok(connection)
-}
-
-fn open_reader(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    connection.busy_timeout(BUSY_WAIT).map_err(failed)?;
-    connection.execute_batch("PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;").map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    Ok(connection)
-}
-
-/// Copies within one read transaction: consistent, and the writer goes on. It is written beside the target and renamed
-/// when it is whole.
-fn backup(source: &Connection, path: &Path) -> Result<(), StoreError> {
-    let io = |error: std::io::Error| StoreError::Io(error.to_string());
-    if path.exists() {
-        return Err(StoreError::Io("the file exists already, and a backup overwrites nothing".into()));
-    }
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    match std::fs::remove_file(&partial) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
-        _ => {}
-    }
-    let mut target = Connection::open(&partial).map_err(failed)?;
-    {
-        let backup = rusqlite::backup::Backup::new(source, &mut target).map_err(failed)?;
-        // All pages in one step: between steps a flush would make the copy start again.
-        match backup.step(-1).map_err(failed)? {
-            rusqlite::backup::StepResult::Done => {}
-            _ => return Err(StoreError::Busy),
-        }
-    }
-    target.close().map_err(|(_, error)| failed(error))?;
-    std::fs::File::open(&partial).and_then(|file| file.sync_all()).map_err(io)?;
-    std::fs::rename(&partial, path).map_err(io)?;
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
-    }
-    Ok(())
 }
 
 /// Says which file an error speaks of.

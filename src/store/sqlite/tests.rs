@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use std::time::Duration;
+
 use proptest::prelude::*;
+use rusqlite::Connection;
 
 use super::*;
 use crate::batch::SourceId;

@@ -1,0 +1,86 @@
+//! The file opened, to write and to read, and copied.
+//!
+//! Does not know what is in it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::failed;
+use crate::store::{StoreError, schema};
+
+/// Page size of new files: account reads from a cold disk take half as long as with 4 KiB pages, inserts no longer.
+const PAGE_SIZE: i64 = 16 * 1024;
+/// How long to wait for a lock that another process holds.
+const BUSY_WAIT: Duration = Duration::from_secs(2);
+
+pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY_WAIT).map_err(failed)?;
+    // Look before anything is changed: a newer or foreign file stays as it is.
+    let version = schema::version(&connection)?;
+    if version > schema::KNOWN {
+        return Err(StoreError::Newer { found: version, known: schema::KNOWN });
+    }
+    connection.pragma_update(None, "page_size", PAGE_SIZE).map_err(failed)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0)).map_err(failed)?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        return Err(StoreError::Io("the file system does not allow SQLite's write-ahead log".into()));
+    }
+    connection
+        .execute_batch(
+            // FULL: what flush() answered is on the disk; one sync a flush is lost in the noise.
+            // 64 MiB of cache hold the inner pages of everything a flush touches.
+            "PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;
+             PRAGMA journal_size_limit = 134217728;
+             -- What is deleted is overwritten: an erasure is worth nothing if the bytes stay in free pages.
+             PRAGMA secure_delete = ON;",
+        )
+        .map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    schema::migrate(&mut connection)?;
+    Ok(connection)
+}
+
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY_WAIT).map_err(failed)?;
+    connection.execute_batch("PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;").map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Copies within one read transaction: consistent, and the writer goes on. It is written beside the target and renamed
+/// when it is whole.
+pub(super) fn backup(source: &Connection, path: &Path) -> Result<(), StoreError> {
+    let io = |error: std::io::Error| StoreError::Io(error.to_string());
+    if path.exists() {
+        return Err(StoreError::Io("the file exists already, and a backup overwrites nothing".into()));
+    }
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    match std::fs::remove_file(&partial) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+        _ => {}
+    }
+    let mut target = Connection::open(&partial).map_err(failed)?;
+    {
+        let backup = rusqlite::backup::Backup::new(source, &mut target).map_err(failed)?;
+        // All pages in one step: between steps a flush would make the copy start again.
+        match backup.step(-1).map_err(failed)? {
+            rusqlite::backup::StepResult::Done => {}
+            _ => return Err(StoreError::Busy),
+        }
+    }
+    target.close().map_err(|(_, error)| failed(error))?;
+    std::fs::File::open(&partial).and_then(|file| file.sync_all()).map_err(io)?;
+    std::fs::rename(&partial, path).map_err(io)?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+    }
+    Ok(())
+}
