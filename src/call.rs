@@ -88,6 +88,8 @@ named! {
         Emergency = "emergency",
         /// Inbound to any other number; always 0.
         Inbound = "inbound",
+        /// To a number on a list of free ones; always 0.
+        Free = "free",
     }
 }
 
@@ -179,7 +181,7 @@ pub struct Basis {
     pub tariff: TariffSlot,
     /// Plan, index in that image.
     pub plan: u16,
-    /// Deciding rule, 6 to 12 (R6…R12).
+    /// Deciding rule, 6 to 12 (R6…R12), or 24.
     pub rule: u8,
     /// Row that gave the price, index in that image; none where the plan or a zero rule did.
     pub row: Option<u32>,

@@ -9,6 +9,8 @@ mod conditions;
 mod convert;
 #[path = "rating/exchange.rs"]
 mod exchange;
+#[path = "rating/free.rs"]
+mod free;
 #[path = "rating/pools.rs"]
 mod pools;
 

@@ -31,6 +31,7 @@ use crate::store::{FlushInfo, Store, StoreError, StoredState, Visit};
 use crate::time::Period;
 
 mod compare;
+mod counted;
 mod fold;
 mod month;
 

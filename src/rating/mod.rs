@@ -8,6 +8,7 @@
 //!            R4        legs.rs      whose call: no leg, one, or two
 //!            R3        numbers.rs   what was dialled: emergency, extension, short code, E.164
 //! rate       R5        mod.rs       not before billing starts
+//!            R24       free.rs      a number that costs this account nothing
 //!            R6 – R11  kind.rs      what kind of call, by which rule, by which row
 //!            R12 – R18 price.rs     steps, allowance, price
 //!            R12       pools.rs     how much of it pools and the plan's minutes cover
@@ -21,6 +22,7 @@
 //!
 //! Does not know files, sockets, threads, clocks, logs, metrics, the journal or the store.
 
+mod free;
 mod kind;
 mod legs;
 mod numbers;
@@ -242,7 +244,10 @@ fn decide<'a, T>(
     }
     let plan_id = world.tariff.plan_named(account.plan).ok_or(Why::NoPlan)?;
     let plan = world.tariff.plan(plan_id);
-    let kind = kind::kind(leg, account.country, plan_id, world.tariff)?;
+    let kind = match free::kind(leg, &account, plan_id, world.tariff) {
+        Some(free) => free,
+        None => kind::kind(leg, account.country, plan_id, world.tariff)?,
+    };
     let steps = world.tariff.steps(plan_id, account.country, kind.class, kind.pricing_row());
     let later = kind::Later { leg, home: account.country, plan: plan_id, tariff: world.tariff };
     let month = pools::Month { world, plan, account: &account, period };

@@ -5,10 +5,12 @@
 //!
 //! Does not know how a record was stored, nor how a proof is shown.
 
+mod allowances;
 mod words;
 
 use serde::Serialize;
 
+use super::free;
 use super::kind::{Later, Nature};
 use super::legs::Parties;
 use super::parts::{Part, Parts};
@@ -20,6 +22,7 @@ use crate::money::Sum;
 use crate::record::{Direction, Record};
 use crate::tariff::{Bands, Plan};
 use crate::time::{Period, Timestamp};
+use allowances::{allowance_words, draw_words};
 use words::*;
 
 /// Why a leg costs what it costs: the decisions in order, and what they come to.
@@ -67,6 +70,9 @@ pub struct Quote {
     /// E.164 with `+`; none for emergency numbers, extensions and short codes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destination: Option<String>,
+    /// The number by which a ported one was rated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing_number: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
@@ -181,7 +187,7 @@ fn prove_into<'s>(
     say("R3", source_words(record, &leg, parties.source_country));
     say("R4", payer_words(record, profile, &leg, &account));
     say("R3", called_words(record, profile, &leg, parties.country(payer_of(&leg, &account))));
-    if let Some(words) = routing_words(record, &leg) {
+    if let Some(words) = routing_words(record, &leg, world) {
         say("R3", words);
     }
 
@@ -199,6 +205,11 @@ fn prove_into<'s>(
             "number",
             format!("{} {} by the numbering plan, seen from {}", class.country, class.kind.name(), account.country),
         );
+    }
+    if let Some(id) = world.tariff.plan_named(account.plan).filter(|_| kind.rule == free::RULE)
+        && let Some(freed) = free::freed(&leg, &account, id, world.tariff)
+    {
+        say("R24", freed_words(&freed));
     }
     say(rule_name(kind.rule), rule_words(kind.rule, &decided, &account));
     if let Some(row) = &kind.row {
@@ -277,6 +288,7 @@ fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, draws: &Draws,
         rule: rule_name(kind.rule).to_owned(),
         source: leg.source.map(|number| format!("+{number}")),
         destination: leg.destination().map(|number| format!("+{number}")),
+        routing_number: routed(leg, world).map(|number| format!("+{number}")),
         country: kind.class.map(|class| class.country.to_string()),
         number_type: kind.class.map(|class| class.kind.name()),
         prefix: kind.row.map(|row| prefix_words(&row, leg, account, world)),

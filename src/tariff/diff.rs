@@ -352,6 +352,7 @@ fn plan_facts(plan: &Plan, included: &[(crate::number::Country, u16)]) -> Vec<(&
         ("allowances", plan.pools.iter().map(pool_facts).collect::<Vec<_>>().join("; ")),
         ("prorate_change", plan.prorate_change.to_string()),
         ("internal", if plan.internal == Internal::Free { "free" } else { "included" }.to_owned()),
+        ("free", plan.free.join(", ")),
     ]
 }
 
@@ -368,7 +369,7 @@ fn pool_facts(pool: &super::pools::Pool) -> String {
     format!("{} {} of {}", pool.name, minutes(pool.allowance), of.join(" "))
 }
 
-/// What else differs, by the files that say it: dialling rules, numbering plan, exchange rates, states, holidays.
+/// What else differs, by the files that say it: dialling rules, numbering plan, exchange rates, states, free numbers, holidays.
 pub fn beside(before: &Tariff, after: &Tariff) -> Vec<&'static str> {
     let (old, new) = (&before.opened, &after.opened);
     let countries = |opened: &super::open::Opened| serde_json::to_string(&opened.countries).unwrap_or_default();
@@ -382,6 +383,7 @@ pub fn beside(before: &Tariff, after: &Tariff) -> Vec<&'static str> {
     found.extend((before.section(&old.numbering) != after.section(&new.numbering)).then_some("numbering.csv"));
     found.extend((old.exchange != new.exchange).then_some("exchange.csv"));
     found.extend((states(before) != states(after)).then_some("states.csv"));
+    found.extend((old.free != new.free).then_some("free/"));
     found.extend((holidays(old) != holidays(new)).then_some("holidays of plans.toml"));
     found
 }

@@ -44,6 +44,7 @@ const PLAN_KEYS: &[&str] = &[
     "steps",
     "bands",
     "internal",
+    "free",
     "prorate_first",
     "prorate_change",
     "cost_decimals",
@@ -217,6 +218,7 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         inbound_decks,
         bands,
         internal,
+        free: deck_list(document, table, "free"),
     })
 }
 

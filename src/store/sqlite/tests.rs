@@ -63,7 +63,8 @@ pub fn any_call(dice: &mut Dice, position: u64, accounts: u64) -> OwnedCall {
     let decimals = dice.pick(&[0, 2, 4, 6, 9]);
     let cost = dice.roll(1_000_000) as i64 * 10_i64.pow(9 - u32::from(decimals)) + i64::from(dice.roll(50) == 0);
     let billable = dice.roll(4000) as u32;
-    let call_type = dice.pick(CallType::ALL);
+    // Those there were when `tests/data/store-v1.db.sql` was written by the same dice.
+    let call_type = dice.pick(&CallType::ALL[..8]);
     let included = if matches!(call_type, CallType::Included) { dice.roll(u64::from(billable) + 1) as u32 } else { 0 };
     let period = Period(24_320 + dice.roll(3) as i32);
     let row = (dice.roll(3) > 0).then(|| dice.roll(20) as u32);

@@ -47,6 +47,8 @@ pub struct PlanText {
     pub bands: Bands,
     /// What calls inside the account are.
     pub internal: Internal,
+    /// Lists of free numbers, each with the place that names it.
+    pub free: Vec<(String, Place)>,
 }
 
 /// One entry of `included`: a country and kinds of number.
