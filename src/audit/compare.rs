@@ -25,7 +25,8 @@ pub(super) fn calls(
             None if fold.untold.contains(&row.call.key.position)
                 || fold.lost.iter().any(|lost| lost.contains(&row.call.key.position.0)) =>
             {
-                fold.take_as_stored(&row.call, &row.draws);
+                // What is stored and cannot be rated again has drawn what it has drawn.
+                fold.drawn.add(&row.call, &row.draws);
                 audited.compared -= 1;
             }
             // Also a second row of a leg.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::counted::Counted;
 use super::{AuditError, Difference, Sources};
 use crate::assembly;
 use crate::batch::{Entry, EntryKind, Frame, Position};
@@ -17,7 +18,7 @@ use crate::entry::{Activation, Discard, Lost, Seal, Sealed, SourceProfile};
 use crate::names::Names;
 use crate::period::{Ledger, Place};
 use crate::piece::Piece;
-use crate::rating::{self, Answered, Drawn, Draws, Leg, Resolution, Standing, World};
+use crate::rating::{self, Answered, Draws, Leg, Resolution, Standing, World};
 use crate::record::{Direction, Record};
 use crate::store::{ActivationRow, StoredState};
 use crate::tariff::Tariff;
@@ -56,7 +57,7 @@ pub(super) struct Fold<'a> {
     pub corrections: BTreeMap<(Period, GroupKey, Meter), i64>,
     /// A month was sealed: its revisions are in the books, and follow from no record alone.
     pub sealed: bool,
-    drawn: BTreeMap<(Period, GroupKey, Meter), u64>,
+    pub drawn: Counted,
     draws: Draws,
     listeners: BTreeMap<u16, [i128; 3]>,
     /// Everything before this has been folded.
@@ -121,7 +122,7 @@ impl<'a> Fold<'a> {
             ledger: Ledger::before(&state.periods, position),
             corrections: BTreeMap::new(),
             sealed: false,
-            drawn: drawn.clone(),
+            drawn: Counted(drawn.clone()),
             draws: Draws::default(),
             listeners: BTreeMap::new(),
             position,
@@ -257,13 +258,6 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// What is stored and cannot be rated again has drawn what it has drawn.
-    pub fn take_as_stored(&mut self, call: &RatedCall, draws: &[u8]) {
-        rating::drawn(call, draws, |meter, seconds| {
-            *self.drawn.entry((call.own_period(), call.group, meter)).or_default() += u64::from(seconds);
-        });
-    }
-
     /// An entry that is no record, in a frame at a position.
     fn change(&mut self, entry: &Entry<'_>, frame: Position) -> Result<(), AuditError> {
         let json = |e: serde_json::Error| AuditError::Entry(entry.position, e.to_string());
@@ -291,10 +285,7 @@ impl<'a> Fold<'a> {
                 let sealed: Sealed = serde_json::from_slice(entry.payload).map_err(json)?;
                 if self.ledger.sealed(Period(sealed.period), Position(sealed.seal)) {
                     self.sealed = true;
-                    for (pool, seconds) in std::mem::take(&mut self.corrections) {
-                        let drawn = self.drawn.entry(pool).or_default();
-                        *drawn = drawn.saturating_add_signed(seconds);
-                    }
+                    self.drawn.correct(std::mem::take(&mut self.corrections));
                 }
             }
             // Changes no amount; what a change of the directory comes to is the directory behind it.
@@ -362,7 +353,7 @@ impl<'a> Fold<'a> {
         // A name that the store does not have is told as what it is: an account of no call.
         let group = GroupKey(self.groups.find(account.group()).unwrap_or(u32::MAX));
         let key = AccountKey(self.accounts.find(account.name()).unwrap_or(u32::MAX));
-        let of_group = OfGroup { drawn: &self.drawn, group };
+        let of_group = self.drawn.of(group);
         let Ok(rated) = rating::rate(leg, world, period, Standing::of(&of_group), &mut self.draws) else {
             return self.count(name::legs(period, "legs"), 1);
         };
@@ -373,7 +364,7 @@ impl<'a> Fold<'a> {
             (call.period, call.adjusts) = (open, Some(period));
         }
         let draws = self.draws.text.clone();
-        self.take_as_stored(&call, &draws);
+        self.drawn.add(&call, &draws);
         let expected = Expected {
             call,
             draws,
@@ -388,18 +379,6 @@ impl<'a> Fold<'a> {
 
     fn count(&mut self, name: String, by: i128) {
         *self.books.entry(name).or_default() += by;
-    }
-}
-
-/// What one group has drawn.
-struct OfGroup<'a> {
-    drawn: &'a BTreeMap<(Period, GroupKey, Meter), u64>,
-    group: GroupKey,
-}
-
-impl Drawn for OfGroup<'_> {
-    fn seconds(&self, month: Period, meter: Meter) -> u64 {
-        self.drawn.get(&(month, self.group, meter)).copied().unwrap_or(0)
     }
 }
 

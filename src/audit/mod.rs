@@ -32,6 +32,7 @@ use crate::store::{DecidedRow, DeletedSum, FlushInfo, OrderRow, Store, StoreErro
 use crate::time::Period;
 
 mod compare;
+mod counted;
 mod fold;
 mod month;
 

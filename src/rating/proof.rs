@@ -5,6 +5,7 @@
 //!
 //! Does not know how a record was stored, nor how a proof is shown.
 
+mod allowances;
 mod words;
 
 use serde::Serialize;
@@ -21,6 +22,7 @@ use crate::money::Sum;
 use crate::record::{Direction, Record};
 use crate::tariff::{Bands, Plan};
 use crate::time::{Period, Timestamp};
+use allowances::{allowance_words, draw_words};
 use words::*;
 
 /// Why a leg costs what it costs: the decisions in order, and what they come to.

@@ -206,12 +206,14 @@ proptest! {
         values in proptest::collection::vec(prop_oneof![
             Just("1"), Just("-1"), Just("1.5"), Just("nan"), Just("\"DE\""), Just("\"deck\""), Just("[]"), Just("[1, \"x\"]"),
             Just("{}"), Just("{ increment = 0x10 }"), Just("true"), Just("2026-01-01"), Just("99999999999999999999"), Just("0xff"),
-        ], 15),
+        ], 17),
     ) {
         let keys = ["country", "currency", "included_minutes", "included", "overage_rate", "overage", "decks", "inbound_decks",
-            "steps", "bands", "prorate_first", "cost_decimals", "timezone", "source", "steps.increment"];
+            "steps", "bands", "prorate_first", "cost_decimals", "timezone", "source", "prorate_change", "allowances.a.minutes",
+            "allowances.a.of"];
         let lines: String = keys.iter().zip(&values).map(|(k, v)| format!("{k} = {v}\n")).collect();
-        for text in [format!("[plan.p]\n{lines}"), format!("[deck.d]\n{lines}"), lines, format!("plan = {}\ndeck = {}", values[0], values[1])] {
+        let steps = format!("[plan.p.steps]\nincrement = {}\n", values[1]);
+        for text in [steps, format!("[plan.p]\n{lines}"), format!("[deck.d]\n{lines}"), lines, format!("plan = {}\ndeck = {}", values[0], values[1])] {
             let mut findings = findings::Findings::new("plans.toml");
             plans::read(text.as_bytes(), &mut findings);
         }
