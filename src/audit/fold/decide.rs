@@ -46,7 +46,7 @@ impl Fold<'_> {
         for (call, draws) in &rated {
             self.count(name::legs(call.period, "legs"), -1);
             rating::drawn(call, draws, |meter, seconds| {
-                let drawn = self.drawn.entry((call.own_period(), call.group, meter)).or_default();
+                let drawn = self.drawn.0.entry((call.own_period(), call.group, meter)).or_default();
                 *drawn = drawn.saturating_sub(u64::from(seconds));
             });
         }
