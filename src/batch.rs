@@ -67,6 +67,8 @@ pub enum EntryKind {
     Ack = 11,
     /// Something is taken out of suspense for good: [`crate::entry::Discard`].
     Discard = 12,
+    /// Calls are rated again, JSON: [`crate::entry::Rerate`].
+    Rerate = 14,
     /// Stands where damaged bytes were given up, JSON: [`crate::entry::Lost`].
     Lost = 15,
 }
@@ -87,6 +89,7 @@ impl EntryKind {
             10 => EntryKind::Sealed,
             11 => EntryKind::Ack,
             12 => EntryKind::Discard,
+            14 => EntryKind::Rerate,
             15 => EntryKind::Lost,
             _ => return None,
         })

@@ -35,6 +35,7 @@ pub mod known;
 pub mod parts;
 pub mod recover;
 pub mod reload;
+pub mod rerater;
 pub mod retry;
 pub mod sealer;
 mod watch_rates;
@@ -110,6 +111,7 @@ pub async fn run(
     helpers.spawn(metrics.upkeep());
     helpers.spawn(watched.reload_at_changes(reloader.clone()));
     helpers.spawn(sealer.run());
+    helpers.spawn(engine.rerater.clone().run());
     helpers.spawn(reload_on_signal(reloader.clone()));
     helpers.spawn(certificates.renew_on_signal());
     helpers.spawn(watchdog());

@@ -30,6 +30,7 @@ mod keys;
 mod metrics;
 mod months;
 mod pieces;
+mod rerate;
 mod state;
 #[cfg(test)]
 mod tests;

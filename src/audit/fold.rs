@@ -23,6 +23,7 @@ use crate::store::{ActivationRow, StoredState};
 use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
 
+mod corrections;
 mod retries;
 
 /// Identities asked for in one question: each holds up the road for a microsecond or so.
@@ -112,7 +113,7 @@ impl<'a> Fold<'a> {
             tariffs,
             directory,
             attempts: retried.map(|r| ((r.key.position, r.key.leg), r.attempt)).collect(),
-            ledger: Ledger::before(&state.periods, position),
+            ledger: Ledger::before(&state.periods, position).with_runs(&state.reruns, position),
             corrections: BTreeMap::new(),
             sealed: false,
             drawn: drawn.clone(),
@@ -252,7 +253,8 @@ impl<'a> Fold<'a> {
 
     /// What is stored and cannot be rated again has drawn what it has drawn.
     pub fn take_as_stored(&mut self, call: &RatedCall) {
-        *self.drawn.entry((call.own_period(), call.group)).or_default() += u64::from(call.included_seconds);
+        let drawn = self.drawn.entry((call.own_period(), call.group)).or_default();
+        *drawn = drawn.saturating_add_signed(call.drawn());
     }
 
     /// An entry that is no record, in a frame at a position.
@@ -281,12 +283,11 @@ impl<'a> Fold<'a> {
             Some(EntryKind::Sealed) => {
                 let sealed: Sealed = serde_json::from_slice(entry.payload).map_err(json)?;
                 if self.ledger.sealed(Period(sealed.period), Position(sealed.seal)) {
-                    self.sealed = true;
-                    for (pool, seconds) in std::mem::take(&mut self.corrections) {
-                        let drawn = self.drawn.entry(pool).or_default();
-                        *drawn = drawn.saturating_add_signed(seconds);
-                    }
+                    self.corrected();
                 }
+            }
+            Some(EntryKind::Rerate) => {
+                self.rerate(entry.position, serde_json::from_slice(entry.payload).map_err(json)?)
             }
             Some(EntryKind::Ack) => {}
             Some(EntryKind::Discard) => {

@@ -229,7 +229,7 @@ fn one_flush(
         if let Some(flush) = call.superseded {
             superseded.entry(flush).or_default().push(call.call);
         }
-        if call.revision > 0 {
+        if call.revision > 0 || call.run.is_some() {
             corrections.push(call.call);
         } else if keep {
             stored.push(call.to_owned_call());
@@ -252,7 +252,7 @@ fn one_flush(
     let Some((fold, frames)) = again else { return Ok(()) };
     fold.begin();
     for (call, sign) in corrections.iter().map(|c| (c, 1)).chain(replaced.iter().map(|c| (c, -1))) {
-        let drawn = i64::from(call.included_seconds) * sign;
+        let drawn = call.drawn() * sign;
         *fold.corrections.entry((call.own_period(), call.group)).or_default() += drawn;
     }
     while fold.position < flush.upto {
@@ -281,9 +281,9 @@ impl Sums {
         }
         if call.included_seconds > 0 {
             let drawn = self.drawn.entry((call.own_period(), call.group)).or_default();
-            *drawn = drawn.saturating_add_signed(i64::from(call.included_seconds) * sign);
+            *drawn = drawn.saturating_add_signed(call.drawn() * sign);
         }
-        *self.rated.entry(call.period).or_default() += i128::from(sign);
+        *self.rated.entry(call.period).or_default() += i128::from(sign * call.sign());
         *self.money.entry(call.basis.currency).or_default() += i128::from(call.cost.0) * i128::from(sign);
     }
 }

@@ -26,6 +26,7 @@ mod journal;
 mod logging;
 mod out;
 mod pages;
+mod rerate;
 mod seal;
 mod send;
 mod serve;
@@ -75,6 +76,8 @@ pub enum Command {
     #[allow(missing_docs)]
     Import(import::ImportArguments),
     #[allow(missing_docs)]
+    Rerate(rerate::RerateArguments),
+    #[allow(missing_docs)]
     Seal(seal::SealArguments),
     #[allow(missing_docs)]
     Send(send::SendArguments),
@@ -113,6 +116,7 @@ pub fn run(arguments: Arguments) -> Result<(), Exit> {
         Command::Export(arguments) => runtime()?.block_on(export::run(&config()?, arguments)),
         Command::Formats(arguments) => formats::run(&config()?, arguments),
         Command::Import(arguments) => runtime()?.block_on(import::run(&config()?, arguments)),
+        Command::Rerate(arguments) => runtime()?.block_on(rerate::run(&config()?, arguments)),
         Command::Seal(arguments) => runtime()?.block_on(seal::run(&config()?, arguments)),
         Command::Send(arguments) => runtime()?.block_on(send::run(&config()?, arguments)),
         Command::Suspense(arguments) => runtime()?.block_on(suspense::run(&config()?, arguments)),

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::parts::{Parts, ROAD_MAX};
 use super::recover;
+use super::rerater::Rerater;
 use super::sealer::Sealer;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -38,6 +39,8 @@ pub struct Engine {
     pub journal: JournalReader,
     /// What months that close are sealed by.
     pub seals: Arc<Seals>,
+    /// Rates calls again.
+    pub rerater: Arc<Rerater>,
     /// The clock all parts use.
     pub clock: Clock,
     /// The first reason for which a thread ended before its time.
@@ -108,7 +111,23 @@ impl Engine {
             0,
             spawn("sequencer", &fatal_sender, move || sequencer.run(&runtime).map_err(recover::journal_exit))?,
         );
-        Ok(Engine { road, outbox, store, images, journal, seals, clock, fatal, report, known, depths, lock, threads })
+        let rerater = Arc::new(Rerater::new(road.clone(), store.clone(), seals.clone()));
+        Ok(Engine {
+            road,
+            outbox,
+            store,
+            images,
+            journal,
+            seals,
+            rerater,
+            clock,
+            fatal,
+            report,
+            known,
+            depths,
+            lock,
+            threads,
+        })
     }
 
     /// What seals months.

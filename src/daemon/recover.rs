@@ -280,7 +280,7 @@ fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result
         directory,
         directories: state.directories.len() as u16,
         set_aside: Vec::new(),
-        periods: Ledger::before(&state.periods, state.position),
+        periods: Ledger::before(&state.periods, state.position).with_runs(&state.reruns, state.position),
         assembly: assembly(state)?,
         attempts: state.retried.iter().map(|r| ((r.key.position, r.key.leg), r.attempt)).collect(),
     })

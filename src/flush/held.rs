@@ -141,6 +141,7 @@ impl Content {
             open_calls: &rows.open_calls,
             closed: &gathering.gathered.closed,
             sealed: &gathering.gathered.sealed,
+            rerated: &gathering.gathered.rerated,
             acks: &gathering.gathered.acks,
             discarded: &rows.discarded,
             books: &books,

@@ -56,6 +56,8 @@ impl<'a> Rows<'a> {
                         routing_number: record.routing_number,
                     }),
                     revision: 0,
+                    run: None,
+                    named_tariff: false,
                 });
             }
             for leg in &part.suspended {

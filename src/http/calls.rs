@@ -179,8 +179,12 @@ fn write(store: &dyn Store, wanted: &Wanted, shape: Shape, mut writer: stream::W
 pub(super) struct RatedCallLegs {
     node: String,
     id: String,
-    /// Outbound first.
+    /// Outbound first. A call of a sealed month that was corrected has three for a leg: as billed, taken back, and as it is now.
     legs: Vec<Leg>,
+    /// Every row that was ever written of it, with what made it so; only where there is more than the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    revisions: Vec<Revision>,
 }
 
 /// A rated call.
@@ -198,13 +202,14 @@ pub(super) async fn one(
 ) -> Result<Json<RatedCallLegs>, Problem> {
     let positions = positions(&app, &node, &id).await?;
     app.settle().await?;
-    let legs = rated(&app, positions).await?;
+    let legs = rated(&app, positions.clone()).await?;
+    let revisions = app.stored(move |store| revisions::of(store, &positions)).await?;
     if legs.is_empty() {
         return Err(Problem::not_found(format!(
             "no rated call of node {node:?} and id {id:?}; /v1/records/{{node}}/{{id}} says what became of the record"
         )));
     }
-    Ok(Json(RatedCallLegs { node, id, legs }))
+    Ok(Json(RatedCallLegs { node, id, legs, revisions }))
 }
 
 /// What became of the records of a node and id.
@@ -317,5 +322,8 @@ async fn rated(app: &App, positions: Vec<Position>) -> Result<Vec<Leg>, Problem>
     .await
 }
 
+mod revisions;
 #[cfg(test)]
 mod tests;
+
+use revisions::Revision;

@@ -29,6 +29,7 @@ use tokio::task::JoinSet;
 use crate::config::Config;
 use crate::daemon::engine::Engine;
 use crate::daemon::reload::Reloader;
+use crate::daemon::rerater::Rerater;
 use crate::daemon::sealer::Sealer;
 use crate::daemon::{Opened, Posts};
 use crate::directory::Directory;
@@ -69,6 +70,7 @@ mod post;
 mod problem;
 mod quote;
 mod received;
+mod rerate;
 mod routes;
 mod server;
 mod settle;
@@ -107,6 +109,8 @@ pub struct Shared {
     pub reloader: Arc<Reloader>,
     /// Seals months.
     pub sealer: Arc<Sealer>,
+    /// Rates calls again.
+    pub rerater: Arc<Rerater>,
     /// Now.
     pub clock: Clock,
     /// Where posted records go.
@@ -155,6 +159,7 @@ impl App {
             journal: engine.journal.clone(),
             reloader,
             sealer,
+            rerater: engine.rerater.clone(),
             clock: engine.clock.clone(),
             post: calls,
             import,

@@ -12,7 +12,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use super::auth::{Access, Scope};
 use super::{
     App, accounts, backup, calls, conflicts, explain, export, health, import, months, openapi, page, periods, post,
-    quote, suspense, tariff, usage, verify,
+    quote, rerate, suspense, tariff, usage, verify,
 };
 
 /// Every route: method, path, who may call, handler.
@@ -42,6 +42,10 @@ pub(super) fn api() -> Routes {
         .scoped(Method::GET, "/v1/conflicts", Operate, conflicts::list)
         .scoped(Method::POST, "/v1/tariff/reload", Operate, tariff::reload)
         .scoped(Method::POST, "/v1/tariff/activate", Operate, tariff::activate)
+        .scoped(Method::POST, "/v1/rerate", Operate, rerate::rerate)
+        .scoped(Method::GET, "/v1/rerate", Operate, rerate::list)
+        .scoped(Method::GET, "/v1/rerate/{job}", Operate, rerate::one)
+        .scoped(Method::POST, "/v1/rerate/{job}/undo", Operate, rerate::undo)
         .scoped(Method::POST, "/v1/import", Operate, import::post)
         .scoped(Method::GET, "/v1/verify", Operate, verify::verify)
         .scoped(Method::POST, "/v1/backup", Operate, backup::backup)

@@ -193,6 +193,7 @@ impl Rated {
             included_seconds: self.included_seconds,
             used_before: self.used_before,
             adjusts: None,
+            reversal: false,
             cost: self.cost,
             basis: self.basis,
         }

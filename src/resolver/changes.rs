@@ -5,7 +5,7 @@ use super::pieces::still_unfinished;
 use super::{Job, KnownTariff, Resolver, ResolverError, offset};
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::call::{SuspenseReason, TariffSlot};
-use crate::entry::{Ack, Activation, Discard, Lost, Retry, Seal, Sealed, SourceProfile};
+use crate::entry::{Ack, Activation, Discard, Lost, Rerate, Retry, Seal, Sealed, SourceProfile};
 use crate::record::{Direction, Record};
 use crate::shard::ToShard;
 use crate::store::AckRow;
@@ -76,6 +76,10 @@ impl Resolver {
             Some(EntryKind::Sealed) => {
                 let sealed: Sealed = serde_json::from_slice(entry.payload).map_err(json)?;
                 self.sealed(frame, &sealed, entry.position)?;
+            }
+            Some(EntryKind::Rerate) => {
+                let said: Rerate = serde_json::from_slice(entry.payload).map_err(json)?;
+                self.rerate(frame, said, entry.position)?;
             }
             Some(EntryKind::Ack) => {
                 let ack: Ack = serde_json::from_slice(entry.payload).map_err(json)?;

@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use callrated::batch::{EntryKind, FRAME_HEAD, Frame, Position, entries, entry_at};
 use callrated::directory::{self, Directory};
-use callrated::entry::{Ack, Activation, Discard, Lost, Retry, Seal, Sealed, SourceProfile};
+use callrated::entry::{Ack, Activation, Discard, Lost, Rerate, Retry, Seal, Sealed, SourceProfile};
 use callrated::identity::{self, IdentityIndex};
 use callrated::journal::{self, Journal, check, inspect, seal};
 use callrated::number::{Country, Number};
@@ -201,6 +201,7 @@ fn read_entry(kind: u8, payload: &[u8]) {
         Some(EntryKind::Seal) => drop(serde_json::from_slice::<Seal>(payload)),
         Some(EntryKind::Sealed) => drop(serde_json::from_slice::<Sealed>(payload)),
         Some(EntryKind::Ack) => drop(serde_json::from_slice::<Ack>(payload)),
+        Some(EntryKind::Rerate) => drop(serde_json::from_slice::<Rerate>(payload)),
         Some(EntryKind::Lost) => drop(serde_json::from_slice::<Lost>(payload)),
         // A time, and text for people.
         Some(EntryKind::Tick | EntryKind::Refused) | None => {}

@@ -25,6 +25,7 @@ mod page;
 mod periods;
 mod pieces;
 mod reader;
+mod reruns;
 mod segments;
 mod state;
 mod suspense;
@@ -197,20 +198,53 @@ impl Store for SqliteStore {
         self.read(|reader| state::flushes(&reader.connection, after, limit))
     }
 
-    fn draft_begin(&self, period: Period) -> Result<(), StoreError> {
-        self.writer().draft_begin(period)
+    fn draft_begin(&self, of: DraftOf) -> Result<(), StoreError> {
+        self.writer().draft_begin(of)
     }
 
-    fn draft_rows(&self, period: Period, number: u64, rows: &[u8]) -> Result<(), StoreError> {
-        self.writer().draft_rows(period, number, rows)
+    fn draft_rows(&self, of: DraftOf, number: u64, rows: &[u8]) -> Result<(), StoreError> {
+        self.writer().draft_rows(of, number, rows)
     }
 
-    fn draft_finish(&self, period: Period, draft: &Draft) -> Result<(), StoreError> {
-        self.writer().draft_finish(period, draft)
+    fn draft_finish(&self, of: DraftOf, draft: &Draft) -> Result<(), StoreError> {
+        self.writer().draft_finish(of, draft)
     }
 
-    fn draft(&self, period: Period) -> Result<Option<Draft>, StoreError> {
-        self.read(|reader| periods::draft(&reader.connection, period))
+    fn draft(&self, of: DraftOf) -> Result<Option<Draft>, StoreError> {
+        self.read(|reader| periods::draft(&reader.connection, of))
+    }
+
+    fn scan_part(
+        &self,
+        period: Period,
+        part: (usize, usize),
+        visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
+    ) -> Result<(), StoreError> {
+        self.read(|reader| reader.scan_part(period, part, visit))
+    }
+
+    fn rows(&self, rows: &[u64], visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit) -> Result<(), StoreError> {
+        self.read(|reader| reruns::rows(reader, rows, visit))
+    }
+
+    fn revisions(&self, position: Position) -> Result<Vec<(OwnedCall, bool)>, StoreError> {
+        self.read(|reader| reader.revisions(position))
+    }
+
+    fn rerate_runs(&self) -> Result<Vec<RerateRun>, StoreError> {
+        self.read(|reader| reruns::runs(&reader.connection))
+    }
+
+    fn rerate_run(&self, run: u32) -> Result<Option<(RerateRun, Vec<u8>)>, StoreError> {
+        self.read(|reader| reruns::run(&reader.connection, run))
+    }
+
+    fn corrected_by(&self, flush: u64) -> Result<Corrected, StoreError> {
+        self.read(|reader| reruns::corrected_by(&reader.connection, flush))
+    }
+
+    fn reversed(&self) -> Result<Vec<u64>, StoreError> {
+        self.read(|reader| reruns::reversed(&reader.connection))
     }
 
     fn periods(&self) -> Result<Vec<PeriodRow>, StoreError> {

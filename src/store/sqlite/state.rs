@@ -69,6 +69,7 @@ pub fn load(reader: &mut Reader) -> Result<StoredState, StoreError> {
             Ok((row.get(0)?, value))
         })?,
         periods: super::periods::periods(&transaction)?,
+        reruns: super::reruns::runs(&transaction)?,
         suspense: suspense::counts(&transaction)?,
     })
 }

@@ -53,6 +53,8 @@ pub struct FlushBatch<'a> {
     pub closed: &'a [ClosedRow],
     /// Months whose drafts count from now on.
     pub sealed: &'a [SealedRow],
+    /// Runs of re-rating: those that began, and what became of them.
+    pub rerated: &'a [RerateRow],
     /// Manifests taken.
     pub acks: &'a [AckRow],
     /// What was taken out of suspense for good.
@@ -85,6 +87,7 @@ impl FlushBatch<'_> {
             open_calls: &[],
             closed: &[],
             sealed: &[],
+            rerated: &[],
             acks: &[],
             discarded: &[],
             books: &[],
@@ -166,6 +169,10 @@ pub struct CallRow<'a> {
     pub grounds: Option<GroundsOf<'a>>,
     /// 0: as first rated.
     pub revision: u32,
+    /// The run of re-rating that wrote it.
+    pub run: Option<u32>,
+    /// An operator named the tariff (R22): sealing keeps it.
+    pub named_tariff: bool,
 }
 
 /// What decides whose call it was beside numbers and times, on its way into the store.
@@ -308,6 +315,38 @@ pub struct SealedRow {
     pub sealed: Position,
 }
 
+/// A run of re-rating, or what became of one.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum RerateRow {
+    /// It began.
+    Begun {
+        /// Its number.
+        run: u32,
+        /// Position of the entry.
+        at: Position,
+        /// What the entry says, as JSON.
+        entry: String,
+    },
+    /// Its draft counts.
+    Counts {
+        /// Its number.
+        run: u32,
+        /// Position of the entry that began it.
+        begun: Position,
+        /// Position of the entry behind which it counts.
+        at: Position,
+    },
+    /// Nothing comes of it.
+    GivenUp {
+        /// Its number.
+        run: u32,
+        /// Position of the entry.
+        at: Position,
+        /// Why.
+        why: String,
+    },
+}
+
 /// Which job took which manifest.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AckRow {
@@ -346,19 +385,32 @@ pub struct DiscardedRow<'a> {
     pub record: &'a [u8],
 }
 
-/// What sealing a month prepares; changes nothing until a flush says so.
+/// What a draft is of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DraftOf {
+    /// The seal of a month.
+    Month(Period),
+    /// A run of re-rating.
+    Run(u32),
+}
+
+/// What sealing a month or a run of re-rating prepares; changes nothing until a flush says so.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Draft {
-    /// Position of the entry that closed the month.
+    /// Position of the entry that closed the month or began the run.
     pub seal: Position,
-    /// BLAKE3 of what the manifest covers.
+    /// BLAKE3 of what the manifest covers; of a run, a digest of its changes.
     pub digest: String,
-    /// JSON.
+    /// JSON: the manifest, or the report of a run.
     pub manifest: Vec<u8>,
     /// What it changes in the state, in the bytes of whoever made it.
     pub outcome: Vec<u8>,
     /// Rows of calls that will no longer count.
     pub superseded: Vec<u64>,
+    /// Rows of closed months that are taken back in an open one.
+    pub reversed: Vec<u64>,
+    /// Those that no longer are.
+    pub restored: Vec<u64>,
 }
 
 /// A call that was put together from pieces.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::SuspenseKey;
 use super::flush::{
     AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ClosedRow, ConflictRow, DiscardedRow, FlushBatch,
-    OpenCallRow, SealedRow, SourceRow, SuspendedRow,
+    OpenCallRow, RerateRow, SealedRow, SourceRow, SuspendedRow,
 };
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::Position;
@@ -44,6 +44,7 @@ struct Packing<'a> {
     open_calls: &'a [OpenCallRow<'a>],
     closed: &'a [ClosedRow],
     sealed: &'a [SealedRow],
+    rerated: &'a [RerateRow],
     acks: &'a [AckRow],
     discarded: &'a [DiscardedRow<'a>],
     books: &'a [(&'a str, i128)],
@@ -75,6 +76,7 @@ pub struct PackedFlush<'a> {
     open_calls: Vec<OpenCallRow<'a>>,
     closed: Vec<ClosedRow>,
     sealed: Vec<SealedRow>,
+    rerated: Vec<RerateRow>,
     acks: Vec<AckRow>,
     #[serde(borrow)]
     discarded: Vec<DiscardedRow<'a>>,
@@ -110,6 +112,7 @@ impl FlushBatch<'_> {
             open_calls,
             closed,
             sealed,
+            rerated,
             acks,
             discarded,
             books,
@@ -134,6 +137,7 @@ impl FlushBatch<'_> {
             open_calls,
             closed,
             sealed,
+            rerated,
             acks,
             discarded,
             books,
@@ -174,6 +178,7 @@ impl<'a> PackedFlush<'a> {
             open_calls: &self.open_calls,
             closed: &self.closed,
             sealed: &self.sealed,
+            rerated: &self.rerated,
             acks: &self.acks,
             discarded: &self.discarded,
             books: &self.books,

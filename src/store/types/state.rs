@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::SuspenseKey;
+use super::answer::{RerateRun, SuspenseKey};
 use super::flush::{ActivationRow, SourceRow};
 use crate::batch::Position;
 use crate::call::{AccountKey, CallType, GroupKey, SuspenseReason, Usage};
@@ -114,6 +114,8 @@ pub struct StoredState {
     pub books: Vec<(String, i128)>,
     /// Months that are closed, by month.
     pub periods: Vec<PeriodRow>,
+    /// Runs of re-rating, by number, without their reports.
+    pub reruns: Vec<RerateRun>,
     /// Reasons without any are left out.
     pub suspense: Vec<(SuspenseReason, u64)>,
 }
