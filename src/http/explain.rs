@@ -134,7 +134,7 @@ pub(super) async fn explain(
 fn standing(store: &dyn Store, position: Position, revision: Option<u32>) -> Result<Vec<OwnedCall>, StoreError> {
     let rows = match revision {
         None => store.legs(position)?,
-        Some(_) => store.revisions(position)?.into_iter().map(|(row, _)| row).collect(),
+        Some(_) => store.revisions(position)?.into_iter().map(|row| row.call).collect(),
     };
     let mut latest: BTreeMap<_, OwnedCall> = BTreeMap::new();
     for row in rows.into_iter().filter(|row| !row.call.reversal && revision.is_none_or(|one| one == row.revision)) {

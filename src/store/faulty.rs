@@ -271,7 +271,7 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.rows(rows, visit)
     }
 
-    fn revisions(&self, position: Position) -> Result<Vec<(OwnedCall, bool)>, StoreError> {
+    fn revisions(&self, position: Position) -> Result<Vec<Revised>, StoreError> {
         self.present()?.revisions(position)
     }
 

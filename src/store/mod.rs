@@ -185,7 +185,7 @@ pub trait Store: Send + Sync {
     fn rows(&self, rows: &[u64], visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit) -> Result<(), StoreError>;
 
     /// Every row of a record's legs in the order in which they were written, and whether it counts.
-    fn revisions(&self, position: Position) -> Result<Vec<(OwnedCall, bool)>, StoreError>;
+    fn revisions(&self, position: Position) -> Result<Vec<Revised>, StoreError>;
 
     /// Runs of re-rating, by number, without their reports.
     fn rerate_runs(&self) -> Result<Vec<RerateRun>, StoreError>;

@@ -241,7 +241,7 @@ impl Store for PlainStore {
         not_here()
     }
 
-    fn revisions(&self, _position: Position) -> Result<Vec<(OwnedCall, bool)>, StoreError> {
+    fn revisions(&self, _position: Position) -> Result<Vec<Revised>, StoreError> {
         not_here()
     }
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::batch::Position;
 use crate::entry::Rerate;
 use crate::http::usage::text;
-use crate::store::{Store, StoreError};
+use crate::store::{Revised, Store, StoreError};
 use crate::time::Timestamp;
 
 /// A row.
@@ -49,12 +49,12 @@ pub(super) fn of(store: &dyn Store, positions: &[Position]) -> Result<Vec<Revisi
     for position in positions {
         rows.extend(store.revisions(*position)?);
     }
-    if rows.iter().all(|(row, counts)| row.revision == 0 && *counts) {
+    if rows.iter().all(|row| row.call.revision == 0 && row.counts) {
         return Ok(Vec::new());
     }
     let mut runs = BTreeMap::new();
     let mut shown = Vec::with_capacity(rows.len());
-    for (row, counts) in rows {
+    for Revised { call: row, counts, .. } in rows {
         if let Some(run) = row.run
             && !runs.contains_key(&run)
         {

@@ -13,7 +13,7 @@ use super::scope::Scope;
 use super::sink::{Place, RunOutcome, Sink};
 use crate::call::{LegKey, RatedCall};
 use crate::period::{Ledger, Outcome, Progress, SealError};
-use crate::store::{Draft, DraftOf, OwnedCall, RerateState, StoredCall, Visit};
+use crate::store::{Draft, DraftOf, OwnedCall, RerateState, Revised, StoredCall, Visit};
 
 /// Takes a run back. A run with a number leaves its draft in the store.
 ///
@@ -42,18 +42,20 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
     let back: HashSet<u64> = run.store.reversed()?.into_iter().collect();
     let later = || refused(format!("what run {taken} wrote was changed since: take that back first"));
 
-    let mut written: Vec<(u64, OwnedCall)> = Vec::new();
-    let mut changed = false;
+    let mut written: Vec<Revised> = Vec::new();
     run.store.calls_of_flush(flush, &mut |stored| {
         if stored.run == Some(taken) {
             progress.read(1);
-            changed |= stored.superseded.is_some() || back.contains(&stored.row);
-            written.push((stored.row, stored.to_owned_call()));
+            let counts = stored.superseded.is_none() && !back.contains(&stored.row);
+            written.push(Revised { call: stored.to_owned_call(), row: stored.row, counts });
         }
         Visit::Continue(())
     })?;
-    if changed {
-        return Err(later());
+    // A run behind it that was taken back has left the same again.
+    for one in written.iter_mut().filter(|one| !one.counts) {
+        let now = run.store.revisions(one.call.call.key.position)?;
+        let same = |now: &Revised| now.counts && !back.contains(&now.row) && now.call.call == one.call.call;
+        *one = now.into_iter().find(same).ok_or_else(later)?;
     }
     let corrected = run.store.corrected_by(flush)?;
     let mut before: Vec<(u64, OwnedCall)> = Vec::new();
@@ -61,28 +63,25 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
         before.push((stored.row, stored.to_owned_call()));
         Visit::Continue(())
     })?;
-    let mut charged: HashMap<(LegKey, u32), u64> = HashMap::new();
-    run.store.rows(&corrected.reversed, &mut |stored| {
-        charged.insert((stored.call.key, stored.revision), stored.row);
-        Visit::Continue(())
-    })?;
-
     let next = AtomicU64::new(0);
     let place = Place { store: run.store, run: run.draft, next: &next };
     let (mut sink, mut sums) = (Sink::default(), Sums::default());
     let mut highest: HashMap<LegKey, u32> = HashMap::new();
-    for (number, owned) in &written {
-        let stored = StoredCall { row: *number, ..owned.borrowed() };
+    for Revised { call: owned, row, .. } in &written {
+        let stored = StoredCall { row: *row, ..owned.borrowed() };
         let highest = highest.entry(owned.call.key).or_default();
         *highest = (*highest).max(owned.revision);
         see(&mut sums, false, &owned.call);
         if ledger.get(owned.call.period).is_none() {
-            sink.supersede(*number, &owned.call);
+            sink.supersede(*row, &owned.call);
             // What it took back stands again where it always stood.
-            if owned.call.reversal
-                && let Some(row) = charged.get(&(owned.call.key, owned.revision))
-            {
-                sink.restored.push(*row);
+            if owned.call.reversal {
+                let rows = run.store.revisions(owned.call.key.position)?;
+                let stood = rows.iter().find(|row| {
+                    back.contains(&row.row)
+                        && (row.call.call.key, row.call.revision) == (owned.call.key, owned.revision)
+                });
+                sink.restored.extend(stood.map(|row| row.row));
             }
         } else {
             let open = rater.open_of(&owned.call);

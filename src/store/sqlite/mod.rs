@@ -227,7 +227,7 @@ impl Store for SqliteStore {
         self.read(|reader| reruns::rows(reader, rows, visit))
     }
 
-    fn revisions(&self, position: Position) -> Result<Vec<(OwnedCall, bool)>, StoreError> {
+    fn revisions(&self, position: Position) -> Result<Vec<Revised>, StoreError> {
         self.read(|reader| reader.revisions(position))
     }
 

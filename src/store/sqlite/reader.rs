@@ -19,7 +19,7 @@ use super::memory::{
 use super::page::{Page, select_calls};
 use super::{damaged, failed, segments, whole};
 use crate::batch::Position;
-use crate::store::{BasisText, Grounds, OwnedCall, StoreError, StoredCall, Visit};
+use crate::store::{BasisText, Grounds, OwnedCall, Revised, StoreError, StoredCall, Visit};
 use crate::time::Period;
 
 /// Rows read in one go: a few milliseconds.
@@ -126,13 +126,16 @@ impl Reader {
     }
 
     /// Every row of a record, and whether it counts.
-    pub fn revisions(&mut self, position: Position) -> Result<Vec<(OwnedCall, bool)>, StoreError> {
+    pub fn revisions(&mut self, position: Position) -> Result<Vec<Revised>, StoreError> {
         let mut page = Page::of_all();
         self.of_record(position, &mut page)?;
-        let mut rows: Vec<_> =
-            page.calls().map(|row| (row.to_owned_call(), row.superseded.is_none(), row.row)).collect();
-        rows.sort_by_key(|(row, _, number)| (row.call.key, *number));
-        Ok(rows.into_iter().map(|(row, counts, _)| (row, counts)).collect())
+        let rows = page.calls().map(|row| {
+            let (call, counts) = (row.to_owned_call(), row.superseded.is_none());
+            Revised { call, row: row.row, counts }
+        });
+        let mut rows: Vec<Revised> = rows.collect();
+        rows.sort_by_key(|row| (row.call.call.key, row.row));
+        Ok(rows)
     }
 
     fn of_record(&mut self, position: Position, page: &mut Page) -> Result<(), StoreError> {

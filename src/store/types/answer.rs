@@ -291,6 +291,17 @@ impl RerateState {
     }
 }
 
+/// A row of a leg, whether it counts or not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Revised {
+    /// What it says.
+    pub call: OwnedCall,
+    /// Its number.
+    pub row: u64,
+    /// Whether it counts; a later one stands for it otherwise, or none does.
+    pub counts: bool,
+}
+
 /// Rows that a flush took out of count.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Corrected {
