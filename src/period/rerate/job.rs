@@ -73,10 +73,13 @@ pub fn rate(run: &Run<'_>, progress: &Progress) -> Result<(Report, Option<(Draft
 
 /// Months in which legs of the run's months are billed.
 fn months(run: &Run<'_>, scope: &Scope, ledger: &Ledger) -> Result<Vec<Period>, SealError> {
-    let mut months = run.store.months()?;
     let closed = (scope.first.0..=scope.last.0).any(|month| ledger.get(Period(month)).is_some());
-    months.retain(|month| scope.first <= *month && (closed || *month <= scope.last));
-    Ok(months)
+    // Every month in between: one of nothing but corrections may count no leg.
+    let known = run.store.months()?;
+    let ends = (known.first().copied(), known.last().copied());
+    let (Some(earliest), Some(latest)) = ends else { return Ok(Vec::new()) };
+    let last = if closed { latest } else { scope.last.min(latest) };
+    Ok((scope.first.max(earliest).0..=last.0).map(Period).collect())
 }
 
 /// Legs that wait, and would be rated if their group had drawn nothing.

@@ -214,12 +214,19 @@ pub fn periods(connection: &Connection) -> Result<Vec<PeriodRow>, StoreError> {
     })
 }
 
-/// Months of legs, as the books name them.
+/// Months of legs, as the books name them. A month that has nothing but calls taken back and charged anew counts none: the
+/// stretches of calls know it.
 pub fn months(connection: &Connection) -> Result<Vec<Period>, StoreError> {
     let sql =
         "SELECT name FROM books WHERE name >= 'period/' AND name < 'period0' AND name LIKE '%/legs' ORDER BY name";
     let names: Vec<String> = all(connection, sql, (), |row| row.get(0))?;
-    Ok(names.iter().filter_map(|name| name.strip_prefix("period/")?.strip_suffix("/legs")?.parse().ok()).collect())
+    let of_name = |name: &String| name.strip_prefix("period/")?.strip_suffix("/legs")?.parse().ok();
+    let mut months: Vec<Period> = names.iter().filter_map(of_name).collect();
+    let ends = "SELECT period_min FROM segments UNION SELECT period_max FROM segments";
+    months.extend(all(connection, ends, (), |row| row.get(0))?.into_iter().filter_map(period_of));
+    months.sort_unstable();
+    months.dedup();
+    Ok(months)
 }
 
 /// The manifest of a sealed month.
