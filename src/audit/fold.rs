@@ -289,14 +289,13 @@ impl<'a> Fold<'a> {
             Some(EntryKind::Rerate) => {
                 self.rerate(entry.position, serde_json::from_slice(entry.payload).map_err(json)?)
             }
-            Some(EntryKind::Ack) => {}
             Some(EntryKind::Discard) => {
                 let (discard, record) = Discard::decode(entry.payload)
                     .ok_or_else(|| AuditError::Entry(entry.position, "not a discard".to_owned()))?;
                 self.latest(entry.position, &discard.item, record);
             }
             // What waits in parts is not followed here; what was refused was counted at the door.
-            Some(EntryKind::Tick | EntryKind::Refused) => {}
+            Some(EntryKind::Ack | EntryKind::Tick | EntryKind::Refused) => {}
             Some(EntryKind::Record | EntryKind::Piece) | None => {
                 return Err(AuditError::Entry(entry.position, format!("kind {} is not known", entry.kind)));
             }

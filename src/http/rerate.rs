@@ -97,7 +97,6 @@ pub(super) struct RerateJob {
     /// When it was asked for. RFC 3339.
     at: String,
     /// What was asked for: names as in the request, `tariffs` for `rated_by`, digests whole.
-    #[schema(value_type = Object)]
     scope: Value,
     /// How far it is.
     progress: Option<RerateProgress>,
@@ -107,8 +106,7 @@ pub(super) struct RerateJob {
     /// changes; `revisions` and `reversals` of rows; `total`, `accounts` (the largest difference first) and `call_types` with
     /// `before`, `after` and `difference` as decimals; `into_suspense` and `out_of_suspense`; `not_kept` and `other_month`:
     /// calls that stay as they are. Null in lists, and while it is at work.
-    #[schema(value_type = Option<Object>)]
-    report: Option<Value>,
+    report: Value,
 }
 
 /// How far a job is.
@@ -268,7 +266,7 @@ fn shown(app: &App, run: &RerateRun, all: &[RerateRun]) -> RerateJob {
         undone_by: undone.map(|later| later.run),
         progress: (run.state == RerateState::Rating).then_some(RerateProgress { read, rated }),
         failed: run.why_not.clone(),
-        report: run.report.as_ref().and_then(|report| serde_json::from_slice(report).ok()),
+        report: run.report.as_ref().and_then(|report| serde_json::from_slice(report).ok()).unwrap_or_default(),
         ..of(&begin)
     }
 }
@@ -288,8 +286,9 @@ fn dry(app: &App, number: u64) -> Result<RerateJob, Problem> {
     }
 }
 
-fn value(report: &Report) -> Option<Value> {
-    serde_json::to_value(report).ok()
+fn value(report: &Report) -> Value {
+    // Plain text and numbers always serialise.
+    serde_json::to_value(report).unwrap_or_default()
 }
 
 fn of(begin: &RerateBegin) -> RerateJob {
@@ -317,7 +316,7 @@ fn of(begin: &RerateBegin) -> RerateJob {
         scope,
         progress: None,
         failed: None,
-        report: None,
+        report: Value::Null,
     }
 }
 

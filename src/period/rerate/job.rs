@@ -10,15 +10,13 @@ use super::rater::{Again, Rater};
 use super::report::{Report, Seen, Sums};
 use super::scope::Scope;
 use super::sink::{Place, Sink};
-use crate::call::{GroupKey, RatedCall, SuspenseReason};
+use super::waiting::gains;
+use crate::call::{GroupKey, RatedCall};
 use crate::period::known::read;
-use crate::period::{Ledger, Outcome, Progress, SealError, SuspendedLeg, everywhere};
+use crate::period::{Ledger, Outcome, Progress, SealError};
 use crate::record::Direction;
-use crate::store::{CallRow, Draft, DraftOf, OwnedCall, StoredCall, StoredState, SuspenseItem, SuspensePage, Visit};
+use crate::store::{Draft, DraftOf, OwnedCall, StoredCall, StoredState, SuspenseItem, Visit};
 use crate::time::Period;
-
-/// Items of suspense read at a time.
-const PAGE: usize = 1000;
 
 /// The allowance of a group in a month.
 type Pool = (GroupKey, Period);
@@ -82,40 +80,6 @@ fn months(run: &Run<'_>, scope: &Scope, ledger: &Ledger) -> Result<Vec<Period>, 
     Ok((scope.first.max(earliest).0..=last.0).map(Period).collect())
 }
 
-/// Legs that wait, and would be rated if their group had drawn nothing.
-fn gains(
-    run: &Run<'_>,
-    state: &StoredState,
-    scope: &Scope,
-    ledger: &Ledger,
-) -> Result<Vec<(SuspenseItem, RatedCall)>, SealError> {
-    let mut rater = Rater::new(run, state, scope, ledger)?;
-    let (start, end) = (everywhere(scope.first).0, everywhere(scope.last).1);
-    let (mut gains, mut after) = (Vec::new(), None);
-    loop {
-        let mut keys = Vec::new();
-        run.store.suspense(SuspensePage { reason: None, after, limit: PAGE }, &mut |item| {
-            let near = item.answer.is_some_and(|answer| start <= answer && answer < end);
-            // What waits for a seal is tried again by itself, and what is helpless is not helped here.
-            let helpless = matches!(item.reason, SuspenseReason::PeriodSealing | SuspenseReason::InternalError);
-            keys.push((item.key, near && !helpless && item.key.leg.is_some() && item.key.position < run.at));
-            Visit::Continue(())
-        })?;
-        for (key, _) in keys.iter().filter(|(_, wanted)| *wanted) {
-            let found = run.store.suspense_of(key.position)?.into_iter().find(|item| item.key == *key);
-            let Some(item) = found else { continue };
-            let Some(call) = rater.waiting(&item, 0)? else { continue };
-            if scope.has(call.own_period()) && scope.would_hold(&call, &item.node) {
-                gains.push((item, call));
-            }
-        }
-        after = keys.last().map(|(key, _)| *key).or(after);
-        if keys.len() < PAGE {
-            return Ok(gains);
-        }
-    }
-}
-
 /// Groups that draw anew, so many that their legs fit into memory; one at least.
 fn slices(pools: &HashMap<Pool, PoolSeen>, held: usize) -> Vec<HashSet<Pool>> {
     let mut keys: Vec<(Pool, u64)> =
@@ -155,11 +119,11 @@ enum Held {
 /// Canonical order (R19), and below it what makes it total.
 type Order = (Pool, i64, Vec<u8>, Vec<u8>, Direction, Option<Direction>, u64);
 
-struct Job<'a> {
+pub struct Job<'a> {
     run: &'a Run<'a>,
     state: &'a StoredState,
-    scope: &'a Scope,
-    ledger: &'a Ledger,
+    pub scope: &'a Scope,
+    pub ledger: &'a Ledger,
     reversed: HashSet<u64>,
     months: Vec<Period>,
     gains: Vec<(SuspenseItem, RatedCall)>,
@@ -386,99 +350,6 @@ impl Job<'_> {
                 Ok(u64::from(new.included_seconds))
             }
         }
-    }
-
-    /// What becomes of a row that stands for its leg.
-    fn apply(
-        &self,
-        rater: &Rater<'_>,
-        sink: &mut Sink,
-        place: &Place<'_>,
-        stored: &StoredCall<'_>,
-        again: &Again,
-    ) -> Result<(), SealError> {
-        match again {
-            Again::Moved | Again::NotKept => Ok(()),
-            Again::Rated(new) if rater.same(&stored.call, new) => Ok(()),
-            Again::Rated(new) => {
-                self.replace(rater, sink, place, stored)?;
-                let directory = rater.known.directory_slot;
-                let grounds = stored.grounds.map(|grounds| crate::store::GroundsOf { directory, ..grounds.borrowed() });
-                sink.row(place, stored, *new, grounds, stored.revision + 1, self.scope.named.is_some())
-            }
-            Again::Gone => self.replace(rater, sink, place, stored),
-            Again::Waits(reason) => {
-                self.replace(rater, sink, place, stored)?;
-                if let Some(grounds) = stored.grounds {
-                    let mut record = Vec::with_capacity(192);
-                    stored.record(grounds).encode(&mut record);
-                    let key = stored.call.key;
-                    sink.suspend(SuspendedLeg {
-                        key: crate::store::SuspenseKey { position: key.position, leg: Some(key.leg) },
-                        reason: *reason,
-                        period: stored.call.own_period(),
-                        account: Some(stored.call.account),
-                        record,
-                        source: grounds.source,
-                        // When it came is not kept; the answer is as good for what R2 asks.
-                        received_at: stored.call.answer,
-                    });
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// A row no longer stands for its leg.
-    fn replace(
-        &self,
-        rater: &Rater<'_>,
-        sink: &mut Sink,
-        place: &Place<'_>,
-        stored: &StoredCall<'_>,
-    ) -> Result<(), SealError> {
-        if self.ledger.get(stored.call.period).is_none() {
-            sink.supersede(stored.row, &stored.call);
-            return Ok(());
-        }
-        sink.reverse(place, stored, rater.open_of(&stored.call))
-    }
-
-    /// A leg that waited is rated.
-    fn gain(
-        &self,
-        rater: &Rater<'_>,
-        sink: &mut Sink,
-        place: &Place<'_>,
-        item: &SuspenseItem,
-        call: RatedCall,
-    ) -> Result<(), SealError> {
-        sink.gain(SuspendedLeg {
-            key: item.key,
-            reason: item.reason,
-            period: item.period.unwrap_or(call.own_period()),
-            account: item.account,
-            record: item.record.clone(),
-            source: item.source,
-            received_at: item.received_at,
-        });
-        let record = read(&item.record)?;
-        sink.new_row(
-            place,
-            &CallRow {
-                call,
-                node: record.node,
-                id: record.id,
-                source_dialled: record.source,
-                destination_dialled: record.destination,
-                start: record.start,
-                grounds: Some(rater.grounds_of(item, &record)),
-                // As first rated is what came down the road.
-                revision: 1,
-                run: place.run,
-                named_tariff: self.scope.named.is_some(),
-            },
-        )
     }
 }
 

@@ -30,12 +30,14 @@ use crate::entry::RerateBegin;
 use crate::images::Images;
 use crate::store::Store;
 
+mod apply;
 mod job;
 mod rater;
 mod report;
 mod scope;
 mod sink;
 mod undo;
+mod waiting;
 
 pub use job::rate;
 pub use report::Report;

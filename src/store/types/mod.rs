@@ -3,11 +3,13 @@
 //! Does not know SQL or files.
 
 mod answer;
+mod draft;
 mod flush;
 mod packed;
 mod state;
 
 pub use answer::*;
+pub use draft::*;
 pub use flush::*;
 pub use packed::*;
 pub use state::*;

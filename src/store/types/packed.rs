@@ -8,9 +8,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::SuspenseKey;
+use super::draft::RerateRow;
 use super::flush::{
     AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ClosedRow, ConflictRow, DiscardedRow, FlushBatch,
-    OpenCallRow, RerateRow, SealedRow, SourceRow, SuspendedRow,
+    OpenCallRow, SealedRow, SourceRow, SuspendedRow,
 };
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::Position;
