@@ -69,6 +69,8 @@ pub enum EntryKind {
     Discard = 12,
     /// Calls are rated again, JSON: [`crate::entry::Rerate`].
     Rerate = 14,
+    /// The spend guard changes, JSON: [`crate::guard::Entered`].
+    Guard = 17,
     /// Stands where damaged bytes were given up, JSON: [`crate::entry::Lost`].
     Lost = 15,
 }
@@ -91,6 +93,7 @@ impl EntryKind {
             12 => EntryKind::Discard,
             14 => EntryKind::Rerate,
             15 => EntryKind::Lost,
+            17 => EntryKind::Guard,
             _ => return None,
         })
     }

@@ -37,13 +37,12 @@ mod tests;
 
 pub use gather::{AssembledCall, ConflictFound, Discarded, Gathered, SuspendedRecord, TariffActivated};
 use gather::{BecameOf, Tally};
-pub use metrics::describe;
-pub use state::{KnownTariff, ResolverState};
-
 use metrics::ResolverMetrics;
+pub use metrics::describe;
 use months::Billed;
 use pieces::{PieceFate, Wholes};
 use state::in_force;
+pub use state::{KnownTariff, ResolverState};
 
 /// Why the resolver cannot go on: the environment gave out, or its data is damaged.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +128,7 @@ impl Resolver {
         if let Some(directory) = resolver.state.directory.clone() {
             resolver.use_directory(resolver.state.directories.saturating_sub(1), directory);
         }
+        resolver.use_guards(resolver.state.guards.clone());
         resolver.metrics.identity(resolver.index.len(), resolver.index.memory_bytes());
         resolver
     }

@@ -10,8 +10,10 @@ use crossbeam::channel::{Receiver, RecvError, Sender, TryRecvError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::{Batch, Frame, Position, SourceId};
-use crate::call::{CallType, Usage};
+use crate::call::{CallType, Meter, Usage};
+use crate::guard::Standing;
 use crate::ingest::NotTaken;
+use crate::rating::Drawn;
 use crate::record::Content;
 use crate::record::Identity;
 use crate::sequencer::{Control, Progress};
@@ -140,6 +142,15 @@ pub enum Question {
         /// Each shard's answer; none comes if the account was never seen.
         reply: mpsc::UnboundedSender<LiveUsage>,
     },
+    /// Where an account stands against the rules that watch it.
+    Standings {
+        /// Account name.
+        account: String,
+        /// At which instant.
+        at: Timestamp,
+        /// The answer; none comes if the account was never seen.
+        reply: mpsc::UnboundedSender<Vec<Standing>>,
+    },
     /// Where records with these identities lie.
     Find {
         /// Identities to look for.
@@ -243,8 +254,8 @@ impl UsageLine {
 pub struct LiveUsage {
     /// Lines in the order of call type and currency.
     pub lines: Vec<UsageLine>,
-    /// Allowance seconds drawn by the account's group in the period.
-    pub used_seconds: u64,
+    /// Seconds drawn by the account's group in the period, by meter.
+    pub drawn: Vec<(Meter, u64)>,
 }
 
 impl LiveUsage {
@@ -252,7 +263,14 @@ impl LiveUsage {
     fn merge(&mut self, other: LiveUsage) {
         other.lines.iter().for_each(|line| UsageLine::gather(&mut self.lines, line));
         // Only the shard of the group has drawn anything.
-        self.used_seconds += other.used_seconds;
+        self.drawn.extend(other.drawn);
+    }
+}
+
+/// What is drawn in the period that was asked for.
+impl Drawn for LiveUsage {
+    fn seconds(&self, _month: Period, meter: Meter) -> u64 {
+        self.drawn.iter().filter(|(of, _)| *of == meter).map(|(_, seconds)| seconds).sum()
     }
 }
 
@@ -293,6 +311,13 @@ impl Road {
             all.get_or_insert_default().merge(part);
         }
         Ok(all)
+    }
+
+    /// Where the account stands against the rules that watch it, seeing every record acknowledged before.
+    pub async fn standings(&self, account: &str, at: Timestamp) -> Result<Vec<Standing>, RoadClosed> {
+        let (reply, mut answers) = mpsc::unbounded_channel();
+        self.send(Control::Ask(Question::Standings { account: account.to_owned(), at, reply })).await?;
+        Ok(answers.recv().await.unwrap_or_default())
     }
 
     /// Content and position of each known identity.

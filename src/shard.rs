@@ -13,22 +13,29 @@ use hashbrown::HashMap;
 use tokio::sync::mpsc;
 
 use crate::batch::{Frame, Position};
-use crate::call::{AccountKey, CallType, GroupKey, LegKey, RatedCall, SuspenseReason, TariffSlot, Usage};
+use crate::call::{AccountKey, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot, Usage};
 use crate::directory::Directory;
 use crate::flush::Part;
+use crate::guard::{self, Event, Fired, Judge, Rules, States};
 use crate::os::clock::Clock;
 use crate::poison;
-use crate::rating::{self, Leg, World};
-use crate::road::{Inbox, LiveUsage, Step, UsageLine};
+use crate::rating::{self, Draws, Leg, Standing, World};
+use crate::road::{Inbox, LiveUsage, Step};
 use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
 
 mod correct;
 mod counts;
+mod guarding;
+mod lines;
+mod meters;
 mod metrics;
 mod months;
 
 use counts::Counts;
+pub use guarding::Outlet;
+pub use lines::{Line, LineKey};
+pub use meters::Meters;
 pub use metrics::describe;
 
 use metrics::ShardMetrics;
@@ -42,12 +49,25 @@ pub enum ToShard {
     Tariff(TariffSlot, Arc<Tariff>),
     /// The directory that legs behind this refer to, and its running number.
     Directory(u16, Arc<Directory>),
+    /// What accounts are watched by from here on.
+    Guards(Arc<Rules>),
+    /// Where an account stands against its rules.
+    Standings {
+        /// Which account.
+        key: (AccountKey, GroupKey),
+        /// Its name.
+        name: Arc<str>,
+        /// At which instant.
+        at: Timestamp,
+        /// The answer.
+        reply: mpsc::UnboundedSender<Vec<guard::Standing>>,
+    },
     /// A month was sealed: differences of totals and of what was drawn.
     Correct {
         /// To be added to the lines.
         lines: Vec<(LineKey, Usage, u8)>,
         /// To be added to what was drawn.
-        drawn: Vec<(GroupKey, Period, i64)>,
+        drawn: Vec<(GroupKey, Period, Meter, i64)>,
     },
     /// Everything before this belongs to the flush.
     Marker {
@@ -106,41 +126,17 @@ pub struct LegJob {
     pub received_at: Timestamp,
 }
 
-/// A line of totals in one shard: an account's calls of one type in one month, as drawn from one group.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct LineKey {
-    /// Who pays.
-    pub account: AccountKey,
-    /// Whose allowance was drawn; keeps a line in one shard even where an account changes its group.
-    pub group: GroupKey,
-    /// Which month.
-    pub period: Period,
-    /// Type of the calls.
-    pub call_type: CallType,
-    /// ISO 4217.
-    pub currency: [u8; 3],
-}
-
-/// A line's value.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Line {
-    /// Sums.
-    pub usage: Usage,
-    /// Decimals in which amounts are shown: the most any of its calls has.
-    pub decimals: u8,
-    /// Changed since the last marker.
-    touched: bool,
-}
-
 /// State of a shard, loaded at start.
 #[derive(Default)]
 pub struct ShardState {
     /// Totals.
     pub lines: HashMap<LineKey, Line, RandomState>,
-    /// Allowance seconds drawn.
-    pub drawn: HashMap<(GroupKey, Period), u64, RandomState>,
+    /// What groups have drawn.
+    pub meters: Meters,
     /// Which lines an account has, so that a question reads only those.
     by_account: HashMap<AccountKey, Vec<LineKey>, RandomState>,
+    /// What the spend guard holds of accounts.
+    pub guarded: States,
 }
 
 impl ShardState {
@@ -168,6 +164,10 @@ pub struct RatedRow {
     pub profile: Position,
     /// Running number of the directory.
     pub directory: u16,
+    /// Length of the text of what it drew, where that was more than the plan's minutes.
+    pub draws_length: u16,
+    /// Where that begins in the part's texts.
+    pub draws_at: u32,
 }
 
 /// A leg that waits in suspense.
@@ -196,8 +196,14 @@ pub struct ShardPart {
     pub suspended: Vec<SuspendedLeg>,
     /// Lines that changed, whole.
     pub lines: Vec<(LineKey, Usage, u8)>,
-    /// Allowances that changed, whole.
-    pub drawn: Vec<(GroupKey, Period, u64)>,
+    /// Meters that changed, whole.
+    pub drawn: Vec<(GroupKey, Period, Meter, u64)>,
+    /// Texts of draws, one after the other.
+    pub draws: Vec<u8>,
+    /// What was set off.
+    pub guard_events: Vec<Arc<Event>>,
+    /// What the spend guard holds of accounts, where it changed.
+    pub guarded: Vec<((AccountKey, GroupKey), Vec<u8>)>,
 }
 
 /// The thread's parts.
@@ -212,14 +218,20 @@ pub struct Shard {
     months: Months,
     part: ShardPart,
     touched: Vec<LineKey>,
-    drawn: Vec<(GroupKey, Period)>,
+    drawn: Vec<(GroupKey, Period, Meter)>,
+    draws: Draws,
+    judge: Judge,
+    /// Reused from call to call.
+    fired: Vec<Fired>,
+    outlet: Outlet,
     counts: Counts,
     metrics: ShardMetrics,
 }
 
 impl Shard {
     /// Puts the parts together.
-    pub fn new(inbox: Inbox<ToShard>, flush: Sender<Part>, clock: Clock, state: ShardState) -> Shard {
+    pub fn new(inbox: Inbox<ToShard>, flush: Sender<Part>, clock: Clock, mut state: ShardState) -> Shard {
+        let judge = Judge::new(std::mem::take(&mut state.guarded));
         Shard {
             inbox,
             flush,
@@ -231,6 +243,10 @@ impl Shard {
             part: ShardPart::default(),
             touched: Vec::new(),
             drawn: Vec::new(),
+            draws: Draws::default(),
+            judge,
+            fired: Vec::new(),
+            outlet: Outlet::default(),
             counts: Counts::default(),
             metrics: ShardMetrics::default(),
         }
@@ -265,7 +281,12 @@ impl Shard {
             }
             ToShard::Directory(slot, directory) => {
                 self.months = Months::default();
+                self.judge.forget_rows();
                 self.directory = Some((slot, directory));
+            }
+            ToShard::Guards(rules) => self.judge.use_rules(rules),
+            ToShard::Standings { key, name, at, reply } => {
+                let _ = reply.send(self.standings(key, &name, at));
             }
             ToShard::Correct { lines, drawn } => self.correct(lines, drawn),
             ToShard::Marker { number, upto } => self.marker(number, upto),
@@ -283,7 +304,7 @@ impl Shard {
             poison::at(job.attempt);
             #[cfg(debug_assertions)]
             poison::pretend("rated", &batch.frame.bytes[job.at as usize..][..job.length as usize]);
-            self.leg(slot, &directory, job, frame);
+            self.leg(slot, &directory, job, frame, &batch.frame);
         }
         poison::nowhere();
         self.part.frames.push(batch.frame);
@@ -291,28 +312,27 @@ impl Shard {
         self.metrics.publish(&mut self.counts, seconds);
     }
 
-    fn leg(&mut self, slot: u16, directory: &Directory, job: &LegJob, frame: u32) {
+    fn leg(&mut self, slot: u16, directory: &Directory, job: &LegJob, frame: u32, bytes: &Frame) {
         let account = directory.row(job.leg.account_row);
         let period = self.months.period(account.zone_index, account.zone, job.leg.answer);
         let Some(tariff) = self.tariffs.get(usize::from(job.slot.0)) else { return };
         let world = World { directory, tariff, slot: job.slot };
-        let pool = (job.group, period);
-        let used = self.state.drawn.get(&pool).copied().unwrap_or(0);
-        match rating::rate(&job.leg, world, period, used) {
+        let group = self.state.meters.of(job.group);
+        match rating::rate(&job.leg, world, period, Standing::of(&group), &mut self.draws) {
             Ok(rated) => {
                 let billed = job.adjusts_in.unwrap_or(period);
                 let counts = self.counts.period(billed);
                 counts.1 += 1;
                 counts.2 += 1;
-                if rated.included_seconds > 0 {
-                    *self.state.drawn.entry(pool).or_insert(0) += u64::from(rated.included_seconds);
-                    self.drawn.push(pool);
-                }
+                let (draws_at, draws_length) = self.draw((job.group, period), rated.included_seconds);
                 let mut call = rated.call(&job.leg, job.key, job.account, job.group);
                 if job.adjusts_in.is_some() {
                     (call.period, call.adjusts) = (billed, Some(period));
                 }
                 self.add_up(&call);
+                if !self.judge.is_idle() {
+                    self.guard(&call, job, &account, bytes);
+                }
                 self.part.rows.push(RatedRow {
                     call,
                     frame,
@@ -321,6 +341,8 @@ impl Shard {
                     source: job.source,
                     profile: job.profile,
                     directory: slot,
+                    draws_at,
+                    draws_length,
                 });
             }
             Err(why) => {
@@ -358,25 +380,11 @@ impl Shard {
         }
         self.drawn.sort_unstable();
         self.drawn.dedup();
-        for pool in self.drawn.drain(..) {
-            part.drawn.push((pool.0, pool.1, self.state.drawn.get(&pool).copied().unwrap_or(0)));
+        for (group, period, meter) in self.drawn.drain(..) {
+            part.drawn.push((group, period, meter, self.state.meters.get(group, period, meter)));
         }
+        part.guarded = self.judge.changes();
         let share = self.counts.share();
         let _ = self.flush.send(Part::Shard { number, upto, part: Box::new(part), share });
-    }
-
-    fn usage(&self, account: AccountKey, group: Option<GroupKey>, period: Period) -> LiveUsage {
-        let keys = self.state.by_account.get(&account).map_or(&[][..], Vec::as_slice);
-        let mut lines: Vec<UsageLine> = Vec::new();
-        for key in keys.iter().filter(|k| k.period == period) {
-            let Some(line) = self.state.lines.get(key) else { continue };
-            let LineKey { call_type, currency, .. } = *key;
-            UsageLine::gather(
-                &mut lines,
-                &UsageLine { call_type, currency, decimals: line.decimals, usage: line.usage },
-            );
-        }
-        let used_seconds = group.and_then(|g| self.state.drawn.get(&(g, period))).copied().unwrap_or(0);
-        LiveUsage { lines, used_seconds }
     }
 }

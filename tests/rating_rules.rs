@@ -9,6 +9,10 @@ mod conditions;
 mod convert;
 #[path = "rating/exchange.rs"]
 mod exchange;
+#[path = "rating/free.rs"]
+mod free;
+#[path = "rating/pools.rs"]
+mod pools;
 
 use callrated::entry::{Ambiguous, LegsPolicy, Talk};
 use callrated::rating::{MAX_AHEAD, MAX_TALK, durations_differ};

@@ -25,7 +25,7 @@ pub(super) fn calls(
             None if fold.untold.contains(&row.call.key.position)
                 || fold.lost.iter().any(|lost| lost.contains(&row.call.key.position.0)) =>
             {
-                fold.take_as_stored(&row.call);
+                fold.take_as_stored(&row.call, &row.draws);
                 audited.compared -= 1;
             }
             // Also a second row of a leg.
@@ -81,7 +81,7 @@ fn fields(state: &StoredState, expected: &Expected, row: &OwnedCall, audited: &m
         && expected.source_dialled == row.source_dialled
         && expected.destination_dialled == row.destination_dialled
         && expected.start == row.start;
-    if a == b && same_text {
+    if a == b && expected.draws == row.draws && same_text {
         return;
     }
     let (node, id) = (row.node.clone(), row.id.clone());
@@ -110,6 +110,7 @@ fn fields(state: &StoredState, expected: &Expected, row: &OwnedCall, audited: &m
     if b.used_before.is_some() {
         differ("allowance used before", format!("{:?}", a.used_before), format!("{:?}", b.used_before));
     }
+    differ("what was drawn", lossy(&expected.draws), lossy(&row.draws));
     let own = |call: &RatedCall| call.own_period().to_string();
     differ("own month", own(a), own(b));
     differ("included seconds", a.included_seconds.to_string(), b.included_seconds.to_string());

@@ -8,22 +8,21 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{AuditError, Difference, Sources};
-use crate::assembly;
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::books::name;
-use crate::call::{AccountKey, GroupKey, LegKey, RatedCall, TariffSlot};
+use crate::call::{AccountKey, GroupKey, LegKey, Meter, RatedCall, TariffSlot};
 use crate::directory::Directory;
 use crate::entry::{Activation, Discard, Lost, Seal, Sealed, SourceProfile};
 use crate::names::Names;
 use crate::period::{Ledger, Place};
-use crate::piece::Piece;
-use crate::rating::{self, Answered, Leg, Resolution, World};
+use crate::rating::{self, Answered, Drawn, Draws, Leg, Resolution, Standing, World};
 use crate::record::{Direction, Record};
 use crate::store::{ActivationRow, StoredState};
 use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
 
 mod corrections;
+mod parts;
 mod retries;
 
 /// Identities asked for in one question: each holds up the road for a microsecond or so.
@@ -32,6 +31,8 @@ const ASKED: usize = 1024;
 /// A rated leg with the text of its record.
 pub(super) struct Expected {
     pub call: RatedCall,
+    /// As [`crate::store::StoredCall::draws`].
+    pub draws: Vec<u8>,
     pub node: Vec<u8>,
     pub id: Vec<u8>,
     pub source_dialled: Vec<u8>,
@@ -51,10 +52,11 @@ pub(super) struct Fold<'a> {
     /// Months that are closed.
     ledger: Ledger,
     /// What the seal that counts from this flush on changes of what was drawn.
-    pub corrections: BTreeMap<(Period, GroupKey), i64>,
+    pub corrections: BTreeMap<(Period, GroupKey, Meter), i64>,
     /// A month was sealed: its revisions are in the books, and follow from no record alone.
     pub sealed: bool,
-    drawn: BTreeMap<(Period, GroupKey), u64>,
+    drawn: BTreeMap<(Period, GroupKey, Meter), u64>,
+    draws: Draws,
     listeners: BTreeMap<u16, [i128; 3]>,
     /// Everything before this has been folded.
     pub position: Position,
@@ -90,7 +92,7 @@ impl<'a> Fold<'a> {
         sources: &'a Sources<'a>,
         state: &StoredState,
         position: Position,
-        drawn: &BTreeMap<(Period, GroupKey), u64>,
+        drawn: &BTreeMap<(Period, GroupKey, Meter), u64>,
     ) -> Result<Fold<'a>, AuditError> {
         let mut profiles = Vec::new();
         for row in state.sources.iter().filter(|row| row.position < position) {
@@ -117,6 +119,7 @@ impl<'a> Fold<'a> {
             corrections: BTreeMap::new(),
             sealed: false,
             drawn: drawn.clone(),
+            draws: Draws::default(),
             listeners: BTreeMap::new(),
             position,
             expected: BTreeMap::new(),
@@ -222,41 +225,6 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
-    /// A part of a call: the call is whole here if the store says so, and is put together again from the journal.
-    fn piece(&mut self, position: Position, source: u16, received_at: Timestamp) -> Result<(), AuditError> {
-        self.parts = true;
-        let places = self.sources.store.pieces(position)?;
-        if places.is_empty() {
-            return Ok(());
-        }
-        let mut kept = Vec::with_capacity(places.len());
-        for place in &places {
-            kept.extend(self.sources.journal.entry(*place)?);
-        }
-        let mut pieces = Vec::with_capacity(kept.len());
-        for (head, entry) in &kept {
-            let piece = Piece::decode(&entry.payload).map_err(|e| AuditError::Entry(entry.position, e.to_string()))?;
-            pieces.push((Timestamp(head.received_at.get()), piece));
-        }
-        let whole = if kept.len() == places.len() { assembly::rebuild(&pieces) } else { None };
-        match whole {
-            Some(bytes) => {
-                let record = read(position, &bytes)?;
-                self.settle(&mut vec![(position, record)], source, received_at)
-            }
-            None => {
-                self.untold.insert(position);
-                Ok(())
-            }
-        }
-    }
-
-    /// What is stored and cannot be rated again has drawn what it has drawn.
-    pub fn take_as_stored(&mut self, call: &RatedCall) {
-        let drawn = self.drawn.entry((call.own_period(), call.group)).or_default();
-        *drawn = drawn.saturating_add_signed(call.drawn());
-    }
-
     /// An entry that is no record, in a frame at a position.
     fn change(&mut self, entry: &Entry<'_>, frame: Position) -> Result<(), AuditError> {
         let json = |e: serde_json::Error| AuditError::Entry(entry.position, e.to_string());
@@ -295,7 +263,7 @@ impl<'a> Fold<'a> {
                 self.latest(entry.position, &discard.item, record);
             }
             // What waits in parts is not followed here; what was refused was counted at the door.
-            Some(EntryKind::Ack | EntryKind::Tick | EntryKind::Refused) => {}
+            Some(EntryKind::Ack | EntryKind::Guard | EntryKind::Tick | EntryKind::Refused) => {}
             Some(EntryKind::Record | EntryKind::Piece) | None => {
                 return Err(AuditError::Entry(entry.position, format!("kind {} is not known", entry.kind)));
             }
@@ -351,19 +319,21 @@ impl<'a> Fold<'a> {
         // A name that the store does not have is told as what it is: an account of no call.
         let group = GroupKey(self.groups.find(account.group()).unwrap_or(u32::MAX));
         let key = AccountKey(self.accounts.find(account.name()).unwrap_or(u32::MAX));
-        let drawn = self.drawn.entry((period, group)).or_default();
-        let Ok(rated) = rating::rate(leg, world, period, *drawn) else {
+        let of_group = OfGroup { drawn: &self.drawn, group };
+        let Ok(rated) = rating::rate(leg, world, period, Standing::of(&of_group), &mut self.draws) else {
             return self.count(name::legs(period, "legs"), 1);
         };
-        *drawn += u64::from(rated.included_seconds);
         self.count(name::legs(billed.unwrap_or(period), "legs"), 1);
         let place = LegKey { position: attempt.position, leg: leg.direction };
         let mut call = rated.call(leg, place, key, group);
         if let Some(open) = billed {
             (call.period, call.adjusts) = (open, Some(period));
         }
+        let draws = self.draws.text.clone();
+        self.take_as_stored(&call, &draws);
         let expected = Expected {
             call,
+            draws,
             node: record.node.to_vec(),
             id: record.id.to_vec(),
             source_dialled: record.source.to_vec(),
@@ -375,6 +345,18 @@ impl<'a> Fold<'a> {
 
     fn count(&mut self, name: String, by: i128) {
         *self.books.entry(name).or_default() += by;
+    }
+}
+
+/// What one group has drawn.
+struct OfGroup<'a> {
+    drawn: &'a BTreeMap<(Period, GroupKey, Meter), u64>,
+    group: GroupKey,
+}
+
+impl Drawn for OfGroup<'_> {
+    fn seconds(&self, month: Period, meter: Meter) -> u64 {
+        self.drawn.get(&(month, self.group, meter)).copied().unwrap_or(0)
     }
 }
 

@@ -46,11 +46,6 @@ async fn one(client: &Client, account: &str, arguments: &UsageArguments) -> Resu
     let mut table = heading();
     rows(&mut table, &usage, true);
     out::line(&table.to_string())?;
-    let allowance = &usage["allowance"];
-    let left = match allowance["left_seconds"].as_u64() {
-        Some(left) => format!(", {} left", minutes(left)),
-        None => String::new(),
-    };
     out::line(&format!(
         "{} in {} ({}): {} {}",
         text(&usage["account"]),
@@ -59,8 +54,26 @@ async fn one(client: &Client, account: &str, arguments: &UsageArguments) -> Resu
         text(&usage["cost"]),
         text(&usage["currency"])
     ))?;
+    if let Some(rounded) = usage["rounded_cost"].as_str() {
+        out::line(&format!(
+            "on an invoice: {}, the sum of its rounded lines; rounded once it would be {rounded}",
+            text(&usage["amount"])
+        ))?;
+    }
+    allowance("allowance", &usage["allowance"])?;
+    for pool in usage["allowances"].as_array().into_iter().flatten() {
+        allowance(&format!("allowance {}", text(&pool["name"])), pool)?;
+    }
+    Ok(())
+}
+
+fn allowance(name: &str, allowance: &Value) -> Result<(), Exit> {
+    let left = match allowance["left_seconds"].as_u64() {
+        Some(left) => format!(", {} left", minutes(left)),
+        None => String::new(),
+    };
     out::line(&format!(
-        "allowance: {} min, {} used{left}",
+        "{name}: {} min, {} used{left}",
         text(&allowance["included_minutes"]),
         minutes(allowance["used_seconds"].as_u64().unwrap_or(0)),
     ))
@@ -102,7 +115,10 @@ async fn all(client: &Client, arguments: &UsageArguments) -> Result<(), Exit> {
 }
 
 fn heading() -> comfy_table::Table {
-    out::table(&["account", "call type", "calls", "minutes", "billable minutes", "cost", "currency"], &[2, 3, 4, 5])
+    out::table(
+        &["account", "call type", "calls", "minutes", "billable minutes", "cost", "amount", "currency"],
+        &[2, 3, 4, 5, 6],
+    )
 }
 
 fn rows(table: &mut comfy_table::Table, account: &Value, one: bool) {
@@ -115,6 +131,7 @@ fn rows(table: &mut comfy_table::Table, account: &Value, one: bool) {
             talk(&text(&line["seconds"])),
             text(&line["billable_minutes"]),
             text(&line["cost"]),
+            text(&line["amount"]),
             text(currency),
         ]);
     }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::webhooks::RawWebhook;
 use super::{ByteSize, Length};
 use crate::ingest::connect::settings::ConnectSettings;
 use crate::ingest::folder::settings::WatchSettings;
@@ -31,6 +32,7 @@ pub(super) struct Raw {
     pub metrics: RawMetrics,
     pub flush: RawFlush,
     pub store: RawStore,
+    pub webhook: Vec<Spanned<RawWebhook>>,
 }
 
 impl Default for Raw {
@@ -49,6 +51,7 @@ impl Default for Raw {
             metrics: RawMetrics::default(),
             flush: RawFlush::default(),
             store: RawStore::default(),
+            webhook: Vec::new(),
         }
     }
 }

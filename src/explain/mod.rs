@@ -13,18 +13,19 @@
 //! Does not know HTTP, nor how the journal is read.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use crate::batch::SourceId;
-use crate::call::RatedCall;
+use crate::call::{Meter, RatedCall};
 use crate::directory::{Account, Directory};
 use crate::entry::{SourceProfile, Talk};
 use crate::images::{ImageMissing, Images};
-use crate::rating::{self, Proof, World};
+use crate::rating::{self, Drawn, Proof, Standing, Told, World};
 use crate::record::Record;
 use crate::store::{ActivationRow, Grounds, OwnedCall, Store, StoreError};
-use crate::tariff::{Allowance, PlanId, Tariff};
-use crate::time::Timestamp;
+use crate::tariff::{Allowance, PlanId};
+use crate::time::{Period, Timestamp};
 
 mod words;
 
@@ -118,14 +119,15 @@ impl<'a> Archive<'a> {
         let world = World { directory: &directory, tariff: &tariff, slot: call.call.basis.tariff };
         let profile = self.store.profile(grounds.source, grounds.profile)?;
         let profile: SourceProfile = profile.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
-        let used = |account: &Account<'_>, _| used_before(&call.call, &tariff, account);
+        let told = OnceCell::new();
+        let standing = |account: &Account<'_>, _| Standing::of(told.get_or_init(|| Before::of(call, world, account)));
         let side = call.call.key.leg;
         let proof = match kept {
-            Some(kept) => rating::prove(&kept.record, kept.received_at, &profile, world, side, &used),
+            Some(kept) => rating::prove(&kept.record, kept.received_at, &profile, world, side, &standing),
             None => {
                 // R1 and R2 were judged when it came: the row has their outcome.
                 let profile = SourceProfile { talk: Talk::Duration, max_age_days: u32::MAX, ..profile };
-                rating::prove(&call.borrowed().record(&grounds), call.call.answer, &profile, world, side, &used)
+                rating::prove(&call.borrowed().record(&grounds), call.call.answer, &profile, world, side, &standing)
             }
         };
         let differences = differences(call, &proof);
@@ -161,15 +163,42 @@ impl<'a> Archive<'a> {
 
 /// What was used of the allowance before the call. A row of an earlier version does not say; what it drew leaves one
 /// answer where it was not all.
-fn used_before(call: &RatedCall, tariff: &Tariff, account: &Account<'_>) -> u64 {
+fn used_before(call: &RatedCall, world: World<'_>, account: &Account<'_>) -> u64 {
     if let Some(used) = call.used_before {
         return used;
     }
-    match rating::allowance(tariff.plan(PlanId(call.basis.plan)), account, call.own_period()) {
+    let plan = world.tariff.plan(PlanId(call.basis.plan));
+    match rating::allowance(world, plan, account, call.own_period(), None) {
         Allowance::Seconds(seconds) if call.overage_seconds() > 0 => {
             seconds.saturating_sub(u64::from(call.included_seconds))
         }
         _ => 0,
+    }
+}
+
+/// What stood before the call, as its row tells.
+struct Before {
+    plan: u64,
+    told: Vec<Told>,
+}
+
+impl Before {
+    fn of(call: &OwnedCall, world: World<'_>, account: &Account<'_>) -> Before {
+        Before { plan: used_before(&call.call, world, account), told: Told::read(&call.draws) }
+    }
+
+    fn of_meter(&self, meter: Meter) -> Option<&Told> {
+        self.told.iter().find(|told| told.meter() == meter)
+    }
+}
+
+impl Drawn for Before {
+    fn seconds(&self, month: Period, meter: Meter) -> u64 {
+        self.of_meter(meter).map_or_else(|| self.plan.seconds(month, meter), |told| told.2)
+    }
+
+    fn left(&self, meter: Meter) -> Option<u64> {
+        self.of_meter(meter).map(|told| told.3.unwrap_or(u64::MAX))
     }
 }
 
@@ -190,6 +219,10 @@ fn differences(call: &OwnedCall, proof: &Proof) -> Vec<Differs> {
             differ("call type", rated.call_type.name().to_owned(), quote.call_type.to_owned());
             differ("billable seconds", rated.billable_seconds.to_string(), quote.billable_seconds.to_string());
             differ("included seconds", rated.included_seconds.to_string(), quote.included_seconds.to_string());
+            let gave = |name: &str, seconds: u32| format!("{name:?} {seconds} s");
+            let told: Vec<String> = Told::read(&call.draws).iter().map(|told| gave(&told.0, told.1)).collect();
+            let derived = quote.allowances.iter().map(|draw| gave(&draw.name, draw.included_seconds));
+            differ("allowances", told.join(", "), derived.collect::<Vec<_>>().join(", "));
             differ("month", rated.own_period().to_string(), quote.period.clone());
             differ("rate", rated.basis.price.rate.fixed(0), quote.rate.clone());
             differ("source", e164(rated.source), quote.source.clone().unwrap_or_default());

@@ -12,6 +12,7 @@ use super::{FlushError, Part};
 use crate::batch::{Frame, Position};
 use crate::books::{Books, Share};
 use crate::call::{Basis, Usage};
+use crate::guard::Event;
 use crate::resolver::Gathered;
 use crate::shard::{LineKey, RatedRow, ShardPart, SuspendedLeg};
 use crate::store::{BasisText, FlushBatch, PackedFlush};
@@ -71,6 +72,8 @@ impl Gathering {
                     + part.rows.len() * size_of::<RatedRow>()
                     + part.suspended.len() * size_of::<SuspendedLeg>()
                     + part.lines.len() * size_of::<(LineKey, Usage, u8)>()
+                    + part.guarded.iter().map(|(_, state)| 48 + state.len()).sum::<usize>()
+                    + part.guard_events.iter().map(|event| size_of::<Event>() + event.body.len()).sum::<usize>()
             })
             .sum();
         let kept: usize = gathered.suspended.iter().map(|kept| size_of_val(kept) + kept.length).sum();
@@ -144,6 +147,9 @@ impl Content {
             rerated: &gathering.gathered.rerated,
             acks: &gathering.gathered.acks,
             discarded: &rows.discarded,
+            guards: &gathering.gathered.guards,
+            guarded: &rows.guarded,
+            guard_events: &rows.guard_events,
             books: &books,
         }))
     }

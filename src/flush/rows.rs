@@ -6,6 +6,7 @@ use crate::batch::{Frame, Position, SourceId};
 use crate::books::Share;
 use crate::call::{SuspenseReason, TariffSlot};
 use crate::entry::Activation;
+use crate::guard::Event;
 use crate::record::{Direction, Record};
 use crate::resolver::{Discarded, Gathered};
 use crate::shard::ShardPart;
@@ -29,6 +30,8 @@ pub(super) struct Rows<'a> {
     pub(super) assembled: Vec<store::AssembledRow>,
     pub(super) open_calls: Vec<store::OpenCallRow<'a>>,
     pub(super) discarded: Vec<store::DiscardedRow<'a>>,
+    pub(super) guarded: Vec<store::GuardedRow<'a>>,
+    pub(super) guard_events: Vec<store::GuardEventRow<'a>>,
 }
 
 impl<'a> Rows<'a> {
@@ -58,6 +61,10 @@ impl<'a> Rows<'a> {
                     revision: 0,
                     run: None,
                     named_tariff: false,
+                    draws: part
+                        .draws
+                        .get(row.draws_at as usize..)
+                        .map_or(b"", |rest| rest.get(..usize::from(row.draws_length)).unwrap_or_default()),
                 });
             }
             for leg in &part.suspended {
@@ -146,9 +153,10 @@ impl<'a> Rows<'a> {
                 .collect(),
             allowances: parts()
                 .flat_map(|p| &p.drawn)
-                .map(|(group, period, used)| store::AllowanceLine {
+                .map(|(group, period, meter, used)| store::AllowanceLine {
                     group: *group,
                     period: *period,
+                    meter: *meter,
                     used_seconds: *used,
                 })
                 .collect(),
@@ -179,11 +187,21 @@ impl<'a> Rows<'a> {
                 .map(|(key, state)| store::OpenCallRow { key: key.0, state: state.as_deref() })
                 .collect(),
             discarded: gathered.discarded.iter().filter_map(discarded).collect(),
+            guarded: parts()
+                .flat_map(|p| &p.guarded)
+                .map(|((account, group), state)| store::GuardedRow { account: *account, group: *group, state })
+                .collect(),
+            guard_events: parts().flat_map(|p| &p.guard_events).map(|event| guard_event(event)).collect(),
             calls,
             suspended,
             released,
         }
     }
+}
+
+fn guard_event(event: &Event) -> store::GuardEventRow<'_> {
+    let Event { id, account, at, rule, level, summary, body } = event;
+    store::GuardEventRow { id, account: *account, at: *at, rule, level, summary, body }
 }
 
 fn discarded(one: &Discarded) -> Option<store::DiscardedRow<'_>> {

@@ -61,6 +61,8 @@ pub struct Row {
     pub number: u64,
     pub revision: u32,
     pub call: RatedCall,
+    /// What it drew; see `StoredCall::draws`.
+    pub draws: Vec<u8>,
     /// An operator named its tariff (R22).
     pub named_tariff: bool,
 }
@@ -76,6 +78,8 @@ impl Row {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Fixed {
     pub call: RatedCall,
+    /// What it drew; see `StoredCall::draws`.
+    pub drew: Vec<u8>,
     pub account: String,
     pub tariff: String,
     /// Its allowance was drawn in this month.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::candidates::{Candidate, Facts, Row};
+use super::drawn::Counted;
 use super::gather::{Gather, Gathered, suspend};
 use super::known::{Known, read};
 use super::manifest::{LegLine, Manifest};
@@ -16,10 +17,10 @@ use super::outcome::{LineDelta, Outcome};
 use super::sort::Sorter;
 use crate::batch::Position;
 use crate::books::name;
-use crate::call::{AccountKey, CallType, GroupKey, LegKey, RatedCall, Usage};
+use crate::call::{AccountKey, CallType, GroupKey, LegKey, Meter, RatedCall, Usage};
 use crate::flush::{Spill, SpillError};
 use crate::images::{ImageMissing, Images};
-use crate::rating::{self, Leg, Resolution, World};
+use crate::rating::{self, Draws, Leg, Resolution, Standing, World};
 use crate::store::{CallRow, Draft, DraftOf, GroundsOf, Store, StoreError, SuspenseKey};
 use crate::time::Period;
 
@@ -115,7 +116,8 @@ pub fn draft(
         manifest: Manifest::default(),
         lines: BTreeMap::new(),
         drawn: BTreeMap::new(),
-        used: 0,
+        used: Counted::default(),
+        draws: Draws::default(),
         group: String::new(),
         rows: Vec::new(),
         numbers: 0,
@@ -151,12 +153,14 @@ struct Job<'a, 's> {
     groups: HashMap<&'a str, GroupKey>,
     manifest: Manifest,
     lines: BTreeMap<LineKey, (Usage, u8)>,
-    drawn: BTreeMap<(GroupKey, Period), i64>,
+    drawn: BTreeMap<(GroupKey, Period, Meter), i64>,
     /// Drawn by the group whose legs come, so far.
-    used: u64,
+    used: Counted,
+    /// What the leg drew that was rated last.
+    draws: Draws,
     group: String,
-    /// With their revision, and whether an operator named the tariff.
-    rows: Vec<(RatedCall, Facts, u32, bool)>,
+    /// With what they drew, their revision, and whether an operator named the tariff.
+    rows: Vec<(RatedCall, Vec<u8>, Facts, u32, bool)>,
     numbers: u64,
     gathered: Gathered,
 }
@@ -168,11 +172,11 @@ impl Job<'_, '_> {
         }
         if self.group != candidate.key.group {
             self.group.clone_from(&candidate.key.group);
-            self.used = 0;
+            self.used.clear();
         }
         if let Some(fixed) = &candidate.fixed {
             if fixed.draws {
-                self.used += u64::from(fixed.call.included_seconds);
+                self.used.stands(&fixed.call, &fixed.drew);
             }
             let record = read(&candidate.facts.record)?;
             let line = LegLine { call: &fixed.call, record: &record, tariff: &fixed.tariff };
@@ -195,11 +199,12 @@ impl Job<'_, '_> {
         let answer = leg.answer;
         let rated = {
             let (_, tariff) = self.known.in_force_or(answer, named);
-            rating::rate(&leg, World { directory: &directory, tariff, slot }, self.period, self.used)
+            let world = World { directory: &directory, tariff, slot };
+            rating::rate(&leg, world, self.period, Standing::of(&self.used), &mut self.draws)
         };
         match rated {
             Ok(rated) => {
-                self.used += u64::from(rated.included_seconds);
+                self.used.rated(&rated, &self.draws);
                 let place = LegKey { position: candidate.key.position, leg: side };
                 self.rated(rated.call(&leg, place, key, group), account.name(), candidate)
             }
@@ -217,7 +222,7 @@ impl Job<'_, '_> {
             self.manifest.leg(account, &LegLine { call: &call, record: &record, tariff: &tariff });
         }
         let revision = match &candidate.row {
-            Some(row) if !candidate.facts.other && self.same(&row.call, &call) => return Ok(()),
+            Some(row) if !candidate.facts.other && self.same(row, &call) => return Ok(()),
             Some(row) => {
                 self.supersede(row);
                 row.revision + 1
@@ -227,9 +232,10 @@ impl Job<'_, '_> {
         if let Some((reason, month)) = candidate.waits {
             self.released(SuspenseKey { position: call.key.position, leg: Some(call.key.leg) }, reason, month);
         }
-        self.count(&call, 1);
+        let drew = self.draws.text.clone();
+        self.count(&call, &drew, 1);
         let named = candidate.row.is_some_and(|row| row.named().is_some());
-        self.rows.push((call, candidate.facts, revision, named));
+        self.rows.push((call, drew, candidate.facts, revision, named));
         if self.rows.len() >= ROWS { self.write_rows() } else { Ok(()) }
     }
 
@@ -245,21 +251,28 @@ impl Job<'_, '_> {
     }
 
     /// Whether a row says what the canonical order gives: all that is billed and shown, not how much others used before it.
-    fn same(&self, stored: &RatedCall, call: &RatedCall) -> bool {
+    fn same(&self, row: &Row, call: &RatedCall) -> bool {
+        let stored = &row.call;
+        let drawn = |call: &RatedCall, text: &[u8]| {
+            let mut all = Vec::new();
+            rating::drawn(call, text, |meter, seconds| all.push((meter, seconds)));
+            all
+        };
         let digest = |call: &RatedCall| self.known.tariff(call.basis.tariff).map(|tariff| tariff.digest().to_owned());
         let basis = crate::call::Basis { tariff: call.basis.tariff, ..stored.basis };
         RatedCall { used_before: call.used_before, basis, ..*stored } == *call
+            && drawn(stored, &row.draws) == drawn(call, &self.draws.text)
             && (stored.basis.tariff == call.basis.tariff || digest(stored) == digest(call))
     }
 
     /// A row no longer counts.
     fn supersede(&mut self, row: &Row) {
         self.gathered.outcome.superseded.push(row.number);
-        self.count(&row.call, -1);
+        self.count(&row.call, &row.draws, -1);
     }
 
     /// Adds a call to the differences, or takes it out.
-    fn count(&mut self, call: &RatedCall, sign: i64) {
+    fn count(&mut self, call: &RatedCall, drew: &[u8], sign: i64) {
         for (call_type, usage) in call.usage_lines() {
             let key = (call.account, call.group, call.period, call_type, call.basis.currency);
             let line = self.lines.entry(key).or_default();
@@ -268,7 +281,10 @@ impl Job<'_, '_> {
                 line.1 = line.1.max(call.basis.decimals);
             }
         }
-        *self.drawn.entry((call.group, call.own_period())).or_default() += call.drawn() * sign;
+        rating::drawn(call, drew, |meter, seconds| {
+            let place = (call.group, call.own_period(), meter);
+            *self.drawn.entry(place).or_default() += i64::from(seconds) * sign;
+        });
         let books = &mut self.gathered.outcome.books;
         *books.entry(name::legs(call.period, "legs")).or_default() += i128::from(sign);
         *books.entry(name::legs(call.period, "rated")).or_default() += i128::from(sign);
@@ -293,7 +309,7 @@ impl Job<'_, '_> {
             return Ok(());
         }
         let mut rows = Vec::with_capacity(self.rows.len());
-        for (call, facts, revision, named) in &self.rows {
+        for (call, drew, facts, revision, named) in &self.rows {
             let record = read(&facts.record)?;
             rows.push(CallRow {
                 call: *call,
@@ -314,6 +330,7 @@ impl Job<'_, '_> {
                 revision: *revision,
                 run: None,
                 named_tariff: *named,
+                draws: drew,
             });
         }
         self.store.draft_rows(DraftOf::Month(self.period), self.numbers, &postcard::to_stdvec(&rows)?)?;
@@ -339,7 +356,7 @@ impl Job<'_, '_> {
                     usage,
                 })
                 .collect(),
-            drawn: self.drawn.into_iter().filter(|(_, n)| *n != 0).map(|((g, p), n)| (g, p, n)).collect(),
+            drawn: self.drawn.into_iter().filter(|(_, n)| *n != 0).map(|((g, p, m), n)| (g, p, m, n)).collect(),
             books: outcome.books.into_iter().filter(|(_, n)| *n != 0).collect(),
             ..outcome
         };

@@ -35,6 +35,7 @@ use crate::time::{Micros, Period, Timestamp, Zone};
 
 mod candidates;
 mod draft;
+mod drawn;
 mod gather;
 mod known;
 mod manifest;

@@ -192,8 +192,8 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.usage(account, period)
     }
 
-    fn allowance(&self, group: GroupKey, period: Period) -> Result<u64, StoreError> {
-        self.present()?.allowance(group, period)
+    fn allowances(&self, group: GroupKey, period: Period) -> Result<Vec<AllowanceLine>, StoreError> {
+        self.present()?.allowances(group, period)
     }
 
     fn period_usage(
@@ -309,6 +309,18 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn profile(&self, source: SourceId, position: Position) -> Result<Option<String>, StoreError> {
         self.present()?.profile(source, position)
+    }
+
+    fn guard_events(&self, page: GuardPage) -> Result<Vec<GuardEvent>, StoreError> {
+        self.present()?.guard_events(page)
+    }
+
+    fn guard_delivered(&self, deliveries: &[GuardDelivery]) -> Result<(), StoreError> {
+        self.present()?.guard_delivered(deliveries)
+    }
+
+    fn guard_deliveries(&self, since: Timestamp) -> Result<Vec<GuardDelivery>, StoreError> {
+        self.present()?.guard_deliveries(since)
     }
 
     fn backup_to(&self, path: &Path) -> Result<(), StoreError> {

@@ -334,14 +334,7 @@ fn plan_facts(plan: &Plan, included: &[(crate::number::Country, u16)]) -> Vec<(&
     vec![
         ("country", plan.country.to_string()),
         ("currency", String::from_utf8_lossy(&plan.currency).into_owned()),
-        (
-            "included_minutes",
-            match plan.allowance {
-                Allowance::Unlimited => "unlimited".to_owned(),
-                Allowance::Seconds(seconds) if seconds.is_multiple_of(60) => (seconds / 60).to_string(),
-                Allowance::Seconds(seconds) => format!("{seconds} s"),
-            },
-        ),
+        ("included_minutes", minutes(plan.allowance)),
         ("included", included.collect::<Vec<_>>().join(", ")),
         (
             "overage_rate",
@@ -356,11 +349,27 @@ fn plan_facts(plan: &Plan, included: &[(crate::number::Country, u16)]) -> Vec<(&
         ("decks", plan.decks.join(", ")),
         ("inbound_decks", plan.inbound_decks.join(", ")),
         ("bands", if plan.bands == Bands::Start { "start" } else { "split" }.to_owned()),
+        ("allowances", plan.pools.iter().map(pool_facts).collect::<Vec<_>>().join("; ")),
+        ("prorate_change", plan.prorate_change.to_string()),
         ("internal", if plan.internal == Internal::Free { "free" } else { "included" }.to_owned()),
+        ("free", plan.free.join(", ")),
     ]
 }
 
-/// What else differs, by the files that say it: dialling rules, numbering plan, exchange rates, states, holidays.
+fn minutes(allowance: Allowance) -> String {
+    match allowance {
+        Allowance::Unlimited => "unlimited".to_owned(),
+        Allowance::Seconds(seconds) if seconds.is_multiple_of(60) => (seconds / 60).to_string(),
+        Allowance::Seconds(seconds) => format!("{seconds} s"),
+    }
+}
+
+fn pool_facts(pool: &super::pools::Pool) -> String {
+    let of: Vec<String> = pool.of.iter().map(|of| of.to_string()).collect();
+    format!("{} {} of {}", pool.name, minutes(pool.allowance), of.join(" "))
+}
+
+/// What else differs, by the files that say it: dialling rules, numbering plan, exchange rates, states, free numbers, holidays.
 pub fn beside(before: &Tariff, after: &Tariff) -> Vec<&'static str> {
     let (old, new) = (&before.opened, &after.opened);
     let countries = |opened: &super::open::Opened| serde_json::to_string(&opened.countries).unwrap_or_default();
@@ -374,6 +383,7 @@ pub fn beside(before: &Tariff, after: &Tariff) -> Vec<&'static str> {
     found.extend((before.section(&old.numbering) != after.section(&new.numbering)).then_some("numbering.csv"));
     found.extend((old.exchange != new.exchange).then_some("exchange.csv"));
     found.extend((states(before) != states(after)).then_some("states.csv"));
+    found.extend((old.free != new.free).then_some("free/"));
     found.extend((holidays(old) != holidays(new)).then_some("holidays of plans.toml"));
     found
 }

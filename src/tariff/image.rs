@@ -19,14 +19,18 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::deck::Terms;
 use super::exchange::DatedRate;
+use super::free::FreeList;
+use super::pools::StoredPool;
 use super::{Allowance, Bands, ImageError, Internal, Overage};
 use crate::call::{CallType, StepMode, StepRule};
 use crate::money::{MONEY_INPUT_MAX, Money, Price};
 use crate::time::{Micros, Timestamp};
 
 mod condition;
+mod steps;
 
 pub use condition::{StoredCalendar, StoredCondition};
+pub use steps::StoredSteps;
 
 const MAGIC: [u8; 8] = *b"cRtariff";
 /// Layout version; a reader keeps every version ever released.
@@ -240,6 +244,9 @@ pub struct Meta {
     /// By pair and date.
     #[serde(default)]
     pub exchange: Vec<DatedRate>,
+    /// By name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub free: Vec<FreeList>,
 }
 
 /// A plan as stored; plans are in the order of their names.
@@ -261,15 +268,14 @@ pub struct StoredPlan {
     pub bands: Bands,
     #[serde(default)]
     pub internal: Internal,
-}
-
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct StoredSteps {
-    pub nearest: bool,
-    pub initial: u32,
-    pub increment: u32,
-    pub minimum: u32,
-    pub free_below_micros: i64,
+    /// Lists of free numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub free: Vec<String>,
+    // Left out where they say nothing, so that images of plans without them are what they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<StoredPool>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prorate_change: bool,
 }
 
 /// A deck; decks are in the order of their names.
@@ -289,19 +295,6 @@ pub struct StoredList {
     pub decks: Vec<u16>,
     /// Set where id n of the map is simply row `first_row + n`: one deck, one row a prefix.
     pub first_row: Option<u32>,
-}
-
-impl StoredSteps {
-    pub fn new(rule: StepRule) -> StoredSteps {
-        let StepRule { mode, initial, increment, minimum, free_below } = rule;
-        StoredSteps { nearest: mode == StepMode::Nearest, initial, increment, minimum, free_below_micros: free_below.0 }
-    }
-
-    pub fn rule(self) -> Option<StepRule> {
-        let mode = if self.nearest { StepMode::Nearest } else { StepMode::Up };
-        let StoredSteps { initial, increment, minimum, free_below_micros, .. } = self;
-        StepRule { mode, initial, increment, minimum, free_below: Micros(free_below_micros) }.check().ok()
-    }
 }
 
 /// Puts an image together.

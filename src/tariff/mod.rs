@@ -14,19 +14,21 @@ mod csv;
 pub mod deck;
 pub mod diff;
 mod exchange;
+pub mod free;
 pub mod findings;
 mod image;
 pub mod judge;
 mod lookup;
 mod open;
 pub mod plans;
+pub mod pools;
 mod prefixes;
 mod states;
 pub mod steps;
 pub mod supplier;
 #[cfg(test)]
 mod tests;
-mod toml_cells;
+pub(crate) mod toml_cells;
 
 use std::sync::Arc;
 
@@ -49,6 +51,8 @@ pub struct RatesText {
     pub plans: Vec<u8>,
     /// Deck name → bytes of `decks/NAME.csv`.
     pub decks: Vec<(String, Vec<u8>)>,
+    /// List name → bytes of `free/NAME.csv`: numbers that cost nothing for plans and accounts that name the list.
+    pub free: Vec<(String, Vec<u8>)>,
     /// Bytes of `exchange.csv`, for decks in another currency than their plan's; empty where there is none.
     pub exchange: Vec<u8>,
     /// Bytes of `states.csv`, for interstate and intrastate prices; empty where there is none.
@@ -170,12 +174,16 @@ pub struct Plan {
     pub currency: [u8; 3],
     /// Included talk of a month.
     pub allowance: Allowance,
+    /// Pools of minutes for some calls, by name.
+    pub pools: Vec<pools::Pool>,
     /// What in-plan talk costs beyond that.
     pub overage: Overage,
     /// Billing steps where the row that sets the price has none; none: those of the country rules.
     pub steps: Option<StepRule>,
     /// Whether the first month has only its share of the allowance.
     pub prorate_first: bool,
+    /// Whether a month in which the plan changes has of each plan's minutes its share by days.
+    pub prorate_change: bool,
     /// Decimals to which the cost of a call is rounded, 0 to 8.
     pub cost_decimals: u8,
     /// Names of the decks for calls made.
@@ -186,6 +194,8 @@ pub struct Plan {
     pub bands: Bands,
     /// What calls inside the account are.
     pub internal: Internal,
+    /// Names of the lists of numbers that cost nothing.
+    pub free: Vec<String>,
 }
 
 /// One deck row as the look-up gives it.

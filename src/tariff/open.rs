@@ -11,6 +11,7 @@ use zerocopy::little_endian::U32;
 
 use super::bands::Calendar;
 use super::exchange::DatedRate;
+use super::free::FreeList;
 use super::image::{ENTRY_MANY, Kind, Meta, Sections, StoredCondition, StoredDeck, StoredPlan, StoredRow, StoredTerms};
 use super::states::States;
 use super::{ImageError, Plan, Tariff};
@@ -37,6 +38,7 @@ pub(super) struct Opened {
     pub conditions: Range<usize>,
     pub calendars: Vec<Calendar>,
     pub exchange: Vec<DatedRate>,
+    pub free: Vec<FreeList>,
     /// Of each deck, where it says one.
     pub currencies: Vec<Option<[u8; 3]>>,
     pub names: Range<usize>,
@@ -109,9 +111,16 @@ impl Tariff {
         if !rates_in_order || meta.exchange.iter().any(|rate| !(1..=RATE_MAX).contains(&rate.rate.0)) {
             return damaged("exchange rates");
         }
+        let in_order = meta.free.is_sorted_by(|a, b| a.name < b.name);
+        let there = |name: &String| meta.free.binary_search_by(|list| list.name.cmp(name)).is_ok();
+        if !in_order || !meta.free.iter().all(FreeList::sound) || !plans.iter().all(|plan| plan.free.iter().all(there))
+        {
+            return damaged("lists of free numbers");
+        }
         let opened = Opened {
             currencies: meta.decks.iter().map(currency).collect::<Result<_, ImageError>>()?,
             exchange: meta.exchange,
+            free: meta.free,
             calendars: calendars.collect::<Result<_, ImageError>>()?,
             conditions: sections.find_or_empty(Kind::Conditions),
             state_map: sections.find_or_empty(Kind::StateMap),
@@ -258,6 +267,8 @@ fn plan(stored: &StoredPlan, meta: &Meta) -> Option<(Plan, PlanDetails)> {
         country: Country::parse(&stored.country)?,
         currency: stored.currency.as_bytes().try_into().ok()?,
         allowance: stored.allowance,
+        pools: stored.pools.iter().map(|pool| pool.pool()).collect::<Option<_>>()?,
+        prorate_change: stored.prorate_change,
         overage: stored.overage,
         steps,
         prorate_first: stored.prorate_first,
@@ -266,6 +277,7 @@ fn plan(stored: &StoredPlan, meta: &Meta) -> Option<(Plan, PlanDetails)> {
         inbound_decks: deck_names(stored.inbound_list)?,
         bands: stored.bands,
         internal: stored.internal,
+        free: stored.free.clone(),
     };
     let included = stored
         .included

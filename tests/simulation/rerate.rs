@@ -75,6 +75,11 @@ fn plain_month(seed: u64) -> Vec<Said> {
 fn told_in_order(seed: u64, said: &[Said]) -> Folder {
     let mut folder = Folder::new(seed);
     folder.activate(0);
+    told_by(folder, said)
+}
+
+/// The same under a tariff that is in force already.
+fn told_by(mut folder: Folder, said: &[Said]) -> Folder {
     folder.activate(1);
     for some in said.chunks(1 + folder.random.below(9) as usize) {
         folder.tell(&some.iter().collect::<Vec<_>>());
@@ -108,7 +113,7 @@ fn net(folder: &Folder) -> Net {
 }
 
 fn expected(said: &[Said], changes: usize, all_by: Option<usize>) -> Net {
-    let tariff = all_by.map(|at| SHELF.images.tariff(&SHELF.tariffs[at]).unwrap());
+    let tariff = all_by.map(|at| SHELF.images.tariff(&SHELF.pooled[at]).unwrap());
     let plain = plainly(said, changes, tariff.as_deref()).into_iter();
     plain.map(|(leg, (_, rated))| (leg, (rated.cost.0, i64::from(rated.included_seconds)))).collect()
 }
@@ -179,7 +184,7 @@ fn a_month_rated_again_is_a_month_told_anew_and_taken_back_it_is_what_it_was() {
         assert_eq!(folder.store.manifest(OCTOBER).unwrap(), manifest, "a manifest never changes");
 
         // All of it by one tariff, whatever was in force: it was there before, so nothing need be put in force.
-        let named = RerateScope { by_tariff: Some(SHELF.tariffs[0].clone()), ..october() };
+        let named = RerateScope { by_tariff: Some(SHELF.pooled[0].clone()), ..october() };
         let (second, report) = applied(&mut folder, &begin(named.clone()));
         folder.check();
         let mut now = net(&folder);
@@ -217,7 +222,7 @@ fn a_named_tariff_outlives_the_seal() {
         let said = plain_month(3_000 + seed);
         let mut folder = told_in_order(seed, &said);
         folder.activate(2);
-        let named = RerateScope { by_tariff: Some(SHELF.tariffs[1].clone()), ..october() };
+        let named = RerateScope { by_tariff: Some(SHELF.pooled[1].clone()), ..october() };
         let (_, report) = applied(&mut folder, &begin(named));
         changed += report.changed;
         let mut before = net(&folder);
@@ -241,7 +246,7 @@ fn whatever_is_rated_again_and_whatever_ends_meanwhile_the_books_hold() {
     // The three of the world, and one each with fewer and with more minutes, so that allowances are drawn anew.
     let others = [2, 9].map(|minutes| SHELF.images.keep_tariff(&tariff_of(&TARIFFS[0], minutes)).unwrap());
     let others = others.map(|tariff| tariff.digest().to_owned());
-    let tariffs: Vec<String> = SHELF.tariffs.iter().cloned().chain(others.clone()).collect();
+    let tariffs: Vec<String> = SHELF.pooled.iter().cloned().chain(others.clone()).collect();
     for seed in 0..10 {
         let said = month(4_000 + seed);
         let mut folder = Folder::new(seed);
@@ -357,7 +362,11 @@ fn calls_outside_the_scope_follow_only_in_what_they_draw() {
     };
     // Seven minutes for both: the second call straddles their end.
     let said = [call("first", 0, 1, 5), call("second", 1, 2, 4)];
-    let mut folder = told_in_order(1, &said);
+    let mut folder = Folder::new(1);
+    let plain =
+        Activation { digest: SHELF.tariffs[0].clone(), effective_from: None, activated_at: 0, by: "nora".to_owned() };
+    folder.json(EntryKind::Tariff, &plain);
+    let mut folder = told_by(folder, &said);
     let of = |folder: &Folder, id: &str| net(folder)[&(id.to_owned(), Direction::Outbound)];
     assert_eq!((of(&folder, "first"), of(&folder, "second")), ((0, 300), (30_000_000, 120)));
     let fewer = SHELF.images.keep_tariff(&tariff_of(&TARIFFS[1], 2)).unwrap().digest().to_owned();
@@ -382,7 +391,7 @@ fn a_tariff_of_an_instant_in_the_past_is_what_a_correction_is() {
     let said = plain_month(7);
     let mut folder = told_in_order(7, &said);
     let from = Timestamp(parse_rfc3339(b"2026-10-11T00:00:00Z").unwrap().0);
-    let digest = SHELF.tariffs[1].clone();
+    let digest = SHELF.pooled[1].clone();
     let entry = Activation { digest, effective_from: Some(from.0), activated_at: 0, by: "nora".to_owned() };
     folder.json(EntryKind::Tariff, &entry);
     let run = begun(&mut folder, &begin(october())).unwrap();

@@ -202,6 +202,7 @@ fn read_entry(kind: u8, payload: &[u8]) {
         Some(EntryKind::Sealed) => drop(serde_json::from_slice::<Sealed>(payload)),
         Some(EntryKind::Ack) => drop(serde_json::from_slice::<Ack>(payload)),
         Some(EntryKind::Rerate) => drop(serde_json::from_slice::<Rerate>(payload)),
+        Some(EntryKind::Guard) => drop(serde_json::from_slice::<callrated::guard::Entered>(payload)),
         Some(EntryKind::Lost) => drop(serde_json::from_slice::<Lost>(payload)),
         // A time, and text for people.
         Some(EntryKind::Tick | EntryKind::Refused) | None => {}
@@ -277,6 +278,7 @@ pub fn deck(bytes: &[u8]) {
     let good = || text(COUNTRIES.as_bytes(), PLANS.as_bytes(), DECK.as_bytes());
     compile(&RatesText { states: bytes.into(), ..good() });
     compile(&RatesText { exchange: bytes.into(), ..good() });
+    compile(&RatesText { free: vec![("f".to_owned(), bytes.into())], ..good() });
 }
 
 /// Any text as the plans.

@@ -4,7 +4,9 @@
 
 use super::Fold;
 use crate::batch::Position;
+use crate::call::RatedCall;
 use crate::entry::Rerate;
+use crate::rating;
 use crate::time::Period;
 
 impl Fold<'_> {
@@ -33,5 +35,13 @@ impl Fold<'_> {
             let drawn = self.drawn.entry(pool).or_default();
             *drawn = drawn.saturating_add_signed(seconds);
         }
+    }
+
+    /// What is stored and cannot be rated again has drawn what it has drawn.
+    pub fn take_as_stored(&mut self, call: &RatedCall, draws: &[u8]) {
+        rating::drawn(call, draws, |meter, seconds| {
+            let drawn = self.drawn.entry((call.own_period(), call.group, meter)).or_default();
+            *drawn = drawn.saturating_add_signed(i64::from(seconds) * call.sign());
+        });
     }
 }

@@ -62,6 +62,7 @@ fn fill(store: &SqliteStore) {
                 revision: 0,
                 run: None,
                 named_tariff: false,
+                draws: b"",
             })
             .collect();
         let first = flush == 0;

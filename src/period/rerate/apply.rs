@@ -20,12 +20,12 @@ impl Job<'_> {
     ) -> Result<(), SealError> {
         match again {
             Again::Moved | Again::NotKept => Ok(()),
-            Again::Rated(new) if rater.same(&stored.call, new) => Ok(()),
+            Again::Rated(new) if rater.same(stored, new) => Ok(()),
             Again::Rated(new) => {
                 self.replace(rater, sink, place, stored)?;
                 let directory = rater.known.directory_slot;
                 let grounds = stored.grounds.map(|grounds| crate::store::GroundsOf { directory, ..grounds.borrowed() });
-                sink.row(place, stored, *new, grounds, stored.revision + 1, self.scope.named.is_some())
+                sink.row(place, stored, (*new, rater.drew()), grounds, stored.revision + 1, self.scope.named.is_some())
             }
             Again::Gone => self.replace(rater, sink, place, stored),
             Again::Waits(reason) => {
@@ -59,7 +59,7 @@ impl Job<'_> {
         stored: &StoredCall<'_>,
     ) -> Result<(), SealError> {
         if self.ledger.get(stored.call.period).is_none() {
-            sink.supersede(stored.row, &stored.call);
+            sink.supersede(stored.row, &stored.call, stored.draws);
             return Ok(());
         }
         sink.reverse(place, stored, rater.open_of(&stored.call))
@@ -72,7 +72,7 @@ impl Job<'_> {
         sink: &mut Sink,
         place: &Place<'_>,
         item: &SuspenseItem,
-        call: RatedCall,
+        (call, draws): (RatedCall, &[u8]),
     ) -> Result<(), SealError> {
         sink.gain(SuspendedLeg {
             key: item.key,
@@ -98,6 +98,7 @@ impl Job<'_> {
                 revision: 1,
                 run: place.run,
                 named_tariff: self.scope.named.is_some(),
+                draws,
             },
         )
     }

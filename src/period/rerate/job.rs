@@ -6,12 +6,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 
 use super::Run;
-use super::rater::{Again, Rater};
+use super::rater::{Again, Rater, same_draws};
 use super::report::{Report, Seen, Sums};
 use super::scope::Scope;
 use super::sink::{Place, Sink};
 use super::waiting::gains;
 use crate::call::{GroupKey, RatedCall};
+use crate::period::drawn::Counted;
 use crate::period::known::read;
 use crate::period::{Ledger, Outcome, Progress, SealError};
 use crate::record::Direction;
@@ -126,7 +127,7 @@ pub struct Job<'a> {
     pub ledger: &'a Ledger,
     reversed: HashSet<u64>,
     months: Vec<Period>,
-    gains: Vec<(SuspenseItem, RatedCall)>,
+    gains: Vec<(SuspenseItem, RatedCall, Vec<u8>)>,
     next: &'a AtomicU64,
     progress: &'a Progress,
 }
@@ -205,10 +206,10 @@ impl Job<'_> {
                 }
                 self.progress.rated(1);
                 let again = rater.again(stored, None)?;
-                see(&mut pool.sums, rater, call, &again);
-                let draws = |call: &RatedCall| (call.group, call.used_before.is_some(), demand(call));
+                see(&mut pool.sums, rater, stored, &again);
+                let draws = |call: &RatedCall| (call.group, demand(call));
                 match again {
-                    Again::Rated(new) if draws(&new) != draws(call) => {
+                    Again::Rated(new) if draws(&new) != draws(call) || !same_draws(stored.draws, rater.drew()) => {
                         pool.disturbed = true;
                         if new.group != call.group {
                             pools.entry((new.group, new.own_period())).or_default().disturbed = true;
@@ -229,10 +230,10 @@ impl Job<'_> {
                 pool.sums.merge(&one.sums);
             }
         }
-        for (_, call) in &self.gains {
+        for (_, call, drew) in &self.gains {
             let pool = pools.entry((call.group, call.own_period())).or_default();
             pool.legs += 1;
-            pool.disturbed |= call.used_before.is_some();
+            pool.disturbed |= call.used_before.is_some() || !drew.is_empty();
             let seen = Seen { old: None, new: Some(call), waits: None, changed: true, follow_on: false };
             pool.sums.see(&seen);
         }
@@ -283,7 +284,7 @@ impl Job<'_> {
             held.extend(some);
         }
         let mut rater = self.rater()?;
-        for (at, (item, call)) in self.gains.iter().enumerate() {
+        for (at, (item, call, drew)) in self.gains.iter().enumerate() {
             let pool = (call.group, call.own_period());
             if slice.contains(&pool) {
                 let record = read(&item.record)?;
@@ -292,21 +293,22 @@ impl Job<'_> {
                 let order = (pool, call.answer.0, node, id, call.key.leg, record.direction, position);
                 held.push((order, Held::Waiting(at)));
             } else if first && !disturbed.contains(&pool) {
-                self.gain(&rater, sink, &place, item, *call)?;
+                self.gain(&rater, sink, &place, item, (*call, drew))?;
             }
         }
         held.sort_by(|a, b| a.0.cmp(&b.0));
-        let (mut pool, mut used) = (None, 0u64);
+        let (mut pool, mut used) = (None, Counted::default());
         for (order, one) in held {
             if pool != Some(order.0) {
-                (pool, used) = (Some(order.0), 0);
+                pool = Some(order.0);
+                used.clear();
             }
-            used += self.draw(&mut rater, sums, sink, &place, one, used)?;
+            self.draw(&mut rater, sums, sink, &place, one, &mut used)?;
         }
         sink.write(&place)
     }
 
-    /// A leg of a group that draws anew, behind so many seconds. What it draws.
+    /// A leg of a group that draws anew, behind what it has drawn so far.
     fn draw(
         &self,
         rater: &mut Rater<'_>,
@@ -314,52 +316,57 @@ impl Job<'_> {
         sink: &mut Sink,
         place: &Place<'_>,
         one: Held,
-        used: u64,
-    ) -> Result<u64, SealError> {
+        used: &mut Counted,
+    ) -> Result<(), SealError> {
         match one {
             Held::Waiting(at) => {
-                let (item, _) = &self.gains[at];
-                let Some(call) = rater.waiting(item, used)? else { return Ok(0) };
+                let (item, ..) = &self.gains[at];
+                let Some(call) = rater.waiting(item, used)? else { return Ok(()) };
+                used.stands(&call, rater.drew());
                 sums.see(&Seen { old: None, new: Some(&call), waits: None, changed: true, follow_on: false });
-                self.gain(rater, sink, place, item, call)?;
-                Ok(u64::from(call.included_seconds))
+                let drew = rater.drew().to_vec();
+                self.gain(rater, sink, place, item, (call, &drew))
             }
             Held::Row(row, owned, true) => {
                 let stored = StoredCall { row, ..owned.borrowed() };
                 let again = rater.again(&stored, Some(used))?;
-                see(sums, rater, &stored.call, &again);
-                self.apply(rater, sink, place, &stored, &again)?;
-                Ok(match again {
-                    Again::Rated(new) => u64::from(new.included_seconds),
-                    Again::Waits(_) | Again::Gone => 0,
-                    Again::Moved | Again::NotKept => u64::from(stored.call.included_seconds),
-                })
+                see(sums, rater, &stored, &again);
+                match &again {
+                    Again::Rated(new) => used.stands(new, rater.drew()),
+                    Again::Waits(_) | Again::Gone => {}
+                    Again::Moved | Again::NotKept => used.stands(&stored.call, stored.draws),
+                }
+                self.apply(rater, sink, place, &stored, &again)
             }
             Held::Row(row, owned, false) => {
                 let stored = StoredCall { row, ..owned.borrowed() };
                 let Some(new) = rater.drawn_anew(&stored, used)? else {
-                    return Ok(u64::from(stored.call.included_seconds));
+                    used.stands(&stored.call, stored.draws);
+                    return Ok(());
                 };
-                if !rater.same(&stored.call, &new) {
-                    let old = &stored.call;
-                    sums.see(&Seen { old: Some(old), new: Some(&new), waits: None, changed: true, follow_on: true });
-                    let grounds = stored.grounds.map(|grounds| grounds.borrowed());
-                    self.replace(rater, sink, place, &stored)?;
-                    sink.row(place, &stored, new, grounds, stored.revision + 1, stored.named_tariff)?;
+                used.stands(&new, rater.drew());
+                if rater.same(&stored, &new) {
+                    return Ok(());
                 }
-                Ok(u64::from(new.included_seconds))
+                let old = &stored.call;
+                sums.see(&Seen { old: Some(old), new: Some(&new), waits: None, changed: true, follow_on: true });
+                let grounds = stored.grounds.map(|grounds| grounds.borrowed());
+                self.replace(rater, sink, place, &stored)?;
+                let (new, named) = ((new, rater.drew()), stored.named_tariff);
+                sink.row(place, &stored, new, grounds, stored.revision + 1, named)
             }
         }
     }
 }
 
-/// Seconds for which the allowance is asked, and what it gives.
-fn demand(call: &RatedCall) -> (u32, u32) {
-    if call.used_before.is_some() { (call.billable_seconds, call.included_seconds) } else { (0, call.included_seconds) }
+/// Seconds for which the plan's minutes are asked, and what an allowance gives.
+fn demand(call: &RatedCall) -> (Option<u32>, u32) {
+    (call.used_before.map(|_| call.billable_seconds), call.included_seconds)
 }
 
 /// Adds a leg of the scope to what the report says.
-fn see(sums: &mut Sums, rater: &Rater<'_>, old: &RatedCall, again: &Again) {
+fn see(sums: &mut Sums, rater: &Rater<'_>, stored: &StoredCall<'_>, again: &Again) {
+    let old = &stored.call;
     let (new, waits) = match again {
         Again::Rated(new) => (Some(new), None),
         Again::Waits(reason) => (None, Some(*reason)),
@@ -373,6 +380,6 @@ fn see(sums: &mut Sums, rater: &Rater<'_>, old: &RatedCall, again: &Again) {
             (Some(old), None)
         }
     };
-    let changed = new.is_none_or(|new| !rater.same(old, new));
+    let changed = new.is_none_or(|new| !rater.same(stored, new));
     sums.see(&Seen { old: Some(old), new, waits, changed, follow_on: false });
 }

@@ -8,20 +8,20 @@ use std::sync::Arc;
 use super::Run;
 use super::scope::Scope;
 use crate::batch::{Position, SourceId};
-use crate::call::{AccountKey, Basis, GroupKey, LegKey, RatedCall, SuspenseReason, TariffSlot};
+use crate::call::{AccountKey, Basis, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot};
 use crate::directory::Directory;
 use crate::entry::{SourceProfile, Talk};
 use crate::period::candidates::Facts;
 use crate::period::known::{Known, read};
 use crate::period::{Ledger, Place, SealError};
-use crate::rating::{self, Leg, Resolution, World};
+use crate::rating::{self, Drawn, Draws, Leg, Resolution, Standing, Told, World};
 use crate::record::Record;
 use crate::store::{Grounds, StoredCall, StoredState, SuspenseItem};
 use crate::time::{Period, Timestamp, Zone};
 
 /// What becomes of a leg.
 pub enum Again {
-    /// It is rated.
+    /// It is rated; what it drew is in [`Rater::drew`].
     Rated(RatedCall),
     /// It would wait.
     Waits(SuspenseReason),
@@ -31,6 +31,25 @@ pub enum Again {
     Moved,
     /// Its row does not say what it was resolved by.
     NotKept,
+}
+
+/// What a group had drawn before a leg, as the leg's row says.
+struct AsTold {
+    plan: u64,
+    told: Vec<Told>,
+}
+
+impl AsTold {
+    fn of(stored: &StoredCall<'_>) -> AsTold {
+        AsTold { plan: stored.call.used_before.unwrap_or(0), told: Told::read(stored.draws) }
+    }
+}
+
+impl Drawn for AsTold {
+    fn seconds(&self, _month: Period, meter: Meter) -> u64 {
+        let told = self.told.iter().find(|told| told.meter() == meter).map(|told| told.2);
+        told.unwrap_or(if meter == Meter::PLAN { self.plan } else { 0 })
+    }
 }
 
 type Bounds = (Timestamp, Timestamp);
@@ -52,6 +71,7 @@ pub struct Rater<'a> {
     accounts: HashMap<&'a str, AccountKey>,
     groups: HashMap<&'a str, GroupKey>,
     directories: HashMap<u16, Arc<Directory>>,
+    draws: Draws,
     /// By slot: the first slot with the same image.
     images: Vec<u16>,
 }
@@ -77,14 +97,20 @@ impl<'a> Rater<'a> {
             accounts: state.accounts.iter().map(|a| (a.name.as_str(), a.key)).collect(),
             groups: state.groups.iter().map(|g| (g.name.as_str(), g.key)).collect(),
             directories: HashMap::new(),
+            draws: Draws::default(),
             images: (0..digests.len())
                 .map(|i| digests.iter().position(|d| *d == digests[i]).unwrap_or(i) as u16)
                 .collect(),
         })
     }
 
+    /// What the leg drew that was rated last, as it is kept with it.
+    pub fn drew(&self) -> &[u8] {
+        &self.draws.text
+    }
+
     /// Rates a leg by what the run says. `used`: what its group had drawn before it; none: as its row says.
-    pub fn again(&mut self, stored: &StoredCall<'_>, used: Option<u64>) -> Result<Again, SealError> {
+    pub fn again(&mut self, stored: &StoredCall<'_>, used: Option<&dyn Drawn>) -> Result<Again, SealError> {
         let Some(grounds) = stored.grounds else { return Ok(Again::NotKept) };
         let profile = self.profile(grounds)?;
         let call = &stored.call;
@@ -100,7 +126,10 @@ impl<'a> Rater<'a> {
             }
         };
         let Some(leg) = leg else { return Ok(Again::Gone) };
-        self.leg(&leg, call.key, Some(call), world, used.or(call.used_before).unwrap_or(0))
+        match used {
+            Some(used) => self.leg(&leg, call.key, Some(call), world, used),
+            None => self.leg(&leg, call.key, Some(call), world, &AsTold::of(stored)),
+        }
     }
 
     fn leg(
@@ -109,7 +138,7 @@ impl<'a> Rater<'a> {
         key: LegKey,
         old: Option<&RatedCall>,
         world: World<'_>,
-        used: u64,
+        used: &dyn Drawn,
     ) -> Result<Again, SealError> {
         let account = world.directory.row(leg.account_row);
         let own = self.month(account.zone_index, account.zone, leg.answer);
@@ -117,7 +146,7 @@ impl<'a> Rater<'a> {
             return Ok(Again::Moved);
         }
         let (key_of_account, group) = self.keys(world.directory, leg.account_row)?;
-        let rated = match rating::rate(leg, world, own, used) {
+        let rated = match rating::rate(leg, world, own, Standing::of(used), &mut self.draws) {
             Ok(rated) => rated,
             Err(why) => return Ok(Again::Waits(why.reason)),
         };
@@ -136,9 +165,9 @@ impl<'a> Rater<'a> {
     }
 
     /// Rates a leg as it was, but for what its group had drawn before it. None: it does not come to the same leg.
-    pub fn drawn_anew(&mut self, stored: &StoredCall<'_>, used: u64) -> Result<Option<RatedCall>, SealError> {
+    pub fn drawn_anew(&mut self, stored: &StoredCall<'_>, used: &dyn Drawn) -> Result<Option<RatedCall>, SealError> {
         let (call, Some(grounds)) = (&stored.call, stored.grounds) else { return Ok(None) };
-        if call.used_before.is_none() {
+        if call.used_before.is_none() && stored.draws.is_empty() {
             return Ok(None);
         }
         let profile = self.profile(grounds)?;
@@ -152,7 +181,8 @@ impl<'a> Rater<'a> {
         };
         let leg = [first, second].into_iter().flatten().find(|leg| leg.direction == call.key.leg);
         let Some(leg) = leg else { return Ok(None) };
-        let Ok(rated) = rating::rate(&leg, world, call.own_period(), used) else { return Ok(None) };
+        let rated = rating::rate(&leg, world, call.own_period(), Standing::of(used), &mut self.draws);
+        let Ok(rated) = rated else { return Ok(None) };
         let mut new = rated.call(&leg, call.key, call.account, call.group);
         (new.period, new.adjusts) = (call.period, call.adjusts);
         if self.ledger.get(call.period).is_some() {
@@ -163,7 +193,7 @@ impl<'a> Rater<'a> {
     }
 
     /// Rates a leg that waits. None: it goes on waiting.
-    pub fn waiting(&mut self, item: &SuspenseItem, used: u64) -> Result<Option<RatedCall>, SealError> {
+    pub fn waiting(&mut self, item: &SuspenseItem, used: &dyn Drawn) -> Result<Option<RatedCall>, SealError> {
         let Some(side) = item.key.leg else { return Ok(None) };
         let facts = Facts {
             record: item.record.clone(),
@@ -205,11 +235,13 @@ impl<'a> Rater<'a> {
         self.scope.named.unwrap_or_else(|| self.known.in_force(answer).0)
     }
 
-    /// Whether a leg is billed and shown as it was, whatever others used before it.
-    pub fn same(&self, old: &RatedCall, new: &RatedCall) -> bool {
+    /// Whether a leg that was just rated is billed and shown as it was, whatever others used before it.
+    pub fn same(&self, stored: &StoredCall<'_>, new: &RatedCall) -> bool {
+        let old = &stored.call;
         let image = |slot: TariffSlot| self.images.get(usize::from(slot.0)).copied().unwrap_or(slot.0);
         let basis = Basis { tariff: old.basis.tariff, ..new.basis };
         image(old.basis.tariff) == image(new.basis.tariff)
+            && same_draws(stored.draws, &self.draws.text)
             && *old
                 == RatedCall { used_before: old.used_before, basis, period: old.period, adjusts: old.adjusts, ..*new }
     }
@@ -302,4 +334,13 @@ impl<'a> Rater<'a> {
         self.directories.insert(slot, directory.clone());
         Ok(Some(directory))
     }
+}
+
+/// Whether two legs draw the same, whatever was drawn before them; of the plan's minutes alone the calls themselves say it.
+pub fn same_draws(one: &[u8], other: &[u8]) -> bool {
+    if one == other {
+        return true;
+    }
+    let (one, other) = (Told::read(one), Told::read(other));
+    one.len() == other.len() && one.iter().zip(&other).all(|(a, b)| (&a.0, a.1) == (&b.0, b.1))
 }

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 use crate::books::{Share, name};
-use crate::call::{AccountKey, CallType, GroupKey, RatedCall, SuspenseReason, Usage};
+use crate::call::{AccountKey, CallType, GroupKey, Meter, RatedCall, SuspenseReason, Usage};
 use crate::period::{LineDelta, Outcome, SealError, SuspendedLeg};
+use crate::rating;
 use crate::store::{CallRow, Draft, DraftOf, GroundsOf, Store, StoredCall, SuspenseKey};
 use crate::time::Period;
 
@@ -41,7 +42,7 @@ pub struct Sink {
     pub gained: Vec<SuspendedLeg>,
     pub released: Vec<SuspenseKey>,
     lines: BTreeMap<LineKey, (Usage, u8)>,
-    drawn: BTreeMap<(GroupKey, Period), i64>,
+    drawn: BTreeMap<(GroupKey, Period, Meter), i64>,
     books: Share,
     legs: BTreeMap<Period, (i64, i64)>,
     money: BTreeMap<[u8; 3], i128>,
@@ -62,10 +63,10 @@ pub struct Place<'a> {
 
 impl Sink {
     /// A row of an open month no longer counts.
-    pub fn supersede(&mut self, row: u64, call: &RatedCall) {
+    pub fn supersede(&mut self, row: u64, call: &RatedCall, draws: &[u8]) {
         self.superseded.push(row);
         self.mark(b's', row, call);
-        self.count(call, -1);
+        self.count(call, draws, -1);
     }
 
     /// A row of a closed month is taken back in an open one.
@@ -73,7 +74,8 @@ impl Sink {
         let own = stored.call.own_period();
         let call = RatedCall { period: open, adjusts: Some(own), ..stored.call.reversed() };
         self.reversed.push(stored.row);
-        self.row(place, stored, call, stored.grounds.map(|grounds| grounds.borrowed()), stored.revision, false)
+        let grounds = stored.grounds.map(|grounds| grounds.borrowed());
+        self.row(place, stored, (call, stored.draws), grounds, stored.revision, false)
     }
 
     /// A new row with the text of another.
@@ -81,7 +83,7 @@ impl Sink {
         &mut self,
         place: &Place<'_>,
         text: &StoredCall<'_>,
-        call: RatedCall,
+        (call, draws): (RatedCall, &[u8]),
         grounds: Option<GroundsOf<'_>>,
         revision: u32,
         named_tariff: bool,
@@ -97,6 +99,7 @@ impl Sink {
             revision,
             run: place.run,
             named_tariff,
+            draws,
         };
         self.new_row(place, &row)
     }
@@ -104,7 +107,7 @@ impl Sink {
     /// A new row.
     pub fn new_row(&mut self, place: &Place<'_>, row: &CallRow<'_>) -> Result<(), SealError> {
         self.mark(b'n', u64::from(row.revision), &row.call);
-        self.count(&row.call, 1);
+        self.count(&row.call, row.draws, 1);
         self.rows += 1;
         if place.run.is_none() {
             return Ok(());
@@ -149,7 +152,7 @@ impl Sink {
         *self.books.entry(name::suspended_legs(month, reason)).or_default() += count;
     }
 
-    fn count(&mut self, call: &RatedCall, sign: i64) {
+    fn count(&mut self, call: &RatedCall, draws: &[u8], sign: i64) {
         for (call_type, usage) in call.usage_lines() {
             let key = (call.account, call.group, call.period, call_type, call.basis.currency);
             let line = self.lines.entry(key).or_default();
@@ -158,9 +161,10 @@ impl Sink {
                 line.1 = line.1.max(call.basis.decimals);
             }
         }
-        if call.included_seconds > 0 {
-            *self.drawn.entry((call.group, call.own_period())).or_default() += call.drawn() * sign;
-        }
+        rating::drawn(call, draws, |meter, seconds| {
+            let place = (call.group, call.own_period(), meter);
+            *self.drawn.entry(place).or_default() += i64::from(seconds) * call.sign() * sign;
+        });
         let legs = self.legs.entry(call.period).or_default();
         legs.0 += sign * call.sign();
         legs.1 += 1;
@@ -245,7 +249,7 @@ impl Sink {
                     usage,
                 })
                 .collect(),
-            drawn: self.drawn.into_iter().filter(|(_, n)| *n != 0).map(|((g, p), n)| (g, p, n)).collect(),
+            drawn: self.drawn.into_iter().filter(|(_, n)| *n != 0).map(|((g, p, m), n)| (g, p, m, n)).collect(),
             books: books.into_iter().filter(|(_, n)| *n != 0).collect(),
             released: self.released,
             suspended: self.suspended,

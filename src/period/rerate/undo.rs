@@ -54,7 +54,11 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
     // A run behind it that was taken back has left the same again.
     for one in written.iter_mut().filter(|one| !one.counts) {
         let now = run.store.revisions(one.call.call.key.position)?;
-        let same = |now: &Revised| now.counts && !back.contains(&now.row) && now.call.call == one.call.call;
+        let same = |now: &Revised| {
+            now.counts
+                && !back.contains(&now.row)
+                && (now.call.call, &now.call.draws) == (one.call.call, &one.call.draws)
+        };
         *one = now.into_iter().find(same).ok_or_else(later)?;
     }
     let corrected = run.store.corrected_by(flush)?;
@@ -73,7 +77,7 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
         *highest = (*highest).max(owned.revision);
         see(&mut sums, false, &owned.call);
         if ledger.get(owned.call.period).is_none() {
-            sink.supersede(*row, &owned.call);
+            sink.supersede(*row, &owned.call, &owned.draws);
             // What it took back stands again where it always stood.
             if owned.call.reversal {
                 let rows = run.store.revisions(owned.call.key.position)?;
@@ -102,7 +106,7 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
         };
         see(&mut sums, true, &call);
         let grounds = stored.grounds.map(|grounds| grounds.borrowed());
-        sink.row(&place, &stored, call, grounds, revision, owned.named_tariff)?;
+        sink.row(&place, &stored, (call, &owned.draws), grounds, revision, owned.named_tariff)?;
     }
     // What the run had put back in its place is taken back again.
     sink.reversed.extend(&kept.restored);

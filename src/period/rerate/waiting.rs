@@ -16,7 +16,7 @@ pub fn gains(
     state: &StoredState,
     scope: &Scope,
     ledger: &Ledger,
-) -> Result<Vec<(SuspenseItem, RatedCall)>, SealError> {
+) -> Result<Vec<(SuspenseItem, RatedCall, Vec<u8>)>, SealError> {
     let mut rater = Rater::new(run, state, scope, ledger)?;
     let (start, end) = (everywhere(scope.first).0, everywhere(scope.last).1);
     let (mut gains, mut after) = (Vec::new(), None);
@@ -32,9 +32,9 @@ pub fn gains(
         for (key, _) in keys.iter().filter(|(_, wanted)| *wanted) {
             let found = run.store.suspense_of(key.position)?.into_iter().find(|item| item.key == *key);
             let Some(item) = found else { continue };
-            let Some(call) = rater.waiting(&item, 0)? else { continue };
+            let Some(call) = rater.waiting(&item, &0)? else { continue };
             if scope.has(call.own_period()) && scope.would_hold(&call, &item.node) {
-                gains.push((item, call));
+                gains.push((item, call, rater.drew().to_vec()));
             }
         }
         after = keys.last().map(|(key, _)| *key).or(after);

@@ -7,14 +7,18 @@ use crate::call::{Exchange, StepMode, StepRule};
 use crate::directory::Account;
 use crate::entry::{SourceProfile, Talk};
 use crate::money::{MONEY_DECIMALS, Money, Price};
-use crate::number::Country;
 use crate::number::dialling::Dialled;
+use crate::number::{Country, Number, NumberKind};
+use crate::rating::free;
 use crate::rating::parts::Part;
-use crate::rating::price::{self, Charge};
-use crate::rating::{Called, Decided, Leg, PayerBy, Rated, Routing, Why, World};
+use crate::rating::pools::Month;
+use crate::rating::price::{Asked, Charge};
+use crate::rating::{Called, Decided, Draw, Leg, PayerBy, Rated, Routing, Why, World};
 use crate::record::{Direction, Record};
+use crate::tariff::free::Freed;
+use crate::tariff::pools::Pool;
 use crate::tariff::{Allowance, Plan, Row, Tariff};
-use crate::time::{Micros, Period, Timestamp};
+use crate::time::{Micros, Timestamp};
 
 pub(super) fn talked(record: &Record<'_>, profile: &SourceProfile, leg: &Leg) -> String {
     let from = match (profile.talk, record.duration, record.end) {
@@ -84,15 +88,26 @@ pub(super) fn called_words(
 }
 
 /// R3: the routing number of a ported one.
-pub(super) fn routing_words(record: &Record<'_>, leg: &Leg) -> Option<String> {
-    let raw = text(record.routing_number);
+pub(super) fn routing_words(record: &Record<'_>, leg: &Leg, world: World<'_>) -> Option<String> {
+    let said = match record.routing_number {
+        b"" => "routing number in what was dialled".to_owned(),
+        named => format!("routing number {:?}", text(named)),
+    };
     match leg.routing {
         Routing::None => None,
-        Routing::Number(number) => {
-            Some(format!("routing number {raw:?}: rated by +{number}, the dialled one is shown"))
+        Routing::Number(number) if routed(leg, world).is_none() => {
+            Some(format!("{said}: +{number}, which decides nothing here"))
         }
-        Routing::Bad(bad) => Some(format!("routing number {raw:?}: no number ({bad})")),
+        Routing::Number(number) => Some(format!("{said}: rated by +{number}, the dialled one is shown")),
+        Routing::Bad(bad) => Some(format!("{said}: no number ({bad})")),
     }
+}
+
+/// The routing number, where the call is rated by it: emergency, extensions, own and toll-free numbers are what was dialled.
+pub(super) fn routed(leg: &Leg, world: World<'_>) -> Option<Number> {
+    let Routing::Number(number) = leg.routing else { return None };
+    let dialled = leg.destination().filter(|_| !leg.to_own_number)?;
+    (world.tariff.classify(dialled).kind != NumberKind::TollFree).then_some(number)
 }
 
 pub(super) const fn rule_name(rule: u8) -> &'static str {
@@ -103,8 +118,19 @@ pub(super) const fn rule_name(rule: u8) -> &'static str {
         9 => "R9",
         10 => "R10",
         11 => "R11",
+        free::RULE => "R24",
         _ => "R12",
     }
+}
+
+/// R24: which list has the number, and how.
+pub(super) fn freed_words(freed: &Freed<'_>) -> String {
+    let Freed { list, entry } = freed;
+    let how = if entry.whole { "" } else { ", which it begins with" };
+    let bound = |at: i64| (at != i64::MIN && at != i64::MAX).then_some(Timestamp(at));
+    let from = bound(entry.from).map_or_else(String::new, |at| format!(", from {at}"));
+    let to = bound(entry.to).map_or_else(String::new, |at| format!(", until {at}"));
+    format!("the list of free numbers {list} has {}{how}{from}{to}", entry.digits)
 }
 
 pub(super) fn rule_words(rule: u8, decided: &Decided<'_>, account: &Account<'_>) -> String {
@@ -116,6 +142,7 @@ pub(super) fn rule_words(rule: u8, decided: &Decided<'_>, account: &Account<'_>)
         8 => "the longest row that names a call type gives type and price".to_owned(),
         9 => format!("inside {home}, or listed by the plan: in-plan"),
         10 => format!("seen from {home}"),
+        free::RULE => "it costs this account nothing and draws no minutes".to_owned(),
         _ => "the called side's leg".to_owned(),
     };
     format!("{because} → {call_type}")
@@ -217,31 +244,62 @@ pub(super) fn steps_words(rule: &StepRule, talk: Micros, billable: u32) -> Strin
     format!("{talk} s → {billable} s ({how})")
 }
 
-pub(super) fn allowance_words(
-    plan: &Plan,
-    account: &Account<'_>,
-    period: Period,
-    allowance: Allowance,
-    left: u64,
-    used: u64,
-    rated: &Rated,
-) -> String {
+pub(super) fn allowance_words(month: Month<'_, '_>, asked: Asked, rated: &Rated) -> String {
+    let Asked { allowance, used, left } = asked;
     let Allowance::Seconds(seconds) = allowance else {
         return format!("unlimited minutes: all {} s are included", rated.included_seconds);
     };
-    let mut words = format!("allowance of {period}: {} s", seconds);
-    if let (Some((days, of)), Allowance::Seconds(whole)) =
-        (price::first_month_days(plan, account, period), plan.allowance)
-    {
-        words += &format!(" (first month: {} min × {days}/{of} days, up to the minute)", whole / 60);
-    }
     let drawn = u64::from(rated.included_seconds);
     let beyond = rated.billable_seconds - rated.included_seconds;
+    format!(
+        "allowance of {}: {seconds} s{}, {used} s used before, {left} s left; {drawn} s drawn, {} s left after; {beyond} s beyond",
+        month.period,
+        share_words(month, None),
+        left - drawn
+    )
+}
+
+/// R12: how an allowance that is no whole month's came about.
+fn share_words(month: Month<'_, '_>, pool: Option<&Pool>) -> String {
+    let minutes = |allowance: Allowance| match allowance {
+        Allowance::Seconds(seconds) => format!("{} min", seconds / 60),
+        Allowance::Unlimited => "no limit, so none".to_owned(),
+    };
+    let mut words = String::new();
+    if month.plan.prorate_change && month.changes() {
+        month.shares(pool, |share| {
+            let then = if words.is_empty() { " (the plan changes: " } else { " + " };
+            words +=
+                &format!("{then}{} of {} × {}/{} days", minutes(share.whole), share.plan, share.days, month.days());
+        });
+        words += ", each up to the minute)";
+    } else if let Some((days, of)) = month.first_month_days() {
+        let whole = pool.map_or(month.plan.allowance, |pool| pool.allowance);
+        words = format!(" (first month: {} × {days}/{of} days, up to the minute)", minutes(whole));
+    }
     words
-        + &format!(
-            ", {used} s used before, {left} s left; {drawn} s drawn, {} s left after; {beyond} s beyond",
-            left - drawn
-        )
+}
+
+/// R12: what one of several allowances gives.
+pub(super) fn draw_words(month: Month<'_, '_>, draw: &Draw) -> String {
+    let pool = draw.pool.and_then(|i| month.plan.pools.get(usize::from(i)));
+    let name = match pool {
+        Some(pool) => {
+            let of: Vec<String> = pool.of.iter().map(|of| of.to_string()).collect();
+            format!("allowance {} (of {}) of {}", pool.name, of.join(", "), month.period)
+        }
+        None => format!("the plan's minutes of {}", month.period),
+    };
+    match (month.allowance(pool), draw.left) {
+        (Allowance::Seconds(seconds), Some(left)) => format!(
+            "{name}: {seconds} s{}, {} s used before, {left} s left; {} s drawn, {} s left after",
+            share_words(month, pool),
+            draw.used,
+            draw.seconds,
+            left - u64::from(draw.seconds)
+        ),
+        _ => format!("{name}: no limit; {} s drawn", draw.seconds),
+    }
 }
 
 /// R17: which rows price which seconds.
@@ -300,7 +358,7 @@ pub(super) fn cost_words(charge: &Charge, parts: &[Part<'_>], rated: &Rated, rat
     let due = &charge.due;
     let currency = text(&rated.basis.currency);
     let cost = rated.cost.fixed(u32::from(rated.basis.decimals));
-    if charge.price == price::NO_PRICE && parts.is_empty() {
+    if charge.price == crate::rating::price::NO_PRICE && parts.is_empty() {
         return format!("costs nothing: {cost} {currency}");
     }
     // Everything in sixtieths of a nano-unit, times 10⁹ where there is an exchange rate.

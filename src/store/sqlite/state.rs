@@ -70,6 +70,8 @@ pub fn load(reader: &mut Reader) -> Result<StoredState, StoreError> {
         })?,
         periods: super::periods::periods(&transaction)?,
         reruns: super::reruns::runs(&transaction)?,
+        guards: super::guard::rules(&transaction)?,
+        guarded: super::guard::guarded(&transaction)?,
         suspense: suspense::counts(&transaction)?,
     })
 }

@@ -37,6 +37,8 @@ pub struct StoredCall<'a> {
     pub named_tariff: bool,
     /// Its row: names it in one store, for ever.
     pub row: u64,
+    /// What it drew, where that is more than the plan's minutes: the text of [`crate::rating::Draws`].
+    pub draws: &'a [u8],
     /// The flush from which on it no longer counts; such rows are shown only where every row is asked for.
     pub superseded: Option<u64>,
 }
@@ -56,6 +58,7 @@ impl StoredCall<'_> {
             revision: self.revision,
             run: self.run,
             named_tariff: self.named_tariff,
+            draws: self.draws.to_vec(),
         }
     }
 
@@ -90,6 +93,8 @@ pub struct OwnedCall {
     pub run: Option<u32>,
     /// An operator named the tariff (R22): sealing keeps it.
     pub named_tariff: bool,
+    /// What it drew; see [`StoredCall::draws`].
+    pub draws: Vec<u8>,
 }
 
 impl<'a> StoredCall<'a> {
@@ -128,6 +133,7 @@ impl OwnedCall {
             run: self.run,
             named_tariff: self.named_tariff,
             row: 0,
+            draws: &self.draws,
             superseded: None,
         }
     }

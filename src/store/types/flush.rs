@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::SuspenseKey;
 use super::draft::RerateRow;
+use super::guard::{GuardEventRow, GuardedRow, GuardsRow};
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, Basis, RatedCall, SuspenseReason, TariffSlot};
@@ -60,6 +61,12 @@ pub struct FlushBatch<'a> {
     pub acks: &'a [AckRow],
     /// What was taken out of suspense for good.
     pub discarded: &'a [DiscardedRow<'a>],
+    /// What accounts are watched by, where that changed.
+    pub guards: &'a [GuardsRow],
+    /// What the spend guard holds of accounts.
+    pub guarded: &'a [GuardedRow<'a>],
+    /// What it told.
+    pub guard_events: &'a [GuardEventRow<'a>],
     /// All book counters in the book's own order, absolute values.
     pub books: &'a [(&'a str, i128)],
 }
@@ -91,6 +98,9 @@ impl FlushBatch<'_> {
             rerated: &[],
             acks: &[],
             discarded: &[],
+            guards: &[],
+            guarded: &[],
+            guard_events: &[],
             books: &[],
         }
     }
@@ -174,6 +184,8 @@ pub struct CallRow<'a> {
     pub run: Option<u32>,
     /// An operator named the tariff (R22): sealing keeps it.
     pub named_tariff: bool,
+    /// What it drew, where that is more than the plan's minutes: the text of [`crate::rating::Draws`].
+    pub draws: &'a [u8],
 }
 
 /// What decides whose call it was beside numbers and times, on its way into the store.

@@ -5,11 +5,13 @@
 mod answer;
 mod draft;
 mod flush;
+mod guard;
 mod packed;
 mod state;
 
 pub use answer::*;
 pub use draft::*;
 pub use flush::*;
+pub use guard::*;
 pub use packed::*;
 pub use state::*;

@@ -13,6 +13,7 @@ use super::flush::{
     AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ClosedRow, ConflictRow, DiscardedRow, FlushBatch,
     OpenCallRow, SealedRow, SourceRow, SuspendedRow,
 };
+use super::guard::{GuardEventRow, GuardedRow, GuardsRow};
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::Position;
 use crate::call::Basis;
@@ -48,6 +49,9 @@ struct Packing<'a> {
     rerated: &'a [RerateRow],
     acks: &'a [AckRow],
     discarded: &'a [DiscardedRow<'a>],
+    guards: &'a [GuardsRow],
+    guarded: &'a [GuardedRow<'a>],
+    guard_events: &'a [GuardEventRow<'a>],
     books: &'a [(&'a str, i128)],
 }
 
@@ -81,6 +85,11 @@ pub struct PackedFlush<'a> {
     acks: Vec<AckRow>,
     #[serde(borrow)]
     discarded: Vec<DiscardedRow<'a>>,
+    guards: Vec<GuardsRow>,
+    #[serde(borrow)]
+    guarded: Vec<GuardedRow<'a>>,
+    #[serde(borrow)]
+    guard_events: Vec<GuardEventRow<'a>>,
     #[serde(borrow)]
     books: Vec<(&'a str, i128)>,
 }
@@ -116,6 +125,9 @@ impl FlushBatch<'_> {
             rerated,
             acks,
             discarded,
+            guards,
+            guarded,
+            guard_events,
             books,
         } = *self;
         let packing = Packing {
@@ -141,6 +153,9 @@ impl FlushBatch<'_> {
             rerated,
             acks,
             discarded,
+            guards,
+            guarded,
+            guard_events,
             books,
         };
         Ok(postcard::to_stdvec(&packing)?)
@@ -182,6 +197,9 @@ impl<'a> PackedFlush<'a> {
             rerated: &self.rerated,
             acks: &self.acks,
             discarded: &self.discarded,
+            guards: &self.guards,
+            guarded: &self.guarded,
+            guard_events: &self.guard_events,
             books: &self.books,
         }
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::{RerateRun, SuspenseKey};
 use super::flush::{ActivationRow, SourceRow};
 use crate::batch::Position;
-use crate::call::{AccountKey, CallType, GroupKey, SuspenseReason, Usage};
+use crate::call::{AccountKey, CallType, GroupKey, Meter, SuspenseReason, Usage};
 use crate::time::{Period, Timestamp};
 
 /// An account and its name.
@@ -54,6 +54,9 @@ pub struct AllowanceLine {
     pub group: GroupKey,
     /// Of which month.
     pub period: Period,
+    /// Which allowance.
+    #[serde(default)]
+    pub meter: Meter,
     /// Seconds drawn.
     pub used_seconds: u64,
 }
@@ -116,6 +119,10 @@ pub struct StoredState {
     pub periods: Vec<PeriodRow>,
     /// Runs of re-rating, by number, without their reports.
     pub reruns: Vec<RerateRun>,
+    /// What accounts are watched by; none: nothing ever was.
+    pub guards: Option<super::GuardsRow>,
+    /// What the spend guard holds of accounts, by account and group.
+    pub guarded: Vec<(AccountKey, GroupKey, Vec<u8>)>,
     /// Reasons without any are left out.
     pub suspense: Vec<(SuspenseReason, u64)>,
 }

@@ -13,11 +13,13 @@ use crate::tariff::condition::Condition;
 use crate::tariff::deck::{Deck, Terms};
 use crate::tariff::exchange::DatedRate;
 use crate::tariff::findings::Place;
+use crate::tariff::free::FreeList;
 use crate::tariff::image::{
     ENTRY_MANY, Kind, Meta, StoredCalendar, StoredCondition, StoredList, StoredPlan, StoredRow, StoredSteps,
     StoredTerms, Writer,
 };
 use crate::tariff::plans::{PlanText, Plans};
+use crate::tariff::pools::StoredPool;
 
 /// Image indexes of deck lists have 16 bits, of which one tells typed rows apart.
 const LISTS_MAX: usize = 1 << 15;
@@ -27,6 +29,7 @@ pub(super) fn write(
     plans: &Plans,
     decks: &[NamedDeck],
     exchange: Vec<DatedRate>,
+    free: Vec<FreeList>,
     writer: &mut Writer,
 ) -> Result<(u64, u64), String> {
     let (rows, calendars) = write_rows(decks, writer)?;
@@ -56,7 +59,7 @@ pub(super) fn write(
     keys.dedup();
     let prefixes = keys.len() as u64;
     let decks = decks.iter().map(|d| d.stored.clone()).collect();
-    let meta = Meta { plans: stored_plans, decks, lists, prefixes, calendars, exchange };
+    let meta = Meta { plans: stored_plans, decks, lists, prefixes, calendars, exchange, free };
     let meta = serde_json::to_vec(&meta).map_err(|bad| bad.to_string())?;
     writer.section(Kind::Meta, 0, meta);
     Ok((prefixes, rows.len() as u64))
@@ -86,6 +89,9 @@ fn stored_plan(plan: &PlanText, outbound_list: u16, inbound_list: u16) -> Stored
         inbound_list,
         bands: plan.bands,
         internal: plan.internal,
+        free: plan.free.iter().map(|(name, _)| name.clone()).collect(),
+        pools: plan.pools.iter().map(|text| StoredPool::new(&text.pool)).collect(),
+        prorate_change: plan.prorate_change,
     }
 }
 
