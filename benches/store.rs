@@ -111,6 +111,7 @@ fn call(dice: &mut Dice, settings: &Settings, index: u64) -> Call {
             included_seconds: if free { billable } else { 0 },
             used_before: free.then_some(u64::from(billable)),
             adjusts: None,
+            reversal: false,
             cost: if free { Money(0) } else { price.cost(i64::from(billable), 4) },
             basis: Basis {
                 tariff: TariffSlot(0),
@@ -291,6 +292,8 @@ fn run(settings: &Settings, folder: &Path) -> Result<(), Box<dyn std::error::Err
                 start: Some(item.start),
                 grounds: Some(GROUNDS),
                 revision: 0,
+                run: None,
+                named_tariff: false,
                 draws: b"",
             })
             .collect();

@@ -67,6 +67,8 @@ pub enum EntryKind {
     Ack = 11,
     /// Something is taken out of suspense for good: [`crate::entry::Discard`].
     Discard = 12,
+    /// Calls are rated again, JSON: [`crate::entry::Rerate`].
+    Rerate = 14,
     /// The spend guard changes, JSON: [`crate::guard::Entered`].
     Guard = 17,
     /// Somebody takes a version of a record that contradicts itself: [`crate::entry::Decide`].
@@ -97,6 +99,7 @@ impl EntryKind {
             11 => EntryKind::Ack,
             12 => EntryKind::Discard,
             13 => EntryKind::DirectoryChange,
+            14 => EntryKind::Rerate,
             15 => EntryKind::Lost,
             17 => EntryKind::Guard,
             18 => EntryKind::Decide,

@@ -235,6 +235,9 @@ pub struct RatedCall {
     pub used_before: Option<u64>,
     /// R21: the call's own month, where that was sealed when it came and `period` is the month that bills it.
     pub adjusts: Option<Period>,
+    /// It takes a charge of a closed month back (R22): seconds and type are those of the call that is taken back, and count
+    /// as taken off; the cost is below zero, to the digit.
+    pub reversal: bool,
     /// The charge.
     pub cost: Money,
     /// What decided it.
@@ -242,6 +245,21 @@ pub struct RatedCall {
 }
 
 impl RatedCall {
+    /// 1, or -1 for a reversal: how often it counts.
+    pub fn sign(&self) -> i64 {
+        if self.reversal { -1 } else { 1 }
+    }
+
+    /// Allowance seconds it draws; below zero where it gives them back.
+    pub fn drawn(&self) -> i64 {
+        i64::from(self.included_seconds) * self.sign()
+    }
+
+    /// Takes this back, or what this takes back comes again.
+    pub fn reversed(&self) -> RatedCall {
+        RatedCall { reversal: !self.reversal, cost: Money(-self.cost.0), ..*self }
+    }
+
     /// The month of the answer, whose allowance was drawn.
     pub fn own_period(&self) -> Period {
         self.adjusts.unwrap_or(self.period)
@@ -266,13 +284,16 @@ impl RatedCall {
     pub fn usage_lines(&self) -> impl Iterator<Item = (CallType, Usage)> + use<> {
         let overage = self.overage_seconds();
         let straddles = self.call_type == CallType::Included && overage > 0;
+        let sign = self.sign();
+        let seconds = if straddles { self.included_seconds } else { self.billable_seconds };
         let first = Usage {
-            calls: 1,
-            talk: i128::from(self.duration.0),
-            billable_seconds: i64::from(if straddles { self.included_seconds } else { self.billable_seconds }),
+            calls: sign,
+            talk: i128::from(self.duration.0) * i128::from(sign),
+            billable_seconds: i64::from(seconds) * sign,
             cost: i128::from(if straddles { 0 } else { self.cost.0 }),
         };
-        let second = Usage { calls: 0, talk: 0, billable_seconds: i64::from(overage), cost: i128::from(self.cost.0) };
+        let cost = i128::from(self.cost.0);
+        let second = Usage { calls: 0, talk: 0, billable_seconds: i64::from(overage) * sign, cost };
         std::iter::once((self.call_type, first)).chain(straddles.then_some((CallType::Overage, second)))
     }
 }

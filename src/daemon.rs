@@ -39,6 +39,7 @@ pub mod parts;
 pub mod recover;
 pub mod reload;
 pub mod retainer;
+pub mod rerater;
 pub mod retry;
 pub mod sealer;
 mod watch_rates;
@@ -121,6 +122,7 @@ pub async fn run(
     helpers.spawn(watched.reload_at_changes(reloader.clone()));
     helpers.spawn(sealer.run());
     helpers.spawn(retainer.run());
+    helpers.spawn(engine.rerater.clone().run());
     helpers.spawn(reload_on_signal(reloader.clone()));
     helpers.spawn(certificates.renew_on_signal());
     helpers.spawn(watchdog());

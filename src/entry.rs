@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::{Micros, Timestamp};
 
+mod rerate;
+
+pub use rerate::{Rerate, RerateBegin, RerateScope};
+
 /// Which legs a record without `direction` yields (R4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -31,6 +31,7 @@ mod keys;
 mod metrics;
 mod months;
 mod pieces;
+mod rerate;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -39,13 +40,12 @@ pub use gather::{
     AssembledCall, ConflictFound, Discarded, Gathered, SuspendedRecord, TariffActivated, UnansweredCharged,
 };
 use gather::{BecameOf, Tally};
-pub use metrics::describe;
-pub use state::{KnownTariff, ResolverState};
-
 use metrics::ResolverMetrics;
+pub use metrics::describe;
 use months::Billed;
 use pieces::{PieceFate, Wholes};
 use state::in_force;
+pub use state::{KnownTariff, ResolverState};
 
 /// Why the resolver cannot go on: the environment gave out, or its data is damaged.
 #[derive(Debug, thiserror::Error)]

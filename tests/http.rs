@@ -474,6 +474,10 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
         (("POST", "/v1/periods/{period}/seal"), (format!("{month}/seal"), json!({}))),
         (("POST", "/v1/periods/{period}/ack"), (format!("{month}/ack"), json!({ "job": "x", "digest": digest }))),
         (("GET", "/v1/calls/{node}/{id}/explain"), ("/v1/calls/lab/abroad/explain".into(), Value::Null)),
+        (("POST", "/v1/rerate"), ("/v1/rerate".into(), json!({ "period": period, "apply": true, "why": "a test" }))),
+        (("GET", "/v1/rerate"), ("/v1/rerate".into(), Value::Null)),
+        (("GET", "/v1/rerate/{job}"), ("/v1/rerate/1".into(), Value::Null)),
+        (("POST", "/v1/rerate/{job}/undo"), ("/v1/rerate/1/undo".into(), json!({}))),
         (("POST", "/v1/suspense/discard"), ("/v1/suspense/discard".into(), json!({ "key": waits, "why": "a test" }))),
         (
             ("POST", "/v1/backup"),

@@ -16,7 +16,8 @@ impl Counted {
     /// Adds what a call drew.
     pub fn add(&mut self, call: &RatedCall, draws: &[u8]) {
         rating::drawn(call, draws, |meter, seconds| {
-            *self.0.entry((call.own_period(), call.group, meter)).or_default() += u64::from(seconds);
+            let drawn = self.0.entry((call.own_period(), call.group, meter)).or_default();
+            *drawn = drawn.saturating_add_signed(i64::from(seconds) * call.sign());
         });
     }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use super::counted::Counted;
 use super::{AuditError, Difference, Sources};
-use crate::assembly;
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::books::name;
 use crate::call::{AccountKey, GroupKey, LegKey, Meter, RatedCall, TariffSlot};
@@ -17,7 +16,6 @@ use crate::directory::Directory;
 use crate::entry::{Activation, Discard, Lost, Seal, Sealed, SourceProfile};
 use crate::names::Names;
 use crate::period::{Ledger, Place};
-use crate::piece::Piece;
 use crate::rating::{self, Answered, Draws, Leg, Resolution, Standing, World};
 use crate::record::{Direction, Record};
 use crate::store::{ActivationRow, StoredState};
@@ -25,6 +23,8 @@ use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
 
 mod decide;
+mod corrections;
+mod parts;
 mod retries;
 
 /// Identities asked for in one question: each holds up the road for a microsecond or so.
@@ -119,7 +119,7 @@ impl<'a> Fold<'a> {
             tariffs,
             directory,
             attempts: retried.map(|r| ((r.key.position, r.key.leg), r.attempt)).collect(),
-            ledger: Ledger::before(&state.periods, position),
+            ledger: Ledger::before(&state.periods, position).with_runs(&state.reruns, position),
             corrections: BTreeMap::new(),
             sealed: false,
             drawn: Counted(drawn.clone()),
@@ -229,35 +229,6 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
-    /// A part of a call: the call is whole here if the store says so, and is put together again from the journal.
-    fn piece(&mut self, position: Position, source: u16, received_at: Timestamp) -> Result<(), AuditError> {
-        self.parts = true;
-        let places = self.sources.store.pieces(position)?;
-        if places.is_empty() {
-            return Ok(());
-        }
-        let mut kept = Vec::with_capacity(places.len());
-        for place in &places {
-            kept.extend(self.sources.journal.entry(*place)?);
-        }
-        let mut pieces = Vec::with_capacity(kept.len());
-        for (head, entry) in &kept {
-            let piece = Piece::decode(&entry.payload).map_err(|e| AuditError::Entry(entry.position, e.to_string()))?;
-            pieces.push((Timestamp(head.received_at.get()), piece));
-        }
-        let whole = if kept.len() == places.len() { assembly::rebuild(&pieces) } else { None };
-        match whole {
-            Some(bytes) => {
-                let record = read(position, &bytes)?;
-                self.settle(&mut vec![(position, record)], source, received_at)
-            }
-            None => {
-                self.untold.insert(position);
-                Ok(())
-            }
-        }
-    }
-
     /// An entry that is no record, in a frame at a position.
     fn change(&mut self, entry: &Entry<'_>, frame: Position) -> Result<(), AuditError> {
         let json = |e: serde_json::Error| AuditError::Entry(entry.position, e.to_string());
@@ -284,9 +255,11 @@ impl<'a> Fold<'a> {
             Some(EntryKind::Sealed) => {
                 let sealed: Sealed = serde_json::from_slice(entry.payload).map_err(json)?;
                 if self.ledger.sealed(Period(sealed.period), Position(sealed.seal)) {
-                    self.sealed = true;
-                    self.drawn.correct(std::mem::take(&mut self.corrections));
+                    self.corrected();
                 }
+            }
+            Some(EntryKind::Rerate) => {
+                self.rerate(entry.position, serde_json::from_slice(entry.payload).map_err(json)?)
             }
             // Changes no amount; what a change of the directory comes to is the directory behind it.
             Some(EntryKind::Ack | EntryKind::Guard | EntryKind::DirectoryChange) => {}

@@ -274,7 +274,7 @@ fn one_flush(
         if let Some(flush) = call.superseded {
             superseded.entry(flush).or_default().push((call.call, call.draws.to_vec()));
         }
-        if call.revision > 0 && !by_hand(&call.call) {
+        if (call.revision > 0 || call.run.is_some()) && !by_hand(&call.call) {
             corrections.push((call.call, call.draws.to_vec()));
         } else if keep {
             stored.push(call.to_owned_call());
@@ -302,7 +302,7 @@ fn one_flush(
     for ((call, draws), sign) in corrections.iter().map(|c| (c, 1)).chain(others.map(|c| (c, -1))) {
         rating::drawn(call, draws, |meter, seconds| {
             let place = (call.own_period(), call.group, meter);
-            *fold.corrections.entry(place).or_default() += i64::from(seconds) * sign;
+            *fold.corrections.entry(place).or_default() += i64::from(seconds) * sign * call.sign();
         });
     }
     while fold.position < flush.upto {
@@ -340,9 +340,9 @@ impl Sums {
         }
         rating::drawn(call, draws, |meter, seconds| {
             let drawn = self.drawn.entry((call.own_period(), call.group, meter)).or_default();
-            *drawn = drawn.saturating_add_signed(i64::from(seconds) * sign);
+            *drawn = drawn.saturating_add_signed(i64::from(seconds) * sign * call.sign());
         });
-        *self.rated.entry(call.period).or_default() += i128::from(sign);
+        *self.rated.entry(call.period).or_default() += i128::from(sign * call.sign());
         *self.money.entry(call.basis.currency).or_default() += i128::from(call.cost.0) * i128::from(sign);
     }
 }

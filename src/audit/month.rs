@@ -51,7 +51,7 @@ struct Manifest {
 struct ManifestAccount {
     account: String,
     currency: String,
-    calls: u64,
+    calls: i64,
     digest: String,
 }
 
@@ -122,7 +122,7 @@ struct Month<'a> {
     period: Period,
     found: MonthAudited,
     /// Calls and digest.
-    digests: BTreeMap<AccountCurrency, (u64, String)>,
+    digests: BTreeMap<AccountCurrency, (i64, String)>,
 }
 
 impl Month<'_> {
@@ -203,16 +203,21 @@ impl Month<'_> {
         let mut order: Vec<&OwnedCall> = calls.iter().collect();
         let direction = |call: &OwnedCall| -> Option<Direction> { call.grounds.as_ref().and_then(|g| g.direction) };
         order.sort_by(|a, b| {
-            let key = |call: &OwnedCall| (call.call.answer, call.call.key.leg, direction(call), call.call.key.position);
+            let key = |call: &OwnedCall| {
+                // Of an adjustment the manifest knows no direction; what is taken back stands before what replaces it.
+                let side = if call.call.adjusts.is_some() { None } else { direction(call) };
+                let version = if call.call.adjusts.is_some() { call.revision } else { 0 };
+                (call.call.answer, call.call.key.leg, side, call.call.key.position, version, !call.call.reversal)
+            };
             let group = |call: &OwnedCall| self.groups.get(&call.call.group.0).map_or("", String::as_str);
             let ((answer, ..), (other, ..)) = (key(a), key(b));
             (group(a), answer, &a.node, &a.id).cmp(&(group(b), other, &b.node, &b.id)).then(key(a).cmp(&key(b)))
         });
-        let mut hashers: BTreeMap<AccountCurrency, (u64, blake3::Hasher)> = BTreeMap::new();
+        let mut hashers: BTreeMap<AccountCurrency, (i64, blake3::Hasher)> = BTreeMap::new();
         for call in order {
             let currency = String::from_utf8_lossy(&call.call.basis.currency).into_owned();
             let (count, hasher) = hashers.entry((name.to_owned(), currency)).or_default();
-            *count += 1;
+            *count += call.call.sign();
             let record = match &call.grounds {
                 Some(grounds) if call.call.adjusts.is_none() => call.borrowed().record(grounds),
                 _ => Record {
@@ -246,7 +251,7 @@ impl Month<'_> {
                     sums.iter().filter(|sum| sum.currency == told.currency.as_bytes()).map(|sum| sum.usage.calls).sum();
                 let ours = ours.entry((name.clone(), told.currency.clone())).or_default();
                 let digest = told.digest.strip_prefix("blake3:").unwrap_or(&told.digest);
-                *ours = (ours.0 + gone as u64, digest.to_owned());
+                *ours = (ours.0 + gone, digest.to_owned());
             }
         }
         for ((account, currency), (_, digest)) in &ours {

@@ -25,6 +25,9 @@ pub struct ExplainArguments {
     /// With --call: language of the customer's words: en, de or it (default: the account's).
     #[arg(long, requires = "call")]
     lang: Option<String>,
+    /// With --call: an earlier revision of it (default: what counts now).
+    #[arg(long, value_name = "N", requires = "call")]
+    revision: Option<u32>,
     /// Who pays.
     #[arg(long, required_unless_present = "call")]
     account: Option<String>,
@@ -95,8 +98,9 @@ async fn stored(client: &Client, call: &str, arguments: &ExplainArguments) -> Re
     let (node, id) = call
         .split_once('/')
         .ok_or_else(|| Exit::usage(format!("--call {call:?}: write NODE/ID, such as sbc-fra/c1")))?;
-    let url =
-        path(&format!("/v1/calls/{}/{}/explain", segment(node), segment(id)), &[("lang", arguments.lang.as_deref())]);
+    let revision = arguments.revision.map(|revision| revision.to_string());
+    let asked = [("lang", arguments.lang.as_deref()), ("revision", revision.as_deref())];
+    let url = path(&format!("/v1/calls/{}/{}/explain", segment(node), segment(id)), &asked);
     let answer = client.get_json(&url).await?;
     let legs = answer["legs"].as_array().map_or(&[][..], Vec::as_slice);
     if arguments.json {

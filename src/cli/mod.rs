@@ -29,6 +29,7 @@ mod logging;
 mod out;
 mod pages;
 mod retention;
+mod rerate;
 mod seal;
 mod send;
 mod serve;
@@ -81,6 +82,8 @@ pub enum Command {
     #[allow(missing_docs)]
     Import(import::ImportArguments),
     #[allow(missing_docs)]
+    Rerate(rerate::RerateArguments),
+    #[allow(missing_docs)]
     Seal(seal::SealArguments),
     #[allow(missing_docs)]
     Send(send::SendArguments),
@@ -132,6 +135,7 @@ pub fn run(arguments: Arguments) -> Result<(), Exit> {
         Command::Formats(arguments) => formats::run(&config()?, arguments),
         Command::Guard(arguments) => runtime()?.block_on(guard::run(&config()?, arguments)),
         Command::Import(arguments) => runtime()?.block_on(import::run(&config()?, arguments)),
+        Command::Rerate(arguments) => runtime()?.block_on(rerate::run(&config()?, arguments)),
         Command::Seal(arguments) => runtime()?.block_on(seal::run(&config()?, arguments)),
         Command::Send(arguments) => runtime()?.block_on(send::run(&config()?, arguments)),
         Command::Suspense(arguments) => runtime()?.block_on(suspense::run(&config()?, arguments)),

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::parts::{Parts, ROAD_MAX, Told};
 use super::recover;
+use super::rerater::Rerater;
 use super::retainer::Retainer;
 use super::sealer::Sealer;
 use crate::config::Config;
@@ -39,6 +40,8 @@ pub struct Engine {
     pub journal: JournalReader,
     /// What months that close are sealed by.
     pub seals: Arc<Seals>,
+    /// Rates calls again.
+    pub rerater: Arc<Rerater>,
     /// The clock all parts use.
     pub clock: Clock,
     /// The first reason for which a thread ended before its time.
@@ -111,6 +114,7 @@ impl Engine {
             0,
             spawn("sequencer", &fatal_sender, move || sequencer.run(&runtime).map_err(recover::journal_exit))?,
         );
+        let rerater = Arc::new(Rerater::new(road.clone(), store.clone(), seals.clone()));
         Ok(Engine {
             road,
             outbox,
@@ -118,6 +122,7 @@ impl Engine {
             images,
             journal,
             seals,
+            rerater,
             clock,
             fatal,
             report,

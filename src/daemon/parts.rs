@@ -163,9 +163,9 @@ impl Replay {
         self.records += entries;
         self.unmarked += entries;
         self.progress.records_durable.fetch_add(entries, Ordering::Relaxed);
-        // Whoever seals a month needs everything before it stored.
+        // Whoever seals a month or rates calls again needs everything before it stored.
         let mut changes = frame.entries().take_while(|entry| entry.kind != EntryKind::Record as u8);
-        let seal = changes.any(|entry| entry.kind == EntryKind::Seal as u8);
+        let seal = changes.any(|entry| entry.kind == EntryKind::Seal as u8 || entry.kind == EntryKind::Rerate as u8);
         drop(changes);
         let _ = self.onward.send(Travel::Frame(frame));
         if self.unmarked >= self.flush_calls || seal {

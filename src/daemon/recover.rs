@@ -282,7 +282,7 @@ fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result
         directory,
         directories: state.directories.len() as u32,
         set_aside: Vec::new(),
-        periods: Ledger::before(&state.periods, state.position),
+        periods: Ledger::before(&state.periods, state.position).with_runs(&state.reruns, state.position),
         assembly: assembly(state)?,
         guards: state.guards.as_ref().map(|row| row.rules.clone()).unwrap_or_default(),
         attempts: state.retried.iter().map(|r| ((r.key.position, r.key.leg), r.attempt)).collect(),

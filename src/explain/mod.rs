@@ -101,6 +101,11 @@ impl<'a> Archive<'a> {
     /// # Errors
     /// Something it names is not there.
     pub fn explain(&self, call: &OwnedCall, kept: &[Kept<'_>]) -> Result<Explained, ExplainError> {
+        if call.call.reversal {
+            // What is taken back is what was charged, to the digit.
+            let charged = OwnedCall { call: call.call.reversed(), ..call.clone() };
+            return self.explain(&charged, kept);
+        }
         // A correction may stand on another version of the record than the one at its place in the journal.
         let kept = kept.iter().find(|kept| Archive::is_of(call, kept));
         let grounds = match (&call.grounds, kept) {

@@ -145,6 +145,7 @@ impl Content {
             changed: &gathering.gathered.changed,
             closed: &gathering.gathered.closed,
             sealed: &gathering.gathered.sealed,
+            rerated: &gathering.gathered.rerated,
             acks: &gathering.gathered.acks,
             discarded: &rows.discarded,
             guards: &gathering.gathered.guards,

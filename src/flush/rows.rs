@@ -64,6 +64,8 @@ impl<'a> Rows<'a> {
                         routing_number: record.routing_number,
                     }),
                     revision: row.revision,
+                    run: None,
+                    named_tariff: false,
                     draws: part
                         .draws
                         .get(row.draws_at as usize..)

@@ -58,6 +58,7 @@ fn call(account: &str, answer: Timestamp, minutes: i64, cost: &str, to: &str) ->
         included_seconds: 0,
         used_before: None,
         adjusts: None,
+        reversal: false,
         cost: Money::parse(cost).unwrap(),
         basis: Basis {
             tariff: TariffSlot(0),

@@ -185,8 +185,12 @@ fn write(store: &dyn Store, wanted: &Wanted, shape: Shape, mut writer: stream::W
 pub(super) struct RatedCallLegs {
     node: String,
     id: String,
-    /// Outbound first.
+    /// Outbound first. A call of a sealed month that was corrected has three for a leg: as billed, taken back, and as it is now.
     legs: Vec<Leg>,
+    /// Every row that was ever written of it, with what made it so; only where there is more than the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    revisions: Vec<Revision>,
 }
 
 /// A rated call.
@@ -211,7 +215,8 @@ pub(super) async fn one(
             "no rated call of node {node:?} and id {id:?}; /v1/records/{{node}}/{{id}} says what became of the record"
         )));
     }
-    Ok(Json(RatedCallLegs { node, id, legs }))
+    let revisions = app.stored(move |store| revisions::of(store, &positions)).await?;
+    Ok(Json(RatedCallLegs { node, id, legs, revisions }))
 }
 
 /// What became of the records of a node and id.
@@ -376,5 +381,8 @@ pub(super) async fn rated(app: &App, positions: Vec<Position>) -> Result<Vec<Leg
     .await
 }
 
+mod revisions;
 #[cfg(test)]
 mod tests;
+
+use revisions::Revision;

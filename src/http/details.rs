@@ -9,10 +9,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::usage::minutes;
-use crate::call::CallType;
+use crate::call::{CallType, RatedCall};
 pub(super) use crate::explain::Language;
 use crate::store::StoredCall;
-use crate::time::Timestamp;
+use crate::time::{Micros, Timestamp};
 
 /// Which columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,7 +40,7 @@ const USUAL: [[&str; 3]; 9] = [
 ];
 
 /// Headings of the further columns of `columns=full`.
-const FULL: [[&str; 3]; 16] = [
+const FULL: [[&str; 3]; 17] = [
     ["Currency", "Währung", "Valuta"],
     ["Billable Seconds", "Fakturierbare Sekunden", "Secondi fatturabili"],
     ["Included Seconds", "Inklusivsekunden", "Secondi inclusi"],
@@ -57,6 +57,7 @@ const FULL: [[&str; 3]; 16] = [
     ["Tariff", "Tarifstand", "Tariffario"],
     ["Revision", "Revision", "Revisione"],
     ["Late Call of", "Nachtrag zu", "Ritardata di"],
+    ["Correction", "Korrektur", "Correzione"],
 ];
 
 /// The call type as it is shown.
@@ -99,8 +100,8 @@ pub(super) fn csv_row(row: &StoredCall<'_>, language: Language, columns: Columns
         number(call.destination, row.destination_dialled),
         second(call.answer),
         second(Timestamp(call.answer.0.saturating_add(call.duration.0))),
-        call.duration.to_string(),
-        minutes(i64::from(call.billable_seconds)),
+        Micros(call.duration.0 * call.sign()).to_string(),
+        minutes(signed(call, call.billable_seconds)),
         call.cost.fixed(decimals),
         call.basis.price.rate.fixed(0),
         call_type(call.call_type, language).to_owned(),
@@ -120,14 +121,14 @@ pub(super) fn csv_row(row: &StoredCall<'_>, language: Language, columns: Columns
     out.push_str("\r\n");
 }
 
-fn full(row: &StoredCall<'_>) -> [String; 16] {
+fn full(row: &StoredCall<'_>) -> [String; 17] {
     let call = &row.call;
     let steps = &call.basis.steps;
     [
         super::usage::text(&call.basis.currency),
-        call.billable_seconds.to_string(),
-        call.included_seconds.to_string(),
-        call.overage_seconds().to_string(),
+        signed(call, call.billable_seconds).to_string(),
+        call.drawn().to_string(),
+        signed(call, call.overage_seconds()).to_string(),
         row.text.prefix.clone(),
         row.text.destination.clone(),
         format!("R{}", call.basis.rule),
@@ -140,6 +141,11 @@ fn full(row: &StoredCall<'_>) -> [String; 16] {
         format!("blake3:{}", row.text.tariff),
         row.revision.to_string(),
         call.adjusts.map_or_else(String::new, |own| own.to_string()),
+        match (row.run, call.reversal) {
+            (None, _) => String::new(),
+            (Some(run), false) => format!("run {run}"),
+            (Some(run), true) => format!("run {run} takes back"),
+        },
     ]
 }
 
@@ -178,13 +184,13 @@ pub(super) struct Leg {
     duration: String,
     /// A call that straddles the allowance is `included`; its rate is that of the overage.
     call_type: &'static str,
-    billable_seconds: u32,
+    billable_seconds: i64,
     /// A decimal.
     billable_minutes: String,
     /// Of these, drawn from the allowance.
-    included_seconds: u32,
+    included_seconds: i64,
     /// Of these, beyond the allowance.
-    overage_seconds: u32,
+    overage_seconds: i64,
     /// Per minute: a decimal.
     rate: String,
     /// A decimal.
@@ -210,6 +216,13 @@ pub(super) struct Leg {
     tariff: String,
     /// 0: as first rated.
     revision: u32,
+    /// The run of re-rating that wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<u32>,
+    /// It takes a call of a sealed month back: cost, seconds and minutes are below zero.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    reversal: bool,
 }
 
 /// How talk time is brought to billable seconds.
@@ -243,12 +256,12 @@ impl Leg {
             setup: row.start.map(|at| at.to_string()),
             start: call.answer.to_string(),
             end: Timestamp(call.answer.0.saturating_add(call.duration.0)).to_string(),
-            duration: call.duration.to_string(),
+            duration: Micros(call.duration.0 * call.sign()).to_string(),
             call_type: call.call_type.name(),
-            billable_seconds: call.billable_seconds,
-            billable_minutes: minutes(i64::from(call.billable_seconds)),
-            included_seconds: call.included_seconds,
-            overage_seconds: call.overage_seconds(),
+            billable_seconds: signed(call, call.billable_seconds),
+            billable_minutes: minutes(signed(call, call.billable_seconds)),
+            included_seconds: call.drawn(),
+            overage_seconds: signed(call, call.overage_seconds()),
             rate: call.basis.price.rate.fixed(0),
             connect_fee: call.basis.price.connect_fee.fixed(0),
             cost: call.cost.fixed(u32::from(call.basis.decimals)),
@@ -269,8 +282,15 @@ impl Leg {
             },
             tariff: format!("blake3:{}", row.text.tariff),
             revision: row.revision,
+            run: row.run,
+            reversal: call.reversal,
         }
     }
+}
+
+/// Seconds as they count: below zero where a call is taken back.
+fn signed(call: &RatedCall, seconds: u32) -> i64 {
+    i64::from(seconds) * call.sign()
 }
 
 /// E.164 with `+`, or what was dialled where that is no such number.

@@ -2,6 +2,8 @@
 //!
 //! Does not know how a price is derived.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
@@ -11,9 +13,10 @@ use super::calls::{gone, positions};
 use super::quote::{ProofLine, Quoted, proof_lines, quoted};
 use super::received::{kept, readable};
 use super::{App, Problem};
+use crate::batch::Position;
 use crate::explain::{Archive, ExplainError, Explained, Kept, Language, customer};
 use crate::record::Record;
-use crate::store::OwnedCall;
+use crate::store::{OwnedCall, Store, StoreError};
 
 /// In which words.
 #[derive(Deserialize, IntoParams)]
@@ -22,6 +25,8 @@ use crate::store::OwnedCall;
 pub(super) struct Asked {
     /// Language of `words`: `en`, `de`, `it`; without it the account's.
     lang: Option<String>,
+    /// An earlier revision of it, from the images of then; without it what counts now.
+    revision: Option<u32>,
 }
 
 /// The proof of a stored call.
@@ -106,7 +111,7 @@ pub(super) async fn explain(
     let legs = tokio::task::spawn_blocking(move || {
         let mut calls = Vec::new();
         for position in positions {
-            calls.extend(shared.store.legs(position).map_err(ExplainError::Store)?);
+            calls.extend(standing(shared.store.as_ref(), position, asked.revision).map_err(ExplainError::Store)?);
         }
         calls.iter().map(|call| leg(&shared, call, language)).collect::<Result<Vec<_>, _>>()
     });
@@ -124,6 +129,22 @@ pub(super) async fn explain(
         )));
     }
     Ok(Json(ExplainedCall { node, id, legs }))
+}
+
+/// The row of each leg that counts now, or that had a revision. What is taken back is explained by what it takes back.
+fn standing(store: &dyn Store, position: Position, revision: Option<u32>) -> Result<Vec<OwnedCall>, StoreError> {
+    let rows = match revision {
+        None => store.legs(position)?,
+        Some(_) => store.revisions(position)?.into_iter().map(|row| row.call).collect(),
+    };
+    let mut latest: BTreeMap<_, OwnedCall> = BTreeMap::new();
+    for row in rows.into_iter().filter(|row| !row.call.reversal && revision.is_none_or(|one| one == row.revision)) {
+        let later = latest.get(&row.call.key).is_none_or(|known| known.revision <= row.revision);
+        if later {
+            latest.insert(row.call.key, row);
+        }
+    }
+    Ok(latest.into_values().collect())
 }
 
 fn leg(app: &App, call: &OwnedCall, language: Option<Language>) -> Result<ExplainedLeg, ExplainError> {

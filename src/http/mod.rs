@@ -29,6 +29,7 @@ use tokio::task::JoinSet;
 use crate::config::Config;
 use crate::daemon::engine::Engine;
 use crate::daemon::reload::Reloader;
+use crate::daemon::rerater::Rerater;
 use crate::daemon::retainer::Retainer;
 use crate::daemon::sealer::Sealer;
 use crate::daemon::{Opened, Posts};
@@ -77,6 +78,7 @@ mod problem;
 mod quote;
 mod received;
 mod retention;
+mod rerate;
 mod routes;
 mod server;
 mod settle;
@@ -119,6 +121,8 @@ pub struct Shared {
     pub sealer: Arc<Sealer>,
     /// Deletes, holds and erases.
     pub retainer: Arc<Retainer>,
+    /// Rates calls again.
+    pub rerater: Arc<Rerater>,
     /// Now.
     pub clock: Clock,
     /// Where posted records go.
@@ -170,6 +174,7 @@ impl App {
             reloader,
             sealer,
             retainer,
+            rerater: engine.rerater.clone(),
             clock: engine.clock.clone(),
             post: calls,
             import,

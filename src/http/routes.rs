@@ -12,7 +12,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use super::auth::{Access, Scope};
 use super::{
     App, accounts, backup, calls, changes, conflicts, decide, explain, export, guard, health, held, history, import,
-    months, openapi, page, periods, post, quote, retention, shadow, suspense, tariff, usage, verify, waiting,
+    months, openapi, page, periods, post, quote, rerate, retention, shadow, suspense, tariff, usage, verify, waiting,
 };
 
 /// Every route: method, path, who may call, handler.
@@ -57,6 +57,10 @@ pub(super) fn api() -> Routes {
         .scoped(Method::GET, "/v1/suspense/export", Operate, waiting::export)
         .scoped(Method::POST, "/v1/tariff/reload", Operate, tariff::reload)
         .scoped(Method::POST, "/v1/tariff/activate", Operate, tariff::activate)
+        .scoped(Method::POST, "/v1/rerate", Operate, rerate::rerate)
+        .scoped(Method::GET, "/v1/rerate", Operate, rerate::list)
+        .scoped(Method::GET, "/v1/rerate/{job}", Operate, rerate::one)
+        .scoped(Method::POST, "/v1/rerate/{job}/undo", Operate, rerate::undo)
         .scoped(Method::POST, "/v1/import", Operate, import::post)
         .scoped(Method::GET, "/v1/verify", Operate, verify::verify)
         .scoped(Method::POST, "/v1/backup", Operate, backup::backup)

@@ -217,7 +217,7 @@ pub(super) async fn reload(
     }
 }
 
-fn instant(text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
+pub(super) fn instant(text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
     let read = |text: &str| {
         parse_rfc3339(text.as_bytes()).ok_or_else(|| {
             Problem::bad_request(format!("effective_from={text:?}: write RFC 3339, such as 2026-11-01T00:00:00Z"))
@@ -297,7 +297,7 @@ pub(super) async fn activate(
 }
 
 /// The whole digest of a tariff that was in force, or a whole digest as it is written.
-async fn known_digest(app: &App, written: &str) -> Result<String, Problem> {
+pub(super) async fn known_digest(app: &App, written: &str) -> Result<String, Problem> {
     let digest = written.strip_prefix("blake3:").unwrap_or(written).to_ascii_lowercase();
     if !(DIGEST_MIN..=64).contains(&digest.len()) || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(Problem::bad_request(format!(

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Position, SourceId};
-use crate::call::{RatedCall, SuspenseReason};
+use crate::call::{RatedCall, SuspenseReason, TariffSlot};
 use crate::record::Direction;
 use crate::time::Period;
 
@@ -21,6 +21,8 @@ pub struct Key {
     pub direction: Option<Direction>,
     /// Where the identity was first seen. Two legs that are equal up to here are one leg, found twice.
     pub position: Position,
+    /// A call of a closed month may be taken back and charged anew in one open month: revision, and the reversal first.
+    pub version: (u32, bool),
 }
 
 /// A leg.
@@ -61,6 +63,15 @@ pub struct Row {
     pub call: RatedCall,
     /// What it drew; see `StoredCall::draws`.
     pub draws: Vec<u8>,
+    /// An operator named its tariff (R22).
+    pub named_tariff: bool,
+}
+
+impl Row {
+    /// The tariff that an operator named.
+    pub fn named(&self) -> Option<TariffSlot> {
+        self.named_tariff.then_some(self.call.basis.tariff)
+    }
 }
 
 /// A row that stays as it is, with what the manifest says of it.

@@ -21,7 +21,7 @@ use crate::call::{AccountKey, CallType, GroupKey, LegKey, Meter, RatedCall, Usag
 use crate::flush::{Spill, SpillError};
 use crate::images::{ImageMissing, Images};
 use crate::rating::{self, Draws, Leg, Resolution, Standing, World};
-use crate::store::{CallRow, Draft, GroundsOf, Store, StoreError, SuspenseKey};
+use crate::store::{CallRow, Draft, DraftOf, GroundsOf, Store, StoreError, SuspenseKey};
 use crate::time::Period;
 
 /// New rows written at a time.
@@ -48,7 +48,7 @@ impl Progress {
         (self.read.load(Ordering::Relaxed), self.rated.load(Ordering::Relaxed))
     }
 
-    fn begin(&self) {
+    pub(super) fn begin(&self) {
         self.read.store(0, Ordering::Relaxed);
         self.rated.store(0, Ordering::Relaxed);
     }
@@ -75,8 +75,11 @@ pub enum SealError {
     /// Nothing was ever in force.
     #[error("no tariff or no directory was in force at the seal")]
     NothingInForce,
-    /// The store does not have what stands before the seal.
-    #[error("the store does not stand behind the seal at position {0}")]
+    /// What was asked for cannot be.
+    #[error("{0}")]
+    Refused(String),
+    /// The store does not have what stands before the job's place.
+    #[error("the store does not stand behind position {0}")]
     Behind(Position),
 }
 
@@ -99,7 +102,7 @@ pub fn draft(
     if state.position <= seal {
         return Err(SealError::Behind(seal));
     }
-    store.draft_begin(period)?;
+    store.draft_begin(DraftOf::Month(period))?;
     let mut known = Known::at(store, images, &state, seal)?;
     let mut gathered = Gathered::default();
     let mut sorter = Sorter::new(spill, in_memory);
@@ -156,7 +159,8 @@ struct Job<'a, 's> {
     /// What the leg drew that was rated last.
     draws: Draws,
     group: String,
-    rows: Vec<(RatedCall, Vec<u8>, Facts, u32)>,
+    /// With what they drew, their revision, and whether an operator named the tariff.
+    rows: Vec<(RatedCall, Vec<u8>, Facts, u32, bool)>,
     numbers: u64,
     gathered: Gathered,
 }
@@ -179,7 +183,8 @@ impl Job<'_, '_> {
             self.manifest.leg(&fixed.account, &line);
             return Ok(());
         }
-        let (resolution, slot) = self.known.resolve(&candidate.facts)?;
+        let named = candidate.row.as_ref().and_then(Row::named);
+        let (resolution, slot) = self.known.resolve_by_slot(&candidate.facts, named)?;
         let Resolution::Legs(first, second) = resolution else { return Ok(()) };
         let side = candidate.key.leg;
         let Some(leg) = [first, second].into_iter().flatten().find(|leg| leg.direction == side) else { return Ok(()) };
@@ -193,7 +198,7 @@ impl Job<'_, '_> {
         };
         let answer = leg.answer;
         let rated = {
-            let (_, tariff) = self.known.in_force(answer);
+            let (_, tariff) = self.known.in_force_or(answer, named);
             let world = World { directory: &directory, tariff, slot };
             rating::rate(&leg, world, self.period, Standing::of(&self.used), &mut self.draws)
         };
@@ -213,7 +218,7 @@ impl Job<'_, '_> {
     fn rated(&mut self, call: RatedCall, account: &str, candidate: Candidate) -> Result<(), SealError> {
         let record = read(&candidate.facts.record)?;
         {
-            let tariff = self.known.in_force(call.answer).1.digest().to_owned();
+            let tariff = self.known.tariff(call.basis.tariff).map_or("", |tariff| tariff.digest()).to_owned();
             self.manifest.leg(account, &LegLine { call: &call, record: &record, tariff: &tariff });
         }
         let revision = match &candidate.row {
@@ -229,7 +234,8 @@ impl Job<'_, '_> {
         }
         let drew = self.draws.text.clone();
         self.count(&call, &drew, 1);
-        self.rows.push((call, drew, candidate.facts, revision));
+        let named = candidate.row.is_some_and(|row| row.named().is_some());
+        self.rows.push((call, drew, candidate.facts, revision, named));
         if self.rows.len() >= ROWS { self.write_rows() } else { Ok(()) }
     }
 
@@ -303,7 +309,7 @@ impl Job<'_, '_> {
             return Ok(());
         }
         let mut rows = Vec::with_capacity(self.rows.len());
-        for (call, drew, facts, revision) in &self.rows {
+        for (call, drew, facts, revision, named) in &self.rows {
             let record = read(&facts.record)?;
             rows.push(CallRow {
                 call: *call,
@@ -322,10 +328,12 @@ impl Job<'_, '_> {
                     routing_number: record.routing_number,
                 }),
                 revision: *revision,
+                run: None,
+                named_tariff: *named,
                 draws: drew,
             });
         }
-        self.store.draft_rows(self.period, self.numbers, &postcard::to_stdvec(&rows)?)?;
+        self.store.draft_rows(DraftOf::Month(self.period), self.numbers, &postcard::to_stdvec(&rows)?)?;
         self.numbers += 1;
         self.gathered.outcome.rows += rows.len() as u64;
         self.rows.clear();
@@ -353,8 +361,10 @@ impl Job<'_, '_> {
             ..outcome
         };
         let (digest, manifest) = self.manifest.finish(self.period, decided.into_iter(), &waiting);
-        let draft = Draft { seal, digest, manifest, outcome: outcome.pack(), superseded: outcome.superseded };
-        self.store.draft_finish(self.period, &draft)?;
+        let (packed, superseded) = (outcome.pack(), outcome.superseded);
+        let (reversed, restored) = (Vec::new(), Vec::new());
+        let draft = Draft { seal, digest, manifest, outcome: packed, superseded, reversed, restored };
+        self.store.draft_finish(DraftOf::Month(self.period), &draft)?;
         Ok(draft)
     }
 }

@@ -174,7 +174,13 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
         stored.record(grounds).encode(&mut bytes);
         let facts =
             Facts { record: bytes, source: grounds.source, profile: grounds.profile, received_at: None, other: false };
-        let row = Row { number: stored.row, revision: stored.revision, call, draws: stored.draws.to_vec() };
+        let row = Row {
+            number: stored.row,
+            revision: stored.revision,
+            call,
+            draws: stored.draws.to_vec(),
+            named_tariff: stored.named_tariff,
+        };
         let found = if closed { Found::Final(call.key.leg) } else { Found::Row(call.key.leg, row) };
         self.consider(call.key.position, facts, found)
     }
@@ -203,6 +209,7 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
             leg: call.key.leg,
             direction: None,
             position: call.key.position,
+            version: (stored.revision, !call.reversal),
         };
         let facts = Facts { record: bytes, source: SourceId(0), profile: Position(0), received_at: None, other: false };
         let drew = stored.draws.to_vec();
@@ -305,7 +312,8 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
                 _ => {}
             }
             let answer = leg.answer.0;
-            let key = Key { group, answer, node: node.clone(), id: id.clone(), leg: side, direction, position };
+            let (node, id, version) = (node.clone(), id.clone(), (0, true));
+            let key = Key { group, answer, node, id, leg: side, direction, position, version };
             self.sorter.push(Candidate { key, facts: facts.clone(), row, waits, closed, fixed: None })?;
         }
         Ok(())

@@ -78,11 +78,28 @@ impl<'a> Known<'a> {
         Ok(profile)
     }
 
+    /// The same, unless an operator named the tariff.
+    pub fn in_force_or(&self, answer: Timestamp, named: Option<TariffSlot>) -> (TariffSlot, &Arc<Tariff>) {
+        match named.and_then(|slot| Some((slot, self.tariff(slot)?))) {
+            Some(named) => named,
+            None => self.in_force(answer),
+        }
+    }
+
     /// Whose call it is, by what is known here.
     pub fn resolve(&mut self, facts: &Facts) -> Result<(Resolution, TariffSlot), SealError> {
+        self.resolve_by_slot(facts, None)
+    }
+
+    /// The same, unless an operator named the tariff.
+    pub fn resolve_by_slot(
+        &mut self,
+        facts: &Facts,
+        named: Option<TariffSlot>,
+    ) -> Result<(Resolution, TariffSlot), SealError> {
         let record = read(&facts.record)?;
         let answer = record.answer.unwrap_or(Timestamp(facts.received_at.unwrap_or_default()));
-        let (slot, tariff) = self.in_force(answer);
+        let (slot, tariff) = self.in_force_or(answer, named);
         let tariff = tariff.clone();
         Ok((self.resolved(facts, &record, &tariff, slot)?, slot))
     }

@@ -116,7 +116,7 @@ impl Manifest {
             types: BTreeMap::new(),
         });
         line.add_to(&mut sum.hasher);
-        sum.calls += 1;
+        sum.calls += call.sign();
         sum.cost += i128::from(call.cost.0);
         sum.decimals = sum.decimals.max(decimals);
         sum.first = sum.first.min(call.answer);
@@ -129,7 +129,7 @@ impl Manifest {
         }
         if let Some(own) = call.adjusts {
             let late = self.late.entry((own, account.to_owned(), currency)).or_default();
-            late.calls += 1;
+            late.calls += call.sign();
             late.cost += i128::from(call.cost.0);
             late.decimals = late.decimals.max(decimals);
         }
@@ -310,6 +310,7 @@ mod tests {
             included_seconds: included,
             used_before: Some(60),
             adjusts: None,
+            reversal: false,
             cost: Money(cost),
             basis: Basis {
                 tariff: TariffSlot(2),

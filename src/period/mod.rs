@@ -29,7 +29,8 @@
 use std::collections::BTreeMap;
 
 use crate::batch::Position;
-use crate::store::PeriodRow;
+use crate::entry::Rerate;
+use crate::store::{PeriodRow, RerateRun};
 use crate::time::{Micros, Period, Timestamp, Zone};
 
 mod candidates;
@@ -39,6 +40,8 @@ mod gather;
 mod known;
 mod manifest;
 mod outcome;
+pub mod rerate;
+mod reruns;
 mod seals;
 mod sort;
 pub mod trial;
@@ -46,6 +49,7 @@ pub mod trial;
 pub use draft::{Progress, SealError};
 pub use manifest::LegLine;
 pub use outcome::{LineDelta, Outcome, SuspendedLeg};
+pub use rerate::Report;
 pub use seals::Seals;
 
 /// `[periods]`.
@@ -73,6 +77,20 @@ pub struct Ledger {
     closed: BTreeMap<Period, Closed>,
     /// No closed month reaches this instant, anywhere on earth.
     until: Option<Timestamp>,
+    /// Runs of re-rating that began.
+    runs: u32,
+    rerating: Option<Rerating>,
+}
+
+/// A run of re-rating that is under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rerating {
+    /// Its number.
+    pub run: u32,
+    /// The entry that began it: what stands before it is rated again.
+    pub begun: Position,
+    /// First and last month.
+    pub months: (Period, Period),
 }
 
 /// A month that takes no calls any more.
@@ -119,6 +137,44 @@ impl Ledger {
         ledger
     }
 
+    /// With runs of re-rating as stored, as far as they stand before a position.
+    pub fn with_runs(mut self, runs: &[RerateRun], position: Position) -> Ledger {
+        for run in runs.iter().filter(|run| run.begun < position) {
+            self.runs = self.runs.max(run.run);
+            if run.settled.is_none_or(|at| at >= position)
+                && let Ok(Rerate::Begin(begin)) = serde_json::from_str(&run.entry)
+            {
+                let months = (Period(begin.scope.first), Period(begin.scope.last));
+                self.rerating = Some(Rerating { run: run.run, begun: run.begun, months });
+            }
+        }
+        self
+    }
+
+    /// A run of re-rating begins: its number; none while a month is being sealed or another run is under way.
+    pub fn begin_rerate(&mut self, begun: Position, months: (Period, Period)) -> Option<u32> {
+        if self.rerating.is_some() || self.closed.values().any(|closed| !closed.sealed) {
+            return None;
+        }
+        self.runs += 1;
+        self.rerating = Some(Rerating { run: self.runs, begun, months });
+        Some(self.runs)
+    }
+
+    /// The run under way.
+    pub fn rerating(&self) -> Option<Rerating> {
+        self.rerating
+    }
+
+    /// A run counts or is given up; false if it is not the one under way.
+    pub fn end_rerate(&mut self, run: u32) -> bool {
+        let ends = self.rerating.is_some_and(|one| one.run == run);
+        if ends {
+            self.rerating = None;
+        }
+        ends
+    }
+
     /// Whether a call answered then may belong to a closed month: what is asked of every call, and costs no civil time.
     pub fn reaches(&self, answer: Timestamp) -> bool {
         self.until.is_some_and(|until| answer < until)
@@ -129,13 +185,15 @@ impl Ledger {
         self.closed.get(&period).copied()
     }
 
-    /// Closes a month; false if it is closed already, and nothing changes.
+    /// Closes a month; false if it is closed already, and nothing changes. A run of re-rating under way is given up: what it
+    /// found is not what the month is any more.
     pub fn seal(&mut self, period: Period, at: Position) -> bool {
         if self.closed.contains_key(&period) {
             return false;
         }
         self.closed.insert(period, Closed { seal: at, sealed: false });
         self.until = self.until.max(Some(everywhere(period).1));
+        self.rerating = None;
         true
     }
 
@@ -168,9 +226,12 @@ impl Ledger {
     /// Whether trying something again is void: a job is at work on its month. `period` is that of a leg in suspense, for
     /// a whole record the answer decides, wherever on earth it was.
     pub fn voids_retry(&self, period: Option<Period>, answer: Option<Timestamp>) -> bool {
-        self.closed.iter().filter(|(_, closed)| !closed.sealed).any(|(sealing, _)| {
-            let (start, end) = everywhere(*sealing);
-            period == Some(*sealing) || answer.is_some_and(|at| start <= at && at < end)
-        })
+        let touches = |first: Period, last: Period| {
+            let (start, end) = (everywhere(first).0, everywhere(last).1);
+            period.is_some_and(|period| first <= period && period <= last)
+                || answer.is_some_and(|at| start <= at && at < end)
+        };
+        let sealing = self.closed.iter().filter(|(_, closed)| !closed.sealed).any(|(month, _)| touches(*month, *month));
+        sealing || self.rerating.is_some_and(|run| touches(run.months.0, run.months.1))
     }
 }

@@ -13,23 +13,24 @@ use crate::batch::Position;
 use crate::flush::Spill;
 use crate::images::Images;
 use crate::os::disk::Disk;
-use crate::store::{Draft, Store};
+use crate::store::{Draft, DraftOf, Store};
 use crate::time::Period;
 
 /// How often the store is looked at that does not stand behind the seal yet.
-const LOOK: Duration = Duration::from_millis(10);
+pub(super) const LOOK: Duration = Duration::from_millis(10);
 
 /// Makes drafts, one at a time.
 pub struct Seals {
-    store: Arc<dyn Store>,
-    images: Arc<Images>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) images: Arc<Images>,
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     /// Candidates held in memory.
-    in_memory: usize,
+    pub(super) in_memory: usize,
     /// One job at a time.
-    turn: Mutex<()>,
+    pub(super) turn: Mutex<()>,
     progress: Progress,
+    pub(super) rerating: Progress,
 }
 
 impl Seals {
@@ -43,6 +44,7 @@ impl Seals {
             in_memory: IN_MEMORY,
             turn: Mutex::new(()),
             progress: Progress::default(),
+            rerating: Progress::default(),
         }
     }
 
@@ -63,7 +65,7 @@ impl Seals {
     /// Something that the job reads is not there.
     pub fn draft(&self, period: Period, seal: Position) -> Result<Draft, SealError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(draft) = self.store.draft(period)?
+        if let Some(draft) = self.store.draft(DraftOf::Month(period))?
             && draft.seal == seal
             && Outcome::unpack(&draft.outcome).is_some()
         {

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::Ledger;
-use super::candidates::Candidate;
+use super::candidates::{Candidate, Row};
 use super::draft::{Progress, SealError};
 use super::drawn::Counted;
 use super::gather::{Gather, Gathered};
@@ -199,14 +199,15 @@ impl Job<'_, '_> {
         }
         let side = candidate.key.leg;
         let (tariff, period) = (self.trial.tariff, self.trial.period);
-        let (now, slot) = self.known.resolve(&candidate.facts)?;
+        let named = candidate.row.as_ref().and_then(Row::named);
+        let (now, slot) = self.known.resolve_by_slot(&candidate.facts, named)?;
         let then = self.known.resolve_by(&candidate.facts, tariff)?;
         let directory = self.known.directory.clone();
         // Without a leg under the tariffs in force it is no leg of this month.
         let Some(leg) = leg_of(now, side) else { return Ok(()) };
         let account = directory.row(leg.account_row).name();
         let before = {
-            let (_, tariff) = self.known.in_force(leg.answer);
+            let (_, tariff) = self.known.in_force_or(leg.answer, named);
             let world = World { directory: &directory, tariff, slot };
             Self::priced(&leg, world, period, &mut self.used[0], &mut self.draws)
         };

@@ -199,6 +199,7 @@ impl Rated {
             included_seconds: self.included_seconds,
             used_before: self.used_before,
             adjusts: None,
+            reversal: false,
             cost: self.cost,
             basis: self.basis,
         }

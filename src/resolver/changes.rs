@@ -8,7 +8,7 @@ use super::{Job, KnownTariff, Resolver, ResolverError, offset};
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::call::{SuspenseReason, TariffSlot};
 use crate::entry::{
-    Ack, Activation, Decide, DirectoryChange, Discard, Lost, Retention, Retry, Seal, Sealed, SourceProfile,
+    Ack, Activation, Decide, DirectoryChange, Discard, Lost, Rerate, Retention, Retry, Seal, Sealed, SourceProfile,
 };
 use crate::guard::Entered;
 use crate::record::{Direction, Record};
@@ -87,6 +87,10 @@ impl Resolver {
             Some(EntryKind::Sealed) => {
                 let sealed: Sealed = serde_json::from_slice(entry.payload).map_err(json)?;
                 self.sealed(frame, &sealed, entry.position)?;
+            }
+            Some(EntryKind::Rerate) => {
+                let said: Rerate = serde_json::from_slice(entry.payload).map_err(json)?;
+                self.rerate(frame, said, entry.position)?;
             }
             Some(EntryKind::Ack) => {
                 let ack: Ack = serde_json::from_slice(entry.payload).map_err(json)?;

@@ -10,7 +10,7 @@ use crate::call::{AccountKey, GroupKey, SuspenseReason, TariffSlot};
 use crate::entry::{Activation, Discard, SourceProfile};
 use crate::record::{Content, Direction, Identity, Record};
 use crate::road::Became;
-use crate::store::{AckRow, ChangedRow, ClosedRow, DecidedRow, GuardsRow, RetentionRow, SealedRow};
+use crate::store::{AckRow, ChangedRow, ClosedRow, DecidedRow, GuardsRow, RerateRow, RetentionRow, SealedRow};
 use crate::time::{Period, Timestamp};
 
 /// A record whose identity is known with other content (R20): both are kept.
@@ -161,6 +161,8 @@ pub struct Gathered {
     pub closed: Vec<ClosedRow>,
     /// Months whose drafts count from now on.
     pub sealed: Vec<SealedRow>,
+    /// Runs of re-rating: those that began, and what became of them.
+    pub rerated: Vec<RerateRow>,
     /// Manifests taken.
     pub acks: Vec<AckRow>,
     /// What was taken out of suspense for good.

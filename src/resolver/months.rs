@@ -56,10 +56,20 @@ impl Resolver {
     /// A month takes no calls any more.
     pub(super) fn close(&mut self, seal: &Seal, at: Position) {
         let period = Period(seal.period);
+        let given_up = self.state.periods.rerating();
         if !self.state.periods.seal(period, at) {
             return;
         }
-        // The job may find calls of accounts that never had one: it cannot give out numbers, so all have theirs now.
+        if let Some(run) = given_up {
+            self.given_up(run.run, at, format!("{period} was closed meanwhile; ask again once it is sealed"));
+        }
+        self.number_everybody();
+        let closed = ClosedRow { period, seal: at, at: Timestamp(seal.at), by: seal.by.clone() };
+        self.tally.gathered.closed.push(closed);
+    }
+
+    /// A job may find calls of accounts that never had one: it cannot give out numbers, so all have theirs before it.
+    pub(super) fn number_everybody(&mut self) {
         if let Some(directory) = self.state.directory.clone() {
             for row in 0..directory.rows() {
                 let account = directory.row(row);
@@ -70,8 +80,6 @@ impl Resolver {
                 self.group_key(&account);
             }
         }
-        let closed = ClosedRow { period, seal: at, at: Timestamp(seal.at), by: seal.by.clone() };
-        self.tally.gathered.closed.push(closed);
     }
 
     /// The draft of a closed month counts from here on.
@@ -85,21 +93,26 @@ impl Resolver {
             let told = format!("{period} was sealed to {}, and now comes to {digest}", sealed.digest);
             return Err(ResolverError::Entry(at, told));
         }
-        self.hand_over(frame);
         self.state.periods.sealed(period, seal);
+        self.counts(frame, &outcome, at, "found when its month was sealed");
+        self.tally.gathered.sealed.push(SealedRow { period, seal, sealed: at });
+        Ok(())
+    }
+
+    /// What a job found counts from here on.
+    pub(super) fn counts(&mut self, frame: &Frame, outcome: &Outcome, at: Position, detail: &'static str) {
+        self.hand_over(frame);
         self.tally.books(&outcome.books);
         for key in &outcome.released {
             self.state.attempts.insert((key.position, key.leg), at);
             self.tally.gathered.retried.push((key.position, key.leg, at));
         }
-        self.suspend_all(frame, &outcome);
-        self.correct(&outcome);
-        self.tally.gathered.sealed.push(SealedRow { period, seal, sealed: at });
-        Ok(())
+        self.suspend_all(frame, outcome, detail);
+        self.correct(outcome);
     }
 
     /// What the sealing puts into suspense. Its records stand in no frame of the journal at hand: they get one in memory.
-    fn suspend_all(&mut self, frame: &Frame, outcome: &Outcome) {
+    fn suspend_all(&mut self, frame: &Frame, outcome: &Outcome, detail: &'static str) {
         if outcome.suspended.is_empty() {
             return;
         }
@@ -116,7 +129,7 @@ impl Resolver {
                 attempt: self.latest_attempt(leg.key.position, leg.key.leg),
                 leg: leg.key.leg,
                 reason: leg.reason,
-                detail: "found when its month was sealed",
+                detail,
                 period: Some(leg.period),
                 account: leg.account,
                 source: leg.source.0,

@@ -278,20 +278,53 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.flushes(after, limit)
     }
 
-    fn draft_begin(&self, period: Period) -> Result<(), StoreError> {
-        self.present()?.draft_begin(period)
+    fn draft_begin(&self, of: DraftOf) -> Result<(), StoreError> {
+        self.present()?.draft_begin(of)
     }
 
-    fn draft_rows(&self, period: Period, number: u64, rows: &[u8]) -> Result<(), StoreError> {
-        self.present()?.draft_rows(period, number, rows)
+    fn draft_rows(&self, of: DraftOf, number: u64, rows: &[u8]) -> Result<(), StoreError> {
+        self.present()?.draft_rows(of, number, rows)
     }
 
-    fn draft_finish(&self, period: Period, draft: &Draft) -> Result<(), StoreError> {
-        self.present()?.draft_finish(period, draft)
+    fn draft_finish(&self, of: DraftOf, draft: &Draft) -> Result<(), StoreError> {
+        self.present()?.draft_finish(of, draft)
     }
 
-    fn draft(&self, period: Period) -> Result<Option<Draft>, StoreError> {
-        self.present()?.draft(period)
+    fn draft(&self, of: DraftOf) -> Result<Option<Draft>, StoreError> {
+        self.present()?.draft(of)
+    }
+
+    fn scan_part(
+        &self,
+        period: Period,
+        part: (usize, usize),
+        visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
+    ) -> Result<(), StoreError> {
+        self.present()?.scan_part(period, part, visit)
+    }
+
+    fn rows(&self, rows: &[u64], visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit) -> Result<(), StoreError> {
+        self.present()?.rows(rows, visit)
+    }
+
+    fn revisions(&self, position: Position) -> Result<Vec<Revised>, StoreError> {
+        self.present()?.revisions(position)
+    }
+
+    fn rerate_runs(&self) -> Result<Vec<RerateRun>, StoreError> {
+        self.present()?.rerate_runs()
+    }
+
+    fn rerate_run(&self, run: u32) -> Result<Option<(RerateRun, Vec<u8>)>, StoreError> {
+        self.present()?.rerate_run(run)
+    }
+
+    fn corrected_by(&self, flush: u64) -> Result<Corrected, StoreError> {
+        self.present()?.corrected_by(flush)
+    }
+
+    fn reversed(&self) -> Result<Vec<u64>, StoreError> {
+        self.present()?.reversed()
     }
 
     fn periods(&self) -> Result<Vec<PeriodRow>, StoreError> {

@@ -200,17 +200,45 @@ pub trait Store: Send + Sync {
     /// Flushes in order, after a number, at most `limit`.
     fn flushes(&self, after: Option<u64>, limit: usize) -> Result<Vec<FlushInfo>, StoreError>;
 
-    /// Begins the draft of a month's seal anew.
-    fn draft_begin(&self, period: Period) -> Result<(), StoreError>;
+    /// One of `part.1` parts of the calls of a month that count, in no order: every call is in one part.
+    fn scan_part(
+        &self,
+        period: Period,
+        part: (usize, usize),
+        visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
+    ) -> Result<(), StoreError> {
+        if part.0 == 0 { self.scan(Some(period), ScanOrder::Stored, visit) } else { Ok(()) }
+    }
+
+    /// Some rows by their numbers, also those that no longer count.
+    fn rows(&self, rows: &[u64], visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit) -> Result<(), StoreError>;
+
+    /// Every row of a record's legs in the order in which they were written, and whether it counts.
+    fn revisions(&self, position: Position) -> Result<Vec<Revised>, StoreError>;
+
+    /// Runs of re-rating, by number, without their reports.
+    fn rerate_runs(&self) -> Result<Vec<RerateRun>, StoreError>;
+
+    /// A run with its report, and what it changed beside rows, in the bytes of whoever made its draft.
+    fn rerate_run(&self, run: u32) -> Result<Option<(RerateRun, Vec<u8>)>, StoreError>;
+
+    /// What a flush took out of count.
+    fn corrected_by(&self, flush: u64) -> Result<Corrected, StoreError>;
+
+    /// Rows of closed months that are taken back in an open one.
+    fn reversed(&self) -> Result<Vec<u64>, StoreError>;
+
+    /// Begins a draft anew.
+    fn draft_begin(&self, of: DraftOf) -> Result<(), StoreError>;
 
     /// Adds rows to it, in the bytes of [`CallRow`]s (postcard). They change nothing yet.
-    fn draft_rows(&self, period: Period, number: u64, rows: &[u8]) -> Result<(), StoreError>;
+    fn draft_rows(&self, of: DraftOf, number: u64, rows: &[u8]) -> Result<(), StoreError>;
 
     /// Ends it.
-    fn draft_finish(&self, period: Period, draft: &Draft) -> Result<(), StoreError>;
+    fn draft_finish(&self, of: DraftOf, draft: &Draft) -> Result<(), StoreError>;
 
-    /// The draft of a month, if one was ended and does not count yet.
-    fn draft(&self, period: Period) -> Result<Option<Draft>, StoreError>;
+    /// A draft, if one was ended and does not count yet.
+    fn draft(&self, of: DraftOf) -> Result<Option<Draft>, StoreError>;
 
     /// Months that are closed, by month.
     fn periods(&self) -> Result<Vec<PeriodRow>, StoreError>;

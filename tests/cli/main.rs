@@ -14,6 +14,7 @@ use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 
 mod metrics;
+mod rerate;
 mod service;
 mod shadow;
 mod tariffs;

@@ -68,6 +68,7 @@ mod pieces;
 mod plain_store;
 mod random;
 mod rates;
+mod rerate;
 mod told;
 mod traffic;
 mod trial;

@@ -55,13 +55,13 @@ fn at(text: &str) -> Timestamp {
 /// A record as its node would say it.
 #[derive(Clone, Debug)]
 pub struct Said {
-    id: String,
-    account: String,
-    source: String,
-    destination: String,
-    direction: Option<Direction>,
-    answer: Timestamp,
-    duration: Micros,
+    pub id: String,
+    pub account: String,
+    pub source: String,
+    pub destination: String,
+    pub direction: Option<Direction>,
+    pub answer: Timestamp,
+    pub duration: Micros,
 }
 
 impl Said {
@@ -113,17 +113,17 @@ impl Said {
 
 /// A process on a disk and a store that outlive it.
 pub struct Folder {
-    random: Random,
+    pub random: Random,
     disk: SimDisk,
     folder: tempfile::TempDir,
     pub store: Arc<SqliteStore>,
     clock: Clock,
     parts: Parts,
-    seals: Seals,
+    pub seals: Seals,
 }
 
 impl Folder {
-    fn new(seed: u64) -> Folder {
+    pub fn new(seed: u64) -> Folder {
         let mut random = Random::new(seed);
         let disk = SimDisk::new(random.next());
         let folder = memory_folder().unwrap();
@@ -158,7 +158,7 @@ impl Folder {
     }
 
     /// The process ends, by a stop that loses nothing or by a crash of the machine, and starts again.
-    fn restart(&mut self) {
+    pub fn restart(&mut self) {
         if self.random.once_in(2) {
             self.flush();
         }
@@ -186,14 +186,14 @@ impl Folder {
         self.behind();
     }
 
-    fn enter(&mut self, batch: Batch) -> Position {
+    pub fn enter(&mut self, batch: Batch) -> Position {
         let (reply, mut answer) = oneshot::channel();
         self.parts.road.try_send(Control::Enter(batch, reply)).unwrap();
         self.pump();
         answer.try_recv().unwrap().unwrap()
     }
 
-    fn json(&mut self, kind: EntryKind, entry: &impl serde::Serialize) {
+    pub fn json(&mut self, kind: EntryKind, entry: &impl serde::Serialize) {
         let mut batch = Batch::new(SourceId(0));
         batch.push_entry(kind, &serde_json::to_vec(entry).unwrap());
         self.enter(batch);
@@ -205,7 +205,7 @@ impl Folder {
         self.json(EntryKind::Source, &SourceProfile { max_age_days: 90, ..profile });
     }
 
-    fn activate(&mut self, change: usize) {
+    pub fn activate(&mut self, change: usize) {
         let (kind, digest, from) = change_of(change);
         let activation = Activation {
             digest: digest.to_owned(),
@@ -222,13 +222,13 @@ impl Folder {
         self.pump();
     }
 
-    fn tell(&mut self, said: &[&Said]) {
+    pub fn tell(&mut self, said: &[&Said]) {
         let mut batch = Batch::new(SourceId(1));
         said.iter().for_each(|said| batch.push_record(&said.record()));
         self.enter(batch);
     }
 
-    fn waiting(&mut self) -> Vec<SuspenseItem> {
+    pub fn waiting(&mut self) -> Vec<SuspenseItem> {
         self.flush();
         let mut keys = Vec::new();
         let page = SuspensePage { reason: None, after: None, limit: 100_000 };
@@ -268,7 +268,7 @@ impl Folder {
 
     /// The whole journal, replayed into an empty store and an empty index: whoever meets the Sealed entry makes the draft
     /// that is not there, and everything comes out as it was.
-    fn again(&mut self) {
+    pub fn again(&mut self) {
         self.flush();
         let disk = self.disk.copy(self.random.next());
         disk.remove(Path::new("/data/identity/identities.log")).unwrap();
@@ -292,18 +292,23 @@ impl Folder {
                 Visit::Continue(())
             });
             scanned.unwrap();
-            calls.sort_by_key(|call| (call.call.key, call.revision));
+            calls.sort_by_key(|call| (call.call.key, call.revision, call.call.reversal, call.run));
             let state = store.load().unwrap();
             // A count that went up and down within one flush was never written; in two it was, as 0.
             let books: Vec<_> = state.books.into_iter().filter(|(_, count)| *count != 0).collect();
             (calls, state.usage, state.allowances, books, state.periods, state.suspense)
         };
+        let runs = |store: &SqliteStore| -> Vec<_> {
+            let runs = store.rerate_runs().unwrap();
+            runs.into_iter().map(|run| (run.run, run.state, run.begun, run.settled)).collect()
+        };
+        assert_eq!(runs(&store), runs(&self.store));
         assert_eq!(all(&store), all(&self.store));
         assert_eq!(store.manifest(OCTOBER).unwrap(), self.store.manifest(OCTOBER).unwrap());
     }
 
     /// Closes the month and makes its draft.
-    fn close(&mut self, period: Period) -> Position {
+    pub fn close(&mut self, period: Period) -> Position {
         let mut batch = Batch::new(SourceId(0));
         let seal = Seal { period: period.0, at: self.clock.now().0, by: "test".to_owned() };
         batch.push_entry(EntryKind::Seal, &serde_json::to_vec(&seal).unwrap());
@@ -312,7 +317,7 @@ impl Folder {
         self.store.periods().unwrap().into_iter().find(|row| row.period == period).unwrap().seal
     }
 
-    fn sealed(&mut self, period: Period, seal: Position) -> String {
+    pub fn sealed(&mut self, period: Period, seal: Position) -> String {
         let digest = self.seals.draft(period, seal).unwrap().digest;
         self.json(EntryKind::Sealed, &Sealed { period: period.0, seal: seal.0, digest: digest.clone() });
         self.retry(Some(SuspenseReason::PeriodSealing));
@@ -325,7 +330,7 @@ impl Folder {
         self.sealed(period, seal)
     }
 
-    fn manifest(&self, period: Period) -> Value {
+    pub fn manifest(&self, period: Period) -> Value {
         serde_json::from_slice(&self.store.manifest(period).unwrap().unwrap()).unwrap()
     }
 
@@ -340,13 +345,13 @@ impl Folder {
     }
 
     /// The books balance, the totals are the sums of the calls that count, and the audit finds what the records give.
-    fn check(&mut self) {
+    pub fn check(&mut self) {
         self.flush();
         let state = self.store.load().unwrap();
         let books = Books::from_stored(state.books.iter().cloned());
         assert_eq!(books.check(), []);
         let mut sums: BTreeMap<_, callrated::call::Usage> = BTreeMap::new();
-        let mut drawn: BTreeMap<_, u64> = BTreeMap::new();
+        let mut drawn: BTreeMap<_, i64> = BTreeMap::new();
         let all = self.store.scan(None, ScanOrder::Stored, &mut |call| {
             for (call_type, usage) in call.call.usage_lines() {
                 let call = &call.call;
@@ -361,7 +366,7 @@ impl Folder {
             };
             assert_eq!(told.iter().map(|told| told.1).sum::<u64>(), u64::from(call.call.included_seconds));
             for (name, seconds, ..) in told {
-                *drawn.entry((own.0, own.1, Meter::named(&name))).or_default() += seconds;
+                *drawn.entry((own.0, own.1, Meter::named(&name))).or_default() += seconds as i64 * call.call.sign();
             }
             Visit::Continue(())
         });
@@ -370,10 +375,12 @@ impl Folder {
             let key = (line.period, line.account, line.group, line.call_type, line.currency);
             assert_eq!(line.usage, sums.remove(&key).unwrap_or_default(), "{key:?}");
         }
+        // What is taken back and charged as it was comes to nothing.
+        sums.retain(|_, usage| *usage != callrated::call::Usage::default());
         assert!(sums.is_empty(), "{sums:?}");
         for line in &state.allowances {
             assert_eq!(
-                line.used_seconds,
+                line.used_seconds as i64,
                 drawn.get(&(line.period, line.group, line.meter)).copied().unwrap_or(0),
                 "{line:?}"
             );

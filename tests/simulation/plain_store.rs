@@ -152,6 +152,8 @@ impl Store for PlainStore {
                 text: &text,
                 grounds: None,
                 revision: 0,
+                run: None,
+                named_tariff: false,
                 row: 0,
                 draws,
                 superseded: None,
@@ -279,19 +281,43 @@ impl Store for PlainStore {
         Ok(self.rows().assembled.iter().filter(|row| row.position >= from).take(limit).cloned().collect())
     }
 
-    fn draft_begin(&self, _period: Period) -> Result<(), StoreError> {
+    fn rows(&self, _rows: &[u64], _visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit) -> Result<(), StoreError> {
         not_here()
     }
 
-    fn draft_rows(&self, _period: Period, _number: u64, _rows: &[u8]) -> Result<(), StoreError> {
+    fn revisions(&self, _position: Position) -> Result<Vec<Revised>, StoreError> {
         not_here()
     }
 
-    fn draft_finish(&self, _period: Period, _draft: &Draft) -> Result<(), StoreError> {
+    fn rerate_runs(&self) -> Result<Vec<RerateRun>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn rerate_run(&self, _run: u32) -> Result<Option<(RerateRun, Vec<u8>)>, StoreError> {
         not_here()
     }
 
-    fn draft(&self, _period: Period) -> Result<Option<Draft>, StoreError> {
+    fn corrected_by(&self, _flush: u64) -> Result<Corrected, StoreError> {
+        not_here()
+    }
+
+    fn reversed(&self) -> Result<Vec<u64>, StoreError> {
+        not_here()
+    }
+
+    fn draft_begin(&self, _of: DraftOf) -> Result<(), StoreError> {
+        not_here()
+    }
+
+    fn draft_rows(&self, _of: DraftOf, _number: u64, _rows: &[u8]) -> Result<(), StoreError> {
+        not_here()
+    }
+
+    fn draft_finish(&self, _of: DraftOf, _draft: &Draft) -> Result<(), StoreError> {
+        not_here()
+    }
+
+    fn draft(&self, _of: DraftOf) -> Result<Option<Draft>, StoreError> {
         not_here()
     }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use callrated::batch::{EntryKind, FRAME_HEAD, Frame, Position, entries, entry_at};
 use callrated::directory::{self, Directory};
 use callrated::entry::{
-    Ack, Activation, Decide, DirectoryChange, Discard, Lost, Retention, Retry, Seal, Sealed, SourceProfile,
+    Ack, Activation, Decide, DirectoryChange, Discard, Lost, Rerate, Retention, Retry, Seal, Sealed, SourceProfile,
 };
 use callrated::identity::{self, IdentityIndex};
 use callrated::journal::{self, Journal, check, inspect, seal};
@@ -208,6 +208,7 @@ fn read_entry(kind: u8, payload: &[u8]) {
         Some(EntryKind::Seal) => drop(serde_json::from_slice::<Seal>(payload)),
         Some(EntryKind::Sealed) => drop(serde_json::from_slice::<Sealed>(payload)),
         Some(EntryKind::Ack) => drop(serde_json::from_slice::<Ack>(payload)),
+        Some(EntryKind::Rerate) => drop(serde_json::from_slice::<Rerate>(payload)),
         Some(EntryKind::Guard) => drop(serde_json::from_slice::<callrated::guard::Entered>(payload)),
         Some(EntryKind::Retention) => drop(serde_json::from_slice::<Retention>(payload)),
         Some(EntryKind::DirectoryChange) => drop(serde_json::from_slice::<DirectoryChange>(payload)),

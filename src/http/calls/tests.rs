@@ -28,6 +28,7 @@ fn call(position: u64) -> RatedCall {
         included_seconds: 0,
         used_before: None,
         adjusts: None,
+        reversal: false,
         cost: Money((position % 1_000) as i64 * 100_000),
         basis: Basis {
             tariff: TariffSlot(0),
@@ -59,6 +60,8 @@ fn fill(store: &SqliteStore) {
                 start: None,
                 grounds: None,
                 revision: 0,
+                run: None,
+                named_tariff: false,
                 draws: b"",
             })
             .collect();

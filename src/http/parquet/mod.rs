@@ -142,12 +142,15 @@ impl Rows for Calls {
         ("setup", MaybeInstant(|row| row.of.start)),
         ("start", Instant(|row| row.of.call.answer)),
         ("end", Instant(|row| Timestamp(row.of.call.answer.0.saturating_add(row.of.call.duration.0)))),
-        ("duration", Millionths(|row| row.of.call.duration.0)),
+        ("duration", Millionths(|row| row.of.call.duration.0 * row.of.call.sign())),
         ("call_type", Text(|row| row.of.call.call_type.name().into())),
-        ("billable_seconds", Count(|row| row.of.call.billable_seconds.into())),
-        ("billable_minutes", Millionths(|row| millionths(row.of.call.billable_seconds.into()))),
-        ("included_seconds", Count(|row| row.of.call.included_seconds.into())),
-        ("overage_seconds", Count(|row| row.of.call.overage_seconds().into())),
+        ("billable_seconds", Count(|row| i64::from(row.of.call.billable_seconds) * row.of.call.sign())),
+        (
+            "billable_minutes",
+            Millionths(|row| millionths(i64::from(row.of.call.billable_seconds) * row.of.call.sign())),
+        ),
+        ("included_seconds", Count(|row| row.of.call.drawn())),
+        ("overage_seconds", Count(|row| i64::from(row.of.call.overage_seconds()) * row.of.call.sign())),
         ("rate", Nanos(|row| nanos(row.of.call.basis.price.rate))),
         ("connect_fee", Nanos(|row| nanos(row.of.call.basis.price.connect_fee))),
         ("cost", Nanos(|row| nanos(row.of.call.cost))),
@@ -166,6 +169,7 @@ impl Rows for Calls {
         ("steps_free_below", Millionths(|row| row.of.call.basis.steps.free_below.0)),
         ("tariff", Text(|row| format!("blake3:{}", row.of.text.tariff).into())),
         ("revision", Count(|row| row.of.revision.into())),
+        ("run", MaybeText(|row| row.of.run.map(|run| run.to_string()))),
     ];
 }
 

@@ -41,14 +41,14 @@ pub fn sorted(calls: &[CallRow<'_>]) -> Vec<Place> {
 /// Rows inserted by one statement: what a statement costs to begin and end is shared by so many.
 const GROUP: usize = 16;
 /// Columns of a call, without its row number.
-const COLUMNS: usize = 19;
+const COLUMNS: usize = 21;
 
 fn insert_calls(rows: usize) -> String {
     // Whatever fails ends the whole transaction, and SQLite may know: else it copies every page of a statement of several
     // rows aside, to be able to take back that statement alone.
     let mut sql = "INSERT OR ROLLBACK INTO calls (position, account, billing_group, answer, setup, duration, source, \
                    source_dialled, destination, destination_dialled, rating, billable_seconds, included_seconds, cost, \
-                   node, call_id, grounds, used_before, revision) VALUES "
+                   node, call_id, grounds, used_before, revision, run, correction) VALUES "
         .to_owned();
     for row in 0..rows {
         sql.push_str(if row == 0 { "(?" } else { ", (?" });
@@ -161,6 +161,7 @@ fn bind(
     let grounds = grounds(transaction, memory, item)?;
     // Wrapping: reading wraps back, so that any start a sender may claim is kept as it was.
     let setup = item.start.map(|start| call.answer.0.wrapping_sub(start.0));
+    let correction = i64::from(call.reversal) | i64::from(item.named_tariff) << 1;
     let cells: [Cell<'_>; COLUMNS] = [
         Cell::Int(whole(call.key.position.0)?),
         Cell::Int(i64::from(call.account.0)),
@@ -173,8 +174,8 @@ fn bind(
         destination.cell(),
         destination_form,
         Cell::Int(i64::from(rating)),
-        Cell::Int(i64::from(call.billable_seconds)),
-        Cell::Int(i64::from(call.included_seconds)),
+        Cell::Int(i64::from(call.billable_seconds) * call.sign()),
+        Cell::Int(call.drawn()),
         Cell::Int(cost),
         node,
         id,
@@ -184,6 +185,8 @@ fn bind(
             draws => Cell::Text(draws),
         },
         Cell::option((item.revision > 0).then(|| i64::from(item.revision))),
+        Cell::option(item.run.map(i64::from)),
+        Cell::option((correction > 0).then_some(correction)),
     ];
     for (i, cell) in cells.iter().enumerate() {
         insert.raw_bind_parameter(at + i + 1, cell).map_err(failed)?;

@@ -28,6 +28,7 @@ mod reader;
 mod open;
 mod retention;
 mod retire;
+mod reruns;
 mod segments;
 mod state;
 mod suspense;
@@ -40,8 +41,8 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use periods::{period_number, period_of};
 use open::{backup, open_reader, open_writer};
+use periods::{period_number, period_of};
 use reader::Reader;
 use write::Writer;
 
@@ -236,20 +237,53 @@ impl Store for SqliteStore {
         self.read(|reader| state::flushes(&reader.connection, after, limit))
     }
 
-    fn draft_begin(&self, period: Period) -> Result<(), StoreError> {
-        self.writer().draft_begin(period)
+    fn draft_begin(&self, of: DraftOf) -> Result<(), StoreError> {
+        self.writer().draft_begin(of)
     }
 
-    fn draft_rows(&self, period: Period, number: u64, rows: &[u8]) -> Result<(), StoreError> {
-        self.writer().draft_rows(period, number, rows)
+    fn draft_rows(&self, of: DraftOf, number: u64, rows: &[u8]) -> Result<(), StoreError> {
+        self.writer().draft_rows(of, number, rows)
     }
 
-    fn draft_finish(&self, period: Period, draft: &Draft) -> Result<(), StoreError> {
-        self.writer().draft_finish(period, draft)
+    fn draft_finish(&self, of: DraftOf, draft: &Draft) -> Result<(), StoreError> {
+        self.writer().draft_finish(of, draft)
     }
 
-    fn draft(&self, period: Period) -> Result<Option<Draft>, StoreError> {
-        self.read(|reader| periods::draft(&reader.connection, period))
+    fn draft(&self, of: DraftOf) -> Result<Option<Draft>, StoreError> {
+        self.read(|reader| periods::draft(&reader.connection, of))
+    }
+
+    fn scan_part(
+        &self,
+        period: Period,
+        part: (usize, usize),
+        visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
+    ) -> Result<(), StoreError> {
+        self.read(|reader| reader.scan_part(period, part, visit))
+    }
+
+    fn rows(&self, rows: &[u64], visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit) -> Result<(), StoreError> {
+        self.read(|reader| reruns::rows(reader, rows, visit))
+    }
+
+    fn revisions(&self, position: Position) -> Result<Vec<Revised>, StoreError> {
+        self.read(|reader| reader.revisions(position))
+    }
+
+    fn rerate_runs(&self) -> Result<Vec<RerateRun>, StoreError> {
+        self.read(|reader| reruns::runs(&reader.connection))
+    }
+
+    fn rerate_run(&self, run: u32) -> Result<Option<(RerateRun, Vec<u8>)>, StoreError> {
+        self.read(|reader| reruns::run(&reader.connection, run))
+    }
+
+    fn corrected_by(&self, flush: u64) -> Result<Corrected, StoreError> {
+        self.read(|reader| reruns::corrected_by(&reader.connection, flush))
+    }
+
+    fn reversed(&self) -> Result<Vec<u64>, StoreError> {
+        self.read(|reader| reruns::reversed(&reader.connection))
     }
 
     fn periods(&self) -> Result<Vec<PeriodRow>, StoreError> {

@@ -21,7 +21,7 @@ macro_rules! select_calls {
     ($condition:literal) => {
         concat!(
             "SELECT row, position, account, billing_group, answer, setup, duration, source, source_dialled, \
-             destination, destination_dialled, rating, billable_seconds, included_seconds, cost, node, call_id, grounds, used_before, revision, \
+             destination, destination_dialled, rating, billable_seconds, included_seconds, cost, node, call_id, grounds, used_before, revision, run, correction, \
              (SELECT flush FROM superseded WHERE superseded.row = calls.row) \
              FROM calls WHERE ",
             $condition,
@@ -47,6 +47,8 @@ struct PageRow {
     rating: Arc<Known>,
     grounds: Option<Arc<Grounds>>,
     revision: u32,
+    run: Option<u32>,
+    named_tariff: bool,
     draws: Vec<u8>,
     superseded: Option<u64>,
     /// Ends of source, destination, node and id in the text; the first begins where the row before ended.
@@ -76,9 +78,9 @@ impl Page {
             _ => Err(damaged("a call's number")),
         };
         let small = |i: usize| u32::try_from(number(i)?).map_err(|_| damaged("a call's number"));
-        let superseded = match row.get_ref(20).map_err(failed)? {
+        let superseded = match row.get_ref(22).map_err(failed)? {
             ValueRef::Null => None,
-            _ => Some(u64::try_from(number(20)?).map_err(|_| damaged("a call's number"))?),
+            _ => Some(u64::try_from(number(22)?).map_err(|_| damaged("a call's number"))?),
         };
         if superseded.is_some() && !self.all {
             return Ok(());
@@ -113,6 +115,21 @@ impl Page {
             ValueRef::Null => 0,
             _ => small(19)?,
         };
+        let run = match row.get_ref(20).map_err(failed)? {
+            ValueRef::Null => None,
+            _ => Some(small(20)?),
+        };
+        let correction = match row.get_ref(21).map_err(failed)? {
+            ValueRef::Null => 0,
+            _ => number(21)?,
+        };
+        let reversal = correction & 1 != 0;
+        // What is taken back is stored below zero, so that columns add up for whoever reads the table.
+        let seconds = |i: usize| {
+            let stored = number(i)?;
+            let seconds = if reversal { stored.checked_neg() } else { Some(stored) };
+            seconds.and_then(|s| u32::try_from(s).ok()).ok_or_else(|| damaged("a call's number"))
+        };
         let begin = self.text.len();
         lookups.dialled(row.get_ref(8).map_err(failed)?, source.as_slice(), &mut self.text)?;
         let source_end = self.text.len();
@@ -142,10 +159,11 @@ impl Page {
                 source: source.number(),
                 destination: destination.number(),
                 call_type: rating.rating.call_type,
-                billable_seconds: small(12)?,
-                included_seconds: small(13)?,
+                billable_seconds: seconds(12)?,
+                included_seconds: seconds(13)?,
                 used_before,
                 adjusts: rating.rating.adjusts,
+                reversal,
                 cost: Money(cost),
                 basis: rating.rating.basis,
             },
@@ -153,6 +171,8 @@ impl Page {
             rating,
             grounds,
             revision,
+            run,
+            named_tariff: correction & 2 != 0,
             draws,
             superseded,
             begin,
@@ -181,6 +201,8 @@ impl Page {
                 text: &row.rating.text,
                 grounds: row.grounds.as_deref(),
                 revision: row.revision,
+                run: row.run,
+                named_tariff: row.named_tariff,
                 row: row.row as u64,
                 draws: &row.draws,
                 superseded: row.superseded,

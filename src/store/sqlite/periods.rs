@@ -7,45 +7,47 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use super::memory::Memory;
 use super::state::all;
 use super::write::{Writer, accounts};
-use super::{calls, damaged, failed, leg_number, segments, whole};
+use super::{calls, damaged, failed, leg_number, reruns, segments, whole};
 use crate::batch::Position;
-use crate::store::{AckRow, CallRow, Draft, FlushBatch, PeriodRow, StoreError};
+use crate::store::{AckRow, CallRow, Draft, DraftOf, FlushBatch, PeriodRow, StoreError};
 use crate::time::{Period, Timestamp};
 
 impl Writer {
-    /// Forgets the draft of a month.
-    pub fn draft_begin(&mut self, period: Period) -> Result<(), StoreError> {
+    /// Forgets a draft.
+    pub fn draft_begin(&mut self, of: DraftOf) -> Result<(), StoreError> {
         let transaction = self.connection.transaction().map_err(failed)?;
-        forget(&transaction, period)?;
+        forget(&transaction, of)?;
         transaction.commit().map_err(failed)
     }
 
     /// Adds rows to a draft.
-    pub fn draft_rows(&mut self, period: Period, number: u64, rows: &[u8]) -> Result<(), StoreError> {
+    pub fn draft_rows(&mut self, of: DraftOf, number: u64, rows: &[u8]) -> Result<(), StoreError> {
         self.connection
             .prepare_cached("INSERT INTO seal_draft_rows (period, number, rows) VALUES (?1, ?2, ?3)")
-            .and_then(|mut insert| insert.execute((period_number(period), number as i64, rows)))
+            .and_then(|mut insert| insert.execute((key(of), number as i64, rows)))
             .map_err(failed)
             .map(|_| ())
     }
 
     /// Ends a draft.
-    pub fn draft_finish(&mut self, period: Period, draft: &Draft) -> Result<(), StoreError> {
-        let superseded: Vec<u8> = draft.superseded.iter().flat_map(|row| row.to_le_bytes()).collect();
+    pub fn draft_finish(&mut self, of: DraftOf, draft: &Draft) -> Result<(), StoreError> {
+        let pack = |rows: &[u64]| -> Vec<u8> { rows.iter().flat_map(|row| row.to_le_bytes()).collect() };
         self.connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO seal_drafts (period, seal, digest, manifest, outcome, superseded)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR REPLACE INTO seal_drafts (period, seal, digest, manifest, outcome, superseded, reversed,
+                 restored) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )
             .and_then(|mut insert| {
                 let seal = draft.seal.0 as i64;
                 insert.execute((
-                    period_number(period),
+                    key(of),
                     seal,
                     &draft.digest,
                     &draft.manifest,
                     &draft.outcome,
-                    superseded,
+                    pack(&draft.superseded),
+                    pack(&draft.reversed),
+                    pack(&draft.restored),
                 ))
             })
             .map_err(failed)
@@ -53,11 +55,17 @@ impl Writer {
     }
 }
 
-fn forget(transaction: &Transaction<'_>, period: Period) -> Result<(), StoreError> {
+/// What a draft is kept under: a month as it is written, or minus the number of a run.
+fn key(of: DraftOf) -> i64 {
+    match of {
+        DraftOf::Month(period) => period_number(period),
+        DraftOf::Run(run) => -i64::from(run),
+    }
+}
+
+pub(super) fn forget(transaction: &Transaction<'_>, of: DraftOf) -> Result<(), StoreError> {
     for table in ["seal_drafts", "seal_draft_rows"] {
-        transaction
-            .execute(&format!("DELETE FROM {table} WHERE period = ?1"), [period_number(period)])
-            .map_err(failed)?;
+        transaction.execute(&format!("DELETE FROM {table} WHERE period = ?1"), [key(of)]).map_err(failed)?;
     }
     Ok(())
 }
@@ -80,23 +88,20 @@ pub fn write(
     }
     let mut written = 0;
     for sealed in batch.sealed {
-        let draft = draft(transaction, sealed.period)?.filter(|draft| draft.seal == sealed.seal);
+        let of = DraftOf::Month(sealed.period);
+        let draft = draft(transaction, of)?.filter(|draft| draft.seal == sealed.seal);
         let draft = draft.ok_or_else(|| StoreError::Unstorable(format!("there is no draft of {}", sealed.period)))?;
-        written += rows(transaction, memory, batch, sealed.period, first_row + written as i64)?;
-        let mut insert = transaction
-            .prepare_cached("INSERT OR IGNORE INTO superseded (row, flush) VALUES (?1, ?2)")
-            .map_err(failed)?;
-        for row in draft.superseded {
-            insert.execute((row as i64, number as i64)).map_err(failed)?;
-        }
+        written += rows(transaction, memory, batch, of, first_row + written as i64)?;
+        superseded(transaction, &draft, number)?;
         transaction
             .execute(
                 "UPDATE periods SET state = 'sealed', sealed = ?2, digest = ?3, manifest = ?4 WHERE period = ?1",
                 (period_number(sealed.period), whole(sealed.sealed.0)?, draft.digest, draft.manifest),
             )
             .map_err(failed)?;
-        forget(transaction, sealed.period)?;
+        forget(transaction, of)?;
     }
+    written += reruns::write(transaction, memory, batch, number, first_row + written as i64)?;
     for ack in batch.acks {
         transaction
             .execute(
@@ -131,21 +136,31 @@ pub fn write(
     Ok(written)
 }
 
+/// Rows that a draft replaces no longer count.
+pub(super) fn superseded(transaction: &Transaction<'_>, draft: &Draft, number: u64) -> Result<(), StoreError> {
+    let mut insert =
+        transaction.prepare_cached("INSERT OR IGNORE INTO superseded (row, flush) VALUES (?1, ?2)").map_err(failed)?;
+    for row in &draft.superseded {
+        insert.execute((*row as i64, number as i64)).map_err(failed)?;
+    }
+    Ok(())
+}
+
 /// The rows of a draft, a piece at a time.
-fn rows(
+pub(super) fn rows(
     transaction: &Transaction<'_>,
     memory: &mut Memory,
     batch: &FlushBatch<'_>,
-    period: Period,
+    of: DraftOf,
     first_row: i64,
 ) -> Result<u64, StoreError> {
     let mut select =
         transaction.prepare("SELECT rows FROM seal_draft_rows WHERE period = ?1 ORDER BY number").map_err(failed)?;
-    let mut pieces = select.query([period_number(period)]).map_err(failed)?;
+    let mut pieces = select.query([key(of)]).map_err(failed)?;
     let mut written = 0_u64;
     while let Some(piece) = pieces.next().map_err(failed)? {
         let bytes = piece.get_ref(0).and_then(|value| Ok(value.as_blob()?)).map_err(failed)?;
-        let rows: Vec<CallRow<'_>> = postcard::from_bytes(bytes).map_err(|_| damaged("the draft of a seal"))?;
+        let rows: Vec<CallRow<'_>> = postcard::from_bytes(bytes).map_err(|_| damaged("a draft"))?;
         let part = FlushBatch {
             calls: &rows,
             describe: batch.describe,
@@ -161,22 +176,27 @@ fn rows(
     Ok(written)
 }
 
-/// The draft of a month.
-pub fn draft(connection: &Connection, period: Period) -> Result<Option<Draft>, StoreError> {
-    let found = connection
-        .prepare_cached("SELECT seal, digest, manifest, outcome, superseded FROM seal_drafts WHERE period = ?1")
-        .and_then(|mut statement| {
-            statement
-                .query_row([period_number(period)], |row| {
-                    Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get::<_, Vec<u8>>(4)?))
-                })
-                .optional()
-        })
-        .map_err(failed)?;
-    let Some((seal, digest, manifest, outcome, superseded)) = found else { return Ok(None) };
-    let (superseded, []) = superseded.as_chunks::<8>() else { return Err(damaged("the draft of a seal")) };
-    let superseded = superseded.iter().map(|row| u64::from_le_bytes(*row)).collect();
-    Ok(Some(Draft { seal: Position(seal as u64), digest, manifest, outcome, superseded }))
+/// A draft.
+pub fn draft(connection: &Connection, of: DraftOf) -> Result<Option<Draft>, StoreError> {
+    let sql =
+        "SELECT seal, digest, manifest, outcome, superseded, reversed, restored FROM seal_drafts WHERE period = ?1";
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let mut found = statement.query([key(of)]).map_err(failed)?;
+    let Some(row) = found.next().map_err(failed)? else { return Ok(None) };
+    let numbers = |at: usize| {
+        let bytes = row.get::<_, Option<Vec<u8>>>(at).map_err(failed)?.unwrap_or_default();
+        let (numbers, []) = bytes.as_chunks::<8>() else { return Err(damaged("a draft")) };
+        Ok(numbers.iter().map(|row| u64::from_le_bytes(*row)).collect::<Vec<u64>>())
+    };
+    Ok(Some(Draft {
+        seal: Position(row.get::<_, i64>(0).map_err(failed)? as u64),
+        digest: row.get(1).map_err(failed)?,
+        manifest: row.get(2).map_err(failed)?,
+        outcome: row.get(3).map_err(failed)?,
+        superseded: numbers(4)?,
+        reversed: numbers(5)?,
+        restored: numbers(6)?,
+    }))
 }
 
 /// Months that are closed.
@@ -195,12 +215,19 @@ pub fn periods(connection: &Connection) -> Result<Vec<PeriodRow>, StoreError> {
     })
 }
 
-/// Months of legs, as the books name them.
+/// Months of legs, as the books name them. A month that has nothing but calls taken back and charged anew counts none: the
+/// stretches of calls know it.
 pub fn months(connection: &Connection) -> Result<Vec<Period>, StoreError> {
     let sql =
         "SELECT name FROM books WHERE name >= 'period/' AND name < 'period0' AND name LIKE '%/legs' ORDER BY name";
     let names: Vec<String> = all(connection, sql, (), |row| row.get(0))?;
-    Ok(names.iter().filter_map(|name| name.strip_prefix("period/")?.strip_suffix("/legs")?.parse().ok()).collect())
+    let of_name = |name: &String| name.strip_prefix("period/")?.strip_suffix("/legs")?.parse().ok();
+    let mut months: Vec<Period> = names.iter().filter_map(of_name).collect();
+    let ends = "SELECT period_min FROM segments UNION SELECT period_max FROM segments";
+    months.extend(all(connection, ends, (), |row| row.get(0))?.into_iter().filter_map(period_of));
+    months.sort_unstable();
+    months.dedup();
+    Ok(months)
 }
 
 /// The manifest of a sealed month.

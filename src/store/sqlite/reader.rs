@@ -19,7 +19,7 @@ use super::memory::{
 use super::page::{Page, select_calls};
 use super::{damaged, failed, segments, whole};
 use crate::batch::Position;
-use crate::store::{BasisText, Grounds, OwnedCall, StoreError, StoredCall, Visit};
+use crate::store::{BasisText, Grounds, OwnedCall, Revised, StoreError, StoredCall, Visit};
 use crate::time::Period;
 
 /// Rows read in one go: a few milliseconds.
@@ -118,8 +118,28 @@ impl Reader {
 
     /// The legs of a record.
     pub fn legs(&mut self, position: Position) -> Result<Vec<OwnedCall>, StoreError> {
-        let at = whole(position.0)?;
         let mut page = Page::default();
+        self.of_record(position, &mut page)?;
+        let mut legs: Vec<OwnedCall> = page.calls().map(|call| call.to_owned_call()).collect();
+        legs.sort_by_key(|leg| (leg.call.key, leg.revision, !leg.call.reversal));
+        Ok(legs)
+    }
+
+    /// Every row of a record, and whether it counts.
+    pub fn revisions(&mut self, position: Position) -> Result<Vec<Revised>, StoreError> {
+        let mut page = Page::of_all();
+        self.of_record(position, &mut page)?;
+        let rows = page.calls().map(|row| {
+            let (call, counts) = (row.to_owned_call(), row.superseded.is_none());
+            Revised { call, row: row.row, counts }
+        });
+        let mut rows: Vec<Revised> = rows.collect();
+        rows.sort_by_key(|row| (row.call.call.key, row.row));
+        Ok(rows)
+    }
+
+    fn of_record(&mut self, position: Position, page: &mut Page) -> Result<(), StoreError> {
+        let at = whole(position.0)?;
         let flush: Option<(i64, i64)> = {
             let mut statement = self
                 .connection
@@ -134,7 +154,7 @@ impl Reader {
             }
         };
         if let Some((first, calls)) = flush {
-            self.rows_at(first, first + calls - 1, at, &mut page)?;
+            self.rows_at(first, first + calls - 1, at, page)?;
         }
         let late: Vec<i64> = {
             let mut statement =
@@ -142,10 +162,7 @@ impl Reader {
             let rows = statement.query_map([at], |row| row.get(0)).map_err(failed)?;
             rows.collect::<Result<_, _>>().map_err(failed)?
         };
-        self.rows(late.into_iter().map(|row| (row, row)), &mut page)?;
-        let mut legs: Vec<OwnedCall> = page.calls().map(|call| call.to_owned_call()).collect();
-        legs.sort_by_key(|leg| leg.call.key);
-        Ok(legs)
+        self.rows(late.into_iter().map(|row| (row, row)), page)
     }
 
     /// Every call of a period, or of all, in the order of rows.
@@ -160,6 +177,34 @@ impl Reader {
                 if wanted(call) { visit(call) } else { Visit::Continue(()) }
             })? {
                 break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One of so many parts of [`Reader::scan_stored`]: every so many windows.
+    pub fn scan_part(
+        &mut self,
+        period: Period,
+        (part, parts): (usize, usize),
+        visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
+    ) -> Result<(), StoreError> {
+        let mut page = Page::default();
+        for (first, last) in segments::stretches(&self.connection, Some(period))? {
+            let mut next = first;
+            while next <= last {
+                // By the rows' own numbers: another part may see other stretches, since flushes go on.
+                let window = next / WINDOW_ROWS;
+                let (from, to) = (next, last.min((window + 1) * WINDOW_ROWS - 1));
+                next = to + 1;
+                if window as usize % parts != part {
+                    continue;
+                }
+                page.clear();
+                self.rows([(from, to)], &mut page)?;
+                if page.calls().any(|call| call.call.period == period && visit(&call).is_break()) {
+                    return Ok(());
+                }
             }
         }
         Ok(())

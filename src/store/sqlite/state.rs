@@ -69,6 +69,7 @@ pub fn load(reader: &mut Reader) -> Result<StoredState, StoreError> {
             Ok((row.get(0)?, value))
         })?,
         periods: super::periods::periods(&transaction)?,
+        reruns: super::reruns::runs(&transaction)?,
         guards: super::guard::rules(&transaction)?,
         guarded: super::guard::guarded(&transaction)?,
         suspense: suspense::counts(&transaction)?,

@@ -112,6 +112,7 @@ pub fn any_call(dice: &mut Dice, position: u64, accounts: u64) -> OwnedCall {
         included_seconds: included,
         used_before: (more.roll(2) == 0).then(|| more.roll(100_000)),
         adjusts: (more.roll(20) == 0).then(|| Period(24_310 + more.roll(3) as i32)),
+        reversal: false,
         cost: Money(if dice.roll(30) == 0 { -cost } else { cost }),
         basis,
     };
@@ -145,6 +146,8 @@ pub fn any_call(dice: &mut Dice, position: u64, accounts: u64) -> OwnedCall {
             routing_number: more.pick(&["", "", "+17035550100"]).as_bytes().into(),
         }),
         revision: more.roll(20).saturating_sub(17) as u32,
+        run: None,
+        named_tariff: false,
         draws: draws.into_bytes(),
     }
 }
@@ -168,6 +171,8 @@ pub fn rows(calls: &[OwnedCall]) -> Vec<CallRow<'_>> {
             start: call.start,
             grounds: call.grounds.as_ref().map(Grounds::borrowed),
             revision: call.revision,
+            run: call.run,
+            named_tariff: call.named_tariff,
             draws: &call.draws,
         })
         .collect()

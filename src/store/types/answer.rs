@@ -31,6 +31,10 @@ pub struct StoredCall<'a> {
     pub grounds: Option<&'a Grounds>,
     /// 0: as first rated.
     pub revision: u32,
+    /// The run of re-rating that wrote it.
+    pub run: Option<u32>,
+    /// An operator named the tariff (R22): sealing keeps it.
+    pub named_tariff: bool,
     /// Its row: names it in one store, for ever.
     pub row: u64,
     /// What it drew, where that is more than the plan's minutes: the text of [`crate::rating::Draws`].
@@ -52,6 +56,8 @@ impl StoredCall<'_> {
             text: self.text.clone(),
             grounds: self.grounds.cloned(),
             revision: self.revision,
+            run: self.run,
+            named_tariff: self.named_tariff,
             draws: self.draws.to_vec(),
         }
     }
@@ -83,6 +89,10 @@ pub struct OwnedCall {
     pub grounds: Option<Grounds>,
     /// 0: as first rated.
     pub revision: u32,
+    /// The run of re-rating that wrote it.
+    pub run: Option<u32>,
+    /// An operator named the tariff (R22): sealing keeps it.
+    pub named_tariff: bool,
     /// What it drew; see [`StoredCall::draws`].
     pub draws: Vec<u8>,
 }
@@ -120,6 +130,8 @@ impl OwnedCall {
             text: &self.text,
             grounds: self.grounds.as_ref(),
             revision: self.revision,
+            run: self.run,
+            named_tariff: self.named_tariff,
             row: 0,
             draws: &self.draws,
             superseded: None,
@@ -287,4 +299,72 @@ pub struct FlushInfo {
     pub at: Timestamp,
     /// Calls written.
     pub calls: u64,
+}
+
+/// A run of re-rating.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RerateRun {
+    /// Its number.
+    pub run: u32,
+    /// What became of it.
+    pub state: RerateState,
+    /// Position of the entry that began it.
+    pub begun: Position,
+    /// What that entry says, as JSON.
+    pub entry: String,
+    /// Position of the entry that ended it.
+    pub settled: Option<Position>,
+    /// The flush that made it count.
+    pub flush: Option<u64>,
+    /// What it changed, as JSON.
+    pub report: Option<Vec<u8>>,
+    /// Why it was given up.
+    pub why_not: Option<String>,
+}
+
+/// What became of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RerateState {
+    /// It is under way.
+    Rating,
+    /// It counts.
+    Counts,
+    /// Nothing came of it.
+    GivenUp,
+}
+
+impl RerateState {
+    /// As stored and shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RerateState::Rating => "rating",
+            RerateState::Counts => "counts",
+            RerateState::GivenUp => "given up",
+        }
+    }
+
+    /// The state behind a name.
+    pub fn named(name: &str) -> Option<RerateState> {
+        [RerateState::Rating, RerateState::Counts, RerateState::GivenUp].into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// A row of a leg, whether it counts or not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Revised {
+    /// What it says.
+    pub call: OwnedCall,
+    /// Its number.
+    pub row: u64,
+    /// Whether it counts; a later one stands for it otherwise, or none does.
+    pub counts: bool,
+}
+
+/// Rows that a flush took out of count.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Corrected {
+    /// Replaced, or left out.
+    pub superseded: Vec<u64>,
+    /// Taken back in an open month, and still so.
+    pub reversed: Vec<u64>,
 }

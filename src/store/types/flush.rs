@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::answer::SuspenseKey;
+use super::draft::RerateRow;
 use super::guard::{GuardEventRow, GuardedRow, GuardsRow};
 use super::retention::RetentionRow;
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
@@ -57,6 +58,8 @@ pub struct FlushBatch<'a> {
     pub closed: &'a [ClosedRow],
     /// Months whose drafts count from now on.
     pub sealed: &'a [SealedRow],
+    /// Runs of re-rating: those that began, and what became of them.
+    pub rerated: &'a [RerateRow],
     /// Manifests taken.
     pub acks: &'a [AckRow],
     /// What was taken out of suspense for good.
@@ -102,6 +105,7 @@ impl FlushBatch<'_> {
             open_calls: &[],
             closed: &[],
             sealed: &[],
+            rerated: &[],
             acks: &[],
             discarded: &[],
             guards: &[],
@@ -189,6 +193,10 @@ pub struct CallRow<'a> {
     pub grounds: Option<GroundsOf<'a>>,
     /// 0: as first rated.
     pub revision: u32,
+    /// The run of re-rating that wrote it.
+    pub run: Option<u32>,
+    /// An operator named the tariff (R22): sealing keeps it.
+    pub named_tariff: bool,
     /// What it drew, where that is more than the plan's minutes: the text of [`crate::rating::Draws`].
     pub draws: &'a [u8],
 }
@@ -413,21 +421,6 @@ pub struct ToldRow<'a> {
     /// The record in canonical form and its receipt, where nobody answered it: nothing else is kept of it.
     #[serde(borrow)]
     pub unanswered: Option<(Timestamp, &'a [u8])>,
-}
-
-/// What sealing a month prepares; changes nothing until a flush says so.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Draft {
-    /// Position of the entry that closed the month.
-    pub seal: Position,
-    /// BLAKE3 of what the manifest covers.
-    pub digest: String,
-    /// JSON.
-    pub manifest: Vec<u8>,
-    /// What it changes in the state, in the bytes of whoever made it.
-    pub outcome: Vec<u8>,
-    /// Rows of calls that will no longer count.
-    pub superseded: Vec<u64>,
 }
 
 /// A call that was put together from pieces.

@@ -3,6 +3,7 @@
 //! Does not know SQL or files.
 
 mod answer;
+mod draft;
 mod flush;
 mod guard;
 mod packed;
@@ -10,6 +11,7 @@ mod retention;
 mod state;
 
 pub use answer::*;
+pub use draft::*;
 pub use flush::*;
 pub use guard::*;
 pub use packed::*;

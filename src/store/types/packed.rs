@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::SuspenseKey;
+use super::draft::RerateRow;
 use super::flush::{
     AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ChangedRow, ClosedRow, ConflictRow, DecidedRow,
     DiscardedRow, FlushBatch, OpenCallRow, SealedRow, SourceRow, SuspendedRow, ToldRow,
@@ -47,6 +48,7 @@ struct Packing<'a> {
     open_calls: &'a [OpenCallRow<'a>],
     closed: &'a [ClosedRow],
     sealed: &'a [SealedRow],
+    rerated: &'a [RerateRow],
     acks: &'a [AckRow],
     discarded: &'a [DiscardedRow<'a>],
     guards: &'a [GuardsRow],
@@ -85,6 +87,7 @@ pub struct PackedFlush<'a> {
     open_calls: Vec<OpenCallRow<'a>>,
     closed: Vec<ClosedRow>,
     sealed: Vec<SealedRow>,
+    rerated: Vec<RerateRow>,
     acks: Vec<AckRow>,
     #[serde(borrow)]
     discarded: Vec<DiscardedRow<'a>>,
@@ -130,6 +133,7 @@ impl FlushBatch<'_> {
             open_calls,
             closed,
             sealed,
+            rerated,
             acks,
             discarded,
             guards,
@@ -161,6 +165,7 @@ impl FlushBatch<'_> {
             open_calls,
             closed,
             sealed,
+            rerated,
             acks,
             discarded,
             guards,
@@ -208,6 +213,7 @@ impl<'a> PackedFlush<'a> {
             open_calls: &self.open_calls,
             closed: &self.closed,
             sealed: &self.sealed,
+            rerated: &self.rerated,
             acks: &self.acks,
             discarded: &self.discarded,
             guards: &self.guards,

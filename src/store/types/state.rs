@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::SuspenseKey;
+use super::answer::{RerateRun, SuspenseKey};
 use super::flush::{ActivationRow, SourceRow};
 use crate::batch::Position;
 use crate::call::{AccountKey, CallType, GroupKey, Meter, SuspenseReason, Usage};
@@ -117,6 +117,8 @@ pub struct StoredState {
     pub books: Vec<(String, i128)>,
     /// Months that are closed, by month.
     pub periods: Vec<PeriodRow>,
+    /// Runs of re-rating, by number, without their reports.
+    pub reruns: Vec<RerateRun>,
     /// What accounts are watched by; none: nothing ever was.
     pub guards: Option<super::GuardsRow>,
     /// What the spend guard holds of accounts, by account and group.

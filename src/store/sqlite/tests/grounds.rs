@@ -40,6 +40,8 @@ fn a_row_gives_back_all_that_rating_asked_of_its_record() {
             routing_number: record.routing_number,
         }),
         revision: 0,
+        run: None,
+        named_tariff: false,
         draws: b"",
     };
     let accounts = [Account { key: AccountKey(0), name: "acme".into() }];

@@ -1,0 +1,346 @@
+//! A stored leg, rated again from its row alone.
+//!
+//! Nothing is allocated for a leg: what it asks (settings of listeners, months, numbers of accounts) is looked up once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::Run;
+use super::scope::Scope;
+use crate::batch::{Position, SourceId};
+use crate::call::{AccountKey, Basis, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot};
+use crate::directory::Directory;
+use crate::entry::{SourceProfile, Talk};
+use crate::period::candidates::Facts;
+use crate::period::known::{Known, read};
+use crate::period::{Ledger, Place, SealError};
+use crate::rating::{self, Drawn, Draws, Leg, Resolution, Standing, Told, World};
+use crate::record::Record;
+use crate::store::{Grounds, StoredCall, StoredState, SuspenseItem};
+use crate::time::{Period, Timestamp, Zone};
+
+/// What becomes of a leg.
+pub enum Again {
+    /// It is rated; what it drew is in [`Rater::drew`].
+    Rated(RatedCall),
+    /// It would wait.
+    Waits(SuspenseReason),
+    /// Its record yields it no longer.
+    Gone,
+    /// Its month is another one by now.
+    Moved,
+    /// Its row does not say what it was resolved by.
+    NotKept,
+}
+
+/// What a group had drawn before a leg, as the leg's row says.
+struct AsTold {
+    plan: u64,
+    told: Vec<Told>,
+}
+
+impl AsTold {
+    fn of(stored: &StoredCall<'_>) -> AsTold {
+        AsTold { plan: stored.call.used_before.unwrap_or(0), told: Told::read(stored.draws) }
+    }
+}
+
+impl Drawn for AsTold {
+    fn seconds(&self, _month: Period, meter: Meter) -> u64 {
+        let told = self.told.iter().find(|told| told.meter() == meter).map(|told| told.2);
+        told.unwrap_or(if meter == Meter::PLAN { self.plan } else { 0 })
+    }
+}
+
+type Bounds = (Timestamp, Timestamp);
+
+/// Rates legs again; one for each thread.
+pub struct Rater<'a> {
+    pub known: Known<'a>,
+    run: &'a Run<'a>,
+    state: &'a StoredState,
+    scope: &'a Scope,
+    pub ledger: &'a Ledger,
+    /// Settings as a row wants them: R1 and R2 were judged when the record came.
+    judged: HashMap<(SourceId, Position), Arc<SourceProfile>>,
+    last: Option<((SourceId, Position), Arc<SourceProfile>)>,
+    /// Months of the directory in force, by zone.
+    months: Vec<Option<(Period, Bounds)>>,
+    /// Numbers of the accounts and groups of the directory in force, by its rows.
+    keys: Vec<Option<(AccountKey, GroupKey)>>,
+    accounts: HashMap<&'a str, AccountKey>,
+    groups: HashMap<&'a str, GroupKey>,
+    directories: HashMap<u32, Arc<Directory>>,
+    draws: Draws,
+    /// By slot: the first slot with the same image.
+    images: Vec<u16>,
+}
+
+impl<'a> Rater<'a> {
+    pub fn new(
+        run: &'a Run<'a>,
+        state: &'a StoredState,
+        scope: &'a Scope,
+        ledger: &'a Ledger,
+    ) -> Result<Rater<'a>, SealError> {
+        let digests: Vec<&str> = state.tariffs.iter().map(|row| row.digest.as_str()).collect();
+        Ok(Rater {
+            known: Known::at(run.store, run.images, state, run.at)?,
+            run,
+            state,
+            scope,
+            ledger,
+            judged: HashMap::new(),
+            last: None,
+            months: Vec::new(),
+            keys: Vec::new(),
+            accounts: state.accounts.iter().map(|a| (a.name.as_str(), a.key)).collect(),
+            groups: state.groups.iter().map(|g| (g.name.as_str(), g.key)).collect(),
+            directories: HashMap::new(),
+            draws: Draws::default(),
+            images: (0..digests.len())
+                .map(|i| digests.iter().position(|d| *d == digests[i]).unwrap_or(i) as u16)
+                .collect(),
+        })
+    }
+
+    /// What the leg drew that was rated last, as it is kept with it.
+    pub fn drew(&self) -> &[u8] {
+        &self.draws.text
+    }
+
+    /// Rates a leg by what the run says. `used`: what its group had drawn before it; none: as its row says.
+    pub fn again(&mut self, stored: &StoredCall<'_>, used: Option<&dyn Drawn>) -> Result<Again, SealError> {
+        let Some(grounds) = stored.grounds else { return Ok(Again::NotKept) };
+        let profile = self.profile(grounds)?;
+        let call = &stored.call;
+        let slot = self.slot(call.answer);
+        let Some(tariff) = self.known.tariff(slot).cloned() else { return Ok(Again::NotKept) };
+        let directory = self.known.directory.clone();
+        let world = World { directory: &directory, tariff: &tariff, slot };
+        let record = stored.record(grounds);
+        let leg = match rating::resolve(&record, call.answer, &profile, world) {
+            Resolution::Suspended(why) => return Ok(Again::Waits(why.reason)),
+            Resolution::Legs(first, second) => {
+                [first, second].into_iter().flatten().find(|leg| leg.direction == call.key.leg)
+            }
+        };
+        let Some(leg) = leg else { return Ok(Again::Gone) };
+        match used {
+            Some(used) => self.leg(&leg, call.key, Some(call), world, used),
+            None => self.leg(&leg, call.key, Some(call), world, &AsTold::of(stored)),
+        }
+    }
+
+    fn leg(
+        &mut self,
+        leg: &Leg,
+        key: LegKey,
+        old: Option<&RatedCall>,
+        world: World<'_>,
+        used: &dyn Drawn,
+    ) -> Result<Again, SealError> {
+        let account = world.directory.row(leg.account_row);
+        let own = self.month(account.zone_index, account.zone, leg.answer);
+        if old.is_some_and(|old| old.own_period() != own) {
+            return Ok(Again::Moved);
+        }
+        let (key_of_account, group) = self.keys(world.directory, leg.account_row)?;
+        let rated = match rating::rate(leg, world, own, Standing::of(used), &mut self.draws) {
+            Ok(rated) => rated,
+            Err(why) => return Ok(Again::Waits(why.reason)),
+        };
+        let mut call = rated.call(leg, key, key_of_account, group);
+        match old {
+            // A row of an open month is replaced where it stands.
+            Some(old) if self.ledger.get(old.period).is_none() => {
+                (call.period, call.adjusts) = (old.period, old.adjusts);
+            }
+            _ if self.ledger.get(own).is_some() => {
+                (call.period, call.adjusts) = (self.open(own, account.zone), Some(own))
+            }
+            _ => {}
+        }
+        Ok(Again::Rated(call))
+    }
+
+    /// Rates a leg as it was, but for what its group had drawn before it. None: it does not come to the same leg.
+    pub fn drawn_anew(&mut self, stored: &StoredCall<'_>, used: &dyn Drawn) -> Result<Option<RatedCall>, SealError> {
+        let (call, Some(grounds)) = (&stored.call, stored.grounds) else { return Ok(None) };
+        if call.used_before.is_none() && stored.draws.is_empty() {
+            return Ok(None);
+        }
+        let profile = self.profile(grounds)?;
+        let Some(directory) = self.directory(grounds.directory)? else { return Ok(None) };
+        let slot = call.basis.tariff;
+        let Some(tariff) = self.known.tariff(slot).cloned() else { return Ok(None) };
+        let world = World { directory: &directory, tariff: &tariff, slot };
+        let record = stored.record(grounds);
+        let Resolution::Legs(first, second) = rating::resolve(&record, call.answer, &profile, world) else {
+            return Ok(None);
+        };
+        let leg = [first, second].into_iter().flatten().find(|leg| leg.direction == call.key.leg);
+        let Some(leg) = leg else { return Ok(None) };
+        let rated = rating::rate(&leg, world, call.own_period(), Standing::of(used), &mut self.draws);
+        let Ok(rated) = rated else { return Ok(None) };
+        let mut new = rated.call(&leg, call.key, call.account, call.group);
+        (new.period, new.adjusts) = (call.period, call.adjusts);
+        if self.ledger.get(call.period).is_some() {
+            let zone = directory.row(leg.account_row).zone;
+            (new.period, new.adjusts) = (self.open(call.own_period(), zone), Some(call.own_period()));
+        }
+        Ok(Some(new))
+    }
+
+    /// Rates a leg that waits. None: it goes on waiting.
+    pub fn waiting(&mut self, item: &SuspenseItem, used: &dyn Drawn) -> Result<Option<RatedCall>, SealError> {
+        let Some(side) = item.key.leg else { return Ok(None) };
+        let facts = Facts {
+            record: item.record.clone(),
+            source: item.source,
+            profile: item.key.position,
+            received_at: Some(item.received_at.0),
+            other: false,
+        };
+        let answer = read(&facts.record)?.answer.unwrap_or(item.received_at);
+        let slot = self.slot(answer);
+        let (resolution, slot) = self.known.resolve_by_slot(&facts, Some(slot))?;
+        let Resolution::Legs(first, second) = resolution else { return Ok(None) };
+        let leg = [first, second].into_iter().flatten().find(|leg| leg.direction == side);
+        let (Some(leg), Some(tariff)) = (leg, self.known.tariff(slot).cloned()) else { return Ok(None) };
+        let directory = self.known.directory.clone();
+        let world = World { directory: &directory, tariff: &tariff, slot };
+        let key = LegKey { position: item.key.position, leg: side };
+        Ok(match self.leg(&leg, key, None, world, used)? {
+            Again::Rated(call) => Some(call),
+            _ => None,
+        })
+    }
+
+    /// Position of the settings' entry by which a leg that waits is resolved.
+    pub fn grounds_of<'r>(&self, item: &SuspenseItem, record: &Record<'r>) -> crate::store::GroundsOf<'r> {
+        crate::store::GroundsOf {
+            source: item.source,
+            profile: item.key.position,
+            directory: self.known.directory_slot,
+            direction: record.direction,
+            account: record.account,
+            forwarded_by: record.forwarded_by,
+            routing_number: record.routing_number,
+        }
+    }
+
+    /// By which tariff a call is rated.
+    pub fn slot(&self, answer: Timestamp) -> TariffSlot {
+        self.scope.named.unwrap_or_else(|| self.known.in_force(answer).0)
+    }
+
+    /// Whether a leg that was just rated is billed and shown as it was, whatever others used before it.
+    pub fn same(&self, stored: &StoredCall<'_>, new: &RatedCall) -> bool {
+        let old = &stored.call;
+        let image = |slot: TariffSlot| self.images.get(usize::from(slot.0)).copied().unwrap_or(slot.0);
+        let basis = Basis { tariff: old.basis.tariff, ..new.basis };
+        image(old.basis.tariff) == image(new.basis.tariff)
+            && same_draws(stored.draws, &self.draws.text)
+            && *old
+                == RatedCall { used_before: old.used_before, basis, period: old.period, adjusts: old.adjusts, ..*new }
+    }
+
+    /// The account's open month, in which a closed one is corrected.
+    pub fn open(&self, own: Period, zone: &Zone) -> Period {
+        match self.ledger.place(own, Period::containing(Timestamp(self.run.begin.at), zone)) {
+            Place::Adjusts(open) => open,
+            Place::Own | Place::Waits => own,
+        }
+    }
+
+    /// The zone of the account that a row names, as the directory in force has it.
+    pub fn open_of(&self, call: &RatedCall) -> Period {
+        let directory = &self.known.directory;
+        let name = self.state.accounts.binary_search_by_key(&call.account, |a| a.key);
+        let name = name.map_or("", |at| &self.state.accounts[at].name);
+        let utc = Zone::UTC;
+        let zone = directory.account_at(name.as_bytes(), call.answer).map_or(&utc, |account| account.zone);
+        self.open(call.own_period(), zone)
+    }
+
+    fn month(&mut self, zone_index: u16, zone: &Zone, at: Timestamp) -> Period {
+        let index = usize::from(zone_index);
+        if let Some(Some((month, (start, end)))) = self.months.get(index)
+            && *start <= at
+            && at < *end
+        {
+            return *month;
+        }
+        let month = Period::containing(at, zone);
+        if self.months.len() <= index {
+            self.months.resize(index + 1, None);
+        }
+        self.months[index] = Some((month, month.bounds(zone)));
+        month
+    }
+
+    fn keys(&mut self, directory: &Directory, row: u32) -> Result<(AccountKey, GroupKey), SealError> {
+        let index = row as usize;
+        if let Some(Some(keys)) = self.keys.get(index) {
+            return Ok(*keys);
+        }
+        let account = directory.row(row);
+        // The resolver gave every account of the directory a number when the run began; a dry run may meet one that has
+        // none yet, which the report calls by its row.
+        let newcomer = u32::MAX - row;
+        let key = self.accounts.get(account.name()).copied().unwrap_or(AccountKey(newcomer));
+        let group = self.groups.get(account.group()).copied().unwrap_or(GroupKey(newcomer));
+        if self.run.draft.is_some() && (key.0 == newcomer || group.0 == newcomer) {
+            return Err(SealError::Unreadable(format!("account {} has no number", account.name())));
+        }
+        if self.keys.len() <= index {
+            self.keys.resize(index + 1, None);
+        }
+        self.keys[index] = Some((key, group));
+        Ok((key, group))
+    }
+
+    fn profile(&mut self, grounds: &Grounds) -> Result<Arc<SourceProfile>, SealError> {
+        let place = (grounds.source, grounds.profile);
+        if let Some((last, profile)) = &self.last
+            && *last == place
+        {
+            return Ok(profile.clone());
+        }
+        let profile = match self.judged.get(&place) {
+            Some(profile) => profile.clone(),
+            None => {
+                let profile = self.known.profile(place.0, place.1)?;
+                let judged = SourceProfile { talk: Talk::Duration, max_age_days: u32::MAX, ..(*profile).clone() };
+                let judged = Arc::new(judged);
+                if self.judged.len() > 10_000 {
+                    self.judged.clear();
+                }
+                self.judged.insert(place, judged.clone());
+                judged
+            }
+        };
+        self.last = Some((place, profile.clone()));
+        Ok(profile)
+    }
+
+    fn directory(&mut self, slot: u32) -> Result<Option<Arc<Directory>>, SealError> {
+        if let Some(directory) = self.directories.get(&slot) {
+            return Ok(Some(directory.clone()));
+        }
+        let Some(row) = self.state.directories.get(slot as usize) else { return Ok(None) };
+        let directory = self.run.images.directory(&row.digest)?;
+        self.directories.insert(slot, directory.clone());
+        Ok(Some(directory))
+    }
+}
+
+/// Whether two legs draw the same, whatever was drawn before them; of the plan's minutes alone the calls themselves say it.
+pub fn same_draws(one: &[u8], other: &[u8]) -> bool {
+    if one == other {
+        return true;
+    }
+    let (one, other) = (Told::read(one), Told::read(other));
+    one.len() == other.len() && one.iter().zip(&other).all(|(a, b)| (&a.0, a.1) == (&b.0, b.1))
+}
