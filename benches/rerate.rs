@@ -14,7 +14,7 @@ use callrated::images::Images;
 use callrated::os::clock::Clock;
 use callrated::period::Progress;
 use callrated::period::rerate::{HELD, Run, THREADS, rate};
-use callrated::rating::{self, Resolution, World};
+use callrated::rating::{self, Draws, Resolution, Standing, World};
 use callrated::record::Record;
 use callrated::store::sqlite::SqliteStore;
 use callrated::store::{
@@ -29,7 +29,9 @@ const ACCOUNTS: u32 = 1000;
 const FLUSH: u32 = 50_000;
 
 fn main() {
-    let (mut calls, mut threads, mut folder) = (1_000_000_u32, THREADS, None);
+    // In a test run nobody says `--bench`.
+    let whole = std::env::args().any(|argument| argument == "--bench");
+    let (mut calls, mut threads, mut folder) = (if whole { 1_000_000_u32 } else { 2_000 }, THREADS, None);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -135,7 +137,7 @@ impl Scene {
         let describe = |_: &_| BasisText { tariff: tariff.digest().to_owned(), ..BasisText::default() };
         let profile = profile();
         let mut random = 88_172_645_463_325_252_u64;
-        let mut from = 100;
+        let (mut from, mut draws) = (100, Draws::default());
         for flush in (0..calls).step_by(FLUSH as usize) {
             let some: Vec<Call> =
                 (flush..calls.min(flush + FLUSH)).map(|i| Call::any(&mut random, self.begin, i)).collect();
@@ -147,7 +149,9 @@ impl Scene {
                 };
                 for leg in [first, second].into_iter().flatten() {
                     // Nobody comes to the end of his minutes: allowances are another matter.
-                    let Ok(rated) = rating::rate(&leg, world, leg.period(world), 0) else { continue };
+                    let Ok(rated) = rating::rate(&leg, world, leg.period(world), Standing::of(&0), &mut draws) else {
+                        continue;
+                    };
                     let key =
                         LegKey { position: Position(u64::from(flush) * 200 + 100 + i as u64), leg: leg.direction };
                     let name = directory.row(leg.account_row).name();
@@ -171,6 +175,7 @@ impl Scene {
                         revision: 0,
                         run: None,
                         named_tariff: false,
+                        draws: b"",
                     });
                 }
             }

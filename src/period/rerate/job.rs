@@ -112,7 +112,7 @@ struct PoolSeen {
 /// A leg of a group that draws anew.
 enum Held {
     /// A row, and whether it is in the scope.
-    Row(u64, OwnedCall, bool),
+    Row(u64, Box<OwnedCall>, bool),
     /// By its place among those that wait.
     Waiting(usize),
 }
@@ -256,7 +256,7 @@ impl Job<'_> {
                 let call = &stored.call;
                 let in_scope = self.scope.holds(stored);
                 let mut pool = (call.group, call.own_period());
-                if !disturbed.contains(&pool) && !(first && in_scope) {
+                if !(disturbed.contains(&pool) || first && in_scope) {
                     return Ok(());
                 }
                 if in_scope {
@@ -272,7 +272,7 @@ impl Job<'_> {
                     let direction = stored.grounds.and_then(|grounds| grounds.direction);
                     let (node, id) = (stored.node.to_vec(), stored.id.to_vec());
                     let order = (pool, call.answer.0, node, id, call.key.leg, direction, call.key.position.0);
-                    held.push((order, Held::Row(stored.row, stored.to_owned_call(), in_scope)));
+                    held.push((order, Held::Row(stored.row, Box::new(stored.to_owned_call()), in_scope)));
                 }
                 Ok(())
             },

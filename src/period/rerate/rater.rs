@@ -20,6 +20,8 @@ use crate::store::{Grounds, StoredCall, StoredState, SuspenseItem};
 use crate::time::{Period, Timestamp, Zone};
 
 /// What becomes of a leg.
+// Most are rated: in a box each would cost an allocation.
+#[allow(clippy::large_enum_variant)]
 pub enum Again {
     /// It is rated; what it drew is in [`Rater::drew`].
     Rated(RatedCall),
@@ -235,15 +237,31 @@ impl<'a> Rater<'a> {
         self.scope.named.unwrap_or_else(|| self.known.in_force(answer).0)
     }
 
-    /// Whether a leg that was just rated is billed and shown as it was, whatever others used before it.
+    /// Whether a leg that was just rated is billed as it was, whatever others used before it, and whichever image says so: a
+    /// row that costs the same is proved by the one it names. What an operator names must outlive the seal, so a row of an
+    /// open month is another one unless it says so already, or the tariff applies by itself.
     pub fn same(&self, stored: &StoredCall<'_>, new: &RatedCall) -> bool {
         let old = &stored.call;
+        let whose = |call: &RatedCall| (call.account, call.group, call.source, call.destination, call.call_type);
+        let amount = |call: &RatedCall| (call.billable_seconds, call.included_seconds, call.cost);
+        let price = |call: &RatedCall| {
+            let Basis { steps, price, currency, decimals, exchange, .. } = call.basis;
+            (steps, price, currency, decimals, exchange)
+        };
         let image = |slot: TariffSlot| self.images.get(usize::from(slot.0)).copied().unwrap_or(slot.0);
-        let basis = Basis { tariff: old.basis.tariff, ..new.basis };
-        image(old.basis.tariff) == image(new.basis.tariff)
+        let kept = |named: TariffSlot| {
+            let says_so = stored.named_tariff && image(old.basis.tariff) == image(named);
+            says_so || image(self.known.in_force(old.answer).0) == image(named) && !stored.named_tariff
+        };
+        let outlives = match self.scope.named {
+            Some(named) => self.ledger.get(old.period).is_some() || new.basis.tariff != named || kept(named),
+            None => true,
+        };
+        whose(old) == whose(new)
+            && amount(old) == amount(new)
+            && price(old) == price(new)
             && same_draws(stored.draws, &self.draws.text)
-            && *old
-                == RatedCall { used_before: old.used_before, basis, period: old.period, adjusts: old.adjusts, ..*new }
+            && outlives
     }
 
     /// The account's open month, in which a closed one is corrected.
