@@ -8,7 +8,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{AuditError, Difference, Sources};
-use crate::assembly;
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::books::name;
 use crate::call::{AccountKey, GroupKey, LegKey, Meter, RatedCall, TariffSlot};
@@ -16,7 +15,6 @@ use crate::directory::Directory;
 use crate::entry::{Activation, Discard, Lost, Seal, Sealed, SourceProfile};
 use crate::names::Names;
 use crate::period::{Ledger, Place};
-use crate::piece::Piece;
 use crate::rating::{self, Answered, Drawn, Draws, Leg, Resolution, Standing, World};
 use crate::record::{Direction, Record};
 use crate::store::{ActivationRow, StoredState};
@@ -24,6 +22,7 @@ use crate::tariff::Tariff;
 use crate::time::{Period, Timestamp};
 
 mod decide;
+mod pieces;
 mod retries;
 
 /// Identities asked for in one question: each holds up the road for a microsecond or so.
@@ -226,35 +225,6 @@ impl<'a> Fold<'a> {
         }
         claims.clear();
         Ok(())
-    }
-
-    /// A part of a call: the call is whole here if the store says so, and is put together again from the journal.
-    fn piece(&mut self, position: Position, source: u16, received_at: Timestamp) -> Result<(), AuditError> {
-        self.parts = true;
-        let places = self.sources.store.pieces(position)?;
-        if places.is_empty() {
-            return Ok(());
-        }
-        let mut kept = Vec::with_capacity(places.len());
-        for place in &places {
-            kept.extend(self.sources.journal.entry(*place)?);
-        }
-        let mut pieces = Vec::with_capacity(kept.len());
-        for (head, entry) in &kept {
-            let piece = Piece::decode(&entry.payload).map_err(|e| AuditError::Entry(entry.position, e.to_string()))?;
-            pieces.push((Timestamp(head.received_at.get()), piece));
-        }
-        let whole = if kept.len() == places.len() { assembly::rebuild(&pieces) } else { None };
-        match whole {
-            Some(bytes) => {
-                let record = read(position, &bytes)?;
-                self.settle(&mut vec![(position, record)], source, received_at)
-            }
-            None => {
-                self.untold.insert(position);
-                Ok(())
-            }
-        }
     }
 
     /// What is stored and cannot be rated again has drawn what it has drawn.

@@ -42,6 +42,7 @@ mod outcome;
 mod seals;
 mod sort;
 pub mod trial;
+mod versions;
 
 pub use draft::{Progress, SealError};
 pub use manifest::LegLine;

@@ -17,6 +17,7 @@ use super::schema;
 use super::*;
 
 mod account_order;
+mod backup;
 mod calls;
 mod cell;
 mod locator;
@@ -271,7 +272,7 @@ impl Store for SqliteStore {
     }
 
     fn backup_to(&self, path: &Path) -> Result<(), StoreError> {
-        self.read(|reader| backup(&reader.connection, path).map_err(|error| at(path, error)))
+        self.read(|reader| backup::copy(&reader.connection, path).map_err(|error| at(path, error)))
     }
 }
 
@@ -309,38 +310,6 @@ fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     connection.execute_batch("PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;").map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
-}
-
-/// Copies within one read transaction: consistent, and the writer goes on. It is written beside the target and renamed
-/// when it is whole.
-fn backup(source: &Connection, path: &Path) -> Result<(), StoreError> {
-    let io = |error: std::io::Error| StoreError::Io(error.to_string());
-    if path.exists() {
-        return Err(StoreError::Io("the file exists already, and a backup overwrites nothing".into()));
-    }
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    match std::fs::remove_file(&partial) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
-        _ => {}
-    }
-    let mut target = Connection::open(&partial).map_err(failed)?;
-    {
-        let backup = rusqlite::backup::Backup::new(source, &mut target).map_err(failed)?;
-        // All pages in one step: between steps a flush would make the copy start again.
-        match backup.step(-1).map_err(failed)? {
-            rusqlite::backup::StepResult::Done => {}
-            _ => return Err(StoreError::Busy),
-        }
-    }
-    target.close().map_err(|(_, error)| failed(error))?;
-    std::fs::File::open(&partial).and_then(|file| file.sync_all()).map_err(io)?;
-    std::fs::rename(&partial, path).map_err(io)?;
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
-    }
-    Ok(())
 }
 
 /// Says which file an error speaks of.

@@ -6,8 +6,10 @@ mod answer;
 mod flush;
 mod packed;
 mod state;
+mod told;
 
 pub use answer::*;
 pub use flush::*;
 pub use packed::*;
 pub use state::*;
+pub use told::*;

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::SuspenseKey;
 use super::flush::{
-    AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ClosedRow, ConflictRow, DecidedRow, DiscardedRow,
-    FlushBatch, OpenCallRow, SealedRow, SourceRow, SuspendedRow, ToldRow,
+    AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ClosedRow, ConflictRow, DiscardedRow, FlushBatch,
+    OpenCallRow, SealedRow, SourceRow, SuspendedRow,
 };
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
+use super::told::{DecidedRow, ToldRow};
 use crate::batch::Position;
 use crate::call::Basis;
 use crate::time::Timestamp;
