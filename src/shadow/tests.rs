@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rust_decimal::RoundingStrategy as Strategy_;
 
 use super::*;
-use crate::call::{AccountKey, Basis, GroupKey, LegKey, RatedCall, StepMode, StepRule, TariffSlot};
+use crate::call::{AccountKey, Basis, CallType, GroupKey, LegKey, RatedCall, StepMode, StepRule, TariffSlot};
 use crate::money::{Money, Price};
 use crate::number::Number;
 
