@@ -18,15 +18,16 @@ use crate::images::{ImageMissing, Images};
 use crate::period::{SealError, Seals};
 use crate::poison;
 use crate::rating::{self, Answered, Leg, Resolution, World};
-use crate::record::{Direction, Record};
+use crate::record::Record;
 use crate::road::{Became, Inbox, Step, Travel};
 use crate::shard::{LegBatch, LegJob, ToShard};
-use crate::time::{Period, Timestamp};
+use crate::time::Timestamp;
 
 mod answers;
 mod changes;
 mod decide;
 mod gather;
+mod job;
 mod keys;
 mod metrics;
 mod months;
@@ -40,6 +41,7 @@ pub use gather::{
     AssembledCall, ConflictFound, Discarded, Gathered, SuspendedRecord, TariffActivated, UnansweredCharged,
 };
 use gather::{BecameOf, Tally};
+use job::Job;
 use metrics::ResolverMetrics;
 pub use metrics::describe;
 use months::Billed;
@@ -374,22 +376,6 @@ impl Resolver {
             let _ = shard.send(message());
         }
     }
-}
-
-/// One record, or one leg of it, on its way to being resolved.
-#[derive(Clone, Copy)]
-struct Job {
-    position: Position,
-    attempt: Position,
-    /// Where the canonical record lies in the frame.
-    at: usize,
-    length: usize,
-    source: u16,
-    received_at: Timestamp,
-    /// 0: rated for the first time; else by somebody's word, in place of legs of a lower revision.
-    revision: u32,
-    /// A retried leg: only this one, held for this reason in this period.
-    only: Option<(Direction, (SuspenseReason, Period))>,
 }
 
 /// Which shard owns a billing group. Only this process's number of shards matters: state is spread anew at each start.

@@ -345,7 +345,7 @@ fn tokens_guard_every_route_by_its_scope() {
                     assert_ne!(answer.status, 401, "{method} {path} with {scope}");
                 }
             } else {
-                let open = ["/", "/page/style.css", "/openapi.json"].contains(&path.as_str());
+                let open = ["/", "/calls/xnodex/xidx", "/page/style.css", "/openapi.json"].contains(&path.as_str());
                 assert_eq!(ask(&[]).status, if open { 200 } else { 401 }, "{method} {path}");
                 let bearer = format!("Bearer {}", tokens["ingest"]);
                 assert_eq!(ask(&[("Authorization", &bearer)]).status, 200, "{method} {path}");
@@ -412,6 +412,12 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
     let why = json!({ "why": "a test" }).to_string();
     daemon.ask("PUT", "/v1/accounts/acme/hold", &[("Content-Type", "application/json")], &why);
     let in_force = daemon.get("/v1/tariff").json()["tariff"].clone();
+    let now = daemon.get("/v1/status").json()["at"].clone();
+    for duration in [5, 6] {
+        let mut twice = record("twice", "030123450", 20, duration);
+        (twice["answer"], twice["incumbent_cost"]) = (now.clone(), json!("0.5"));
+        daemon.send(&[twice]);
+    }
     let waits = daemon.get("/v1/suspense?reason=unknown_account").json()["items"][0]["key"].clone();
     let asked: BTreeMap<(&str, &str), (String, Value)> = BTreeMap::from([
         (("GET", "/v1/accounts/{account}"), ("/v1/accounts/acme".into(), Value::Null)),
@@ -454,6 +460,11 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
         (("GET", "/v1/conflicts"), ("/v1/conflicts?limit=1".into(), Value::Null)),
         (("GET", "/v1/guard/events"), ("/v1/guard/events?newest=true".into(), Value::Null)),
         (("GET", "/v1/accounts/{account}/guard"), ("/v1/accounts/acme/guard".into(), Value::Null)),
+        (("GET", "/v1/shadow"), (format!("/v1/shadow?period={period}"), Value::Null)),
+        (
+            ("POST", "/v1/conflicts/{node}/{id}/decide"),
+            ("/v1/conflicts/lab/twice/decide".into(), json!({ "keep": "second", "why": "a test" })),
+        ),
         (("GET", "/v1/status"), ("/v1/status".into(), Value::Null)),
         (("POST", "/v1/calls"), ("/v1/calls".into(), json!([record("more", "030123450", 20, 5), { "id": 1 }]))),
         (

@@ -238,12 +238,11 @@ fn answer(worked: Vec<Worked>, directory: &Arc<Directory>) {
     }
 }
 
-/// What can be done of what waits, and the directory that it comes to, with whether that is another one.
-fn work_out(
-    images: &Images,
-    in_force: &InForce,
-    waiting: Vec<Waiting>,
-) -> (Vec<Worked>, Result<(Arc<Directory>, bool), ChangeError>) {
+/// A directory, and whether it is another one than before.
+type CameTo = (Arc<Directory>, bool);
+
+/// What can be done of what waits, and the directory that it comes to.
+fn work_out(images: &Images, in_force: &InForce, waiting: Vec<Waiting>) -> (Vec<Worked>, Result<CameTo, ChangeError>) {
     let InForce { tariff, directory } = in_force;
     let mut all = Layer::default();
     let mut worked = Vec::with_capacity(waiting.len());

@@ -81,6 +81,7 @@ fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 
 /// What is asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one lives for a moment, and is mostly an account")]
 pub enum Asked {
     /// Cells of an account.
     Account(AccountSet),

@@ -9,6 +9,7 @@ use super::draft::{Progress, SealError};
 use super::known::{Known, read};
 use super::outcome::{Outcome, SuspendedLeg};
 use super::sort::Sorter;
+use super::versions::Decided;
 use super::{Ledger, everywhere};
 use crate::batch::{Position, SourceId};
 use crate::books::name;
@@ -22,27 +23,6 @@ use crate::time::{Period, Timestamp};
 const PAGE: usize = 1000;
 /// Conflicts read at a time.
 const CONFLICTS: usize = 1000;
-
-/// A contradiction that was decided.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Decided {
-    pub node: String,
-    pub id: String,
-    /// The later version was taken.
-    pub other: bool,
-    /// Why, where somebody decided it.
-    pub why: Option<String>,
-    pub versions: usize,
-    pub duration: String,
-    pub destination: String,
-}
-
-/// A version that somebody took.
-struct Taken {
-    /// Another than the first.
-    later: bool,
-    why: String,
-}
 
 /// What is gathered beside candidates.
 #[derive(Default)]
@@ -73,9 +53,9 @@ pub struct Gather<'a, 's, 'p> {
     pub gathered: &'a mut Gathered,
     pub progress: &'a Progress,
     /// By the place of the first version.
-    conflicts: HashMap<Position, Vec<Facts>>,
+    pub(super) conflicts: HashMap<Position, Vec<Facts>>,
     /// Those that somebody decided, by that place: the version taken, and why.
-    by_hand: HashMap<Position, (Position, String)>,
+    pub(super) by_hand: HashMap<Position, (Position, String)>,
 }
 
 impl<'a, 's, 'p> Gather<'a, 's, 'p> {
@@ -316,39 +296,6 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
             let key = Key { group, answer, node, id, leg: side, direction, position, version };
             self.sorter.push(Candidate { key, facts: facts.clone(), row, waits, closed, fixed: None })?;
         }
-        Ok(())
-    }
-
-    /// R20: which version of a record is taken, how many there are, and whether somebody took a later one, and why.
-    fn winner(&mut self, position: Position, first: Facts) -> Result<(Facts, usize, Option<Taken>), SealError> {
-        let Some(others) = self.conflicts.get(&position).cloned() else { return Ok((first, 1, None)) };
-        let versions = others.len() + 1;
-        if let Some((kept, why)) = self.by_hand.get(&position) {
-            // What is stored under the first one's place was made of the version taken when it was decided.
-            return Ok((first, versions, Some(Taken { later: *kept != position, why: why.clone() })));
-        }
-        let mut best = (self.known.standing(&first)?, first);
-        for other in others {
-            let standing = self.known.standing(&other)?;
-            if standing < best.0 {
-                best = (standing, other);
-            }
-        }
-        Ok((best.1, versions, None))
-    }
-
-    fn decided(&mut self, facts: &Facts, versions: usize, taken: Option<Taken>) -> Result<(), SealError> {
-        let record = read(&facts.record)?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        self.gathered.decided.insert(Decided {
-            node: text(record.node),
-            id: text(record.id),
-            other: taken.as_ref().map_or(facts.other, |taken| taken.later),
-            why: taken.map(|taken| taken.why),
-            versions,
-            duration: record.duration.map_or(String::new(), |d| d.to_string()),
-            destination: text(record.destination),
-        });
         Ok(())
     }
 

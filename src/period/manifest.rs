@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::gather::Decided;
+use super::versions::Decided;
 use crate::call::{CallType, RatedCall, SuspenseReason, Usage};
 use crate::money::Sum;
 use crate::rating::billable_minutes;

@@ -45,6 +45,7 @@ mod reruns;
 mod seals;
 mod sort;
 pub mod trial;
+mod versions;
 
 pub use draft::{Progress, SealError};
 pub use manifest::LegLine;

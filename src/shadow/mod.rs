@@ -21,18 +21,24 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use rust_decimal::Decimal;
 
 use crate::batch::Position;
-use crate::call::CallType;
 use crate::images::Images;
 use crate::record::{Direction, Record};
 use crate::store::{OwnedCall, ScanOrder, Store, StoreError, SuspensePage, Told, Visit};
 use crate::time::{Micros, Period, Timestamp, Zone};
 
+mod choose;
 mod exact;
 mod guess;
+mod standing;
 #[cfg(test)]
 mod tests;
+mod ways;
 
-pub use guess::{Compared, Rule, STEPS, rules};
+pub use guess::{Compared, Rule, rules};
+pub use standing::{Standing, amount, standing};
+pub use ways::STEPS;
+
+use standing::code;
 
 /// Calls looked up at a time.
 const PAGE: usize = 500;
@@ -42,8 +48,6 @@ const EXAMPLES: usize = 5;
 const DIFFERENCES_MAX: usize = 10_000;
 /// So many calls must differ by one amount before it is taken for a fee.
 const FEE_CALLS: u64 = 3;
-/// Digits behind the point from which on an amount is what binary floating point left of one.
-const FLOAT_DECIMALS: u32 = 12;
 
 /// What a call comes to on both sides.
 #[derive(Clone, PartialEq, Debug)]
@@ -164,19 +168,6 @@ struct Chosen {
     fees: BTreeSet<(String, Decimal)>,
 }
 
-/// How a call stands.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Standing {
-    /// Both charge the same.
-    Equal,
-    /// They do not: the rules that explain it, best first.
-    Differs(Vec<Rule>),
-    /// What they say cannot be compared: why.
-    NotCompared(String),
-    /// They tell nothing.
-    NotTold,
-}
-
 /// One set of rules in one currency.
 #[derive(Default)]
 struct Set {
@@ -190,77 +181,6 @@ struct Constant {
     set: Set,
     /// Two different talk times at least: else it is no fee.
     seconds: BTreeSet<u32>,
-}
-
-/// An amount as systems write it: `0.0198`, `1.98e-2`, `0,0198`.
-pub fn amount(text: &[u8]) -> Option<Decimal> {
-    let text = std::str::from_utf8(text).ok()?.trim();
-    let mended;
-    let text = if text.contains(',') && !text.contains('.') {
-        mended = text.replace(',', ".");
-        &mended
-    } else {
-        text
-    };
-    Decimal::from_str_exact(text)
-        .or_else(|_| text.parse::<Decimal>())
-        .or_else(|_| Decimal::from_scientific(text))
-        .ok()
-        .map(|amount| amount.normalize())
-}
-
-/// Compares one call with what is told of it.
-pub fn standing(call: &OwnedCall, told: Option<&Told>, images: &Images) -> Standing {
-    let Some(told) = told.filter(|told| !told.cost.is_empty()) else { return Standing::NotTold };
-    let Some(theirs) = amount(&told.cost) else {
-        return Standing::NotCompared("the cost is no amount".to_owned());
-    };
-    let rated = &call.call;
-    let ours = rated.cost.decimal();
-    let currency = String::from_utf8_lossy(&told.currency).trim().to_ascii_uppercase();
-    let same = currency.is_empty() || currency.as_bytes() == rated.basis.currency;
-    let exchanged = rated.basis.exchange.filter(|exchange| exchange.from == currency.as_bytes());
-    if !same && exchanged.is_none() {
-        return Standing::NotCompared(format!("in {currency}, where we charge {}", code(&rated.basis.currency)));
-    }
-    if same && theirs == ours {
-        return Standing::Equal;
-    }
-    let float = theirs.scale() >= FLOAT_DECIMALS;
-    let bare = if float { theirs.round_dp(FLOAT_DECIMALS - 2).normalize() } else { theirs };
-    if same && float && bare == ours {
-        let words = "binary floating point: our amount with digits behind it that nobody meant";
-        return Standing::Differs(vec![Rule::new("float", words)]);
-    }
-    if exchanged.is_some() {
-        let seconds = match rated.call_type {
-            CallType::Included | CallType::Overage => rated.overage_seconds(),
-            _ => rated.billable_seconds,
-        };
-        let plain = rated.basis.price.cost(i64::from(seconds), u32::from(rated.basis.decimals)).decimal();
-        let ours_is = code(&rated.basis.currency);
-        return if plain == theirs {
-            let words = format!("left in the deck's currency, {currency}, where the plan charges {ours_is}");
-            Standing::Differs(vec![Rule::new("currency", words)])
-        } else {
-            Standing::NotCompared(format!("in {currency}, where we charge {ours_is}"))
-        };
-    }
-    let tariff = images.tariff(&call.text.tariff).ok();
-    let seconds = amount(&told.seconds);
-    let whole = |seconds: Decimal| u32::try_from(seconds).ok().filter(|whole| Decimal::from(*whole) == seconds);
-    let compared = Compared {
-        call: rated,
-        start: call.start,
-        tariff: tariff.as_deref(),
-        told: bare,
-        seconds: seconds.and_then(whole),
-    };
-    Standing::Differs(rules(&compared))
-}
-
-fn code(currency: &[u8]) -> String {
-    String::from_utf8_lossy(currency).into_owned()
 }
 
 /// Reads the calls of a month with what is told of each; those of which another leg is compared are left out.
@@ -403,86 +323,6 @@ fn fee_rule(difference: Decimal) -> Rule {
         format!("{amount} more on each call, however long: a connect fee that we do not have")
     };
     Rule::new("fee", words)
-}
-
-impl Report {
-    /// The rule that explains most of what is left takes its calls, until nothing is.
-    fn choose(&mut self, mut left: BTreeMap<Vec<Rule>, BTreeMap<String, Set>>) {
-        let unexplained = left.remove(&Vec::new());
-        while !left.is_empty() {
-            let mut explains: BTreeMap<&Rule, u64> = BTreeMap::new();
-            for (rules, sets) in &left {
-                let calls: u64 = sets.values().map(|set| set.sums.calls).sum();
-                for rule in rules {
-                    *explains.entry(rule).or_default() += calls;
-                }
-            }
-            // Of equals the first in the rules' own order: the map goes by it, and `max_by_key` would take the last.
-            let best = explains.iter().rev().max_by_key(|(_, calls)| **calls).map(|(rule, _)| (*rule).clone());
-            let Some(best) = best else { break };
-            let mut groups: BTreeMap<String, Group> = BTreeMap::new();
-            let mut also: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
-            let (taken, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                left.into_iter().partition(|(rules, _)| rules.contains(&best));
-            left = rest;
-            for (rules, sets) in taken {
-                for (currency, mut set) in sets {
-                    if rules.len() > 1 {
-                        set.sums.ambiguous = set.sums.calls;
-                        for other in rules.iter().filter(|other| **other != best) {
-                            *also.entry(currency.clone()).or_default().entry(other.words.clone()).or_default() +=
-                                set.sums.calls;
-                        }
-                    }
-                    let group = groups.entry(currency.clone()).or_insert_with(|| Group {
-                        rule: best.clone(),
-                        currency,
-                        sums: Sums::default(),
-                        also: Vec::new(),
-                        examples: Vec::new(),
-                    });
-                    group.sums.merge(&set.sums);
-                    // What nothing else explains argues best.
-                    let at = if rules.len() > 1 { group.examples.len() } else { 0 };
-                    group.examples.splice(at..at, set.examples);
-                    group.examples.truncate(EXAMPLES);
-                }
-                self.chosen.by_rules.insert(rules, best.clone());
-            }
-            for (currency, mut group) in groups {
-                group.also = also.remove(&currency).unwrap_or_default().into_iter().collect();
-                group.also.sort_by_key(|(_, calls)| std::cmp::Reverse(*calls));
-                self.groups.push(group);
-            }
-        }
-        for (currency, set) in unexplained.into_iter().flatten() {
-            self.groups.push(Group {
-                rule: unexplained_rule(),
-                currency,
-                sums: set.sums,
-                also: Vec::new(),
-                examples: set.examples,
-            });
-        }
-        self.groups.sort_by(|a, b| b.sums.calls.cmp(&a.sums.calls).then_with(|| a.rule.cmp(&b.rule)));
-    }
-
-    /// The rule under which the report has a call that differs.
-    pub fn rule_of(&self, call: &OwnedCall, told: Option<&Told>, rules: &[Rule]) -> Rule {
-        if let Some(rule) = self.chosen.by_rules.get(rules) {
-            return rule.clone();
-        }
-        let theirs = told.and_then(|told| amount(&told.cost)).unwrap_or_default();
-        let difference = theirs.checked_sub(call.call.cost.decimal()).unwrap_or_default();
-        if rules.is_empty() && self.chosen.fees.contains(&(code(&call.call.basis.currency), difference)) {
-            return fee_rule(difference);
-        }
-        unexplained_rule()
-    }
-}
-
-fn unexplained_rule() -> Rule {
-    Rule::new("unexplained", "no rule that is known here gives their digits")
 }
 
 /// A call beside what is told of it.

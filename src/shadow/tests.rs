@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rust_decimal::RoundingStrategy as Strategy_;
 
 use super::*;
-use crate::call::{AccountKey, Basis, GroupKey, LegKey, RatedCall, StepMode, StepRule, TariffSlot};
+use crate::call::{AccountKey, Basis, CallType, GroupKey, LegKey, RatedCall, StepMode, StepRule, TariffSlot};
 use crate::money::{Money, Price};
 use crate::number::Number;
 
@@ -29,6 +29,7 @@ fn ours(talk: i64, rate: i64, fee: i64, steps: StepRule) -> RatedCall {
         destination: Number::from_digits(b"551198765432"),
         call_type: CallType::International,
         billable_seconds,
+        reversal: false,
         included_seconds: 0,
         used_before: None,
         adjusts: None,

@@ -185,16 +185,6 @@ impl Draft {
                 }
                 self.text(field, text, place)
             }
-            Field::Node
-            | Field::Account
-            | Field::ForwardedBy
-            | Field::Source
-            | Field::Destination
-            | Field::Cause
-            | Field::RoutingNumber
-            | Field::IncumbentCost
-            | Field::IncumbentCurrency
-            | Field::IncumbentSeconds => self.text(field, text, place),
             Field::Direction => {
                 self.direction = match text {
                     b"outbound" => Some(Direction::Outbound),
@@ -219,6 +209,8 @@ impl Draft {
                 self.seq = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok()).filter(|seq| *seq != u64::MAX);
                 Ok(())
             }
+            // All others are kept as text.
+            _ => self.text(field, text, place),
         }
     }
 

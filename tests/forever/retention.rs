@@ -210,7 +210,7 @@ fn what_was_erased_is_in_no_file() {
 
     let mut secrets: Vec<Vec<u8>> = destinations.iter().map(|to| to.as_bytes().to_vec()).collect();
     secrets.extend(destinations.iter().map(|to| packed(to)));
-    secrets.extend([source, forwarder].map(|number| number[1..].as_bytes().to_vec()));
+    secrets.extend([source, forwarder].map(|number| number.as_bytes()[1..].to_vec()));
     secrets.push(packed(&source[1..]));
     secrets.extend(ids.iter().map(|id| id.as_bytes().to_vec()));
     secrets.extend([b"zq-no-rate".to_vec(), b"33142685399".to_vec()]);

@@ -110,7 +110,7 @@ impl Order {
 struct Going {
     rows: Vec<(i64, RatedCall, bool)>,
     /// What those drew that count, by their own month.
-    draws: BTreeMap<(i64, u32, u32), u64>,
+    draws: BTreeMap<(i64, u32, u32), i64>,
     held: BTreeSet<(Period, u32)>,
     /// Nodes and ids of calls that are erased.
     names: HashSet<(String, String)>,
@@ -191,11 +191,12 @@ fn window(reader: &mut Reader, order: &Order) -> Result<Option<Going>, StoreErro
 type SumKey = (i64, u32, u32, u8, [u8; 3]);
 
 /// What a call drew, meter by meter: what the schema says of `calls.used_before`.
-fn add_draws(call: &StoredCall<'_>, sums: &mut BTreeMap<(i64, u32, u32), u64>) -> Result<(), StoreError> {
+fn add_draws(call: &StoredCall<'_>, sums: &mut BTreeMap<(i64, u32, u32), i64>) -> Result<(), StoreError> {
     let (month, group) = (period_number(call.call.own_period()), call.call.group.0);
+    let sign = call.call.sign();
     let mut add = |meter: Meter, seconds: u32| {
         if seconds > 0 {
-            *sums.entry((month, group, meter.0)).or_default() += u64::from(seconds);
+            *sums.entry((month, group, meter.0)).or_default() += i64::from(seconds) * sign;
         }
     };
     if call.draws.is_empty() {
@@ -254,7 +255,7 @@ fn delete(transaction: &Transaction<'_>, order: &Order, going: &Going) -> Result
             .execute(
                 "INSERT INTO deleted_draws VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT DO UPDATE SET seconds = seconds + excluded.seconds",
-                (period, group, meter, *seconds as i64),
+                (period, group, meter, *seconds),
             )
             .map_err(failed)?;
     }

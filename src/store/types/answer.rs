@@ -234,28 +234,6 @@ pub struct Conflict {
     pub received_at: Option<Timestamp>,
 }
 
-/// What another system charges for a record, in its own digits.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Told {
-    /// The charge.
-    pub cost: Vec<u8>,
-    /// Its currency; empty: not said.
-    pub currency: Vec<u8>,
-    /// The seconds it bills; empty: not said.
-    pub seconds: Vec<u8>,
-}
-
-/// A record that nobody answered, and for which another system charges.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ToldUnanswered {
-    /// Its position.
-    pub position: Position,
-    /// Receipt of its frame.
-    pub received_at: Timestamp,
-    /// The record in canonical form.
-    pub record: Vec<u8>,
-}
-
 /// Something taken out of suspense for good.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DiscardedItem {

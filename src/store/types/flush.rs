@@ -9,6 +9,7 @@ use super::draft::RerateRow;
 use super::guard::{GuardEventRow, GuardedRow, GuardsRow};
 use super::retention::RetentionRow;
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
+use super::told::{DecidedRow, ToldRow};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, Basis, RatedCall, SuspenseReason};
 use crate::record::{Content, Direction, Identity};
@@ -386,41 +387,6 @@ pub struct DiscardedRow<'a> {
     pub id: &'a [u8],
     /// The record in canonical form.
     pub record: &'a [u8],
-}
-
-/// Which version of a record somebody took.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct DecidedRow {
-    /// Position of the entry.
-    pub entry: Position,
-    /// Position of the record that came first.
-    pub first: Position,
-    /// Position of the version taken.
-    pub kept: Position,
-    /// Why.
-    pub why: String,
-    /// By whom.
-    pub by: String,
-    /// When.
-    pub at: Timestamp,
-    /// Rows of this record with a lower revision no longer count; 0: all stay. Not kept: the rows say it.
-    pub revision: u32,
-}
-
-/// What the system that bills today charges for a record, in its own digits.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct ToldRow<'a> {
-    /// Position of the record.
-    pub position: Position,
-    /// The charge.
-    pub cost: &'a [u8],
-    /// Its currency, where it is said.
-    pub currency: &'a [u8],
-    /// The seconds it bills, where that is said.
-    pub seconds: &'a [u8],
-    /// The record in canonical form and its receipt, where nobody answered it: nothing else is kept of it.
-    #[serde(borrow)]
-    pub unanswered: Option<(Timestamp, &'a [u8])>,
 }
 
 /// A call that was put together from pieces.

@@ -9,6 +9,7 @@ mod guard;
 mod packed;
 mod retention;
 mod state;
+mod told;
 
 pub use answer::*;
 pub use draft::*;
@@ -17,3 +18,4 @@ pub use guard::*;
 pub use packed::*;
 pub use retention::*;
 pub use state::*;
+pub use told::*;

@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::SuspenseKey;
 use super::draft::RerateRow;
 use super::flush::{
-    AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ChangedRow, ClosedRow, ConflictRow, DecidedRow,
-    DiscardedRow, FlushBatch, OpenCallRow, SealedRow, SourceRow, SuspendedRow, ToldRow,
+    AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ChangedRow, ClosedRow, ConflictRow, DiscardedRow,
+    FlushBatch, OpenCallRow, SealedRow, SourceRow, SuspendedRow,
 };
 use super::guard::{GuardEventRow, GuardedRow, GuardsRow};
 use super::retention::RetentionRow;
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
+use super::told::{DecidedRow, ToldRow};
 use crate::batch::Position;
 use crate::call::Basis;
 use crate::time::Timestamp;
