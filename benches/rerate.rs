@@ -110,8 +110,8 @@ impl Scene {
         let accounts: Vec<Account> =
             (0..ACCOUNTS).map(|i| Account { key: AccountKey(i), name: format!("a{i}") }).collect();
         let groups: Vec<Group> = (0..ACCOUNTS).map(|i| Group { key: GroupKey(i), name: format!("a{i}") }).collect();
-        let row = |slot: u16, digest: &str| ActivationRow {
-            slot: TariffSlot(slot),
+        let row = |slot: u32, digest: &str| ActivationRow {
+            slot,
             position: Position(1),
             digest: digest.to_owned(),
             effective_from: None,

@@ -261,7 +261,11 @@ fn every_example_in_the_help_is_understood() {
                 assert!(example.starts_with("printf"), "{example}");
                 continue;
             };
-            let words = at.split_whitespace().map(|word| word.trim_matches('"'));
+            // As the shell splits: what stands between quotes is one word.
+            let words = at.split('"').enumerate().flat_map(|(i, part)| match i % 2 {
+                0 => part.split_whitespace().collect::<Vec<_>>(),
+                _ => vec![part],
+            });
             callrated::cli::Arguments::try_parse_from(words).unwrap_or_else(|e| panic!("{example}: {e}"));
             *seen += 1;
         }

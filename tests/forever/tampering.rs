@@ -147,7 +147,7 @@ fn whatever_is_changed_is_named() {
             &sql(
                 "INSERT INTO calls SELECT (SELECT max(row) + 1 FROM calls), position, account, billing_group, answer, \
                   setup, duration, source, source_dialled, destination, destination_dialled, rating, billable_seconds, \
-                  included_seconds, cost, node, call_id, grounds, used_before, revision FROM calls WHERE row = (SELECT max(row) FROM calls)",
+                  included_seconds, cost, node, call_id, grounds, used_before, revision, run, correction FROM calls WHERE row = (SELECT max(row) FROM calls)",
             ),
             "de",
             "the call itself",

@@ -11,10 +11,13 @@ use callrated::record::Direction;
 use callrated::store::*;
 use callrated::time::{Period, Timestamp};
 
+/// A call with its node, its id and what it drew.
+type Kept = (RatedCall, Vec<u8>, Vec<u8>, Vec<u8>);
+
 #[derive(Default)]
 struct Rows {
     state: StoredState,
-    calls: Vec<(RatedCall, Vec<u8>, Vec<u8>, Vec<u8>)>,
+    calls: Vec<Kept>,
     usage: BTreeMap<(i32, u32, u32, CallType, [u8; 3]), UsageLine>,
     allowances: BTreeMap<(GroupKey, Period, Meter), u64>,
     suspense: BTreeMap<(Position, Option<Direction>), SuspenseItem>,

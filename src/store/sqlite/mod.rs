@@ -10,8 +10,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::ErrorCode;
-
 use super::schema;
 use super::*;
 
@@ -21,14 +19,14 @@ mod cell;
 mod guard;
 mod locator;
 mod memory;
+mod open;
 mod page;
 mod periods;
 mod pieces;
 mod reader;
-mod open;
+mod reruns;
 mod retention;
 mod retire;
-mod reruns;
 mod segments;
 mod state;
 mod suspense;
@@ -36,6 +34,7 @@ mod told;
 mod unname;
 mod usage;
 mod usage_line;
+mod value;
 mod write;
 
 #[cfg(test)]
@@ -44,6 +43,8 @@ mod tests;
 use open::{backup, open_reader, open_writer};
 use periods::{period_number, period_of};
 use reader::Reader;
+pub(super) use value::failed;
+use value::{call_type_of, damaged, leg_number, leg_of, whole};
 use write::Writer;
 
 /// Idle connections kept for questions; more are opened when needed and closed afterwards.
@@ -375,65 +376,4 @@ fn at(path: &Path, error: StoreError) -> StoreError {
         StoreError::Damaged(why) => StoreError::Damaged(format!("{path}: {why}")),
         other => other,
     }
-}
-
-/// An SQLite error as the caller acts on it.
-pub(super) fn failed(error: rusqlite::Error) -> StoreError {
-    match &error {
-        rusqlite::Error::SqliteFailure(cause, text) => match cause.code {
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Busy,
-            ErrorCode::DiskFull => StoreError::Full,
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreError::Damaged(error.to_string()),
-            ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig => {
-                StoreError::Unstorable(text.clone().unwrap_or_else(|| error.to_string()))
-            }
-            ErrorCode::CannotOpen => StoreError::Io(
-                "the file cannot be opened or created; does its folder exist, and may we write there?".into(),
-            ),
-            ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
-                StoreError::Io("the file or its folder is not writable".into())
-            }
-            // A missing table or column: the file is not what its version says.
-            ErrorCode::Unknown => StoreError::Damaged(error.to_string()),
-            _ => StoreError::Io(error.to_string()),
-        },
-        rusqlite::Error::InvalidColumnType(..)
-        | rusqlite::Error::FromSqlConversionFailure(..)
-        | rusqlite::Error::IntegralValueOutOfRange(..)
-        | rusqlite::Error::Utf8Error(..) => StoreError::Damaged(error.to_string()),
-        _ => StoreError::Io(error.to_string()),
-    }
-}
-
-/// A stored value that no version of this program wrote.
-fn damaged(what: &str) -> StoreError {
-    StoreError::Damaged(what.to_owned())
-}
-
-/// A position or counter as SQLite holds it.
-fn whole(value: u64) -> Result<i64, StoreError> {
-    i64::try_from(value).map_err(|_| StoreError::Unstorable(format!("{value} is beyond 63 bits")))
-}
-
-fn leg_number(leg: Option<crate::record::Direction>) -> i64 {
-    use crate::record::Direction;
-    match leg {
-        Some(Direction::Outbound) => 0,
-        Some(Direction::Inbound) => 1,
-        None => -1,
-    }
-}
-
-fn leg_of(number: i64) -> Option<Option<crate::record::Direction>> {
-    use crate::record::Direction;
-    Some(match number {
-        0 => Some(Direction::Outbound),
-        1 => Some(Direction::Inbound),
-        -1 => None,
-        _ => return None,
-    })
-}
-
-fn call_type_of(number: i64) -> Option<crate::call::CallType> {
-    crate::call::CallType::ALL.get(usize::try_from(number).ok()?).copied()
 }

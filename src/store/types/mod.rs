@@ -5,6 +5,7 @@
 mod answer;
 mod draft;
 mod flush;
+mod grounds;
 mod guard;
 mod packed;
 mod retention;
@@ -14,6 +15,7 @@ mod told;
 pub use answer::*;
 pub use draft::*;
 pub use flush::*;
+pub use grounds::*;
 pub use guard::*;
 pub use packed::*;
 pub use retention::*;
