@@ -85,12 +85,14 @@ struct Make {
 #[derive(Debug, Subcommand)]
 enum What {
     /// The runs that there were, the latest first.
+    #[command(after_help = "Examples:\n  callrated rerate list\n  callrated rerate list --json")]
     List {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
     /// A run and what it changed.
+    #[command(after_help = "Examples:\n  callrated rerate show 3")]
     Show {
         /// Its number.
         run: u32,
@@ -99,6 +101,9 @@ enum What {
         json: bool,
     },
     /// Take a run back: show what that would change, or make it count.
+    #[command(
+        after_help = "Examples:\n  callrated rerate undo 3\n  callrated rerate undo 3 --apply --why \"the deck was right\""
+    )]
     Undo {
         /// Its number.
         run: u32,

@@ -19,8 +19,9 @@ use super::{SqliteStore, damaged, failed, period_number, segments, whole};
 use crate::batch::Position;
 use crate::call::{AccountKey, Meter, RatedCall, Usage};
 use crate::entry::{Kept, Retention};
+use crate::record::Record;
 use crate::store::{Retired, Store, StoreError, StoredCall};
-use crate::time::Period;
+use crate::time::{Period, Zone};
 
 use super::retention::{entry_of, months};
 
@@ -337,7 +338,9 @@ fn finish(transaction: &Transaction<'_>, order: &Order, kept: &HashSet<i64>) -> 
             if let Some(account) = order.account {
                 transaction.execute("DELETE FROM discarded WHERE account = ?1", [account.0]).map_err(failed)?;
                 transaction.execute("DELETE FROM deletion_held WHERE account = ?1", [account.0]).map_err(failed)?;
+                events(transaction, "account = ?1", account.0.into())?;
             }
+            unanswered(transaction, |record, _| record.account == entry.account.as_bytes())?;
         }
         _ => {
             if let Some(before) = entry.conflicts_before {
@@ -356,6 +359,13 @@ fn finish(transaction: &Transaction<'_>, order: &Order, kept: &HashSet<i64>) -> 
                     )
                     .map_err(failed)?;
             }
+            // What was told of calls goes with them; its months end in UTC.
+            if let Some(before) = periods.iter().map(|period| period.bounds(&Zone::UTC).1).max() {
+                let free =
+                    "at < ?1 AND account NOT IN (SELECT a.key FROM holds h JOIN accounts a ON a.name = h.account)";
+                events(transaction, free, before.0)?;
+                unanswered(transaction, |_, received_at| received_at < before.0)?;
+            }
             for period in periods {
                 let month = period_number(*period);
                 transaction
@@ -373,4 +383,30 @@ fn finish(transaction: &Transaction<'_>, order: &Order, kept: &HashSet<i64>) -> 
     }
     let sql = "UPDATE retention SET stored = 1 WHERE position = ?1";
     transaction.execute(sql, [position]).map_err(failed).map(|_| ())
+}
+
+/// Forgets what the spend guard told, and to whom: an event names the numbers of the call that set it off.
+fn events(transaction: &Transaction<'_>, which: &str, value: i64) -> Result<(), StoreError> {
+    for sql in [
+        format!("DELETE FROM guard_deliveries WHERE event IN (SELECT id FROM guard_events WHERE {which})"),
+        format!("DELETE FROM guard_events WHERE {which}"),
+    ] {
+        transaction.execute(&sql, [value]).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Forgets records that nobody answered and somebody else charges for, with what that one charges.
+fn unanswered(transaction: &Transaction<'_>, goes: impl Fn(&Record<'_>, i64) -> bool) -> Result<(), StoreError> {
+    let sql = "SELECT position, received_at, record FROM incumbents_unanswered";
+    let rows: Vec<(i64, i64, Vec<u8>)> = all(transaction, sql, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    for (position, received_at, bytes) in &rows {
+        if goes(&Record::decode(bytes).unwrap_or_default(), *received_at) {
+            for table in ["incumbents_unanswered", "incumbents"] {
+                let sql = format!("DELETE FROM {table} WHERE position = ?1");
+                transaction.execute(&sql, [position]).map_err(failed)?;
+            }
+        }
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::entry::{Kept, Retention};
+use crate::record::Record;
 
 const OLD: [i32; 2] = [24_320, 24_321];
 const HELD: &str = "acc07";
@@ -112,7 +113,23 @@ fn an_order_that_is_cut_off_goes_on_and_everything_adds_up() {
     assert_eq!(store.retire(erase).unwrap(), Retired::Held);
     order(&store, &mut model, Kept::Release, &[]);
     assert_eq!(due(&store), OLD.map(Period));
+    // Beside calls, of the account and of another: what the spend guard told, and attempts that somebody else charges for.
+    let count = |store: &SqliteStore, table: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        store.writer().connection().query_row(&sql, (), |row| row.get(0)).unwrap()
+    };
+    for (number, name) in [(900, HELD), (901, "acc14")] {
+        let mut record = Vec::new();
+        Record { id: b"i", node: b"n", account: name.as_bytes(), ..Record::default() }.encode(&mut record);
+        let writer = store.writer();
+        let event =
+            "INSERT INTO guard_events VALUES (?1, ?2, (SELECT key FROM accounts WHERE name = ?2), 0, '', '', '', '')";
+        writer.connection().execute(event, (number, name)).unwrap();
+        let attempt = "INSERT INTO incumbents_unanswered VALUES (?1, 0, ?2)";
+        writer.connection().execute(attempt, (number, record)).unwrap();
+    }
     go(folder.path(), &mut store, erase);
+    assert_eq!((count(&store, "guard_events"), count(&store, "incumbents_unanswered")), (1, 1));
     assert_eq!(due(&store), []);
     store.retired(erase, Timestamp(9)).unwrap();
     let mine = store.retention().unwrap().into_iter().find(|order| order.position == erase).unwrap();
