@@ -63,6 +63,7 @@ enum What<T: Subcommand> {
     #[command(flatten)]
     Own(T),
     /// Show one.
+    #[command(after_help = "Examples:\n  callrated accounts show acme\n  callrated numbers show +4930123456")]
     Show {
         /// The account, or the number.
         name: String,
@@ -71,6 +72,7 @@ enum What<T: Subcommand> {
         json: bool,
     },
     /// Show every change of one: who, when, from what to what.
+    #[command(after_help = "Examples:\n  callrated accounts history acme\n  callrated numbers history +4930123456")]
     History {
         /// The account, or the number.
         name: String,
@@ -79,6 +81,9 @@ enum What<T: Subcommand> {
         json: bool,
     },
     /// Change one from an instant on, or make it.
+    #[command(
+        after_help = "Examples:\n  callrated accounts set acme plan=de-flat --from 2026-11-01\n  callrated numbers set +4930123456 account=acme"
+    )]
     Set {
         /// The account, or the number.
         name: String,
@@ -95,6 +100,9 @@ enum What<T: Subcommand> {
         how: How,
     },
     /// End one at an instant: later calls belong to nobody.
+    #[command(
+        after_help = "Examples:\n  callrated accounts end acme --at 2027-01-01\n  callrated numbers end +4930123456"
+    )]
     End {
         /// The account, or the number.
         name: String,
@@ -105,6 +113,9 @@ enum What<T: Subcommand> {
         how: How,
     },
     /// Change many by a file, all or none.
+    #[command(
+        after_help = "Examples:\n  callrated accounts import accounts.csv --take-over\n  callrated numbers import numbers.csv"
+    )]
     Import {
         /// As accounts.csv or numbers.csv, or lines of JSON (.ndjson, .jsonl).
         file: PathBuf,

@@ -36,6 +36,7 @@ pub struct RetentionArguments {
 #[derive(Debug, Subcommand)]
 enum RetentionAction {
     /// Delete what its time is over for ([retention]); without --apply only what would go is shown.
+    #[command(after_help = "Examples:\n  callrated retention run\n  callrated retention run --apply")]
     Run {
         /// Show what would go: the default.
         #[arg(long, conflicts_with = "apply")]
@@ -62,10 +63,13 @@ pub struct HoldArguments {
 #[derive(Debug, Subcommand)]
 enum HoldAction {
     /// Hold an account.
+    #[command(after_help = "Example:\n  callrated hold add acme --why \"dispute 4711\"")]
     Add(Of),
     /// Show the holds.
+    #[command(after_help = "Example:\n  callrated hold list")]
     List,
     /// End the hold of an account.
+    #[command(after_help = "Example:\n  callrated hold release acme --why \"settled\"")]
     Release(Of),
 }
 
@@ -94,11 +98,13 @@ pub struct AccountDataArguments {
 #[derive(Debug, Subcommand)]
 enum DataAction {
     /// Print everything stored of an account, one JSON object a line.
+    #[command(after_help = "Example:\n  callrated account-data export acme > acme.ndjson")]
     Export {
         /// The account.
         account: String,
     },
     /// Erase an account's personal data; without --apply only what would go is shown.
+    #[command(after_help = "Example:\n  callrated account-data erase acme --why \"request of 2 November\" --apply")]
     Erase {
         #[command(flatten)]
         of: Of,

@@ -262,7 +262,7 @@ fn every_example_in_the_help_is_understood() {
                 continue;
             };
             // As the shell splits: what stands between quotes is one word.
-            let words = at.split('"').enumerate().flat_map(|(i, part)| match i % 2 {
+            let words = at.split(['"', '\'']).enumerate().flat_map(|(i, part)| match i % 2 {
                 0 => part.split_whitespace().collect::<Vec<_>>(),
                 _ => vec![part],
             });

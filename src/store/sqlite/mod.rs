@@ -14,6 +14,7 @@ use super::schema;
 use super::*;
 
 mod account_order;
+mod beside;
 mod calls;
 mod cell;
 mod guard;

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashSet;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
+use super::beside::{events, unanswered};
 use super::page::Page;
 use super::reader::Reader;
 use super::state::all;
@@ -19,7 +20,6 @@ use super::{SqliteStore, damaged, failed, period_number, segments, whole};
 use crate::batch::Position;
 use crate::call::{AccountKey, Meter, RatedCall, Usage};
 use crate::entry::{Kept, Retention};
-use crate::record::Record;
 use crate::store::{Retired, Store, StoreError, StoredCall};
 use crate::time::{Period, Zone};
 
@@ -383,30 +383,4 @@ fn finish(transaction: &Transaction<'_>, order: &Order, kept: &HashSet<i64>) -> 
     }
     let sql = "UPDATE retention SET stored = 1 WHERE position = ?1";
     transaction.execute(sql, [position]).map_err(failed).map(|_| ())
-}
-
-/// Forgets what the spend guard told, and to whom: an event names the numbers of the call that set it off.
-fn events(transaction: &Transaction<'_>, which: &str, value: i64) -> Result<(), StoreError> {
-    for sql in [
-        format!("DELETE FROM guard_deliveries WHERE event IN (SELECT id FROM guard_events WHERE {which})"),
-        format!("DELETE FROM guard_events WHERE {which}"),
-    ] {
-        transaction.execute(&sql, [value]).map_err(failed)?;
-    }
-    Ok(())
-}
-
-/// Forgets records that nobody answered and somebody else charges for, with what that one charges.
-fn unanswered(transaction: &Transaction<'_>, goes: impl Fn(&Record<'_>, i64) -> bool) -> Result<(), StoreError> {
-    let sql = "SELECT position, received_at, record FROM incumbents_unanswered";
-    let rows: Vec<(i64, i64, Vec<u8>)> = all(transaction, sql, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    for (position, received_at, bytes) in &rows {
-        if goes(&Record::decode(bytes).unwrap_or_default(), *received_at) {
-            for table in ["incumbents_unanswered", "incumbents"] {
-                let sql = format!("DELETE FROM {table} WHERE position = ?1");
-                transaction.execute(&sql, [position]).map_err(failed)?;
-            }
-        }
-    }
-    Ok(())
 }
