@@ -90,7 +90,8 @@ fn an_open_month_is_corrected_by_revisions_and_taken_back() {
     assert_eq!(again["report"]["changed"], 0, "{again:#}");
 
     let undo = place.run(&["rerate", "undo", "1"]).code(0).out();
-    assert!(undo.contains("dry run of taking back run 1"), "{undo}");
+    assert!(undo.contains("dry run of taking back run 1") && !undo.contains("suspense"), "{undo}");
+    assert!(undo.contains(&format!("{changed} of {changed} calls change")), "{undo}");
     assert_eq!(cost(&place, "2026-10"), after);
     place.run(&["rerate", "undo", "1", "--apply", "--why", "it was right"]).code(0);
     assert_eq!(cost(&place, "2026-10"), before);

@@ -95,18 +95,26 @@ impl Sums {
                 line.follow_on += u64::from(seen.follow_on);
             }
         }
-        let count = |billed: &mut (Billed, u8), call: &RatedCall| {
-            billed.0.calls += 1;
-            billed.0.cost += i128::from(call.cost.0);
-            billed.1 = billed.1.max(call.basis.decimals);
-        };
         match (seen.old, seen.new, seen.waits) {
-            (Some(old), None, Some(reason)) => {
-                count(self.into.entry((reason, old.basis.currency)).or_default(), old);
-            }
-            (None, Some(new), _) => count(self.out.entry(new.basis.currency).or_default(), new),
+            (Some(old), None, Some(reason)) => self.goes_into_suspense(old, reason),
+            (None, Some(new), _) => self.comes_out_of_suspense(new),
             _ => {}
         }
+    }
+
+    /// Adds a row to what stands before or after, by itself.
+    pub fn see_row(&mut self, after: bool, call: &RatedCall) {
+        let line = self.lines.entry((call.account, call.basis.currency, call.call_type)).or_default();
+        line.bill(after, call);
+        line.changed += u64::from(after && !call.reversal);
+    }
+
+    pub fn goes_into_suspense(&mut self, call: &RatedCall, reason: SuspenseReason) {
+        waits(self.into.entry((reason, call.basis.currency)).or_default(), call);
+    }
+
+    pub fn comes_out_of_suspense(&mut self, call: &RatedCall) {
+        waits(self.out.entry(call.basis.currency).or_default(), call);
     }
 
     pub fn merge(&mut self, other: &Sums) {
@@ -126,6 +134,12 @@ impl Sums {
         self.not_kept += other.not_kept;
         self.moved += other.moved;
     }
+}
+
+fn waits(billed: &mut (Billed, u8), call: &RatedCall) {
+    billed.0.calls += 1;
+    billed.0.cost += i128::from(call.cost.0);
+    billed.1 = billed.1.max(call.basis.decimals);
 }
 
 /// The report of a run.

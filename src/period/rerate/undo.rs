@@ -8,11 +8,11 @@ use std::sync::atomic::AtomicU64;
 
 use super::Run;
 use super::rater::Rater;
-use super::report::{Report, Seen, Sums};
+use super::report::{Report, Sums};
 use super::scope::Scope;
 use super::sink::{Place, RunOutcome, Sink};
-use crate::call::{LegKey, RatedCall};
-use crate::period::{Ledger, Outcome, Progress, SealError};
+use crate::call::{LegKey, RatedCall, SuspenseReason};
+use crate::period::{Ledger, Outcome, Progress, SealError, SuspendedLeg};
 use crate::store::{Draft, DraftOf, OwnedCall, RerateState, Revised, StoredCall, Visit};
 
 /// Takes a run back. A run with a number leaves its draft in the store.
@@ -75,7 +75,7 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
         let stored = StoredCall { row: *row, ..owned.borrowed() };
         let highest = highest.entry(owned.call.key).or_default();
         *highest = (*highest).max(owned.revision);
-        see(&mut sums, false, &owned.call);
+        sums.see_row(false, &owned.call);
         if ledger.get(owned.call.period).is_none() {
             sink.supersede(*row, &owned.call, &owned.draws);
             // What it took back stands again where it always stood.
@@ -89,7 +89,7 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
             }
         } else {
             let open = rater.open_of(&owned.call);
-            see(&mut sums, true, &RatedCall { period: open, ..owned.call.reversed() });
+            sums.see_row(true, &RatedCall { period: open, ..owned.call.reversed() });
             sink.reverse(&place, &stored, open)?;
         }
     }
@@ -104,9 +104,25 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
             true => owned.revision,
             false => highest.get(&call.key).copied().unwrap_or(0).max(owned.revision) + 1,
         };
-        see(&mut sums, true, &call);
+        sums.see_row(true, &call);
         let grounds = stored.grounds.map(|grounds| grounds.borrowed());
         sink.row(&place, &stored, (call, &owned.draws), grounds, revision, owned.named_tariff)?;
+    }
+    let legs: HashSet<LegKey> =
+        written.iter().map(|one| one.call.call.key).chain(before.iter().map(|(_, o)| o.call.key)).collect();
+    (sums.scope, sums.changed) = (legs.len() as u64, legs.len() as u64);
+    let place_of = |key: LegKey| (key.position, Some(key.leg));
+    let waited = |legs: &[SuspendedLeg]| -> HashMap<_, SuspenseReason> {
+        legs.iter().map(|leg| ((leg.key.position, leg.key.leg), leg.reason)).collect()
+    };
+    let (waits, left) = (waited(&kept.outcome.suspended), waited(&kept.gained));
+    for (_, owned) in before.iter().filter(|(_, owned)| waits.contains_key(&place_of(owned.call.key))) {
+        sums.comes_out_of_suspense(&owned.call);
+    }
+    for Revised { call: owned, .. } in &written {
+        if let Some(reason) = left.get(&place_of(owned.call.key)) {
+            sums.goes_into_suspense(&owned.call, *reason);
+        }
     }
     // What the run had put back in its place is taken back again.
     sink.reversed.extend(&kept.restored);
@@ -129,10 +145,4 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
     let (draft, outcome) = sink.draft(run.at, serde_json::to_vec(&report).unwrap_or_default())?;
     run.store.draft_finish(DraftOf::Run(number), &draft)?;
     Ok((report, Some((draft, outcome))))
-}
-
-/// Adds a row to what stands before or after.
-fn see(sums: &mut Sums, after: bool, call: &RatedCall) {
-    let (old, new) = if after { (None, Some(call)) } else { (Some(call), None) };
-    sums.see(&Seen { old, new, waits: None, changed: after && !call.reversal, follow_on: false });
 }
