@@ -29,7 +29,7 @@ pub struct AccountState {
 }
 
 impl AccountState {
-    /// From the bytes of [`Judge::changes`].
+    /// From the bytes of [`Judge::changes`](super::Judge::changes).
     pub fn read(bytes: &[u8]) -> Option<AccountState> {
         postcard::from_bytes(bytes).ok()
     }

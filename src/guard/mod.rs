@@ -10,7 +10,7 @@
 //! whoever hears of one twice knows it.
 //!
 //! Windows are those of calls' answers: calendar months and days begin in the account's zone, rolling windows go by
-//! twelfths of their length ([`windows`]). What is held for an account is bounded by its rules, not by its calls.
+//! twelfths of their length (`windows`). What is held for an account is bounded by its rules, not by its calls.
 //!
 //! Does not know files, clocks, shards, or who is told.
 
