@@ -343,19 +343,8 @@ impl Job<'_, '_> {
     fn finish(mut self, seal: Position) -> Result<Draft, SealError> {
         self.write_rows()?;
         let Gathered { outcome, decided, waiting, .. } = self.gathered;
-        let lines = self.lines.into_iter().filter(|(_, (usage, _))| *usage != Usage::default());
         let outcome = Outcome {
-            lines: lines
-                .map(|((account, group, period, call_type, currency), (usage, decimals))| LineDelta {
-                    account,
-                    group,
-                    period,
-                    call_type,
-                    currency,
-                    decimals,
-                    usage,
-                })
-                .collect(),
+            lines: LineDelta::of(self.lines),
             drawn: self.drawn.into_iter().filter(|(_, n)| *n != 0).map(|((g, p, m), n)| (g, p, m, n)).collect(),
             books: outcome.books.into_iter().filter(|(_, n)| *n != 0).collect(),
             ..outcome

@@ -49,6 +49,27 @@ pub struct LineDelta {
     pub usage: Usage,
 }
 
+impl LineDelta {
+    /// The differences of lines that do differ.
+    pub fn of(lines: impl IntoIterator<Item = (DeltaKey, (Usage, u8))>) -> Vec<LineDelta> {
+        let differ = lines.into_iter().filter(|(_, (usage, _))| *usage != Usage::default());
+        differ
+            .map(|((account, group, period, call_type, currency), (usage, decimals))| LineDelta {
+                account,
+                group,
+                period,
+                call_type,
+                currency,
+                decimals,
+                usage,
+            })
+            .collect()
+    }
+}
+
+/// A line of totals by what names it: account, group, month, call type, currency.
+pub type DeltaKey = (AccountKey, GroupKey, Period, CallType, [u8; 3]);
+
 /// A leg that goes into suspense.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SuspendedLeg {

@@ -236,19 +236,8 @@ impl Sink {
                 *books.entry(name::money(&currency, what)).or_default() += amount;
             }
         }
-        let lines = self.lines.into_iter().filter(|(_, (usage, _))| *usage != Usage::default());
         let outcome = Outcome {
-            lines: lines
-                .map(|((account, group, period, call_type, currency), (usage, decimals))| LineDelta {
-                    account,
-                    group,
-                    period,
-                    call_type,
-                    currency,
-                    decimals,
-                    usage,
-                })
-                .collect(),
+            lines: LineDelta::of(self.lines),
             drawn: self.drawn.into_iter().filter(|(_, n)| *n != 0).map(|((g, p, m), n)| (g, p, m, n)).collect(),
             books: books.into_iter().filter(|(_, n)| *n != 0).collect(),
             released: self.released,
