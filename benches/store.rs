@@ -58,6 +58,7 @@ const GROUNDS: GroundsOf<'static> = GroundsOf {
     account: b"",
     forwarded_by: b"",
     routing_number: b"",
+    carrier: b"",
 };
 
 struct Call {
@@ -291,6 +292,7 @@ fn run(settings: &Settings, folder: &Path) -> Result<(), Box<dyn std::error::Err
                 start: Some(item.start),
                 grounds: Some(GROUNDS),
                 revision: 0,
+                costs: None,
             })
             .collect();
         let upto = made * 412;

@@ -56,6 +56,8 @@ pub struct Record<'a> {
     pub cause: &'a [u8],
     /// Where a ported number really leads: the call is rated by it, `destination` is shown.
     pub routing_number: &'a [u8],
+    /// Who carried the call on, where the node says so: decides what it costs us, and nothing that a customer pays.
+    pub carrier: &'a [u8],
     /// This leg only; none: the source's `legs` decides (R4).
     pub direction: Option<Direction>,
     /// Set-up of the call.
@@ -88,8 +90,10 @@ const ABSENT_TIME: i64 = i64::MIN;
 const ABSENT_SEQ: u64 = u64::MAX;
 /// Layout version of the canonical form; readers keep every version ever released.
 const VERSION: u8 = 1;
-/// The same with a [`Routing`] behind the head; written only where there is a routing number.
+/// The same with a [`Place`] behind the head; written only where there is a routing number.
 const VERSION_ROUTED: u8 = 2;
+/// The same with two of them, the second for the carrier; written only where there is one.
+const VERSION_CARRIED: u8 = 3;
 
 /// The fixed part of the canonical form; the text follows: raw bytes, then what was not found in them.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
@@ -110,16 +114,16 @@ struct Head {
 const HEAD: usize = size_of::<Head>();
 const _: () = assert!(HEAD == 88);
 
-/// Where the routing number lies in the text.
+/// Where a field lies in the text: the routing number, the carrier.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
 #[repr(C)]
-struct Routing {
+struct Place {
     start: U32,
     length: U16,
 }
 
-const ROUTING: usize = size_of::<Routing>();
-const _: () = assert!(ROUTING == 6);
+const PLACE: usize = size_of::<Place>();
+const _: () = assert!(PLACE == 6);
 
 /// A canonical form that cannot be read: written by a newer version, or not by us.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -136,13 +140,17 @@ impl<'a> Record<'a> {
     /// Appends the canonical form.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let head_at = out.len();
-        let routed = !self.routing_number.is_empty();
-        out.resize(head_at + HEAD + if routed { ROUTING } else { 0 }, 0);
+        let (version, places) = match (self.routing_number, self.carrier) {
+            (b"", b"") => (VERSION, 0),
+            (_, b"") => (VERSION_ROUTED, 1),
+            _ => (VERSION_CARRIED, 2),
+        };
+        out.resize(head_at + HEAD + places * PLACE, 0);
         let text_at = out.len();
         out.extend_from_slice(self.raw);
         let fields = self.fields();
         let mut head = Head {
-            version: if routed { VERSION_ROUTED } else { VERSION },
+            version,
             direction: direction_byte(self.direction) | fold_bits(self.fold),
             lengths: [U16::ZERO; FIELDS],
             starts: [U32::ZERO; FIELDS],
@@ -169,27 +177,30 @@ impl<'a> Record<'a> {
         for (i, field) in fields.iter().enumerate() {
             (head.starts[i], head.lengths[i]) = put(field);
         }
-        if routed {
-            let (start, length) = put(self.routing_number);
-            out[head_at + HEAD..text_at].copy_from_slice(Routing { start, length }.as_bytes());
+        let mut placed = [Place { start: U32::ZERO, length: U16::ZERO }; 2];
+        for (place, field) in placed.iter_mut().zip([self.routing_number, self.carrier]).take(places) {
+            (place.start, place.length) = put(field);
         }
+        out[head_at + HEAD..text_at].copy_from_slice(placed[..places].as_bytes());
         out[head_at..head_at + HEAD].copy_from_slice(head.as_bytes());
     }
 
     /// Reads the canonical form back.
     pub fn decode(bytes: &'a [u8]) -> Result<Record<'a>, BadRecord> {
         let version = *bytes.first().ok_or(BadRecord::Short)?;
-        if version != VERSION && version != VERSION_ROUTED {
-            return Err(BadRecord::Version(version));
-        }
-        let (head, mut text) = Head::ref_from_prefix(bytes).map_err(|_| BadRecord::Short)?;
-        let mut routing_number = &b""[..];
-        if version == VERSION_ROUTED {
-            let (routing, rest) = Routing::ref_from_prefix(text).map_err(|_| BadRecord::Short)?;
-            let start = routing.start.get() as usize;
-            routing_number = rest.get(start..start + usize::from(routing.length.get())).ok_or(BadRecord::Short)?;
-            text = rest;
-        }
+        let places = match version {
+            VERSION => 0,
+            VERSION_ROUTED => 1,
+            VERSION_CARRIED => 2,
+            newer => return Err(BadRecord::Version(newer)),
+        };
+        let (head, rest) = Head::ref_from_prefix(bytes).map_err(|_| BadRecord::Short)?;
+        let (places, text) = <[Place]>::ref_from_prefix_with_elems(rest, places).map_err(|_| BadRecord::Short)?;
+        let placed = |i: usize| -> Result<&'a [u8], BadRecord> {
+            let Some(place) = places.get(i) else { return Ok(b"") };
+            let start = place.start.get() as usize;
+            text.get(start..start + usize::from(place.length.get())).ok_or(BadRecord::Short)
+        };
         let field = |i: usize| -> Result<&'a [u8], BadRecord> {
             let start = head.starts[i].get() as usize;
             text.get(start..start + usize::from(head.lengths[i].get())).ok_or(BadRecord::Short)
@@ -203,7 +214,8 @@ impl<'a> Record<'a> {
             source: field(4)?,
             destination: field(5)?,
             cause: field(6)?,
-            routing_number,
+            routing_number: placed(0)?,
+            carrier: placed(1)?,
             direction: match head.direction & DIRECTION {
                 1 => Some(Direction::Outbound),
                 2 => Some(Direction::Inbound),
@@ -227,7 +239,7 @@ impl<'a> Record<'a> {
         identity(self.node, self.id, self.direction)
     }
 
-    /// The content that a repeat must share to be a duplicate (R20): `seq`, cause and extras do not count.
+    /// The content that a repeat must share to be a duplicate (R20): `seq`, cause, carrier and extras do not count.
     pub fn content(&self) -> Content {
         let mut bytes = [0u8; 512];
         let texts = [self.account, self.source, self.destination, self.forwarded_by];
@@ -364,6 +376,21 @@ mod tests {
         assert_eq!(plain.identity(), routed.identity());
         for cut in 0..bytes(&routed).len() {
             assert!(Record::decode(&bytes(&routed)[..cut]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_carrier_is_no_content_and_needs_the_third_layout() {
+        let plain = Record { id: b"c1", destination: b"+15125550100", raw: b"raw", ..Record::default() };
+        for routing_number in [&b""[..], b"+17035550100"] {
+            let carried = Record { carrier: b"colt", routing_number, ..plain };
+            let mut bytes = Vec::new();
+            carried.encode(&mut bytes);
+            assert_eq!((bytes[0], Record::decode(&bytes)), (3, Ok(carried)));
+            assert_eq!(carried.content(), Record { carrier: b"", ..carried }.content());
+            for cut in 0..bytes.len() {
+                assert!(Record::decode(&bytes[..cut]).is_err());
+            }
         }
     }
 

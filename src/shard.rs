@@ -13,14 +13,14 @@ use hashbrown::HashMap;
 use tokio::sync::mpsc;
 
 use crate::batch::{Frame, Position};
-use crate::call::{AccountKey, CallType, GroupKey, LegKey, RatedCall, SuspenseReason, TariffSlot, Usage};
+use crate::call::{AccountKey, CallType, Costs, GroupKey, LegKey, RatedCall, SuspenseReason, TariffSlot, Usage};
 use crate::directory::Directory;
 use crate::flush::Part;
 use crate::os::clock::Clock;
 use crate::poison;
 use crate::rating::{self, Leg, World};
 use crate::road::{Inbox, LiveUsage, Step, UsageLine};
-use crate::tariff::Tariff;
+use crate::tariff::{PlanId, Tariff};
 use crate::time::{Period, Timestamp};
 
 mod correct;
@@ -192,6 +192,8 @@ pub struct ShardPart {
     pub frames: Vec<Frame>,
     /// Rated calls, in arrival order.
     pub rows: Vec<RatedRow>,
+    /// What some of them cost us, by the place of their row, in order; nothing for plans that do not say.
+    pub costs: Vec<(u32, Costs)>,
     /// Legs in suspense.
     pub suspended: Vec<SuspendedLeg>,
     /// Lines that changed, whole.
@@ -300,6 +302,7 @@ impl Shard {
         let used = self.state.drawn.get(&pool).copied().unwrap_or(0);
         match rating::rate(&job.leg, world, period, used) {
             Ok(rated) => {
+                let costs = rating::costs(&job.leg, world, PlanId(rated.basis.plan), period);
                 let billed = job.adjusts_in.unwrap_or(period);
                 let counts = self.counts.period(billed);
                 counts.1 += 1;
@@ -313,6 +316,9 @@ impl Shard {
                     (call.period, call.adjusts) = (billed, Some(period));
                 }
                 self.add_up(&call);
+                if let Some(costs) = costs {
+                    self.part.costs.push((self.part.rows.len() as u32, costs));
+                }
                 self.part.rows.push(RatedRow {
                     call,
                     frame,

@@ -129,6 +129,7 @@ fn merged<'a>(pieces: &[Option<&Piece<'a>>], answer: Option<&Piece<'a>>, end: Op
         destination: text(|record| record.destination),
         cause: of_end(|record| record.cause),
         routing_number: text(|record| record.routing_number),
+        carrier: text(|record| record.carrier),
         direction: records().find_map(|record| record.direction),
         start: records().find_map(|record| record.start),
         answer: answered,

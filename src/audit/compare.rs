@@ -81,7 +81,7 @@ fn fields(state: &StoredState, expected: &Expected, row: &OwnedCall, audited: &m
         && expected.source_dialled == row.source_dialled
         && expected.destination_dialled == row.destination_dialled
         && expected.start == row.start;
-    if a == b && same_text {
+    if a == b && expected.costs == row.costs && same_text {
         return;
     }
     let (node, id) = (row.node.clone(), row.id.clone());
@@ -116,6 +116,7 @@ fn fields(state: &StoredState, expected: &Expected, row: &OwnedCall, audited: &m
     differ("source", number(a.source), number(b.source));
     differ("destination", number(a.destination), number(b.destination));
     differ("what decided the price", format!("{:?}", a.basis), format!("{:?}", b.basis));
+    differ("what it costs us", format!("{:?}", expected.costs), format!("{:?}", row.costs));
     differ("node", lossy(&expected.node), lossy(&row.node));
     differ("id", lossy(&expected.id), lossy(&row.id));
     differ("source as dialled", lossy(&expected.source_dialled), lossy(&row.source_dialled));

@@ -11,7 +11,7 @@ use super::{AuditError, Difference, Sources};
 use crate::assembly;
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::books::name;
-use crate::call::{AccountKey, GroupKey, LegKey, RatedCall, TariffSlot};
+use crate::call::{AccountKey, Costs, GroupKey, LegKey, RatedCall, TariffSlot};
 use crate::directory::Directory;
 use crate::entry::{Activation, Discard, Lost, Seal, Sealed, SourceProfile};
 use crate::names::Names;
@@ -20,7 +20,7 @@ use crate::piece::Piece;
 use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::{Direction, Record};
 use crate::store::{ActivationRow, StoredState};
-use crate::tariff::Tariff;
+use crate::tariff::{PlanId, Tariff};
 use crate::time::{Period, Timestamp};
 
 mod retries;
@@ -31,6 +31,7 @@ const ASKED: usize = 1024;
 /// A rated leg with the text of its record.
 pub(super) struct Expected {
     pub call: RatedCall,
+    pub costs: Option<Costs>,
     pub node: Vec<u8>,
     pub id: Vec<u8>,
     pub source_dialled: Vec<u8>,
@@ -362,8 +363,10 @@ impl<'a> Fold<'a> {
         if let Some(open) = billed {
             (call.period, call.adjusts) = (open, Some(period));
         }
+        let costs = rating::costs(leg, world, PlanId(call.basis.plan), period);
         let expected = Expected {
             call,
+            costs,
             node: record.node.to_vec(),
             id: record.id.to_vec(),
             source_dialled: record.source.to_vec(),

@@ -250,6 +250,7 @@ fn of_record(number: u64, record: &Record<'_>) -> Value {
         "source": text(record.source),
         "destination": text(record.destination),
         "routing_number": text(record.routing_number),
+        "carrier": text(record.carrier),
         "direction": record.direction.map(|d| d.name()),
         "start": record.start.map(|t| t.to_string()),
         "answer": record.answer.map(|t| t.to_string()),

@@ -150,6 +150,7 @@ impl<'a> Archive<'a> {
             account: kept.record.account.into(),
             forwarded_by: kept.record.forwarded_by.into(),
             routing_number: kept.record.routing_number.into(),
+            carrier: kept.record.carrier.into(),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::spill::{Aside, Spill};
 use super::{FlushError, Part};
 use crate::batch::{Frame, Position};
 use crate::books::{Books, Share};
-use crate::call::{Basis, Usage};
+use crate::call::{Basis, Costs, Usage};
 use crate::resolver::Gathered;
 use crate::shard::{LineKey, RatedRow, ShardPart, SuspendedLeg};
 use crate::store::{BasisText, FlushBatch, PackedFlush};
@@ -69,6 +69,7 @@ impl Gathering {
             .map(|(part, _)| {
                 frames(&part.frames)
                     + part.rows.len() * size_of::<RatedRow>()
+                    + part.costs.len() * size_of::<(u32, Costs)>()
                     + part.suspended.len() * size_of::<SuspendedLeg>()
                     + part.lines.len() * size_of::<(LineKey, Usage, u8)>()
             })

@@ -37,7 +37,8 @@ impl<'a> Rows<'a> {
         let mut calls = Vec::with_capacity(parts().map(|p| p.rows.len()).sum());
         let mut suspended: Vec<store::SuspendedRow<'a>> = Vec::new();
         for part in parts() {
-            for row in &part.rows {
+            let mut costs = part.costs.iter().peekable();
+            for (place, row) in part.rows.iter().enumerate() {
                 let record = record_of(&part.frames[row.frame as usize], row.at as usize, row.length as usize).1;
                 calls.push(store::CallRow {
                     call: row.call,
@@ -54,8 +55,10 @@ impl<'a> Rows<'a> {
                         account: record.account,
                         forwarded_by: record.forwarded_by,
                         routing_number: record.routing_number,
+                        carrier: record.carrier,
                     }),
                     revision: 0,
+                    costs: costs.next_if(|(of, _)| *of as usize == place).map(|(_, costs)| *costs),
                 });
             }
             for leg in &part.suspended {

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Position, SourceId};
-use crate::call::{RatedCall, SuspenseReason};
+use crate::call::{Costs, RatedCall, SuspenseReason};
 use crate::record::Direction;
 use crate::time::Period;
 
@@ -59,6 +59,7 @@ pub struct Row {
     pub number: u64,
     pub revision: u32,
     pub call: RatedCall,
+    pub costs: Option<Costs>,
 }
 
 /// A row that stays as it is, with what the manifest says of it.

@@ -16,11 +16,12 @@ use super::outcome::{LineDelta, Outcome};
 use super::sort::Sorter;
 use crate::batch::Position;
 use crate::books::name;
-use crate::call::{AccountKey, CallType, GroupKey, LegKey, RatedCall, Usage};
+use crate::call::{AccountKey, CallType, Costs, GroupKey, LegKey, RatedCall, Usage};
 use crate::flush::{Spill, SpillError};
 use crate::images::{ImageMissing, Images};
 use crate::rating::{self, Leg, Resolution, World};
 use crate::store::{CallRow, Draft, GroundsOf, Store, StoreError, SuspenseKey};
+use crate::tariff::PlanId;
 use crate::time::Period;
 
 /// New rows written at a time.
@@ -152,7 +153,7 @@ struct Job<'a, 's> {
     /// Drawn by the group whose legs come, so far.
     used: u64,
     group: String,
-    rows: Vec<(RatedCall, Facts, u32)>,
+    rows: Vec<(RatedCall, Option<Costs>, Facts, u32)>,
     numbers: u64,
     gathered: Gathered,
 }
@@ -188,15 +189,18 @@ impl Job<'_, '_> {
             return Err(SealError::Unreadable(format!("account {} has no number", account.name())));
         };
         let answer = leg.answer;
-        let rated = {
+        let (rated, costs) = {
             let (_, tariff) = self.known.in_force(answer);
-            rating::rate(&leg, World { directory: &directory, tariff, slot }, self.period, self.used)
+            let world = World { directory: &directory, tariff, slot };
+            let rated = rating::rate(&leg, world, self.period, self.used);
+            let costs = rated.as_ref().ok().and_then(|r| rating::costs(&leg, world, PlanId(r.basis.plan), self.period));
+            (rated, costs)
         };
         match rated {
             Ok(rated) => {
                 self.used += u64::from(rated.included_seconds);
                 let place = LegKey { position: candidate.key.position, leg: side };
-                self.rated(rated.call(&leg, place, key, group), account.name(), candidate)
+                self.rated(rated.call(&leg, place, key, group), costs, account.name(), candidate)
             }
             Err(why) => {
                 self.not_rated(&leg, why.reason, key, candidate);
@@ -205,14 +209,21 @@ impl Job<'_, '_> {
         }
     }
 
-    fn rated(&mut self, call: RatedCall, account: &str, candidate: Candidate) -> Result<(), SealError> {
+    fn rated(
+        &mut self,
+        call: RatedCall,
+        costs: Option<Costs>,
+        account: &str,
+        candidate: Candidate,
+    ) -> Result<(), SealError> {
         let record = read(&candidate.facts.record)?;
         {
             let tariff = self.known.in_force(call.answer).1.digest().to_owned();
             self.manifest.leg(account, &LegLine { call: &call, record: &record, tariff: &tariff });
         }
         let revision = match &candidate.row {
-            Some(row) if !candidate.facts.other && self.same(&row.call, &call) => return Ok(()),
+            // What it costs us is none of the customer's manifest, and yet it is to be right.
+            Some(row) if !candidate.facts.other && row.costs == costs && self.same(&row.call, &call) => return Ok(()),
             Some(row) => {
                 self.supersede(row);
                 row.revision + 1
@@ -223,7 +234,7 @@ impl Job<'_, '_> {
             self.released(SuspenseKey { position: call.key.position, leg: Some(call.key.leg) }, reason, month);
         }
         self.count(&call, 1);
-        self.rows.push((call, candidate.facts, revision));
+        self.rows.push((call, costs, candidate.facts, revision));
         if self.rows.len() >= ROWS { self.write_rows() } else { Ok(()) }
     }
 
@@ -287,7 +298,7 @@ impl Job<'_, '_> {
             return Ok(());
         }
         let mut rows = Vec::with_capacity(self.rows.len());
-        for (call, facts, revision) in &self.rows {
+        for (call, costs, facts, revision) in &self.rows {
             let record = read(&facts.record)?;
             rows.push(CallRow {
                 call: *call,
@@ -304,8 +315,10 @@ impl Job<'_, '_> {
                     account: record.account,
                     forwarded_by: record.forwarded_by,
                     routing_number: record.routing_number,
+                    carrier: record.carrier,
                 }),
                 revision: *revision,
+                costs: *costs,
             });
         }
         self.store.draft_rows(self.period, self.numbers, &postcard::to_stdvec(&rows)?)?;

@@ -150,7 +150,7 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
         stored.record(grounds).encode(&mut bytes);
         let facts =
             Facts { record: bytes, source: grounds.source, profile: grounds.profile, received_at: None, other: false };
-        let row = Row { number: stored.row, revision: stored.revision, call };
+        let row = Row { number: stored.row, revision: stored.revision, call, costs: stored.costs };
         let found = if closed { Found::Final(call.key.leg) } else { Found::Row(call.key.leg, row) };
         self.consider(call.key.position, facts, found)
     }

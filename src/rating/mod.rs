@@ -11,6 +11,7 @@
 //!            R6 – R11  kind.rs      what kind of call, by which rule, by which row
 //!            R12 – R18 price.rs     steps, allowance, price
 //!            R17       parts.rs     the parts of a call whose price changes while it lasts
+//! costs      R16 R18   costs.rs     what the same call costs us: carrier, resellers
 //! prove      R23       proof.rs     the same decisions, written down
 //! ```
 //!
@@ -20,6 +21,7 @@
 //!
 //! Does not know files, sockets, threads, clocks, logs, metrics, the journal or the store.
 
+mod costs;
 mod kind;
 mod legs;
 mod numbers;
@@ -28,6 +30,7 @@ mod price;
 mod proof;
 mod why;
 
+pub use costs::costs;
 pub use legs::{MAX_AHEAD, MAX_TALK, answered, durations_differ, resolve, talk_time};
 pub use price::allowance;
 pub use proof::{Line, Proof, Quote, QuotedSteps, Unpriced, billable_millionths, billable_minutes, prove};
@@ -92,6 +95,9 @@ pub struct Leg {
     pub to_own_number: bool,
     /// Where a ported number leads: in its place for R8 to R10 and R16.
     pub routing: Routing,
+    /// Which carrier took the call, by its number in the tariff of the [`World`] by which it was resolved; none: the record
+    /// names none that any plan tells from others.
+    pub carrier: Option<u16>,
 }
 
 /// The record's routing number (R3).

@@ -262,6 +262,14 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.periods()
     }
 
+    fn margin_routes(&self, period: Period) -> Result<Vec<MarginRoute>, StoreError> {
+        self.present()?.margin_routes(period)
+    }
+
+    fn margin_accounts(&self, period: Period) -> Result<Vec<MarginAccount>, StoreError> {
+        self.present()?.margin_accounts(period)
+    }
+
     fn months(&self) -> Result<Vec<Period>, StoreError> {
         self.present()?.months()
     }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::buying::StoredBuying;
 use super::deck::Terms;
 use super::exchange::DatedRate;
 use super::{Allowance, Bands, ImageError, Internal, Overage};
@@ -240,6 +241,9 @@ pub struct Meta {
     /// By pair and date.
     #[serde(default)]
     pub exchange: Vec<DatedRate>,
+    /// Names of the carriers that plans tell apart, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carriers: Vec<String>,
 }
 
 /// A plan as stored; plans are in the order of their names.
@@ -261,6 +265,8 @@ pub struct StoredPlan {
     pub bands: Bands,
     #[serde(default)]
     pub internal: Internal,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buying: Option<StoredBuying>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]

@@ -16,10 +16,12 @@ use crate::nearest::did_you_mean;
 use crate::number::{Country, NumberKind};
 use crate::time::Zone;
 
+mod buying;
 mod currencies;
 mod holidays;
 mod text;
 
+pub use buying::{BuyingText, Resolved, carriers, check_chains, resolved};
 pub use text::{DeckText, Included, PlanText, Plans};
 
 /// Most minutes a plan may include: far beyond the minutes of a month times any group, and seconds fit easily.
@@ -43,6 +45,12 @@ const PLAN_KEYS: &[&str] = &[
     "internal",
     "prorate_first",
     "cost_decimals",
+    "cost_decks",
+    "inbound_cost_decks",
+    "carriers",
+    "cost_steps",
+    "reseller",
+    "minimum_margin",
 ];
 const DECK_KEYS: &[&str] = &["currency", "timezone", "holidays", "source"];
 const HOLIDAY_KEYS: &[&str] = &["yearly", "easter", "dates"];
@@ -193,6 +201,7 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
     let prorate_first = table.get("prorate_first").and_then(|v| document.boolean("prorate_first", v)).unwrap_or(false);
     let cost_decimals =
         table.get("cost_decimals").and_then(|v| document.integer("cost_decimals", v, COST_DECIMALS_MAX));
+    let buying = buying::read(document, table);
     Some(PlanText {
         name: name.to_owned(),
         at: table.at,
@@ -209,6 +218,7 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         inbound_decks,
         bands,
         internal,
+        buying,
     })
 }
 

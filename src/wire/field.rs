@@ -18,7 +18,7 @@ const MICROS_MAX: i64 = i64::MAX / 2;
 /// From this on an integer counts milliseconds, not seconds.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
-/// A field of the native record; the first eight are kept as text.
+/// A field of the native record; the first nine are kept as text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Field {
@@ -38,6 +38,8 @@ pub enum Field {
     Cause,
     /// Where a ported number really leads.
     RoutingNumber,
+    /// Who carried the call on.
+    Carrier,
     /// `outbound` or `inbound`.
     Direction,
     /// Set-up of the call.
@@ -52,11 +54,11 @@ pub enum Field {
     Seq,
 }
 
-const TEXTS: usize = Field::RoutingNumber as usize + 1;
+const TEXTS: usize = Field::Carrier as usize + 1;
 
 impl Field {
     /// Every field.
-    pub const ALL: [Field; 14] = [
+    pub const ALL: [Field; 15] = [
         Field::Id,
         Field::Node,
         Field::Account,
@@ -65,6 +67,7 @@ impl Field {
         Field::Destination,
         Field::Cause,
         Field::RoutingNumber,
+        Field::Carrier,
         Field::Direction,
         Field::Start,
         Field::Answer,
@@ -84,6 +87,7 @@ impl Field {
             Field::Destination => "destination",
             Field::Cause => "cause",
             Field::RoutingNumber => "routing_number",
+            Field::Carrier => "carrier",
             Field::Direction => "direction",
             Field::Start => "start",
             Field::Answer => "answer",
@@ -105,6 +109,7 @@ impl Field {
             b"destination" => Field::Destination,
             b"cause" => Field::Cause,
             b"routing_number" => Field::RoutingNumber,
+            b"carrier" => Field::Carrier,
             b"direction" => Field::Direction,
             b"start" => Field::Start,
             b"answer" => Field::Answer,
@@ -148,7 +153,7 @@ impl Draft {
     /// A value that is neither text nor number: refused where it could change an amount.
     pub fn other_kind(&mut self, field: Field) -> Result<(), Refusal> {
         match field {
-            Field::Cause | Field::Seq => Ok(()),
+            Field::Cause | Field::Carrier | Field::Seq => Ok(()),
             _ => Err(Refusal::Kind(field.name())),
         }
     }
@@ -170,7 +175,8 @@ impl Draft {
             | Field::Source
             | Field::Destination
             | Field::Cause
-            | Field::RoutingNumber => self.text(field, text, place),
+            | Field::RoutingNumber
+            | Field::Carrier => self.text(field, text, place),
             Field::Direction => {
                 self.direction = match text {
                     b"outbound" => Some(Direction::Outbound),
@@ -228,8 +234,12 @@ impl Draft {
     #[inline]
     fn text(&mut self, field: Field, text: &[u8], place: Place) -> Result<(), Refusal> {
         if text.len() > TEXT_MAX {
-            // The cause is a remark: it stays in the raw bytes.
-            return if field == Field::Cause { Ok(()) } else { Err(Refusal::TooLong(field.name())) };
+            // A remark, which stays in the raw bytes: no customer's price hangs on it.
+            return if matches!(field, Field::Cause | Field::Carrier) {
+                Ok(())
+            } else {
+                Err(Refusal::TooLong(field.name()))
+            };
         }
         let name = matches!(field, Field::Id | Field::Node | Field::Account);
         if name && text.iter().any(|b| *b < 0x20) {
@@ -273,6 +283,7 @@ impl Draft {
             destination: text(Field::Destination),
             cause: text(Field::Cause),
             routing_number: text(Field::RoutingNumber),
+            carrier: text(Field::Carrier),
             direction: self.direction,
             start: self.start,
             answer: self.answer,

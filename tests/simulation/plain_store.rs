@@ -146,6 +146,7 @@ impl Store for PlainStore {
                 text: &text,
                 grounds: None,
                 revision: 0,
+                costs: None,
                 row: 0,
                 superseded: None,
             };

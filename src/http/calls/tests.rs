@@ -58,6 +58,7 @@ fn fill(store: &SqliteStore) {
                 destination_dialled: b"0033123456789",
                 start: None,
                 grounds: None,
+                costs: None,
                 revision: 0,
             })
             .collect();

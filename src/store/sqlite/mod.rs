@@ -19,6 +19,7 @@ use super::*;
 mod account_order;
 mod calls;
 mod cell;
+mod costs;
 mod locator;
 mod memory;
 mod page;
@@ -215,6 +216,14 @@ impl Store for SqliteStore {
 
     fn periods(&self) -> Result<Vec<PeriodRow>, StoreError> {
         self.read(|reader| periods::periods(&reader.connection))
+    }
+
+    fn margin_routes(&self, period: Period) -> Result<Vec<MarginRoute>, StoreError> {
+        self.read(|reader| costs::routes(&reader.connection, period))
+    }
+
+    fn margin_accounts(&self, period: Period) -> Result<Vec<MarginAccount>, StoreError> {
+        self.read(|reader| costs::accounts(&reader.connection, period))
     }
 
     fn months(&self) -> Result<Vec<Period>, StoreError> {

@@ -9,9 +9,9 @@ use rusqlite::types::ValueRef;
 
 use super::cell::{Digits, bytes_of, unpack_id};
 use super::reader::{Known, Lookups};
-use super::{StoredCall, damaged, failed};
+use super::{StoredCall, costs, damaged, failed};
 use crate::batch::Position;
-use crate::call::{AccountKey, GroupKey, LegKey, RatedCall};
+use crate::call::{AccountKey, Costs, GroupKey, LegKey, RatedCall};
 use crate::money::Money;
 use crate::store::{CallCursor, Grounds, StoreError};
 use crate::time::{Micros, Timestamp};
@@ -21,9 +21,10 @@ macro_rules! select_calls {
     ($condition:literal) => {
         concat!(
             "SELECT row, position, account, billing_group, answer, setup, duration, source, source_dialled, \
-             destination, destination_dialled, rating, billable_seconds, included_seconds, cost, node, call_id, grounds, used_before, revision, \
-             (SELECT flush FROM superseded WHERE superseded.row = calls.row) \
-             FROM calls WHERE ",
+             destination, destination_dialled, rating, calls.billable_seconds, included_seconds, calls.cost, node, call_id, \
+             grounds, used_before, revision, (SELECT flush FROM superseded WHERE superseded.row = calls.row), \
+             k.basis, k.billable_seconds, k.cost, k.resale_1, k.resale_2, k.resale_3 \
+             FROM calls LEFT JOIN call_costs k USING (row) WHERE ",
             $condition,
             " ORDER BY row"
         )
@@ -47,6 +48,7 @@ struct PageRow {
     rating: Arc<Known>,
     grounds: Option<Arc<Grounds>>,
     revision: u32,
+    costs: Option<Costs>,
     superseded: Option<u64>,
     /// Ends of source, destination, node and id in the text; the first begins where the row before ended.
     begin: usize,
@@ -107,6 +109,7 @@ impl Page {
             ValueRef::Null => 0,
             _ => small(19)?,
         };
+        let costs = costs::read(row, 21, |id| lookups.costs(id))?;
         let begin = self.text.len();
         lookups.dialled(row.get_ref(8).map_err(failed)?, source.as_slice(), &mut self.text)?;
         let source_end = self.text.len();
@@ -147,6 +150,7 @@ impl Page {
             rating,
             grounds,
             revision,
+            costs,
             superseded,
             begin,
             ends: [source_end, destination_end, node_end, self.text.len()],
@@ -174,6 +178,7 @@ impl Page {
                 text: &row.rating.text,
                 grounds: row.grounds.as_deref(),
                 revision: row.revision,
+                costs: row.costs,
                 row: row.row as u64,
                 superseded: row.superseded,
             }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use super::memory::Memory;
 use super::state::all;
 use super::write::{Writer, accounts};
-use super::{calls, damaged, failed, leg_number, period_number, period_of, segments, whole};
+use super::{calls, costs, damaged, failed, leg_number, period_number, period_of, segments, whole};
 use crate::batch::Position;
 use crate::store::{AckRow, CallRow, Draft, FlushBatch, PeriodRow, StoreError};
 use crate::time::{Period, Timestamp};
@@ -87,7 +87,9 @@ pub fn write(
             .prepare_cached("INSERT OR IGNORE INTO superseded (row, flush) VALUES (?1, ?2)")
             .map_err(failed)?;
         for row in draft.superseded {
-            insert.execute((row as i64, number as i64)).map_err(failed)?;
+            if insert.execute((row as i64, number as i64)).map_err(failed)? == 1 {
+                costs::take_back(transaction, &mut memory.costs, row as i64)?;
+            }
         }
         transaction
             .execute(

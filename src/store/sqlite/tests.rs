@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::batch::SourceId;
-use crate::call::{Basis, CallType, RatedCall, StepMode, StepRule, TariffSlot, Usage};
+use crate::call::{Basis, CallType, Costs, RatedCall, StepMode, StepRule, TariffSlot, Usage};
 use crate::money::{Money, Price};
 use crate::number::Number;
 use crate::record::Direction;
@@ -136,14 +136,32 @@ pub fn any_call(dice: &mut Dice, position: u64, accounts: u64) -> OwnedCall {
             account: more.pick(&["", "acme", "\u{e9}"]).as_bytes().into(),
             forwarded_by: more.pick(&["", "+4930600"]).as_bytes().into(),
             routing_number: more.pick(&["", "", "+17035550100"]).as_bytes().into(),
+            carrier: more.pick(&["", "colt"]).as_bytes().into(),
         }),
         revision: more.roll(20).saturating_sub(17) as u32,
+        costs: any_costs(&mut more),
     }
+}
+
+fn any_costs(more: &mut Dice) -> Option<Costs> {
+    let mut amount = |most: u64| (more.roll(4) > 0).then(|| Money(more.roll(most) as i64 * 100_000));
+    let (carrier_cost, first, second) = (amount(90_000), amount(90_000), amount(90_000));
+    let seen = more.roll(3) > 0;
+    let row = carrier_cost.and_then(|_| (more.roll(5) > 0).then(|| more.roll(4) as u32));
+    // Finer than the plan's decimals now and then.
+    let carrier_cost = carrier_cost.map(|cost| Money(cost.0 + more.roll(20).saturating_sub(18) as i64));
+    seen.then(|| Costs {
+        carrier: (more.roll(3) == 0).then_some(1),
+        row,
+        billable_seconds: more.roll(4000) as u32,
+        carrier_cost,
+        resale: [first, second, None],
+    })
 }
 
 /// The call as a store of the first schema has it.
 pub fn of_the_first_schema(call: &OwnedCall) -> OwnedCall {
-    let mut call = OwnedCall { grounds: None, revision: 0, ..call.clone() };
+    let mut call = OwnedCall { grounds: None, revision: 0, costs: None, ..call.clone() };
     (call.call.used_before, call.call.adjusts) = (None, None);
     call
 }
@@ -160,6 +178,7 @@ pub fn rows(calls: &[OwnedCall]) -> Vec<CallRow<'_>> {
             start: call.start,
             grounds: call.grounds.as_ref().map(Grounds::borrowed),
             revision: call.revision,
+            costs: call.costs,
         })
         .collect()
 }

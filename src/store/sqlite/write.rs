@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::calls::{self, Place};
 use super::memory::{Memory, NO_GROUP};
-use super::{failed, periods, segments, suspense, usage, whole};
+use super::{costs, failed, periods, segments, suspense, usage, whole};
 use crate::call::AccountKey;
 use crate::store::{ActivationRow, FlushBatch, FlushReport, StoreError};
 
@@ -95,6 +95,7 @@ fn write_all(
     }
     let corrected = periods::write(transaction, memory, batch, number, first_row + order.len() as i64)?;
     let calls = order.len() as u64 + corrected;
+    costs::finish(transaction, &mut memory.costs)?;
     usage::write(transaction, &mut memory.usage, batch.usage, number)?;
     usage::write(transaction, &mut memory.allowances, batch.allowances, number)?;
     suspense::write(transaction, batch)?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::flush::{BasisText, Grounds};
 use crate::batch::{Position, SourceId};
-use crate::call::{AccountKey, LegKey, RatedCall, SuspenseReason};
+use crate::call::{AccountKey, Costs, LegKey, RatedCall, SuspenseReason};
 use crate::record::{Direction, Record};
 use crate::time::{Period, Timestamp};
 
@@ -31,6 +31,8 @@ pub struct StoredCall<'a> {
     pub grounds: Option<&'a Grounds>,
     /// 0: as first rated.
     pub revision: u32,
+    /// What it costs us, where its plan says how it is bought; for operators only.
+    pub costs: Option<Costs>,
     /// Its row: names it in one store, for ever.
     pub row: u64,
     /// The flush from which on it no longer counts; such rows are shown only where every row is asked for.
@@ -50,6 +52,7 @@ impl StoredCall<'_> {
             text: self.text.clone(),
             grounds: self.grounds.cloned(),
             revision: self.revision,
+            costs: self.costs,
         }
     }
 
@@ -80,6 +83,8 @@ pub struct OwnedCall {
     pub grounds: Option<Grounds>,
     /// 0: as first rated.
     pub revision: u32,
+    /// What it costs us, where its plan says how it is bought; for operators only.
+    pub costs: Option<Costs>,
 }
 
 impl<'a> StoredCall<'a> {
@@ -91,6 +96,7 @@ impl<'a> StoredCall<'a> {
             account: &grounds.account,
             forwarded_by: &grounds.forwarded_by,
             routing_number: &grounds.routing_number,
+            carrier: &grounds.carrier,
             source: self.source_dialled,
             destination: self.destination_dialled,
             direction: grounds.direction,
@@ -115,6 +121,7 @@ impl OwnedCall {
             text: &self.text,
             grounds: self.grounds.as_ref(),
             revision: self.revision,
+            costs: self.costs,
             row: 0,
             superseded: None,
         }

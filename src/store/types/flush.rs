@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::SuspenseKey;
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::{Position, SourceId};
-use crate::call::{AccountKey, Basis, RatedCall, SuspenseReason, TariffSlot};
+use crate::call::{AccountKey, Basis, Costs, RatedCall, SuspenseReason, TariffSlot};
 use crate::record::{Content, Direction, Identity};
 use crate::time::{Period, Timestamp};
 
@@ -166,6 +166,8 @@ pub struct CallRow<'a> {
     pub grounds: Option<GroundsOf<'a>>,
     /// 0: as first rated.
     pub revision: u32,
+    /// What it costs us, where its plan says how it is bought.
+    pub costs: Option<Costs>,
 }
 
 /// What decides whose call it was beside numbers and times, on its way into the store.
@@ -185,6 +187,8 @@ pub struct GroundsOf<'a> {
     pub forwarded_by: &'a [u8],
     /// Where a ported number leads, where the record says so.
     pub routing_number: &'a [u8],
+    /// Who carried the call on, where the record says so.
+    pub carrier: &'a [u8],
 }
 
 /// The same as it comes out.
@@ -204,6 +208,8 @@ pub struct Grounds {
     pub forwarded_by: Box<[u8]>,
     /// See [`GroundsOf`].
     pub routing_number: Box<[u8]>,
+    /// See [`GroundsOf`].
+    pub carrier: Box<[u8]>,
 }
 
 impl GroundsOf<'_> {
@@ -217,6 +223,7 @@ impl GroundsOf<'_> {
             account: self.account.into(),
             forwarded_by: self.forwarded_by.into(),
             routing_number: self.routing_number.into(),
+            carrier: self.carrier.into(),
         }
     }
 }
@@ -232,6 +239,7 @@ impl Grounds {
             account: &self.account,
             forwarded_by: &self.forwarded_by,
             routing_number: &self.routing_number,
+            carrier: &self.carrier,
         }
     }
 }

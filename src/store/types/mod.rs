@@ -4,10 +4,12 @@
 
 mod answer;
 mod flush;
+mod margin;
 mod packed;
 mod state;
 
 pub use answer::*;
 pub use flush::*;
+pub use margin::*;
 pub use packed::*;
 pub use state::*;

@@ -101,6 +101,7 @@ impl Mapping {
             compile(Field::Destination, &f.destination)?,
             compile(Field::Cause, &f.cause)?,
             compile(Field::RoutingNumber, &f.routing_number)?,
+            compile(Field::Carrier, &f.carrier)?,
             compile(Field::Direction, &f.direction)?,
             compile(Field::Start, &f.start)?,
             compile(Field::Answer, &f.answer)?,

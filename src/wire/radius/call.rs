@@ -94,6 +94,7 @@ pub fn decode<'a>(
         },
         forwarded_by: said.redirecting,
         routing_number: b"",
+        carrier: b"",
         source: user_of(said.calling),
         destination: user_of(said.called),
         cause: own(&cause),

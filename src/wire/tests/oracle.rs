@@ -21,6 +21,7 @@ struct Bare<'a> {
     destination: Option<&'a RawValue>,
     cause: Option<&'a RawValue>,
     routing_number: Option<&'a RawValue>,
+    carrier: Option<&'a RawValue>,
     direction: Option<&'a RawValue>,
     start: Option<&'a RawValue>,
     answer: Option<&'a RawValue>,
@@ -30,12 +31,14 @@ struct Bare<'a> {
 }
 
 /// Texts and microseconds of a record, or nothing where it is to be refused.
-type Plain = Option<([String; 8], Option<String>, [Option<i128>; 4], Option<u64>)>;
+type Plain = Option<([String; 9], Option<String>, [Option<i128>; 4], Option<u64>)>;
 
 fn plain(record: Result<Record<'_>, Refusal>) -> Plain {
     let r = record.ok()?;
     let text = |t: &[u8]| String::from_utf8(t.to_vec()).unwrap();
-    let texts = [r.id, r.node, r.account, r.forwarded_by, r.source, r.destination, r.cause, r.routing_number].map(text);
+    let texts =
+        [r.id, r.node, r.account, r.forwarded_by, r.source, r.destination, r.cause, r.routing_number, r.carrier]
+            .map(text);
     let times = [r.start.map(|t| t.0), r.answer.map(|t| t.0), r.end.map(|t| t.0), r.duration.map(|t| t.0)];
     Some((texts, r.direction.map(|d| d.name().to_owned()), times.map(|t| t.map(i128::from)), r.seq))
 }
@@ -95,6 +98,7 @@ fn by_serde(line: &str) -> Plain {
         some(bare.destination)??,
         remark(bare.cause)?.unwrap_or_default(),
         some(bare.routing_number)?.unwrap_or_default(),
+        remark(bare.carrier)?.unwrap_or_default(),
     ];
     let direction = some(bare.direction)?.filter(|d| !d.is_empty());
     if direction.as_ref().is_some_and(|d| d != "outbound" && d != "inbound") {
