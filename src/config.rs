@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
+use crate::flush::{MarginSettings, PerCent};
 use crate::ingest::connect::settings::{BadConnect, Connect};
 use crate::ingest::folder::settings::Watch;
 use crate::ingest::settings::{BadListen, Listen, ListenSettings};
@@ -59,6 +60,8 @@ pub struct Config {
     pub flush_every: Length,
     /// And after this many records.
     pub flush_calls: u64,
+    /// When a destination is said to bring too little.
+    pub margin: MarginSettings,
     /// SQLite file of the invoice storage.
     pub store: PathBuf,
 }
@@ -283,9 +286,21 @@ impl Config {
             periods: PeriodSettings { grace: Micros(raw.periods.grace.0), auto_seal: raw.periods.auto_seal },
             flush_every: raw.flush.every,
             flush_calls: raw.flush.calls.max(1),
+            margin: margin(raw.margin.warn_below_percent)?,
             store,
         })
     }
+}
+
+fn margin(written: Option<Spanned<PerCent>>) -> Result<MarginSettings, Fault> {
+    let Some(written) = written else { return Ok(MarginSettings::default()) };
+    let fault = |message: &str| Fault {
+        offset: Some(written.span().start),
+        message: message.to_owned(),
+        hint: "write per cent of the price, 0 to 100: 5, or \"2.5\"".to_owned(),
+    };
+    let warn_below_percent = written.get_ref().value().ok_or_else(|| fault("no least margin"))?;
+    Ok(MarginSettings { warn_below_percent })
 }
 
 /// What the reader of the text says, with "did you mean" for what it does not know.
@@ -297,7 +312,7 @@ fn fault_of(error: &toml::de::Error) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::raw::{RawFlush, RawHttp, RawJournal, RawMetrics, RawPeriods, RawStore};
+    use super::raw::{RawFlush, RawHttp, RawJournal, RawMargin, RawMetrics, RawPeriods, RawStore};
     use super::*;
     use crate::ingest::connect::settings::ConnectSettings;
     use crate::ingest::folder::settings::WatchSettings;
@@ -327,6 +342,7 @@ mod tests {
                 ":3:1: [[listen]] udp 127.0.0.1:7070: country",
             ),
             ("[[watch]]\nfolder = \"f\"\ncountry = \"de\"", ":1:1: [[watch]] f: country"),
+            ("[margin]\nwarn_below_percent = \"101\"", ":2:22: no least margin"),
             ("[flush]\nevery = \"5\"", ":2:9: \"5\" needs a unit"),
             ("[periods]\ngrace = \"3\"", ":2:9: \"3\" needs a unit"),
             ("shards =", ":1:9: "),
@@ -400,6 +416,7 @@ mod tests {
             keys::<RawMetrics>(),
             keys::<RawFlush>(),
             keys::<RawStore>(),
+            keys::<RawMargin>(),
         ] {
             assert!(!keys.is_empty());
             for key in keys {

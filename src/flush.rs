@@ -36,6 +36,7 @@ use crate::time::Micros;
 
 mod asking;
 mod held;
+mod margins;
 mod metrics;
 mod rows;
 mod spill;
@@ -45,11 +46,13 @@ mod words;
 mod writer;
 
 pub use asking::HANGS_AFTER;
+pub use margins::{MarginSettings, PerCent};
 pub use metrics::describe;
 pub use spill::{Aside, Spill, SpillError};
 
 use asking::Retry;
 use held::{Body, Content, Gathering, Held};
+use margins::Margins;
 use metrics::FlushMetrics;
 use words::Words;
 use writer::Writer;
@@ -122,6 +125,7 @@ pub struct Flush {
     latest: (u64, u64),
     /// The spill refuses, which was said.
     spill_refuses: bool,
+    margins: Margins,
     metrics: FlushMetrics,
 }
 
@@ -161,6 +165,7 @@ impl Flush {
             in_memory: state.in_memory,
             retry: Retry::default(),
             latest: (0, 0),
+            margins: Margins::new(state.margin),
             spill_refuses: false,
             metrics,
         }
@@ -274,6 +279,7 @@ impl Flush {
         }
         self.metrics.books(&self.books, &faults);
         self.words.learn(gathered.tariffs.iter().map(|t| t.activation.digest.clone()));
+        self.margins.look(&shards, &self.words);
         self.latest = (marker.number, marker.records);
         let Marker { number, upto, records, at, replies } = marker;
         let (from, covered) = (self.taken, gathered.covered);
@@ -322,4 +328,6 @@ pub struct FlushState {
     pub spill: Spill,
     /// Most bytes of flushes that wait in memory: [`HELD_BYTES_MAX`].
     pub in_memory: u64,
+    /// When a destination is said to bring too little.
+    pub margin: MarginSettings,
 }

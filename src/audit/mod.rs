@@ -22,11 +22,11 @@
 use std::collections::BTreeMap;
 
 use crate::batch::Position;
-use crate::call::{AccountKey, CallType, GroupKey, RatedCall, Usage};
+use crate::call::{AccountKey, CallType, Costs, GroupKey, RatedCall, Usage};
 use crate::images::{ImageMissing, Images};
 use crate::journal::{Frames, JournalError, JournalReader};
 use crate::record::{Content, Identity};
-use crate::store::{FlushInfo, Store, StoreError, StoredState, Visit};
+use crate::store::{FlushInfo, Margin, Store, StoreError, StoredState, Visit};
 use crate::time::Period;
 
 mod compare;
@@ -84,6 +84,8 @@ pub struct Sums {
     pub rated: BTreeMap<Period, i128>,
     /// Cost by currency, nano-units.
     pub money: BTreeMap<[u8; 3], i128>,
+    /// What calls cost us, by month, account and currency.
+    pub margins: BTreeMap<(Period, AccountKey, [u8; 3]), Margin>,
 }
 
 /// One thing that is not as it should be.
@@ -114,7 +116,7 @@ pub struct Audited {
     /// aside.
     pub books: Option<BTreeMap<String, i128>>,
     /// Rows that no longer count from a flush on.
-    superseded: BTreeMap<u64, Vec<RatedCall>>,
+    superseded: BTreeMap<u64, Vec<(RatedCall, Option<Costs>)>>,
     /// A record was met on which the daemon died twice: the journal gives other counts than the road did.
     set_aside: bool,
     /// The first [`LISTED_MAX`].
@@ -225,9 +227,9 @@ fn one_flush(
     let mut rows = 0;
     sources.store.calls_of_flush(flush.number, &mut |call| {
         rows += 1;
-        sums.add(&call.call, 1);
+        sums.add(&call.call, call.costs.as_ref(), 1);
         if let Some(flush) = call.superseded {
-            superseded.entry(flush).or_default().push(call.call);
+            superseded.entry(flush).or_default().push((call.call, call.costs));
         }
         if call.revision > 0 {
             corrections.push(call.call);
@@ -237,8 +239,8 @@ fn one_flush(
         Visit::Continue(())
     })?;
     let replaced = audited.superseded.remove(&flush.number).unwrap_or_default();
-    for call in &replaced {
-        audited.sums.add(call, -1);
+    for (call, costs) in &replaced {
+        audited.sums.add(call, costs.as_ref(), -1);
     }
     if rows != flush.calls && again.is_none() {
         audited.differ(Difference {
@@ -251,7 +253,7 @@ fn one_flush(
     }
     let Some((fold, frames)) = again else { return Ok(()) };
     fold.begin();
-    for (call, sign) in corrections.iter().map(|c| (c, 1)).chain(replaced.iter().map(|c| (c, -1))) {
+    for (call, sign) in corrections.iter().map(|c| (c, 1)).chain(replaced.iter().map(|(c, _)| (c, -1))) {
         let drawn = i64::from(call.included_seconds) * sign;
         *fold.corrections.entry((call.own_period(), call.group)).or_default() += drawn;
     }
@@ -267,7 +269,11 @@ fn one_flush(
 
 impl Sums {
     /// Adds a call, or takes it out.
-    fn add(&mut self, call: &RatedCall, sign: i64) {
+    fn add(&mut self, call: &RatedCall, costs: Option<&Costs>, sign: i64) {
+        if let Some(costs) = costs {
+            let key = (call.period, call.account, call.basis.currency);
+            self.margins.entry(key).or_default().add(&Margin::of(call, costs), sign);
+        }
         self.calls = self.calls.saturating_add_signed(sign);
         for (call_type, usage) in call.usage_lines() {
             let key = LineKey {

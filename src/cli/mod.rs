@@ -24,6 +24,7 @@ mod formats;
 mod import;
 mod journal;
 mod logging;
+mod margin;
 mod out;
 mod pages;
 mod seal;
@@ -67,6 +68,8 @@ pub enum Command {
     #[allow(missing_docs)]
     Usage(usage::UsageArguments),
     #[allow(missing_docs)]
+    Margin(margin::MarginArguments),
+    #[allow(missing_docs)]
     Calls(calls::CallsArguments),
     #[allow(missing_docs)]
     Export(export::ExportArguments),
@@ -109,6 +112,7 @@ pub fn run(arguments: Arguments) -> Result<(), Exit> {
         Command::Check(arguments) => check::run(file, arguments),
         Command::Explain(arguments) => runtime()?.block_on(explain::run(&config()?, arguments)),
         Command::Usage(arguments) => runtime()?.block_on(usage::run(&config()?, arguments)),
+        Command::Margin(arguments) => runtime()?.block_on(margin::run(&config()?, arguments)),
         Command::Calls(arguments) => runtime()?.block_on(calls::run(&config()?, arguments)),
         Command::Export(arguments) => runtime()?.block_on(export::run(&config()?, arguments)),
         Command::Formats(arguments) => formats::run(&config()?, arguments),

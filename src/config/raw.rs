@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{ByteSize, Length};
+use crate::flush::PerCent;
 use crate::ingest::connect::settings::ConnectSettings;
 use crate::ingest::folder::settings::WatchSettings;
 use crate::ingest::settings::{ListenSettings, Protocol};
@@ -31,6 +32,7 @@ pub(super) struct Raw {
     pub metrics: RawMetrics,
     pub flush: RawFlush,
     pub store: RawStore,
+    pub margin: RawMargin,
 }
 
 impl Default for Raw {
@@ -49,6 +51,7 @@ impl Default for Raw {
             metrics: RawMetrics::default(),
             flush: RawFlush::default(),
             store: RawStore::default(),
+            margin: RawMargin::default(),
         }
     }
 }
@@ -117,6 +120,12 @@ impl Default for RawFlush {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawStore {
     pub url: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawMargin {
+    pub warn_below_percent: Option<Spanned<PerCent>>,
 }
 
 /// A default, which stands nowhere in the text.

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::usage::minutes;
 use crate::call::CallType;
 pub(super) use crate::explain::Language;
+use crate::money::Money;
 use crate::store::StoredCall;
 use crate::time::Timestamp;
 
@@ -19,6 +20,8 @@ use crate::time::Timestamp;
 pub(super) enum Columns {
     Usual,
     Full,
+    /// All of them, and what each call costs us: for operators.
+    Margin,
 }
 
 /// Heading of the account, where rows of several stand together.
@@ -59,6 +62,9 @@ const FULL: [[&str; 3]; 16] = [
     ["Late Call of", "Nachtrag zu", "Ritardata di"],
 ];
 
+/// Headings of the further columns of `columns=margin`; operators read English.
+const MARGIN: [&str; 5] = ["Carrier Seconds", "Carrier Cost", "Resale Prices", "Margin", "Carrier Row"];
+
 /// The call type as it is shown.
 pub(super) fn call_type(call_type: CallType, language: Language) -> &'static str {
     language.of(match call_type {
@@ -79,12 +85,16 @@ pub(super) fn call_type(call_type: CallType, language: Language) -> &'static str
 
 /// The heading row.
 pub(super) fn csv_header(language: Language, columns: Columns, out: &mut String) {
-    let further: &[[&'static str; 3]] = if columns == Columns::Full { &FULL } else { &[] };
+    let further: &[[&'static str; 3]] = if columns == Columns::Usual { &[] } else { &FULL };
     for (i, heading) in USUAL.iter().chain(further).enumerate() {
         if i > 0 {
             out.push(',');
         }
         cell(language.of(*heading), out);
+    }
+    for heading in MARGIN.iter().filter(|_| columns == Columns::Margin) {
+        out.push(',');
+        cell(heading, out);
     }
     out.push_str("\r\n");
 }
@@ -110,8 +120,14 @@ pub(super) fn csv_row(row: &StoredCall<'_>, language: Language, columns: Columns
         }
         cell(text, out);
     }
-    if columns == Columns::Full {
+    if columns != Columns::Usual {
         for text in full(row) {
+            out.push(',');
+            cell(&text, out);
+        }
+    }
+    if columns == Columns::Margin {
+        for text in margin(row) {
             out.push(',');
             cell(&text, out);
         }
@@ -140,6 +156,38 @@ fn full(row: &StoredCall<'_>) -> [String; 16] {
         row.revision.to_string(),
         call.adjusts.map_or_else(String::new, |own| own.to_string()),
     ]
+}
+
+/// Empty where nothing is said of what the call costs us, `unknown` where that is not known.
+fn margin(row: &StoredCall<'_>) -> [String; 5] {
+    let Some(costs) = &row.costs else { return Default::default() };
+    let amount = |money: Option<Money>| {
+        money.map_or_else(|| "unknown".to_owned(), |money| money.fixed(u32::from(row.call.basis.decimals)))
+    };
+    let levels = costs.resale.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    let resale: Vec<String> = costs.resale.iter().take(levels).map(|price| amount(*price)).collect();
+    [
+        costs.billable_seconds.to_string(),
+        amount(costs.carrier_cost),
+        resale.join(" "),
+        amount(costs.margin(row.call.cost)),
+        costs.row.map_or_else(String::new, |row| row.to_string()),
+    ]
+}
+
+/// What a call costs us: only for operators, and only when asked for.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LegCosts {
+    /// As the carrier bills.
+    carrier_seconds: u32,
+    /// A decimal; null: not known.
+    carrier_cost: Option<String>,
+    /// Under each plan of the reseller chain, nearest first: decimals; null: not known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    resale: Vec<Option<String>>,
+    /// What is left of the price: a decimal; null: not known.
+    margin: Option<String>,
 }
 
 /// A rated leg: every column, with names that do not depend on the language.
@@ -209,6 +257,10 @@ pub(super) struct Leg {
     tariff: String,
     /// 0: as first rated.
     revision: u32,
+    /// With `columns=margin` only, and where the call's plan says how it is bought.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    costs: Option<LegCosts>,
 }
 
 /// How talk time is brought to billable seconds.
@@ -268,7 +320,23 @@ impl Leg {
             },
             tariff: format!("blake3:{}", row.text.tariff),
             revision: row.revision,
+            costs: None,
         }
+    }
+
+    /// With what it costs us.
+    pub(super) fn with_costs(self, row: &StoredCall<'_>) -> Leg {
+        let shown = |money: Money| money.fixed(u32::from(row.call.basis.decimals));
+        let costs = row.costs.map(|costs| {
+            let levels = costs.resale.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+            LegCosts {
+                carrier_seconds: costs.billable_seconds,
+                carrier_cost: costs.carrier_cost.map(shown),
+                resale: costs.resale.iter().take(levels).map(|price| price.map(shown)).collect(),
+                margin: costs.margin(row.call.cost).map(shown),
+            }
+        });
+        Leg { costs, ..self }
     }
 }
 

@@ -11,8 +11,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::auth::{Access, Scope};
 use super::{
-    App, accounts, backup, calls, conflicts, explain, export, health, import, months, openapi, page, periods, post,
-    quote, suspense, tariff, usage, verify,
+    App, accounts, backup, calls, conflicts, explain, export, health, import, margin, months, openapi, page, periods,
+    post, quote, suspense, tariff, usage, verify,
 };
 
 /// Every route: method, path, who may call, handler.
@@ -22,7 +22,7 @@ pub(super) fn api() -> Routes {
         .scoped(Method::POST, "/v1/calls", Ingest, post::post)
         .scoped(Method::GET, "/v1/accounts/{account}", Read, accounts::one)
         .scoped(Method::GET, "/v1/accounts/{account}/usage", Read, usage::of_account)
-        .scoped(Method::GET, "/v1/accounts/{account}/calls", Read, calls::of_account)
+        .scoped(Method::GET, calls::OF_ACCOUNT, Read, calls::of_account)
         .scoped(Method::GET, "/v1/periods/{period}/usage", Read, periods::usage)
         .scoped(Method::GET, "/v1/periods", Read, months::list)
         .scoped(Method::GET, "/v1/periods/{period}", Read, months::one)
@@ -43,6 +43,7 @@ pub(super) fn api() -> Routes {
         .scoped(Method::POST, "/v1/tariff/reload", Operate, tariff::reload)
         .scoped(Method::POST, "/v1/tariff/activate", Operate, tariff::activate)
         .scoped(Method::POST, "/v1/import", Operate, import::post)
+        .scoped(Method::GET, "/v1/margin", Operate, margin::margin)
         .scoped(Method::GET, "/v1/verify", Operate, verify::verify)
         .scoped(Method::POST, "/v1/backup", Operate, backup::backup)
 }

@@ -123,6 +123,13 @@ pub(super) fn bought<'a>(leg: &Leg, list: DeckList, key: Number, tariff: &'a Tar
     charged(16, CallType::Overage, None, row, Lookup { key, among: Among::Costs(list) })
 }
 
+/// The row by which a plan sells to a prefix, whatever kind of call that is.
+pub(super) fn sold<'a>(leg: &Leg, plan: PlanId, key: Number, tariff: &'a Tariff) -> Result<Kind<'a>, Why> {
+    let asked = Asked::at_answer(leg.answer, leg.source);
+    let row = tariff.lookup(plan, Side::Outbound, key, asked).ok_or(Why::NoRow)?;
+    charged(16, CallType::International, None, row, outbound(key))
+}
+
 /// R6 to R11.
 pub(super) fn kind<'a>(leg: &Leg, home: Country, plan: PlanId, tariff: &'a Tariff) -> Result<Kind<'a>, Why> {
     let call = Call { leg, home, plan, tariff };

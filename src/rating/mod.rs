@@ -28,12 +28,14 @@ mod numbers;
 mod parts;
 mod price;
 mod proof;
+mod routes;
 mod why;
 
 pub use costs::costs;
 pub use legs::{MAX_AHEAD, MAX_TALK, answered, durations_differ, resolve, talk_time};
 pub use price::allowance;
 pub use proof::{Line, Proof, Quote, QuotedSteps, Unpriced, billable_millionths, billable_minutes, prove};
+pub use routes::{Route, RouteSums, routes, sums};
 pub use why::{Suspended, Why};
 
 use crate::call::{AccountKey, Basis, CallType, GroupKey, LegKey, RatedCall, TariffSlot};

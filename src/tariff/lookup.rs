@@ -207,6 +207,12 @@ impl Tariff {
         self.opened.decks.iter().map(|deck| deck.name.as_str())
     }
 
+    /// The rows of a deck, by prefix.
+    pub fn rows_of(&self, deck: &str) -> impl Iterator<Item = RowId> + use<> {
+        let deck = self.opened.decks.iter().find(|known| known.name == deck);
+        deck.map_or(0..0, |deck| deck.first_row..deck.first_row + deck.rows).map(RowId)
+    }
+
     fn index(&self, plan: PlanId, side: Side, typed: bool) -> Option<&Index> {
         let details = self.opened.details.get(usize::from(plan.0))?;
         let list = match side {

@@ -13,6 +13,7 @@ use crate::record::Direction;
 use crate::store::{AllowanceLine, Grounds, Group, OwnedCall, UsageLine};
 use crate::time::{Micros, Timestamp};
 
+mod costs;
 mod exchange;
 mod faults;
 mod grounds;
