@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
-use crate::flush::{MarginSettings, PerCent};
 use crate::ingest::connect::settings::{BadConnect, Connect};
 use crate::ingest::folder::settings::Watch;
 use crate::ingest::settings::{BadListen, Listen, ListenSettings};
+use crate::money::{Money, PerCent};
 use crate::nearest::{nearest, unknown};
 use crate::period::PeriodSettings;
 use crate::time::Micros;
@@ -60,8 +60,8 @@ pub struct Config {
     pub flush_every: Length,
     /// And after this many records.
     pub flush_calls: u64,
-    /// When a destination is said to bring too little.
-    pub margin: MarginSettings,
+    /// What is to be left of a price, in per cent, where a plan says nothing of it.
+    pub least_margin: Money,
     /// SQLite file of the invoice storage.
     pub store: PathBuf,
 }
@@ -286,21 +286,17 @@ impl Config {
             periods: PeriodSettings { grace: Micros(raw.periods.grace.0), auto_seal: raw.periods.auto_seal },
             flush_every: raw.flush.every,
             flush_calls: raw.flush.calls.max(1),
-            margin: margin(raw.margin.warn_below_percent)?,
+            least_margin: least_margin(raw.margin.warn_below_percent)?,
             store,
         })
     }
 }
 
-fn margin(written: Option<Spanned<PerCent>>) -> Result<MarginSettings, Fault> {
-    let Some(written) = written else { return Ok(MarginSettings::default()) };
-    let fault = |message: &str| Fault {
-        offset: Some(written.span().start),
-        message: message.to_owned(),
-        hint: "write per cent of the price, 0 to 100: 5, or \"2.5\"".to_owned(),
-    };
-    let warn_below_percent = written.get_ref().value().ok_or_else(|| fault("no least margin"))?;
-    Ok(MarginSettings { warn_below_percent })
+fn least_margin(written: Option<Spanned<PerCent>>) -> Result<Money, Fault> {
+    let Some(written) = written else { return Ok(Money::ZERO) };
+    let hint = "write per cent of the price, 0 to 100: 5, or \"2.5\"";
+    let fault = || Fault { hint: hint.to_owned(), ..Fault::at(&written, "no least margin") };
+    written.get_ref().value().ok_or_else(fault)
 }
 
 /// What the reader of the text says, with "did you mean" for what it does not know.

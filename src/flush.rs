@@ -27,6 +27,7 @@ use crossbeam::channel::TryRecvError;
 use crate::batch::Position;
 use crate::books::{Books, Share};
 use crate::images::Images;
+use crate::money::Money;
 use crate::os::clock::Clock;
 use crate::resolver::Gathered;
 use crate::road::{Came, Inbox, Marker, Road, Step};
@@ -46,7 +47,6 @@ mod words;
 mod writer;
 
 pub use asking::HANGS_AFTER;
-pub use margins::{MarginSettings, PerCent};
 pub use metrics::describe;
 pub use spill::{Aside, Spill, SpillError};
 
@@ -165,7 +165,7 @@ impl Flush {
             in_memory: state.in_memory,
             retry: Retry::default(),
             latest: (0, 0),
-            margins: Margins::new(state.margin),
+            margins: Margins::new(state.least_margin),
             spill_refuses: false,
             metrics,
         }
@@ -328,6 +328,6 @@ pub struct FlushState {
     pub spill: Spill,
     /// Most bytes of flushes that wait in memory: [`HELD_BYTES_MAX`].
     pub in_memory: u64,
-    /// When a destination is said to bring too little.
-    pub margin: MarginSettings,
+    /// Least margin in per cent, where a plan says none.
+    pub least_margin: Money,
 }

@@ -92,6 +92,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "call",
             "entry",
             "images",
+            "money",
             "os",
             "record",
             "resolver",
@@ -192,7 +193,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rates", &["directory", "nearest", "number", "tariff"]),
     ("traffic", &["ingest", "number", "os", "record", "time", "wire"]),
     // The program: knows everybody; nobody knows it.
-    ("config", &["ingest", "entry", "nearest", "number", "period", "time", "tls", "wire"]),
+    ("config", &["ingest", "entry", "money", "nearest", "number", "period", "time", "tls", "wire"]),
     ("os", &["time"]),
 ];
 

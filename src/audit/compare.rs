@@ -2,11 +2,32 @@
 //!
 //! Does not know how either came about.
 
-use super::fold::{Expected, Fold};
+use super::fold::Fold;
 use super::{AuditError, Audited, Difference, Sources};
 use crate::batch::Position;
-use crate::call::{AccountKey, GroupKey, LegKey, RatedCall, SuspenseReason};
+use crate::call::{AccountKey, Costs, GroupKey, LegKey, RatedCall, SuspenseReason};
+use crate::record::Record;
 use crate::store::{OwnedCall, StoredState};
+use crate::time::Timestamp;
+
+/// A rated leg with the text of its record.
+pub(super) struct Expected {
+    pub call: RatedCall,
+    pub costs: Option<Costs>,
+    pub node: Vec<u8>,
+    pub id: Vec<u8>,
+    pub source_dialled: Vec<u8>,
+    pub destination_dialled: Vec<u8>,
+    pub start: Option<Timestamp>,
+}
+
+impl Expected {
+    pub fn of(call: RatedCall, costs: Option<Costs>, record: &Record<'_>) -> Expected {
+        let [node, id] = [record.node, record.id].map(<[u8]>::to_vec);
+        let [source_dialled, destination_dialled] = [record.source, record.destination].map(<[u8]>::to_vec);
+        Expected { call, costs, node, id, source_dialled, destination_dialled, start: record.start }
+    }
+}
 
 /// Compares the rows of a flush with what its frames gave.
 pub(super) fn calls(

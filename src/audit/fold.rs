@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::compare::Expected;
 use super::{AuditError, Difference, Sources};
 use crate::assembly;
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::books::name;
-use crate::call::{AccountKey, Costs, GroupKey, LegKey, RatedCall, TariffSlot};
+use crate::call::{AccountKey, GroupKey, LegKey, RatedCall, TariffSlot};
 use crate::directory::Directory;
 use crate::entry::{Activation, Discard, Lost, Seal, Sealed, SourceProfile};
 use crate::names::Names;
@@ -27,17 +28,6 @@ mod retries;
 
 /// Identities asked for in one question: each holds up the road for a microsecond or so.
 const ASKED: usize = 1024;
-
-/// A rated leg with the text of its record.
-pub(super) struct Expected {
-    pub call: RatedCall,
-    pub costs: Option<Costs>,
-    pub node: Vec<u8>,
-    pub id: Vec<u8>,
-    pub source_dialled: Vec<u8>,
-    pub destination_dialled: Vec<u8>,
-    pub start: Option<Timestamp>,
-}
 
 /// See the module.
 pub(super) struct Fold<'a> {
@@ -364,16 +354,7 @@ impl<'a> Fold<'a> {
             (call.period, call.adjusts) = (open, Some(period));
         }
         let costs = rating::costs(leg, world, PlanId(call.basis.plan), period);
-        let expected = Expected {
-            call,
-            costs,
-            node: record.node.to_vec(),
-            id: record.id.to_vec(),
-            source_dialled: record.source.to_vec(),
-            destination_dialled: record.destination.to_vec(),
-            start: record.start,
-        };
-        self.expected.insert(place, expected);
+        self.expected.insert(place, Expected::of(call, costs, record));
     }
 
     fn count(&mut self, name: String, by: i128) {

@@ -60,11 +60,8 @@ pub(super) fn run(config: Option<&Path>, arguments: CheckArguments) -> Result<()
     let accepted = super::deck_import::kinds(&arguments.accept)?;
     let (mut findings, summary, judged) = match Config::load(config) {
         Ok(config) => {
-            let (mut findings, summary, judged) = folder_checked(
-                arguments.rates.as_ref().unwrap_or(&config.rates_dir),
-                &accepted,
-                config.margin.warn_below_percent,
-            );
+            let (mut findings, summary, judged) =
+                folder_checked(arguments.rates.as_ref().unwrap_or(&config.rates_dir), &accepted, config.least_margin);
             findings.splice(0..0, named_files(&config));
             (findings, summary, judged)
         }

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{ByteSize, Length};
-use crate::flush::PerCent;
 use crate::ingest::connect::settings::ConnectSettings;
 use crate::ingest::folder::settings::WatchSettings;
 use crate::ingest::settings::{ListenSettings, Protocol};
+use crate::money::PerCent;
 use crate::tls::TlsSettings;
 use crate::wire::mapping::settings::MappingSettings;
 

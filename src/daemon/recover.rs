@@ -11,10 +11,11 @@ use crate::books::{Books, Unbalanced};
 use crate::config::Config;
 use crate::entry::Activation;
 use crate::exit::Exit;
-use crate::flush::{FlushState, HELD_BYTES_MAX, MarginSettings, Spill};
+use crate::flush::{FlushState, HELD_BYTES_MAX, Spill};
 use crate::identity::{self, IdentityIndex, Key};
 use crate::images::Images;
 use crate::journal::{self, Journal, JournalError, JournalReader};
+use crate::money::Money;
 use crate::names::Names;
 use crate::os::clock::Clock;
 use crate::os::disk::{Disk, RealDisk};
@@ -170,7 +171,7 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
         // What lies there was made from the journal and is made again from it.
         spill: Spill::open(spill_disk, &folder.join("spill")).map_err(Exit::environment)?,
         in_memory,
-        margin: MarginSettings::default(),
+        least_margin: Money::ZERO,
     };
     Ok(Recovered { store, images, journal, identity, seals: Arc::new(seals), resolver, shards, flush, known, report })
 }

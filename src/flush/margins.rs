@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
-use serde::Deserialize;
 
 use super::words::Words;
 use crate::books::Share;
@@ -19,34 +18,6 @@ use crate::store::Margin;
 
 /// Destinations said in one flush; those beyond are counted.
 const SAID_MAX: usize = 20;
-
-/// `[margin]` of the configuration.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct MarginSettings {
-    /// Least margin in per cent of the price, where a plan says none of its own.
-    pub warn_below_percent: Money,
-}
-
-/// As it is written: `5` or `"2.5"`.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum PerCent {
-    /// Whole per cent.
-    Whole(u8),
-    /// A decimal in quotes.
-    Decimal(Money),
-}
-
-impl PerCent {
-    /// Its value; none where it is more than all, or less than nothing.
-    pub fn value(&self) -> Option<Money> {
-        let value = match self {
-            PerCent::Whole(whole) => Money(i64::from(*whole) * 1_000_000_000),
-            PerCent::Decimal(value) => *value,
-        };
-        (0..=100_000_000_000).contains(&value.0).then_some(value)
-    }
-}
 
 /// Says what the metrics of this part mean.
 pub(super) fn describe() {
@@ -65,7 +36,8 @@ pub(super) fn describe() {
 
 /// See the module.
 pub(super) struct Margins {
-    settings: MarginSettings,
+    /// Per cent, where a plan says none of its own.
+    least: Money,
     unknown: Counter,
     below: Counter,
     fine: Counter,
@@ -73,10 +45,10 @@ pub(super) struct Margins {
 }
 
 impl Margins {
-    pub fn new(settings: MarginSettings) -> Margins {
+    pub fn new(least: Money) -> Margins {
         let calls = |result: &'static str| counter!("callrated_margin_calls_total", "result" => result);
         Margins {
-            settings,
+            least,
             unknown: calls("unknown"),
             below: calls("below"),
             fine: calls("fine"),
@@ -111,7 +83,7 @@ impl Margins {
         for (route, (basis, margin)) in &routes {
             let known = margin.calls - margin.unknown;
             unknown += margin.unknown;
-            if margin.is_below(words.least_margin(basis).unwrap_or(self.settings.warn_below_percent).0) {
+            if margin.is_below(words.least_margin(basis).unwrap_or(self.least).0) {
                 below += known;
                 said.push((margin.margin(), route, basis, margin));
             } else {

@@ -228,8 +228,8 @@ fn added_up(
     Ok((sorted.into_iter().map(shown).collect(), total.into_iter().map(shown).collect()))
 }
 
-/// What whoever sells at a level takes and pays: a price is known for all calls of a route or for none, as far as it goes by
-/// the same rows; where it is known for some only, those whose counterpart is not known are left out of the margin.
+/// What whoever sells at a level takes and pays. Sums do not tell calls apart, so a margin is said only of a route all of
+/// whose calls have a price on both sides; else all of them count as unknown.
 fn level_of(margin: &Margin, level: usize, levels: usize) -> Margin {
     let all = (margin.calls, margin.revenue);
     let taken = match level.checked_sub(1) {
@@ -241,7 +241,6 @@ fn level_of(margin: &Margin, level: usize, levels: usize) -> Margin {
     } else {
         (margin.calls - margin.unknown, margin.cost)
     };
-    // Calls are not told apart here: unless both sides are known for all of them, nothing is said of the margin.
     let known = taken.0 == margin.calls && paid.0 == margin.calls;
     Margin {
         unknown: if known { 0 } else { margin.calls },

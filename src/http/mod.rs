@@ -167,7 +167,7 @@ impl App {
             importing: Arc::default(),
             data_dir: config.data_dir.clone(),
             metrics,
-            least_margin: config.margin.warn_below_percent,
+            least_margin: config.least_margin,
             stop,
             settler: Settler::default(),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),

@@ -27,7 +27,7 @@ use crate::call::{Costs, RESELLERS_MAX};
 use crate::money::Money;
 use crate::number::{Number, NumberKind};
 use crate::record::Direction;
-use crate::tariff::{Buying, Plan, PlanId};
+use crate::tariff::{Buying, Plan, PlanId, Side};
 use crate::time::Period;
 
 /// What a leg costs us that was rated under a plan; none where the plan does not say how it is bought.
@@ -38,11 +38,13 @@ pub fn costs(leg: &Leg, world: World<'_>, plan: PlanId, period: Period) -> Optio
 }
 
 fn bought(leg: &Leg, world: World<'_>, plan: PlanId, buying: &Buying, period: Period) -> Option<Costs> {
-    let (list, carrier) = buying.list(leg.direction, leg.carrier);
-    let nobody = match leg.direction {
-        Direction::Outbound => leg.to_own_number || matches!(leg.called, Called::Emergency | Called::Extension),
-        Direction::Inbound => false,
+    let (side, nobody) = match leg.direction {
+        Direction::Outbound => {
+            (Side::Outbound, leg.to_own_number || matches!(leg.called, Called::Emergency | Called::Extension))
+        }
+        Direction::Inbound => (Side::Inbound, false),
     };
+    let (list, carrier) = buying.list(side, leg.carrier);
     if list.is_none() && buying.resellers.is_empty() {
         return None;
     }

@@ -4,13 +4,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::PlanId;
 use super::findings::Place;
 use super::image::{Meta, StoredSteps};
 use super::plans::Resolved;
+use super::{PlanId, Side};
 use crate::call::{RESELLERS_MAX, StepMode, StepRule};
 use crate::money::Money;
-use crate::record::Direction;
 use crate::time::Micros;
 
 /// A list of decks in one image; means nothing in another image.
@@ -44,8 +43,8 @@ pub struct Buying {
 impl Buying {
     /// The decks that say what a call costs us, and the carrier if it has decks of its own.
     #[inline]
-    pub fn list(&self, direction: Direction, carrier: Option<u16>) -> (Option<DeckList>, Option<u16>) {
-        if direction == Direction::Inbound {
+    pub fn list(&self, side: Side, carrier: Option<u16>) -> (Option<DeckList>, Option<u16>) {
+        if side == Side::Inbound {
             return (self.inbound, None);
         }
         let known = carrier.and_then(|carrier| self.of_carriers.iter().find(|(known, _)| *known == carrier));

@@ -26,8 +26,10 @@ use crate::money::{MONEY_INPUT_MAX, Money, Price};
 use crate::time::{Micros, Timestamp};
 
 mod condition;
+mod steps;
 
 pub use condition::{StoredCalendar, StoredCondition};
+pub use steps::StoredSteps;
 
 const MAGIC: [u8; 8] = *b"cRtariff";
 /// Layout version; a reader keeps every version ever released.
@@ -269,15 +271,6 @@ pub struct StoredPlan {
     pub buying: Option<StoredBuying>,
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct StoredSteps {
-    pub nearest: bool,
-    pub initial: u32,
-    pub increment: u32,
-    pub minimum: u32,
-    pub free_below_micros: i64,
-}
-
 /// A deck; decks are in the order of their names.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StoredDeck {
@@ -295,19 +288,6 @@ pub struct StoredList {
     pub decks: Vec<u16>,
     /// Set where id n of the map is simply row `first_row + n`: one deck, one row a prefix.
     pub first_row: Option<u32>,
-}
-
-impl StoredSteps {
-    pub fn new(rule: StepRule) -> StoredSteps {
-        let StepRule { mode, initial, increment, minimum, free_below } = rule;
-        StoredSteps { nearest: mode == StepMode::Nearest, initial, increment, minimum, free_below_micros: free_below.0 }
-    }
-
-    pub fn rule(self) -> Option<StepRule> {
-        let mode = if self.nearest { StepMode::Nearest } else { StepMode::Up };
-        let StoredSteps { initial, increment, minimum, free_below_micros, .. } = self;
-        StepRule { mode, initial, increment, minimum, free_below: Micros(free_below_micros) }.check().ok()
-    }
 }
 
 /// Puts an image together.

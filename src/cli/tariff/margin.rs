@@ -94,7 +94,7 @@ pub fn run(config: &Config, arguments: &MarginArguments) -> Result<(), Exit> {
     let (mut found, mut counts) = (Vec::new(), [0_u64; 3]);
     for id in plans {
         let least = tariff.plan(id).buying.as_ref().and_then(|buying| buying.minimum_margin);
-        let least = least.unwrap_or(config.margin.warn_below_percent);
+        let least = least.unwrap_or(config.least_margin);
         routes(tariff, id, at, Micros::seconds(i64::from(arguments.duration)), |route| {
             let below = route.is_below(least.0);
             counts[0] += 1;
