@@ -10,7 +10,7 @@ use bytes::Bytes;
 use callrated::call::TariffSlot;
 use callrated::directory::{self, Directory};
 use callrated::entry::SourceProfile;
-use callrated::rating::{self, Leg, Resolution, World};
+use callrated::rating::{self, Draws, Leg, Resolution, Standing, World};
 use callrated::record::Record;
 use callrated::tariff::{self, RatesText, Tariff};
 use callrated::time::{Micros, Period, Timestamp, parse_rfc3339};
@@ -31,7 +31,7 @@ fn resolve_and_rate(bencher: Bencher<'_, '_>) {
         let mut cost = 0;
         for call in &SCENE.calls {
             for leg in SCENE.legs(call, world) {
-                cost += rated(&leg, world, month);
+                cost += rated(&leg, world, month, &mut Draws::default());
             }
         }
         cost
@@ -55,7 +55,10 @@ fn rate(bencher: Bencher<'_, '_>) {
     let world = SCENE.world();
     let legs: Vec<Leg> = SCENE.calls.iter().flat_map(|call| SCENE.legs(call, world)).collect();
     let month = SCENE.month();
-    bencher.counter(ItemsCount::new(legs.len())).bench(|| legs.iter().map(|leg| rated(leg, world, month)).sum::<i64>());
+    bencher.counter(ItemsCount::new(legs.len())).bench(|| {
+        let mut draws = Draws::default();
+        legs.iter().map(|leg| rated(leg, world, month, &mut draws)).sum::<i64>()
+    });
 }
 
 /// The month alone: a civil date in the account's zone.
@@ -66,8 +69,8 @@ fn period(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(legs.len())).bench(|| legs.iter().map(|leg| leg.period(world).0).sum::<i32>());
 }
 
-fn rated(leg: &Leg, world: World<'_>, month: Period) -> i64 {
-    match rating::rate(leg, world, month, 0) {
+fn rated(leg: &Leg, world: World<'_>, month: Period, draws: &mut Draws) -> i64 {
+    match rating::rate(leg, world, month, Standing::of(&0), draws) {
         Ok(rated) => rated.cost.0 + i64::from(rated.billable_seconds),
         Err(suspended) => suspended.reason as i64,
     }
@@ -139,7 +142,10 @@ impl Scene {
         let mut text = String::new();
         for call in &self.calls {
             for leg in self.legs(call, world) {
-                text += &format!("{:?}\n", rating::rate(&leg, world, leg.period(world), 0));
+                text += &format!(
+                    "{:?}\n",
+                    rating::rate(&leg, world, leg.period(world), Standing::of(&0), &mut Draws::default())
+                );
             }
         }
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use callrated::batch::{Position, SourceId};
 use callrated::call::{
-    AccountKey, Basis, CallType, GroupKey, LegKey, RatedCall, StepMode, StepRule, TariffSlot, Usage,
+    AccountKey, Basis, CallType, GroupKey, LegKey, Meter, RatedCall, StepMode, StepRule, TariffSlot, Usage,
 };
 use callrated::money::{Money, Price};
 use callrated::number::Number;
@@ -279,7 +279,7 @@ fn run(settings: &Settings, folder: &Path) -> Result<(), Box<dyn std::error::Err
             calls.iter().filter(|c| c.call.included_seconds > 0).map(|c| c.call.group).collect();
         let drawn: Vec<AllowanceLine> = drawn
             .into_iter()
-            .map(|group| AllowanceLine { group, period: PERIOD, used_seconds: allowances[&group] })
+            .map(|group| AllowanceLine { group, period: PERIOD, meter: Meter::PLAN, used_seconds: allowances[&group] })
             .collect();
         let rows: Vec<CallRow<'_>> = calls
             .iter()
@@ -293,6 +293,7 @@ fn run(settings: &Settings, folder: &Path) -> Result<(), Box<dyn std::error::Err
                 grounds: Some(GROUNDS),
                 revision: 0,
                 costs: None,
+                draws: b"",
             })
             .collect();
         let upto = made * 412;

@@ -18,6 +18,33 @@ pub struct AccountKey(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct GroupKey(pub u32);
 
+/// A counter of seconds of a billing group in a month: how much of an allowance is drawn.
+///
+/// Its number follows from its name, so that it is the same under every tariff and in every data folder, and nobody has to
+/// keep a table of names: a pool that keeps its name goes on counting when the tariff changes, and one that is renamed
+/// begins anew. A tariff in which two names come to one number is refused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Meter(pub u32);
+
+impl Meter {
+    /// Of the plan's `included_minutes`.
+    pub const PLAN: Meter = Meter(0);
+
+    /// Of a pool's name; that of the plan's minutes is empty.
+    pub const fn named(name: &str) -> Meter {
+        let (bytes, mut hash, mut i) = (name.as_bytes(), 0x811c_9dc5_u32, 0);
+        if bytes.is_empty() {
+            return Meter::PLAN;
+        }
+        // FNV-1a.
+        while i < bytes.len() {
+            hash = (hash ^ bytes[i] as u32).wrapping_mul(0x0100_0193);
+            i += 1;
+        }
+        if hash == 0 { Meter(1) } else { Meter(hash) }
+    }
+}
+
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
@@ -61,6 +88,8 @@ named! {
         Emergency = "emergency",
         /// Inbound to any other number; always 0.
         Inbound = "inbound",
+        /// To a number on a list of free ones; always 0.
+        Free = "free",
     }
 }
 
@@ -152,7 +181,7 @@ pub struct Basis {
     pub tariff: TariffSlot,
     /// Plan, index in that image.
     pub plan: u16,
-    /// Deciding rule, 6 to 12 (R6…R12).
+    /// Deciding rule, 6 to 12 (R6…R12), or 24.
     pub rule: u8,
     /// Row that gave the price, index in that image; none where the plan or a zero rule did.
     pub row: Option<u32>,
@@ -202,7 +231,7 @@ pub struct RatedCall {
     pub billable_seconds: u32,
     /// Of these, drawn from the allowance (in-plan calls).
     pub included_seconds: u32,
-    /// Allowance seconds that had been drawn before this call, where the allowance was asked (in-plan calls).
+    /// Seconds of the plan's minutes that had been drawn before this call, where those and no other pool were asked.
     pub used_before: Option<u64>,
     /// R21: the call's own month, where that was sealed when it came and `period` is the month that bills it.
     pub adjusts: Option<Period>,

@@ -3,12 +3,16 @@
 //! A [`Money`] is a count of nano-units (10⁻⁹ of a currency unit) in an `i64`; a price is rounded once (R18).
 //! No binary floating point exists here or anywhere a price is made.
 //!
-//! Does not know currencies' names, rates' sources, or who pays.
+//! Does not know rates' sources, or who pays.
 
 use std::fmt;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+
+mod minor;
+
+pub use minor::minor_unit;
 
 /// Decimals of a [`Money`].
 pub const MONEY_DECIMALS: u32 = 9;

@@ -91,6 +91,21 @@ impl RatesFolder {
         }
         // The order in which the system lists files must not show anywhere.
         decks.sort();
+        let mut free = Vec::new();
+        match std::fs::read_dir(folder.join("free")) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unreadable("free")(error)),
+            Ok(listed) => {
+                for entry in listed {
+                    let path = entry.map_err(unreadable("free"))?.path();
+                    let name = path.file_stem().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+                    if path.extension().is_some_and(|e| e == "csv") && !name.starts_with('.') {
+                        free.push((name.clone(), file(&format!("free/{name}.csv"))?));
+                    }
+                }
+            }
+        }
+        free.sort();
         Ok(RatesFolder {
             folder: folder.to_owned(),
             text: RatesText {
@@ -98,6 +113,7 @@ impl RatesFolder {
                 numbering: file("numbering.csv")?,
                 plans: file("plans.toml")?,
                 decks,
+                free,
                 exchange: optional("exchange.csv")?,
                 states: optional("states.csv")?,
             },
@@ -162,6 +178,14 @@ impl RatesFolder {
                     row.plan_column,
                     format!("account {:?} has plan {:?}, which plans.toml does not have", row.account, row.plan),
                     did_you_mean(&row.plan, plans(), "add it to plans.toml"),
+                );
+            }
+            for list in row.free.iter().filter(|list| tariff.free_list(list).is_none()) {
+                let lists = tariff.free_lists().iter().map(|list| list.name.as_str());
+                error(
+                    row.free_column,
+                    format!("account {:?} names the list of free numbers {list:?}, which has no file", row.account),
+                    did_you_mean(list, lists, &format!("there is no free/{list}.csv")),
                 );
             }
             if tariff.countries().get(row.country).is_none() {

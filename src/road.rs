@@ -10,8 +10,9 @@ use crossbeam::channel::{Receiver, RecvError, Sender, TryRecvError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::{Batch, Frame, Position, SourceId};
-use crate::call::{CallType, Usage};
+use crate::call::{CallType, Meter, Usage};
 use crate::ingest::NotTaken;
+use crate::rating::Drawn;
 use crate::record::Content;
 use crate::record::Identity;
 use crate::sequencer::{Control, Progress};
@@ -243,8 +244,8 @@ impl UsageLine {
 pub struct LiveUsage {
     /// Lines in the order of call type and currency.
     pub lines: Vec<UsageLine>,
-    /// Allowance seconds drawn by the account's group in the period.
-    pub used_seconds: u64,
+    /// Seconds drawn by the account's group in the period, by meter.
+    pub drawn: Vec<(Meter, u64)>,
 }
 
 impl LiveUsage {
@@ -252,7 +253,14 @@ impl LiveUsage {
     fn merge(&mut self, other: LiveUsage) {
         other.lines.iter().for_each(|line| UsageLine::gather(&mut self.lines, line));
         // Only the shard of the group has drawn anything.
-        self.used_seconds += other.used_seconds;
+        self.drawn.extend(other.drawn);
+    }
+}
+
+/// What is drawn in the period that was asked for.
+impl Drawn for LiveUsage {
+    fn seconds(&self, _month: Period, meter: Meter) -> u64 {
+        self.drawn.iter().filter(|(of, _)| *of == meter).map(|(_, seconds)| seconds).sum()
     }
 }
 

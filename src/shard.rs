@@ -13,22 +13,24 @@ use hashbrown::HashMap;
 use tokio::sync::mpsc;
 
 use crate::batch::{Frame, Position};
-use crate::call::{AccountKey, CallType, Costs, GroupKey, LegKey, RatedCall, SuspenseReason, TariffSlot, Usage};
+use crate::call::{AccountKey, CallType, Costs, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot, Usage};
 use crate::directory::Directory;
 use crate::flush::Part;
 use crate::os::clock::Clock;
 use crate::poison;
-use crate::rating::{self, Leg, World};
+use crate::rating::{self, Draws, Leg, Standing, World};
 use crate::road::{Inbox, LiveUsage, Step, UsageLine};
 use crate::tariff::{PlanId, Tariff};
 use crate::time::{Period, Timestamp};
 
 mod correct;
 mod counts;
+mod meters;
 mod metrics;
 mod months;
 
 use counts::Counts;
+pub use meters::Meters;
 pub use metrics::describe;
 
 use metrics::ShardMetrics;
@@ -47,7 +49,7 @@ pub enum ToShard {
         /// To be added to the lines.
         lines: Vec<(LineKey, Usage, u8)>,
         /// To be added to what was drawn.
-        drawn: Vec<(GroupKey, Period, i64)>,
+        drawn: Vec<(GroupKey, Period, Meter, i64)>,
     },
     /// Everything before this belongs to the flush.
     Marker {
@@ -137,8 +139,8 @@ pub struct Line {
 pub struct ShardState {
     /// Totals.
     pub lines: HashMap<LineKey, Line, RandomState>,
-    /// Allowance seconds drawn.
-    pub drawn: HashMap<(GroupKey, Period), u64, RandomState>,
+    /// What groups have drawn.
+    pub meters: Meters,
     /// Which lines an account has, so that a question reads only those.
     by_account: HashMap<AccountKey, Vec<LineKey>, RandomState>,
 }
@@ -168,6 +170,10 @@ pub struct RatedRow {
     pub profile: Position,
     /// Running number of the directory.
     pub directory: u16,
+    /// Length of the text of what it drew, where that was more than the plan's minutes.
+    pub draws_length: u16,
+    /// Where that begins in the part's texts.
+    pub draws_at: u32,
 }
 
 /// A leg that waits in suspense.
@@ -198,8 +204,10 @@ pub struct ShardPart {
     pub suspended: Vec<SuspendedLeg>,
     /// Lines that changed, whole.
     pub lines: Vec<(LineKey, Usage, u8)>,
-    /// Allowances that changed, whole.
-    pub drawn: Vec<(GroupKey, Period, u64)>,
+    /// Meters that changed, whole.
+    pub drawn: Vec<(GroupKey, Period, Meter, u64)>,
+    /// Texts of draws, one after the other.
+    pub draws: Vec<u8>,
 }
 
 /// The thread's parts.
@@ -214,7 +222,8 @@ pub struct Shard {
     months: Months,
     part: ShardPart,
     touched: Vec<LineKey>,
-    drawn: Vec<(GroupKey, Period)>,
+    drawn: Vec<(GroupKey, Period, Meter)>,
+    draws: Draws,
     counts: Counts,
     metrics: ShardMetrics,
 }
@@ -233,6 +242,7 @@ impl Shard {
             part: ShardPart::default(),
             touched: Vec::new(),
             drawn: Vec::new(),
+            draws: Draws::default(),
             counts: Counts::default(),
             metrics: ShardMetrics::default(),
         }
@@ -298,19 +308,15 @@ impl Shard {
         let period = self.months.period(account.zone_index, account.zone, job.leg.answer);
         let Some(tariff) = self.tariffs.get(usize::from(job.slot.0)) else { return };
         let world = World { directory, tariff, slot: job.slot };
-        let pool = (job.group, period);
-        let used = self.state.drawn.get(&pool).copied().unwrap_or(0);
-        match rating::rate(&job.leg, world, period, used) {
+        let group = self.state.meters.of(job.group);
+        match rating::rate(&job.leg, world, period, Standing::of(&group), &mut self.draws) {
             Ok(rated) => {
                 let costs = rating::costs(&job.leg, world, PlanId(rated.basis.plan), period);
                 let billed = job.adjusts_in.unwrap_or(period);
                 let counts = self.counts.period(billed);
                 counts.1 += 1;
                 counts.2 += 1;
-                if rated.included_seconds > 0 {
-                    *self.state.drawn.entry(pool).or_insert(0) += u64::from(rated.included_seconds);
-                    self.drawn.push(pool);
-                }
+                let (draws_at, draws_length) = self.draw((job.group, period), rated.included_seconds);
                 let mut call = rated.call(&job.leg, job.key, job.account, job.group);
                 if job.adjusts_in.is_some() {
                     (call.period, call.adjusts) = (billed, Some(period));
@@ -327,6 +333,8 @@ impl Shard {
                     source: job.source,
                     profile: job.profile,
                     directory: slot,
+                    draws_at,
+                    draws_length,
                 });
             }
             Err(why) => {
@@ -364,8 +372,8 @@ impl Shard {
         }
         self.drawn.sort_unstable();
         self.drawn.dedup();
-        for pool in self.drawn.drain(..) {
-            part.drawn.push((pool.0, pool.1, self.state.drawn.get(&pool).copied().unwrap_or(0)));
+        for (group, period, meter) in self.drawn.drain(..) {
+            part.drawn.push((group, period, meter, self.state.meters.get(group, period, meter)));
         }
         let share = self.counts.share();
         let _ = self.flush.send(Part::Shard { number, upto, part: Box::new(part), share });
@@ -382,7 +390,7 @@ impl Shard {
                 &UsageLine { call_type, currency, decimals: line.decimals, usage: line.usage },
             );
         }
-        let used_seconds = group.and_then(|g| self.state.drawn.get(&(g, period))).copied().unwrap_or(0);
-        LiveUsage { lines, used_seconds }
+        let drawn = group.map_or_else(Vec::new, |group| self.state.meters.all(group, period));
+        LiveUsage { lines, drawn }
     }
 }

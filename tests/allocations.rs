@@ -22,7 +22,7 @@ use callrated::names::Names;
 use callrated::os::clock::Clock;
 use callrated::os::disk::RealDisk;
 use callrated::period::Seals;
-use callrated::rating::{self, Answered, Resolution};
+use callrated::rating::{self, Answered, Draws, Resolution, Standing};
 use callrated::resolver::{KnownTariff, Resolver, ResolverState};
 use callrated::road::{Inbox, Marker, Travel, queue};
 use callrated::shard::{Shard, ShardState};
@@ -141,7 +141,9 @@ fn rate_all(lines: &[String], decoder: &mut Decoder, scratch: &mut Scratch, batc
             assert_ne!((record.identity().0, rating::durations_differ(&record)), Default::default());
             if let Resolution::Legs(first, second) = rating::resolve(&record, received_at, &profile, world) {
                 for leg in [first, second].into_iter().flatten() {
-                    legs += usize::from(rating::rate(&leg, world, month, 59_990).is_ok());
+                    legs += usize::from(
+                        rating::rate(&leg, world, month, Standing::of(&59_990), &mut Draws::default()).is_ok(),
+                    );
                 }
             }
         }

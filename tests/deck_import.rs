@@ -100,6 +100,75 @@ fn a_deck_is_shown_first_and_written_when_asked() {
     assert!(place.read("rates/decks/example.csv").contains("39,Italy,0.0125,2026-06-05"));
 }
 
+/// A deck as suppliers of the newer kind send it, from its file to the price of calls.
+#[test]
+fn rows_that_ask_for_more_are_counted_and_price_calls() {
+    let place = Place::new();
+    let deck = "Example Telecom, wholesale\n\
+                Origination Prefixes,Code,Destination,Peak USD,Off Peak USD,Interstate,Intrastate,Price per call,From second,Interval 1,Interval N,Exact match,Effective\n\
+                ,34,Spain,0.30,0.30,,,,0,60,60,,2026-01-01\n\
+                ,34,Spain,0.12,0.12,,,,180,60,60,,2026-01-01\n\
+                \"4930, 4940\",34,Spain from Germany,0.05,0.05,,,,,60,60,,2026-01-01\n\
+                ,33,France,0.04,0.02,,,,,60,60,,2026-01-01\n\
+                ,1212,New York,,,0.01,0.02,,,6,6,,2026-01-01\n\
+                ,491371,Germany 0137,,,,,0.14,,60,60,,2026-01-01\n\
+                ,34912345678,Spain hotline,0,0,,,,,60,60,1,2026-01-01\n";
+    fs::write(place.0.path().join("new.csv"), deck).unwrap();
+    let asked = place.json(1, &["new.csv", "--as", "new"]);
+    assert_eq!(asked["findings"][0]["message"], "when is peak?", "{}", asked["findings"]);
+    let hours = "bands.peak=\"mon-fri 8-18\"";
+    let shown = place.json(0, &["new.csv", "--as", "new", "--set", hours, "--write", "--save-mapping"]);
+    // France has three rows: peak, the rest of weekdays, and weekends.
+    assert_eq!((&shown["rows"], &shown["prefixes"], &shown["currency"]), (&9.into(), &9.into(), &"USD".into()));
+    let count = |what: &str| {
+        let of = shown["only_for"].as_array().unwrap().iter().find(|one| one["what"] == what);
+        of.map_or(0, |one| one["rows"].as_u64().unwrap())
+    };
+    let counts = ["days and hours", "origin", "after", "states", "price by the call", "length"].map(count);
+    assert_eq!(counts, [3, 1, 1, 1, 1, 1], "{}", shown["only_for"]);
+    let told = String::from_utf8(place.import(0, &["new.csv", "--as", "new", "--write"]).stdout).unwrap();
+    for expected in ["only for    ", "days and hours × 3", "[deck.new] currency = \"USD\"", "states.csv"] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+
+    for (file, text) in [
+        (
+            "plans.toml",
+            "[plan.p]\ncountry = \"DE\"\ncurrency = \"USD\"\noverage_rate = \"0\"\ndecks = [\"new\"]\n\
+             [plan.us]\ncountry = \"US\"\ncurrency = \"USD\"\nincluded_minutes = 0\noverage = \"deck\"\ndecks = [\"new\"]\n\
+             [deck.new]\ncurrency = \"USD\"\ntimezone = \"Europe/Berlin\"\n",
+        ),
+        ("accounts.csv", "account,plan,country,billing_start\na,p,DE,2026-01-01\nu,us,US,2026-01-01\n"),
+        ("numbers.csv", "number,account\n"),
+        ("states.csv", "prefix,state\n1212,NY\n1201,NJ\n"),
+    ] {
+        fs::write(place.0.path().join("rates").join(file), text).unwrap();
+    }
+    place.run(0, &["check", "--rates", "rates"]);
+    let cost = |account: &str, from: &str, to: &str, lasts: &str, at: &str| {
+        let call =
+            ["explain", "--account", account, "--from", from, "--to", to, "--duration", lasts, "--at", at, "--json"];
+        let quote: Value = serde_json::from_slice(&place.run(0, &call).stdout).unwrap();
+        quote["cost"].as_str().unwrap().to_owned()
+    };
+    let monday = "2026-10-05T10:00:00Z";
+    // 300 s: three minutes at 0.30, two at 0.12.
+    assert_eq!(cost("a", "+43123456", "+34911111111", "300", monday), "1.1400");
+    // Callers from Berlin: 5 × 0.05.
+    assert_eq!(cost("a", "+4930123456", "+34911111111", "300", monday), "0.2500");
+    // That number alone is free.
+    assert_eq!(cost("a", "+43123456", "+34912345678", "300", monday), "0.0000");
+    // 17:59 in Berlin is peak, 18:00 is not, nor is Sunday noon.
+    assert_eq!(cost("a", "", "+33123456789", "60", "2026-10-05T15:59:59Z"), "0.0400");
+    assert_eq!(cost("a", "", "+33123456789", "60", "2026-10-05T16:00:00Z"), "0.0200");
+    assert_eq!(cost("a", "", "+33123456789", "60", "2026-10-04T10:00:00Z"), "0.0200");
+    // Within New York 0.02 a minute, from New Jersey 0.01; 90 s are a minute and a half.
+    assert_eq!(cost("u", "+12125550100", "+12125550101", "90", monday), "0.0300");
+    assert_eq!(cost("u", "+12015550100", "+12125550101", "90", monday), "0.0150");
+    // By the call, however long.
+    assert_eq!(cost("a", "", "01371123456", "600", monday), "0.1400");
+}
+
 #[test]
 fn a_cgrates_tariff_plan_is_converted_and_checked() {
     let place = Place::new();

@@ -6,7 +6,7 @@
 
 mod common;
 
-use callrated::rating::{self, Resolution};
+use callrated::rating::{self, Draws, Resolution, Standing};
 use callrated::record::Direction;
 use callrated::tariff::PlanId;
 use common::{Books, COUNTRIES, Call, at, call};
@@ -659,7 +659,7 @@ proptest! {
             let Resolution::Legs(Some(leg), None) = rating::resolve(&record, call.received(), &call.profile, world) else {
                 return Err(TestCaseError::fail(format!("no single leg: {one:?}")));
             };
-            let rated = rating::rate(&leg, world, leg.period(world), one.used);
+            let rated = rating::rate(&leg, world, leg.period(world), Standing::of(&one.used), &mut Draws::default());
             let got = rated.map_err(|why| why.reason.name()).map(|r| {
                 let (billable, included) = (i64::from(r.billable_seconds), i64::from(r.included_seconds));
                 (r.call_type.name(), r.basis.rule, billable, included, r.cost.decimal().normalize())
@@ -675,7 +675,7 @@ proptest! {
 
             // The proof comes to the same, to the digit.
             let used = one.used;
-            let proof = rating::prove(&record, call.received(), &call.profile, world, leg.direction, &|_, _| used);
+            let proof = rating::prove(&record, call.received(), &call.profile, world, leg.direction, &|_, _| Standing::of(&used));
             match (expected, &proof.quote, &proof.suspended) {
                 (Ok((call_type, .., cost)), Some(quote), None) => {
                     let shown: Decimal = quote.cost.parse().unwrap();

@@ -2,13 +2,13 @@
 
 mod common;
 
-use callrated::rating::prove;
+use callrated::rating::{Standing, prove};
 use callrated::record::Direction;
 use common::world::BOOKS;
 use common::{Call, call};
 
 fn proof(call: &Call, side: Direction) -> callrated::rating::Proof {
-    prove(&call.record(), call.received(), &call.profile, BOOKS.world(), side, &|_, _| call.used)
+    prove(&call.record(), call.received(), &call.profile, BOOKS.world(), side, &|_, _| Standing::of(&call.used))
 }
 
 fn lines(call: &Call, side: Direction) -> String {

@@ -11,6 +11,8 @@ mod convert;
 mod costs;
 #[path = "rating/exchange.rs"]
 mod exchange;
+#[path = "rating/free.rs"]
+mod free;
 
 use callrated::entry::{Ambiguous, LegsPolicy, Talk};
 use callrated::rating::{MAX_AHEAD, MAX_TALK, durations_differ};

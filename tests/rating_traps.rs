@@ -10,7 +10,7 @@ mod common;
 
 use callrated::entry::{LegsPolicy, Talk};
 use callrated::money::Money;
-use callrated::rating::{Resolution, rate, resolve};
+use callrated::rating::{Draws, Resolution, Standing, rate, resolve};
 use callrated::record::Direction::{Inbound, Outbound};
 use common::world::{BERLIN, BOOKS, MOBILE, check, de, from};
 use common::{Call, call};
@@ -578,7 +578,9 @@ fn legs_are_never_doubled() {
 fn rated(call: &Call) -> callrated::rating::Rated {
     let world = BOOKS.world();
     match resolve(&call.record(), call.received(), &call.profile, world) {
-        Resolution::Legs(Some(leg), None) => rate(&leg, world, leg.period(world), call.used).unwrap(),
+        Resolution::Legs(Some(leg), None) => {
+            rate(&leg, world, leg.period(world), Standing::of(&call.used), &mut Draws::default()).unwrap()
+        }
         other => panic!("{other:?}"),
     }
 }

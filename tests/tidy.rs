@@ -34,7 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("journal", &["batch", "entry", "os", "time"]),
     ("identity", &["batch", "os", "record"]),
     // The road.
-    ("road", &["batch", "call", "ingest", "record", "sequencer", "time"]),
+    ("road", &["batch", "call", "ingest", "rating", "record", "sequencer", "time"]),
     ("sequencer", &["batch", "ingest", "journal", "os", "road", "time"]),
     (
         "resolver",

@@ -14,6 +14,8 @@ use crate::time::Timestamp;
 pub(super) struct Expected {
     pub call: RatedCall,
     pub costs: Option<Costs>,
+    /// As [`crate::store::StoredCall::draws`].
+    pub draws: Vec<u8>,
     pub node: Vec<u8>,
     pub id: Vec<u8>,
     pub source_dialled: Vec<u8>,
@@ -22,10 +24,10 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    pub fn of(call: RatedCall, costs: Option<Costs>, record: &Record<'_>) -> Expected {
+    pub fn of(call: RatedCall, costs: Option<Costs>, draws: Vec<u8>, record: &Record<'_>) -> Expected {
         let [node, id] = [record.node, record.id].map(<[u8]>::to_vec);
         let [source_dialled, destination_dialled] = [record.source, record.destination].map(<[u8]>::to_vec);
-        Expected { call, costs, node, id, source_dialled, destination_dialled, start: record.start }
+        Expected { call, costs, draws, node, id, source_dialled, destination_dialled, start: record.start }
     }
 }
 
@@ -46,7 +48,7 @@ pub(super) fn calls(
             None if fold.untold.contains(&row.call.key.position)
                 || fold.lost.iter().any(|lost| lost.contains(&row.call.key.position.0)) =>
             {
-                fold.take_as_stored(&row.call);
+                fold.take_as_stored(&row.call, &row.draws);
                 audited.compared -= 1;
             }
             // Also a second row of a leg.
@@ -102,7 +104,7 @@ fn fields(state: &StoredState, expected: &Expected, row: &OwnedCall, audited: &m
         && expected.source_dialled == row.source_dialled
         && expected.destination_dialled == row.destination_dialled
         && expected.start == row.start;
-    if a == b && expected.costs == row.costs && same_text {
+    if a == b && expected.costs == row.costs && expected.draws == row.draws && same_text {
         return;
     }
     let (node, id) = (row.node.clone(), row.id.clone());
@@ -131,6 +133,7 @@ fn fields(state: &StoredState, expected: &Expected, row: &OwnedCall, audited: &m
     if b.used_before.is_some() {
         differ("allowance used before", format!("{:?}", a.used_before), format!("{:?}", b.used_before));
     }
+    differ("what was drawn", lossy(&expected.draws), lossy(&row.draws));
     let own = |call: &RatedCall| call.own_period().to_string();
     differ("own month", own(a), own(b));
     differ("included seconds", a.included_seconds.to_string(), b.included_seconds.to_string());

@@ -12,13 +12,13 @@ use super::{AuditError, Difference, Sources};
 use crate::assembly;
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::books::name;
-use crate::call::{AccountKey, GroupKey, LegKey, RatedCall, TariffSlot};
+use crate::call::{AccountKey, GroupKey, LegKey, Meter, RatedCall, TariffSlot};
 use crate::directory::Directory;
 use crate::entry::{Activation, Discard, Lost, Seal, Sealed, SourceProfile};
 use crate::names::Names;
 use crate::period::{Ledger, Place};
 use crate::piece::Piece;
-use crate::rating::{self, Answered, Leg, Resolution, World};
+use crate::rating::{self, Answered, Drawn, Draws, Leg, Resolution, Standing, World};
 use crate::record::{Direction, Record};
 use crate::store::{ActivationRow, StoredState};
 use crate::tariff::{PlanId, Tariff};
@@ -41,10 +41,11 @@ pub(super) struct Fold<'a> {
     /// Months that are closed.
     ledger: Ledger,
     /// What the seal that counts from this flush on changes of what was drawn.
-    pub corrections: BTreeMap<(Period, GroupKey), i64>,
+    pub corrections: BTreeMap<(Period, GroupKey, Meter), i64>,
     /// A month was sealed: its revisions are in the books, and follow from no record alone.
     pub sealed: bool,
-    drawn: BTreeMap<(Period, GroupKey), u64>,
+    drawn: BTreeMap<(Period, GroupKey, Meter), u64>,
+    draws: Draws,
     listeners: BTreeMap<u16, [i128; 3]>,
     /// Everything before this has been folded.
     pub position: Position,
@@ -80,7 +81,7 @@ impl<'a> Fold<'a> {
         sources: &'a Sources<'a>,
         state: &StoredState,
         position: Position,
-        drawn: &BTreeMap<(Period, GroupKey), u64>,
+        drawn: &BTreeMap<(Period, GroupKey, Meter), u64>,
     ) -> Result<Fold<'a>, AuditError> {
         let mut profiles = Vec::new();
         for row in state.sources.iter().filter(|row| row.position < position) {
@@ -107,6 +108,7 @@ impl<'a> Fold<'a> {
             corrections: BTreeMap::new(),
             sealed: false,
             drawn: drawn.clone(),
+            draws: Draws::default(),
             listeners: BTreeMap::new(),
             position,
             expected: BTreeMap::new(),
@@ -242,8 +244,10 @@ impl<'a> Fold<'a> {
     }
 
     /// What is stored and cannot be rated again has drawn what it has drawn.
-    pub fn take_as_stored(&mut self, call: &RatedCall) {
-        *self.drawn.entry((call.own_period(), call.group)).or_default() += u64::from(call.included_seconds);
+    pub fn take_as_stored(&mut self, call: &RatedCall, draws: &[u8]) {
+        rating::drawn(call, draws, |meter, seconds| {
+            *self.drawn.entry((call.own_period(), call.group, meter)).or_default() += u64::from(seconds);
+        });
     }
 
     /// An entry that is no record, in a frame at a position.
@@ -342,11 +346,10 @@ impl<'a> Fold<'a> {
         // A name that the store does not have is told as what it is: an account of no call.
         let group = GroupKey(self.groups.find(account.group()).unwrap_or(u32::MAX));
         let key = AccountKey(self.accounts.find(account.name()).unwrap_or(u32::MAX));
-        let drawn = self.drawn.entry((period, group)).or_default();
-        let Ok(rated) = rating::rate(leg, world, period, *drawn) else {
+        let of_group = OfGroup { drawn: &self.drawn, group };
+        let Ok(rated) = rating::rate(leg, world, period, Standing::of(&of_group), &mut self.draws) else {
             return self.count(name::legs(period, "legs"), 1);
         };
-        *drawn += u64::from(rated.included_seconds);
         self.count(name::legs(billed.unwrap_or(period), "legs"), 1);
         let place = LegKey { position: attempt.position, leg: leg.direction };
         let mut call = rated.call(leg, place, key, group);
@@ -354,11 +357,25 @@ impl<'a> Fold<'a> {
             (call.period, call.adjusts) = (open, Some(period));
         }
         let costs = rating::costs(leg, world, PlanId(call.basis.plan), period);
-        self.expected.insert(place, Expected::of(call, costs, record));
+        let draws = self.draws.text.clone();
+        self.take_as_stored(&call, &draws);
+        self.expected.insert(place, Expected::of(call, costs, draws, record));
     }
 
     fn count(&mut self, name: String, by: i128) {
         *self.books.entry(name).or_default() += by;
+    }
+}
+
+/// What one group has drawn.
+struct OfGroup<'a> {
+    drawn: &'a BTreeMap<(Period, GroupKey, Meter), u64>,
+    group: GroupKey,
+}
+
+impl Drawn for OfGroup<'_> {
+    fn seconds(&self, month: Period, meter: Meter) -> u64 {
+        self.drawn.get(&(month, self.group, meter)).copied().unwrap_or(0)
     }
 }
 

@@ -22,9 +22,10 @@
 use std::collections::BTreeMap;
 
 use crate::batch::Position;
-use crate::call::{AccountKey, CallType, Costs, GroupKey, RatedCall, Usage};
+use crate::call::{AccountKey, CallType, Costs, GroupKey, Meter, RatedCall, Usage};
 use crate::images::{ImageMissing, Images};
 use crate::journal::{Frames, JournalError, JournalReader};
+use crate::rating;
 use crate::record::{Content, Identity};
 use crate::store::{FlushInfo, Margin, Store, StoreError, StoredState, Visit};
 use crate::time::Period;
@@ -56,6 +57,9 @@ pub struct Sources<'a> {
     pub find: &'a Find<'a>,
 }
 
+/// A call and the text of what it drew.
+type Drew = (RatedCall, Vec<u8>);
+
 /// A line of totals.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct LineKey {
@@ -79,7 +83,7 @@ pub struct Sums {
     /// Totals.
     pub lines: BTreeMap<LineKey, Usage>,
     /// Allowance seconds drawn.
-    pub drawn: BTreeMap<(Period, GroupKey), u64>,
+    pub drawn: BTreeMap<(Period, GroupKey, Meter), u64>,
     /// Rated legs by month.
     pub rated: BTreeMap<Period, i128>,
     /// Cost by currency, nano-units.
@@ -116,7 +120,7 @@ pub struct Audited {
     /// aside.
     pub books: Option<BTreeMap<String, i128>>,
     /// Rows that no longer count from a flush on.
-    superseded: BTreeMap<u64, Vec<(RatedCall, Option<Costs>)>>,
+    superseded: BTreeMap<u64, Vec<(Drew, Option<Costs>)>>,
     /// A record was met on which the daemon died twice: the journal gives other counts than the road did.
     set_aside: bool,
     /// The first [`LISTED_MAX`].
@@ -223,24 +227,24 @@ fn one_flush(
     let mut stored = Vec::new();
     let keep = again.is_some();
     let (sums, superseded) = (&mut audited.sums, &mut audited.superseded);
-    let mut corrections: Vec<RatedCall> = Vec::new();
+    let mut corrections: Vec<Drew> = Vec::new();
     let mut rows = 0;
     sources.store.calls_of_flush(flush.number, &mut |call| {
         rows += 1;
-        sums.add(&call.call, call.costs.as_ref(), 1);
+        sums.add(&call.call, call.draws, call.costs.as_ref(), 1);
         if let Some(flush) = call.superseded {
-            superseded.entry(flush).or_default().push((call.call, call.costs));
+            superseded.entry(flush).or_default().push(((call.call, call.draws.to_vec()), call.costs));
         }
         if call.revision > 0 {
-            corrections.push(call.call);
+            corrections.push((call.call, call.draws.to_vec()));
         } else if keep {
             stored.push(call.to_owned_call());
         }
         Visit::Continue(())
     })?;
     let replaced = audited.superseded.remove(&flush.number).unwrap_or_default();
-    for (call, costs) in &replaced {
-        audited.sums.add(call, costs.as_ref(), -1);
+    for ((call, draws), costs) in &replaced {
+        audited.sums.add(call, draws, costs.as_ref(), -1);
     }
     if rows != flush.calls && again.is_none() {
         audited.differ(Difference {
@@ -253,9 +257,12 @@ fn one_flush(
     }
     let Some((fold, frames)) = again else { return Ok(()) };
     fold.begin();
-    for (call, sign) in corrections.iter().map(|c| (c, 1)).chain(replaced.iter().map(|(c, _)| (c, -1))) {
-        let drawn = i64::from(call.included_seconds) * sign;
-        *fold.corrections.entry((call.own_period(), call.group)).or_default() += drawn;
+    let taken_back = replaced.iter().map(|(drew, _)| (drew, -1));
+    for ((call, draws), sign) in corrections.iter().map(|c| (c, 1)).chain(taken_back) {
+        rating::drawn(call, draws, |meter, seconds| {
+            let place = (call.own_period(), call.group, meter);
+            *fold.corrections.entry(place).or_default() += i64::from(seconds) * sign;
+        });
     }
     while fold.position < flush.upto {
         let Some(frame) = frames.next() else { break };
@@ -269,7 +276,7 @@ fn one_flush(
 
 impl Sums {
     /// Adds a call, or takes it out.
-    fn add(&mut self, call: &RatedCall, costs: Option<&Costs>, sign: i64) {
+    fn add(&mut self, call: &RatedCall, draws: &[u8], costs: Option<&Costs>, sign: i64) {
         if let Some(costs) = costs {
             let key = (call.period, call.account, call.basis.currency);
             self.margins.entry(key).or_default().add(&Margin::of(call, costs), sign);
@@ -285,10 +292,10 @@ impl Sums {
             };
             self.lines.entry(key).or_default().add(&usage.times(sign));
         }
-        if call.included_seconds > 0 {
-            let drawn = self.drawn.entry((call.own_period(), call.group)).or_default();
-            *drawn = drawn.saturating_add_signed(i64::from(call.included_seconds) * sign);
-        }
+        rating::drawn(call, draws, |meter, seconds| {
+            let drawn = self.drawn.entry((call.own_period(), call.group, meter)).or_default();
+            *drawn = drawn.saturating_add_signed(i64::from(seconds) * sign);
+        });
         *self.rated.entry(call.period).or_default() += i128::from(sign);
         *self.money.entry(call.basis.currency).or_default() += i128::from(call.cost.0) * i128::from(sign);
     }

@@ -20,7 +20,7 @@ use crate::exit::Exit;
 )]
 pub struct ExplainArguments {
     /// A call that is stored: its node and id. Ends with code 1 if its price does not follow from its record.
-    #[arg(long, value_name = "NODE/ID", conflicts_with_all = ["account", "to", "from", "duration", "at"])]
+    #[arg(long, value_name = "NODE/ID", conflicts_with_all = ["account", "to", "from", "routing_number", "duration", "at"])]
     call: Option<String>,
     /// With --call: language of the customer's words: en, de or it (default: the account's).
     #[arg(long, requires = "call")]
@@ -34,6 +34,9 @@ pub struct ExplainArguments {
     /// The calling number.
     #[arg(long, value_name = "NUMBER", default_value = "")]
     from: String,
+    /// Where a ported number leads: the call is rated by it, and the number called is shown.
+    #[arg(long, value_name = "NUMBER", default_value = "")]
+    routing_number: String,
     /// Talk time in seconds, such as 61 or 61.2s.
     #[arg(long, required_unless_present = "call")]
     duration: Option<String>,
@@ -62,6 +65,7 @@ async fn show(client: &Client, arguments: &ExplainArguments) -> Result<(), Exit>
         "account": arguments.account,
         "source": arguments.from,
         "destination": arguments.to,
+        "routing_number": arguments.routing_number,
         "duration": arguments.duration,
         "direction": arguments.direction,
         "proof": true,
@@ -149,6 +153,9 @@ fn priced(quote: &Value) -> Result<(), Exit> {
     let to = [of("destination"), of("country"), of("type")].join(" ");
     if !to.trim().is_empty() {
         facts.push(("destination", to.trim().to_owned()));
+    }
+    if quote["routing_number"].is_string() {
+        facts.push(("rated by", format!("{} (ported)", of("routing_number"))));
     }
     if quote["prefix"].is_string() {
         let name = of("destination_name");

@@ -75,10 +75,13 @@ async fn export(client: &Client, arguments: &ExportArguments) -> Result<(), Exit
     }
     let response = client.get(&path(&format!("{month}/calls"), &[("lang", arguments.lang.as_deref())]), accept).await?;
     let told = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
-    let (calls, cost) = (told("callrated-calls"), told("callrated-cost"));
+    let (calls, cost, amount) = (told("callrated-calls"), told("callrated-cost"), told("callrated-amount"));
     copy(response, 0).await?;
-    let cost = if cost.is_empty() { "nothing".to_owned() } else { cost };
-    eprintln!("{}: {calls} calls; the cost column adds up to {cost}", arguments.period);
+    if cost.is_empty() {
+        eprintln!("{}: {calls} calls; the cost column adds up to nothing", arguments.period);
+    } else {
+        eprintln!("{}: {calls} calls; the cost column adds up to {cost}; on invoices {amount}", arguments.period);
+    }
     Ok(())
 }
 

@@ -1,9 +1,11 @@
 //! `callrated seal`: months that close.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::{Value, json};
 
 use super::client::{Client, bytes};
@@ -11,6 +13,7 @@ use super::out;
 use super::usage::text;
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::money::minor_unit;
 
 /// How often to ask how far a seal is.
 const LOOK: Duration = Duration::from_millis(200);
@@ -115,6 +118,10 @@ async fn one(client: &Client, period: &str, arguments: &SealArguments) -> Result
         if sums.is_empty() { "" } else { ", " },
         sums.join(", ")
     ))?;
+    let invoices: Vec<String> = invoices(&manifest).iter().map(|(currency, sum)| format!("{currency} {sum}")).collect();
+    if !invoices.is_empty() {
+        out::line(&format!("    on invoices, each line rounded once: {}", invoices.join(", ")))?;
+    }
     for (reason, waiting) in manifest["suspense"].as_object().into_iter().flatten() {
         out::line(&format!("    in suspense: {} for {reason}", count(waiting)))?;
     }
@@ -123,6 +130,23 @@ async fn one(client: &Client, period: &str, arguments: &SealArguments) -> Result
         out::line(&format!("    contradictions decided: {conflicts} (the shorter call each time)"))?;
     }
     out::line(&format!("    digest {}", text(&manifest["digest"])))
+}
+
+/// What invoices come to by currency that have a line for each account and call type: the manifest has exact amounts only, and
+/// stays the bytes that it was.
+fn invoices(manifest: &Value) -> BTreeMap<String, Decimal> {
+    let mut sums: BTreeMap<String, Decimal> = BTreeMap::new();
+    for account in manifest["accounts"].as_array().into_iter().flatten() {
+        let currency = text(&account["currency"]);
+        let decimals = currency.as_bytes().try_into().map_or(2, minor_unit);
+        for line in account["totals"].as_array().into_iter().flatten() {
+            let cost: Decimal = text(&line["cost"]).parse().unwrap_or_default();
+            let mut amount = cost.round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero);
+            amount.rescale(decimals);
+            *sums.entry(currency.clone()).or_default() += amount;
+        }
+    }
+    sums
 }
 
 /// Turns while there is something to wait for; only where people look.

@@ -59,6 +59,12 @@ async fn one(client: &Client, account: &str, arguments: &UsageArguments) -> Resu
         text(&usage["cost"]),
         text(&usage["currency"])
     ))?;
+    if let Some(rounded) = usage["rounded_cost"].as_str() {
+        out::line(&format!(
+            "on an invoice: {}, the sum of its rounded lines; rounded once it would be {rounded}",
+            text(&usage["amount"])
+        ))?;
+    }
     out::line(&format!(
         "allowance: {} min, {} used{left}",
         text(&allowance["included_minutes"]),
@@ -102,7 +108,10 @@ async fn all(client: &Client, arguments: &UsageArguments) -> Result<(), Exit> {
 }
 
 fn heading() -> comfy_table::Table {
-    out::table(&["account", "call type", "calls", "minutes", "billable minutes", "cost", "currency"], &[2, 3, 4, 5])
+    out::table(
+        &["account", "call type", "calls", "minutes", "billable minutes", "cost", "amount", "currency"],
+        &[2, 3, 4, 5, 6],
+    )
 }
 
 fn rows(table: &mut comfy_table::Table, account: &Value, one: bool) {
@@ -115,6 +124,7 @@ fn rows(table: &mut comfy_table::Table, account: &Value, one: bool) {
             talk(&text(&line["seconds"])),
             text(&line["billable_minutes"]),
             text(&line["cost"]),
+            text(&line["amount"]),
             text(currency),
         ]);
     }

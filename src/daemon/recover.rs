@@ -323,7 +323,7 @@ fn shard_states(state: &StoredState, shards: usize) -> Vec<ShardState> {
         states[shard_of(line.group, shards)].load_line(key, line.usage, line.decimals);
     }
     for line in &state.allowances {
-        states[shard_of(line.group, shards)].drawn.insert((line.group, line.period), line.used_seconds);
+        states[shard_of(line.group, shards)].meters.load(line.group, line.period, line.meter, line.used_seconds);
     }
     states
 }

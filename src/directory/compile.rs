@@ -120,11 +120,15 @@ fn account_rows(
     for (i, row) in rows.accounts.iter().enumerate() {
         let before = i.checked_sub(1).and_then(|i| rows.accounts.get(i)).filter(|before| before.name == row.name);
         account += usize::from(i > 0 && before.is_none());
-        let text_at = match before.filter(|before| before.display == row.display).and(out.last()) {
+        let text_at = match before
+            .filter(|before| (&before.display, &before.free) == (&row.display, &row.free))
+            .and(out.last())
+        {
             Some(last) => last.text_at,
             None => {
                 let at = text.add(&row.name)?.at;
                 text.add(&row.display)?;
+                text.add(&row.free)?;
                 at
             }
         };
@@ -152,7 +156,8 @@ fn account_rows(
             display_length: row.display.len() as u8,
             language: row.language,
             own_group: u8::from(group == &*row.name),
-            zero: [0; 2],
+            zero: 0,
+            free_length: row.free.len() as u8,
         });
     }
     index(out.len(), "rows")?;

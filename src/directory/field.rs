@@ -5,6 +5,7 @@
 use super::table::{Fault, clip};
 use crate::nearest::nearest_of;
 use crate::number::Number;
+use crate::tariff::free;
 use crate::time::{Timestamp, Zone, day_start, parse_rfc3339};
 
 /// Longest name of an account, group or plan, in bytes; URLs, file names and labels hold it comfortably.
@@ -21,6 +22,9 @@ const E164_DIGITS_MIN: usize = 4;
 
 /// Most digits of an extension, so that a range's ends fit into one word with their length.
 const EXTENSION_DIGITS_MAX: usize = 15;
+
+/// Most lists of free numbers of an account: each costs a look-up for every call.
+const FREE_LISTS_MAX: usize = 8;
 
 /// Languages of call details, in the order of their codes in the image.
 pub const LANGUAGES: [&str; 3] = ["en", "de", "it"];
@@ -169,6 +173,23 @@ pub fn number(text: &str) -> Result<Number, Fault> {
         return Err(Fault::new(message, format!("E.164 numbers have {E164_DIGITS_MIN} to {E164_DIGITS_MAX}")));
     }
     Number::from_digits(&digits[..n]).ok_or_else(|| Fault::new("not a number", "digits only"))
+}
+
+/// `hotline;service` → names of lists of free numbers in order, `;` between them.
+pub fn free_lists(text: &str) -> Result<String, Fault> {
+    let mut names: Vec<&str> = text.split([';', ',', ' ']).filter(|name| !name.is_empty()).collect();
+    names.sort_unstable();
+    names.dedup();
+    if let Some(bad) = names.iter().find(|name| !free::is_name(name)) {
+        let message = format!("{:?} is no name of a list of free numbers", clip(bad));
+        return Err(Fault::new(message, "letters, digits, -, _ and . only: that of a file in free/"));
+    }
+    let joined = names.join(";");
+    if names.len() > FREE_LISTS_MAX || joined.len() > usize::from(u8::MAX) {
+        let message = format!("{} lists of free numbers", names.len());
+        return Err(Fault::new(message, format!("at most {FREE_LISTS_MAX}, and 255 bytes: put them into one")));
+    }
+    Ok(joined)
 }
 
 /// `100-199;2001` → ranges of [`extension_key`]s, sorted, apart from each other.

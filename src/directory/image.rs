@@ -73,7 +73,7 @@ pub struct Row {
     pub billing_end: I64,
     pub account: U32,
     pub group: U32,
-    /// The account's name and, right behind it, the display name.
+    /// The account's name and, right behind it, the display name and the names of free-number lists.
     pub text_at: U32,
     pub extensions_at: U32,
     pub extensions: U32,
@@ -87,7 +87,9 @@ pub struct Row {
     pub language: u8,
     /// 1: the group has the account's name.
     pub own_group: u8,
-    pub zero: [u8; 2],
+    pub zero: u8,
+    /// Bytes right behind the display name: names of lists of free numbers, `;` between them.
+    pub free_length: u8,
 }
 
 const _: () = assert!(size_of::<Row>() == ALIGN);
@@ -378,7 +380,11 @@ fn rows_in_order(rows: &[Row], firsts: &[U32], limits: &Limits<'_>) -> Result<Fi
 
 fn row_is_sound<'a>(row: &Row, limits: &Limits<'a>) -> Result<&'a str, &'static str> {
     let (name, display) = (usize::from(row.name_length), usize::from(row.display_length));
-    let both = slice(limits.text, row.text_at, name + display).ok_or("a name lies outside the text")?;
+    let all = name + display + usize::from(row.free_length);
+    let both = slice(limits.text, row.text_at, all).ok_or("a name lies outside the text")?;
+    if !both.is_char_boundary(name + display) {
+        return Err("a name cuts through a character");
+    }
     let name = both.get(..name).filter(|n| !n.is_empty()).ok_or("a name cuts through a character")?;
     let group = limits.groups.get(row.group.get() as usize).ok_or("no such group")?;
     let sound = row.valid_from < row.valid_to
@@ -389,6 +395,6 @@ fn row_is_sound<'a>(row: &Row, limits: &Limits<'a>) -> Result<&'a str, &'static 
         && row.country.iter().all(u8::is_ascii_uppercase)
         && row.own_group == u8::from(*group == name)
         && limits.extensions.rises(row.extensions_at.get(), row.extensions.get())
-        && row.zero == [0; 2];
+        && row.zero == 0;
     if sound { Ok(name) } else { Err("a row of an account") }
 }

@@ -204,6 +204,16 @@ impl<'a> Account<'a> {
         })
     }
 
+    /// Names of the lists of numbers that cost it nothing, as the tariff has them.
+    pub fn free_lists(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let lists = self.names.filter(|names| names.row.free_length > 0).map(|Names { directory, row }| {
+            let before = u32::from(row.name_length) + u32::from(row.display_length);
+            let at = U32::new(row.text_at.get().saturating_add(before));
+            std::str::from_utf8(directory.text(at, row.free_length)).unwrap_or("")
+        });
+        lists.into_iter().flat_map(|lists| lists.split(';'))
+    }
+
     /// What people call it; the account's name where none is given.
     pub fn display_name(&self) -> &'a str {
         self.names.map_or("", |Names { directory, row }| match row.display_length {

@@ -72,6 +72,10 @@ pub struct RowUse {
     pub country: Country,
     /// Where in the line it stands.
     pub country_column: u32,
+    /// Lists of free numbers.
+    pub free: Vec<String>,
+    /// Where in the line they stand.
+    pub free_column: u32,
 }
 
 /// The plans and countries that the good rows of `accounts.csv` name, in the order of lines.
@@ -87,6 +91,8 @@ pub fn uses(accounts_csv: &[u8]) -> Vec<RowUse> {
             plan_column: row.plan_column,
             country: Country::parse(&String::from_utf8_lossy(&row.country)).unwrap_or(Country::WORLD),
             country_column: row.country_column,
+            free: row.free.split(';').filter(|list| !list.is_empty()).map(str::to_owned).collect(),
+            free_column: row.free_column,
         })
         .collect();
     uses.sort_by_key(|row| row.line);

@@ -1,7 +1,7 @@
 //! `accounts.csv` and `numbers.csv` → checked rows in canonical order, with every finding.
 //!
 //! ```text
-//! accounts.csv   account,plan,country,billing_start  [timezone,language,extensions,billing_end,group,name,valid_from,valid_to]
+//! accounts.csv   account,plan,country,billing_start  [timezone,language,extensions,billing_end,group,name,valid_from,valid_to,free]
 //! numbers.csv    number,account  [valid_from,valid_to]
 //! ```
 //!
@@ -18,6 +18,8 @@ use crate::nearest::did_you_mean;
 use crate::number::Number;
 use crate::tariff::Finding;
 use crate::time::{Timestamp, Zone};
+
+mod overlap;
 
 /// File names in findings.
 pub const ACCOUNTS: &str = "accounts.csv";
@@ -62,6 +64,10 @@ pub struct AccountRow {
     /// Empty: the account's name.
     pub display: Box<str>,
     pub extensions: Vec<(u64, u64)>,
+    /// Names of lists of free numbers, `;` between them.
+    pub free: Box<str>,
+    /// Where in the line they stand.
+    pub free_column: u32,
 }
 
 /// A number belongs to an account for a while.
@@ -168,7 +174,7 @@ fn instant(moment: Moment, what: &str, text: &str, zone: &Zone) -> Result<i64, F
 
 /// Whether the file could be read as a table to its end.
 fn accounts(csv: &[u8], rows: &mut Rows, refused: &mut HashSet<Box<str>>, findings: &mut Findings) -> bool {
-    const KNOWN: [&str; 12] = [
+    const KNOWN: [&str; 13] = [
         "account",
         "plan",
         "country",
@@ -181,9 +187,23 @@ fn accounts(csv: &[u8], rows: &mut Rows, refused: &mut HashSet<Box<str>>, findin
         "name",
         "valid_from",
         "valid_to",
+        "free",
     ];
-    let [account, plan, country, billing_start, timezone, language, extensions, billing_end, group, display, from, to] =
-        std::array::from_fn(|i| i);
+    let [
+        account,
+        plan,
+        country,
+        billing_start,
+        timezone,
+        language,
+        extensions,
+        billing_end,
+        group,
+        display,
+        from,
+        to,
+        free,
+    ] = std::array::from_fn(|i| i);
     let Some(mut table) = Table::open(csv, &KNOWN, &KNOWN[..4], findings) else { return false };
     while let Some(row) = table.next(findings) {
         let mut cells = Cells { findings: &mut *findings, good: true };
@@ -226,6 +246,7 @@ fn accounts(csv: &[u8], rows: &mut Rows, refused: &mut HashSet<Box<str>>, findin
         }
         cells.take(|| row.place(display), field::display_name(row.get(display)));
         let extensions = cells.take(|| row.place(extensions), field::extensions(row.get(extensions)));
+        let lists = cells.take(|| row.place(free), field::free_lists(row.get(free))).unwrap_or_default();
         match (cells.good, country, zone, extensions) {
             (true, Some(country), Some(zone), Some(extensions)) => rows.accounts.push(AccountRow {
                 line: row.line,
@@ -243,6 +264,8 @@ fn accounts(csv: &[u8], rows: &mut Rows, refused: &mut HashSet<Box<str>>, findin
                 group: group_name.map(Into::into),
                 display: row.get(display).into(),
                 extensions,
+                free: lists.into(),
+                free_column: row.place(free).column,
             }),
             _ => {
                 refused.insert(name.into());
@@ -250,41 +273,12 @@ fn accounts(csv: &[u8], rows: &mut Rows, refused: &mut HashSet<Box<str>>, findin
         }
     }
     rows.accounts.sort_unstable_by(|a, b| (&a.name, a.from, a.to, a.line).cmp(&(&b.name, b.from, b.to, b.line)));
-    overlapping_accounts(&rows.accounts, findings);
+    overlap::overlapping_accounts(&rows.accounts, findings);
     if rows.accounts.is_empty() && !findings.any_error() {
         findings.warning(Place::default(), Fault::new("there are no accounts", "every row below the header is one"));
     }
     rows.names = rows.accounts.chunk_by(|a, b| a.name == b.name).map(|same| same[0].name.clone()).collect();
     !findings.full()
-}
-
-fn overlapping_accounts(rows: &[AccountRow], findings: &mut Findings) {
-    for same in rows.chunk_by(|a, b| a.name == b.name) {
-        let mut longest = &same[0];
-        for row in same.iter().skip(1) {
-            if row.from < longest.to {
-                let (first, last) = (longest.line.min(row.line), longest.line.max(row.line));
-                findings.error(
-                    Place { line: last, column: 0 },
-                    Fault::new(
-                        format!(
-                            "account {:?} has two rows {}: lines {first} and {last}",
-                            clip(&row.name),
-                            from_when(row.from)
-                        ),
-                        "give the earlier row the valid_to that is the later row's valid_from",
-                    ),
-                );
-            }
-            if row.to > longest.to {
-                longest = row;
-            }
-        }
-    }
-}
-
-fn from_when(from: i64) -> String {
-    if from == EVER { "without valid_from".to_owned() } else { format!("valid at {}", Timestamp(from)) }
 }
 
 /// `refused`: accounts whose rows are faulty, so that their numbers are no second fault; none if nothing is known.

@@ -13,18 +13,19 @@
 //! Does not know HTTP, nor how the journal is read.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use crate::batch::SourceId;
-use crate::call::RatedCall;
+use crate::call::{Meter, RatedCall};
 use crate::directory::{Account, Directory};
 use crate::entry::{SourceProfile, Talk};
 use crate::images::{ImageMissing, Images};
-use crate::rating::{self, Proof, World};
+use crate::rating::{self, Drawn, Proof, Standing, Told, World};
 use crate::record::Record;
 use crate::store::{ActivationRow, Grounds, OwnedCall, Store, StoreError};
 use crate::tariff::{Allowance, PlanId, Tariff};
-use crate::time::Timestamp;
+use crate::time::{Period, Timestamp};
 
 mod words;
 
@@ -113,14 +114,15 @@ impl<'a> Archive<'a> {
         let world = World { directory: &directory, tariff: &tariff, slot: call.call.basis.tariff };
         let profile = self.store.profile(grounds.source, grounds.profile)?;
         let profile: SourceProfile = profile.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
-        let used = |account: &Account<'_>, _| used_before(&call.call, &tariff, account);
+        let told = OnceCell::new();
+        let standing = |account: &Account<'_>, _| Standing::of(told.get_or_init(|| Before::of(call, &tariff, account)));
         let side = call.call.key.leg;
         let proof = match kept {
-            Some(kept) => rating::prove(&kept.record, kept.received_at, &profile, world, side, &used),
+            Some(kept) => rating::prove(&kept.record, kept.received_at, &profile, world, side, &standing),
             None => {
                 // R1 and R2 were judged when it came: the row has their outcome.
                 let profile = SourceProfile { talk: Talk::Duration, max_age_days: u32::MAX, ..profile };
-                rating::prove(&call.borrowed().record(&grounds), call.call.answer, &profile, world, side, &used)
+                rating::prove(&call.borrowed().record(&grounds), call.call.answer, &profile, world, side, &standing)
             }
         };
         let differences = differences(call, &proof);
@@ -166,6 +168,32 @@ fn used_before(call: &RatedCall, tariff: &Tariff, account: &Account<'_>) -> u64 
             seconds.saturating_sub(u64::from(call.included_seconds))
         }
         _ => 0,
+    }
+}
+
+/// What stood before the call, as its row tells.
+struct Before {
+    plan: u64,
+    told: Vec<Told>,
+}
+
+impl Before {
+    fn of(call: &OwnedCall, tariff: &Tariff, account: &Account<'_>) -> Before {
+        Before { plan: used_before(&call.call, tariff, account), told: Told::read(&call.draws) }
+    }
+
+    fn of_meter(&self, meter: Meter) -> Option<&Told> {
+        self.told.iter().find(|told| told.meter() == meter)
+    }
+}
+
+impl Drawn for Before {
+    fn seconds(&self, month: Period, meter: Meter) -> u64 {
+        self.of_meter(meter).map_or_else(|| self.plan.seconds(month, meter), |told| told.2)
+    }
+
+    fn left(&self, meter: Meter) -> Option<u64> {
+        self.of_meter(meter).map(|told| told.3.unwrap_or(u64::MAX))
     }
 }
 

@@ -133,6 +133,11 @@ impl Words<'_> {
                 "Eingehende Anrufe kosten nichts.",
                 "Le chiamate in entrata non costano nulla.",
             ],
+            CallType::Free => [
+                "Calls to this number cost you nothing.",
+                "Gespräche zu dieser Nummer kosten Sie nichts.",
+                "Le chiamate a questo numero non vi costano nulla.",
+            ],
         };
         let text = self.language.of([en, de, it]);
         if text.ends_with('.') { text.to_owned() } else { format!("{text}{place}.") }

@@ -59,6 +59,10 @@ impl<'a> Rows<'a> {
                     }),
                     revision: 0,
                     costs: costs.next_if(|(of, _)| *of as usize == place).map(|(_, costs)| *costs),
+                    draws: part
+                        .draws
+                        .get(row.draws_at as usize..)
+                        .map_or(b"", |rest| rest.get(..usize::from(row.draws_length)).unwrap_or_default()),
                 });
             }
             for leg in &part.suspended {
@@ -147,9 +151,10 @@ impl<'a> Rows<'a> {
                 .collect(),
             allowances: parts()
                 .flat_map(|p| &p.drawn)
-                .map(|(group, period, used)| store::AllowanceLine {
+                .map(|(group, period, meter, used)| store::AllowanceLine {
                     group: *group,
                     period: *period,
+                    meter: *meter,
                     used_seconds: *used,
                 })
                 .collect(),

@@ -48,6 +48,10 @@ pub(super) struct AccountRow {
     language: String,
     /// Accounts of one group draw one allowance; the account's own name where it has none.
     group: String,
+    /// Lists of numbers that cost it nothing, besides those of its plan.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    free: Vec<String>,
     /// First instant that is billed.
     billing_start: String,
     /// First instant that is not billed any more; null: open.
@@ -113,6 +117,7 @@ fn shown(row: &Account<'_>, plan_known: bool) -> AccountRow {
         timezone: row.zone_name.to_owned(),
         language: row.language.to_owned(),
         group: row.group().to_owned(),
+        free: row.free_lists().map(str::to_owned).collect(),
         billing_start: row.billing_start.to_string(),
         billing_end: instant(row.billing_end),
         valid_from: instant(row.valid_from),

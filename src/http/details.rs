@@ -80,6 +80,7 @@ pub(super) fn call_type(call_type: CallType, language: Language) -> &'static str
         }
         CallType::Emergency => ["Emergency", "Notruf", "Emergenza"],
         CallType::Inbound => ["Inbound", "Eingehend", "In entrata"],
+        CallType::Free => ["Free Number", "Kostenfreie Nummer", "Numero gratuito"],
     })
 }
 

@@ -13,9 +13,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use utoipa::IntoParams;
 
 use super::details::{self, Columns, Language, Leg};
-use super::{App, Problem, manners, stream};
+use super::{App, Problem, manners, periods, stream, usage};
 use crate::call::AccountKey;
-use crate::money::Sum;
+use crate::money::{Sum, minor_unit};
+use crate::road::UsageLine;
 use crate::store::{ScanOrder, Store, StoreError, StoredCall, Visit};
 use crate::time::Period;
 
@@ -29,6 +30,8 @@ const PARQUET_WEIGHS: u32 = 16;
 /// Headers that say what the rows add up to.
 const CALLS: HeaderName = HeaderName::from_static("callrated-calls");
 const COST: HeaderName = HeaderName::from_static("callrated-cost");
+/// What invoices come to: every account's lines, each rounded to the currency's minor unit.
+const AMOUNT: HeaderName = HeaderName::from_static("callrated-amount");
 
 /// How calls are shown.
 #[derive(Deserialize, IntoParams)]
@@ -45,7 +48,8 @@ pub(super) struct Asked {
 /// By `Accept`: CSV with all columns, the account first, one JSON object a line, or Parquet, if the program was built
 /// with it, in columns named as in JSON. The headers `callrated-calls` and
 /// `callrated-cost` (`EUR 4417.9520, USD 12.0000`) say what the totals of the month come to as it begins: the rows of a
-/// sealed month add up to exactly that.
+/// sealed month add up to exactly that. `callrated-amount` says what invoices come to that have a line for each account, call
+/// type and currency, each rounded once to the currency's minor unit.
 #[utoipa::path(
     get, path = "/v1/periods/{period}/calls", tag = "calls", operation_id = "period_calls",
     params(("period" = String, Path, description = "Year and month, such as 2026-10"), Asked),
@@ -70,7 +74,7 @@ pub(super) async fn calls(
     let kind = choose(&headers, &[CSV, NDJSON])?;
     app.settle().await?;
     let place = place(&app, kind)?;
-    let (count, cost) = app.stored(move |store| sums(store, period)).await?;
+    let (count, cost, amount) = app.stored(move |store| sums(store, period)).await?;
     let (writer, body) = stream::body();
     let store = app.store.clone();
     #[cfg(feature = "parquet")]
@@ -87,8 +91,10 @@ pub(super) async fn calls(
     let told = response.headers_mut();
     told.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     told.insert(CALLS, HeaderValue::from(count));
-    if let Ok(cost) = HeaderValue::from_str(&cost) {
-        told.insert(COST, cost);
+    for (name, sums) in [(COST, &cost), (AMOUNT, &amount)] {
+        if let Ok(sums) = HeaderValue::from_str(sums) {
+            told.insert(name, sums);
+        }
     }
     Ok(response)
 }
@@ -126,6 +132,12 @@ impl Costs {
         let cost = self.0.entry(currency).or_default();
         *cost = (cost.0 + nanos, cost.1.max(decimals));
     }
+
+    /// Adds what a line of a document says, of which there is one for an account, call type and currency.
+    pub(super) fn add_amount(&mut self, line: &UsageLine) {
+        // At most four decimals.
+        self.add(line.currency, usage::amount(line).0, minor_unit(line.currency) as u8);
+    }
 }
 
 impl fmt::Display for Costs {
@@ -133,23 +145,24 @@ impl fmt::Display for Costs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, (currency, (sum, decimals))) in self.0.iter().enumerate() {
             let comma = if i > 0 { ", " } else { "" };
-            write!(f, "{comma}{} {}", super::usage::text(currency), Sum(*sum).fixed(u32::from(*decimals)))?;
+            write!(f, "{comma}{} {}", usage::text(currency), Sum(*sum).fixed(u32::from(*decimals)))?;
         }
         Ok(())
     }
 }
 
-/// Calls of a month, and what they cost by currency.
-fn sums(store: &dyn Store, period: Period) -> Result<(i64, String), StoreError> {
-    let (mut calls, mut costs) = (0, Costs::default());
+/// Calls of a month, what they cost by currency, and what that comes to on invoices.
+fn sums(store: &dyn Store, period: Period) -> Result<(i64, String, String), StoreError> {
+    let (mut calls, mut costs, mut amounts) = (0, Costs::default(), Costs::default());
     store.period_usage(period, None, usize::MAX, &mut |_, lines| {
-        for line in lines {
+        for line in periods::merged(lines) {
             calls += line.usage.calls;
             costs.add(line.currency, line.usage.cost, line.decimals);
+            amounts.add_amount(&line);
         }
         Visit::Continue(())
     })?;
-    Ok((calls, costs.to_string()))
+    Ok((calls, costs.to_string(), amounts.to_string()))
 }
 
 /// Reads the calls of a month with the names of their accounts.

@@ -11,9 +11,9 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::usage::{CostIn, Costs, Total, minutes, text, total};
+use super::usage::{CostIn, Costs, Total, amount, minutes, text, total};
 use super::{App, Problem, export};
-use crate::money::Sum;
+use crate::money::{Sum, minor_unit};
 use crate::period::everywhere;
 use crate::road::UsageLine;
 use crate::store::{self, Store, StoreError, Visit};
@@ -62,8 +62,13 @@ pub(super) struct AccountTotals {
     currency: String,
     /// By call type and currency.
     totals: Vec<Total>,
-    /// What `totals` add up to in `currency`: a decimal.
+    /// What `totals` add up to in `currency`, exact: a decimal.
     cost: String,
+    /// What the `amount`s of `totals` add up to in `currency`: the sum of an invoice whose lines they are.
+    amount: String,
+    /// `cost`, rounded once to the minor unit of `currency`: only where that is not `amount`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rounded_cost: Option<String>,
     /// The same in further currencies.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -156,7 +161,7 @@ pub(super) fn page(
 }
 
 /// Lines of one type and currency as one.
-fn merged(stored: &[store::UsageLine]) -> Vec<UsageLine> {
+pub(super) fn merged(stored: &[store::UsageLine]) -> Vec<UsageLine> {
     let mut all = Vec::with_capacity(stored.len());
     for &store::UsageLine { call_type, currency, decimals, usage, .. } in stored {
         UsageLine::gather(&mut all, &UsageLine { call_type, currency, decimals, usage });
@@ -173,19 +178,22 @@ fn shown(account: String, lines: &[UsageLine]) -> AccountTotals {
         currency: main.currency,
         totals: lines.iter().map(total).collect(),
         cost: main.cost,
+        amount: main.amount,
+        rounded_cost: main.rounded_cost,
         further_costs,
     }
 }
 
 fn csv(page: &[(String, Vec<UsageLine>)]) -> String {
-    let mut out = String::from("account,call_type,calls,seconds,billable_seconds,billable_minutes,currency,cost\r\n");
+    let mut out =
+        String::from("account,call_type,calls,seconds,billable_seconds,billable_minutes,currency,cost,amount\r\n");
     for (name, lines) in page {
         for line in lines {
             super::details::cell(name, &mut out);
             // Writing into a string cannot fail.
             let _ = write!(
                 out,
-                ",{},{},{},{},{},{},{}\r\n",
+                ",{},{},{},{},{},{},{},{}\r\n",
                 line.call_type.name(),
                 line.usage.calls,
                 Micros(line.usage.talk as i64),
@@ -193,6 +201,7 @@ fn csv(page: &[(String, Vec<UsageLine>)]) -> String {
                 minutes(line.usage.billable_seconds),
                 text(&line.currency),
                 Sum(line.usage.cost).fixed(u32::from(line.decimals)),
+                amount(line).fixed(minor_unit(line.currency)),
             );
         }
     }

@@ -12,7 +12,7 @@ use super::details::Steps;
 use super::{App, Problem, accounts};
 use crate::call::TariffSlot;
 use crate::entry::SourceProfile;
-use crate::rating::{self, World};
+use crate::rating::{self, Standing, World};
 use crate::record::{Direction, Record};
 use crate::time::{MICROS_PER_SECOND, Micros, Period, parse_rfc3339};
 
@@ -31,6 +31,10 @@ pub(super) struct QuoteRequest {
     /// The same; it decides nothing but what the proof says.
     #[serde(default)]
     source: String,
+    /// Where a ported number leads: the call is rated by it. Without it, what `;rn=` in the destination says (RFC 4694).
+    #[serde(default)]
+    #[schema(example = "+4915123456789")]
+    routing_number: String,
     /// RFC 3339; without it, now.
     answer: Option<String>,
     /// Seconds, as a number or as text: 61, "61.2".
@@ -65,6 +69,9 @@ pub(super) struct Quoted {
     /// E.164; left out for emergency numbers, extensions and short codes.
     #[serde(skip_serializing_if = "Option::is_none")]
     destination: Option<String>,
+    /// E.164: the number by which a ported one is rated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    routing_number: Option<String>,
     /// ISO 3166.
     #[serde(skip_serializing_if = "Option::is_none")]
     country: Option<String>,
@@ -148,12 +155,13 @@ pub(super) async fn quote(State(app): State<App>, Json(asked): Json<QuoteRequest
     };
     let period = Period::containing(answer, account.zone);
     let used = app.road.usage(&asked.account, period).await.map_err(|_| Problem::stopping())?;
-    let used = used.map_or(0, |live| live.used_seconds);
+    let used = used.unwrap_or_default();
     let record = Record {
         id: b"quote",
         account: asked.account.as_bytes(),
         source: asked.source.as_bytes(),
         destination: asked.destination.as_bytes(),
+        routing_number: asked.routing_number.as_bytes(),
         direction: Some(side),
         answer: Some(answer),
         duration: Some(duration),
@@ -162,7 +170,7 @@ pub(super) async fn quote(State(app): State<App>, Json(asked): Json<QuoteRequest
     // Which slot a tariff has matters only for what is stored.
     let world = World { directory: &directory, tariff: &tariff, slot: TariffSlot(0) };
     let profile = SourceProfile { max_age_days: u32::MAX, ..SourceProfile::default() };
-    let proof = rating::prove(&record, answer, &profile, world, side, &|_, _| used);
+    let proof = rating::prove(&record, answer, &profile, world, side, &|_, _| Standing::of(&used));
     match (proof.quote, proof.suspended) {
         (Some(quote), _) => Ok(Json(quoted(quote, asked.proof.then(|| proof_lines(proof.lines))))),
         (None, Some(why)) => {
@@ -193,6 +201,7 @@ pub(super) fn quoted(quote: rating::Quote, proof: Option<Vec<ProofLine>>) -> Quo
         rule: quote.rule,
         source: quote.source,
         destination: quote.destination,
+        routing_number: quote.routing_number,
         country: quote.country,
         number_type: quote.number_type,
         prefix: quote.prefix,

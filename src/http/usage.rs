@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{App, Problem, accounts};
-use crate::money::Sum;
-use crate::rating;
+use crate::call::Meter;
+use crate::money::{Sum, minor_unit};
 pub(super) use crate::rating::billable_minutes as minutes;
+use crate::rating::{self, Drawn};
 use crate::road::{LiveUsage, UsageLine};
 use crate::tariff::{Allowance, Plan};
 use crate::time::{Micros, Period, Timestamp, Zone};
@@ -32,11 +33,13 @@ pub(super) struct Asked {
     "allowance": { "included_minutes": "60", "used_seconds": 3600, "left_seconds": 0 },
     "totals": [
         { "call_type": "included", "calls": 41, "seconds": "2711.4", "billable_seconds": 3600,
-          "billable_minutes": "60", "currency": "EUR", "cost": "0.0000" },
+          "billable_minutes": "60", "currency": "EUR", "cost": "0.0000", "amount": "0.00" },
+        { "call_type": "international", "calls": 1, "seconds": "61", "billable_seconds": 120,
+          "billable_minutes": "2", "currency": "EUR", "cost": "0.2150", "amount": "0.22" },
         { "call_type": "overage", "calls": 3, "seconds": "402", "billable_seconds": 480,
-          "billable_minutes": "8", "currency": "EUR", "cost": "0.1200" },
+          "billable_minutes": "8", "currency": "EUR", "cost": "0.1150", "amount": "0.12" },
     ],
-    "cost": "0.1200",
+    "cost": "0.3300", "amount": "0.34", "rounded_cost": "0.33",
 }))]
 pub(super) struct AccountUsage {
     account: String,
@@ -49,8 +52,13 @@ pub(super) struct AccountUsage {
     allowance: AllowanceUsed,
     /// By call type.
     totals: Vec<Total>,
-    /// What `totals` add up to in `currency`: a decimal.
+    /// What `totals` add up to in `currency`, exact: a decimal.
     cost: String,
+    /// What the `amount`s of `totals` add up to in `currency`: the sum of an invoice whose lines they are.
+    amount: String,
+    /// `cost`, rounded once to the minor unit of `currency`: only where that is not `amount`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rounded_cost: Option<String>,
     /// The same in further currencies, where the account changed to a plan of another one within the month.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -72,7 +80,7 @@ pub(super) struct AllowanceUsed {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Total {
     /// `included`, `overage`, `domestic_premium`, `international`, `toll_free`, `toll_free_outbound`, `emergency`,
-    /// `inbound`.
+    /// `inbound`, `free`.
     call_type: &'static str,
     /// A call that straddles the allowance counts once, under `included`.
     calls: i64,
@@ -83,8 +91,10 @@ pub(super) struct Total {
     billable_minutes: String,
     /// ISO 4217.
     currency: String,
-    /// A decimal.
+    /// Exact: the sum of calls that were rounded one by one. A decimal.
     cost: String,
+    /// The same, rounded once to the minor unit of the currency (ISO 4217): what this line says on an invoice.
+    amount: String,
 }
 
 /// An amount and its currency.
@@ -92,8 +102,13 @@ pub(super) struct Total {
 pub(super) struct CostIn {
     /// ISO 4217.
     pub(super) currency: String,
-    /// A decimal.
+    /// Exact: a decimal.
     pub(super) cost: String,
+    /// The sum of the lines' `amount`s.
+    pub(super) amount: String,
+    /// `cost`, rounded once: only where that is not `amount`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rounded_cost: Option<String>,
 }
 
 /// Totals of an account in a month.
@@ -147,9 +162,9 @@ fn shown(
 ) -> AccountUsage {
     // The plan's currency stands first, even where no call was charged in it yet.
     let mut costs = Costs::default();
-    costs.0.extend(plan.map(|plan| (plan.currency, plan.cost_decimals, Sum::default())));
+    costs.0.extend(plan.map(|plan| Cost { decimals: plan.cost_decimals, ..Cost::of(plan.currency) }));
     costs.add(&live.lines);
-    if costs.0.len() > 1 && live.lines.iter().all(|line| Some(line.currency) != costs.0.first().map(|c| c.0)) {
+    if costs.0.len() > 1 && live.lines.iter().all(|line| Some(line.currency) != costs.0.first().map(|c| c.currency)) {
         // Nothing was charged in today's plan's currency: then it has no place in this month's answer.
         costs.0.remove(0);
     }
@@ -159,9 +174,11 @@ fn shown(
         period: period.to_string(),
         state,
         currency: main.currency,
-        allowance: used(allowance, live.used_seconds),
+        allowance: used(allowance, live.seconds(period, Meter::PLAN)),
         totals: live.lines.iter().map(total).collect(),
         cost: main.cost,
+        amount: main.amount,
+        rounded_cost: main.rounded_cost,
         further_costs,
     }
 }
@@ -190,34 +207,71 @@ pub(super) fn total(line: &UsageLine) -> Total {
         billable_minutes: minutes(usage.billable_seconds),
         currency: text(&line.currency),
         cost: Sum(usage.cost).fixed(u32::from(line.decimals)),
+        amount: amount(line).fixed(minor_unit(line.currency)),
     }
 }
 
-/// What lines add up to by currency, with the decimals to show.
+/// What a line says on an invoice.
+pub(super) fn amount(line: &UsageLine) -> Sum {
+    Sum(line.usage.cost).in_minor_units(line.currency)
+}
+
+/// What lines add up to in a currency.
+struct Cost {
+    currency: [u8; 3],
+    /// To show of the exact sum.
+    decimals: u8,
+    exact: Sum,
+    /// Of lines that were rounded one by one.
+    amount: Sum,
+}
+
+impl Cost {
+    fn of(currency: [u8; 3]) -> Cost {
+        Cost { currency, decimals: 0, exact: Sum::default(), amount: Sum::default() }
+    }
+
+    fn shown(&self) -> CostIn {
+        let decimals = minor_unit(self.currency);
+        let rounded = self.exact.in_minor_units(self.currency);
+        CostIn {
+            currency: text(&self.currency),
+            cost: self.exact.fixed(self.decimals.into()),
+            amount: self.amount.fixed(decimals),
+            rounded_cost: (rounded != self.amount).then(|| rounded.fixed(decimals)),
+        }
+    }
+}
+
+/// What lines add up to by currency.
 #[derive(Default)]
-pub(super) struct Costs(Vec<([u8; 3], u8, Sum)>);
+pub(super) struct Costs(Vec<Cost>);
 
 impl Costs {
     /// Adds lines; a currency that is new comes last.
     pub(super) fn add(&mut self, lines: &[UsageLine]) {
         for line in lines {
-            match self.0.iter_mut().find(|(currency, ..)| *currency == line.currency) {
-                Some((_, decimals, cost)) => {
-                    cost.0 += line.usage.cost;
-                    *decimals = (*decimals).max(line.decimals);
-                }
-                None => self.0.push((line.currency, line.decimals, Sum(line.usage.cost))),
-            }
+            let at = self.0.iter().position(|cost| cost.currency == line.currency).unwrap_or_else(|| {
+                self.0.push(Cost::of(line.currency));
+                self.0.len() - 1
+            });
+            let cost = &mut self.0[at];
+            cost.exact.0 += line.usage.cost;
+            cost.amount.0 += amount(line).0;
+            cost.decimals = cost.decimals.max(line.decimals);
         }
     }
 
     /// The first currency's sum (an empty one if there is none), and the others'.
     pub(super) fn shown(self) -> (CostIn, Vec<CostIn>) {
-        let mut all = self
-            .0
-            .into_iter()
-            .map(|(currency, decimals, cost)| CostIn { currency: text(&currency), cost: cost.fixed(decimals.into()) });
-        let main = all.next().unwrap_or(CostIn { currency: String::new(), cost: Sum::default().fixed(0) });
+        let mut all = self.0.iter().map(Cost::shown);
+        let nothing = || Sum::default().fixed(0);
+        let main = all.next().unwrap_or_else(|| CostIn {
+            currency: String::new(),
+            cost: nothing(),
+            amount: nothing(),
+            rounded_cost: None,
+        });
         (main, all.collect())
     }
 }
@@ -251,11 +305,42 @@ mod tests {
                 ("EUR", "1.0200", vec![("USD", "5.0000")]),
             ),
         ] {
-            let live = LiveUsage { lines, used_seconds: 0 };
+            let live = LiveUsage { lines, ..LiveUsage::default() };
             let shown = shown("a".into(), Period::of(2026, 10), "open", live, None, Allowance::Seconds(0));
             let further: Vec<_> = shown.further_costs.iter().map(|c| (&*c.currency, &*c.cost)).collect();
             assert_eq!((&*shown.currency, &*shown.cost, further), expected);
         }
+    }
+
+    #[test]
+    fn an_invoice_adds_up_the_lines_that_it_shows() {
+        use crate::call::CallType::{DomesticPremium, International, Overage};
+        let amounts = |lines: Vec<UsageLine>| {
+            let live = LiveUsage { lines, drawn: Vec::new() };
+            let shown = shown("a".into(), Period::of(2026, 10), "open", live, None, Allowance::Seconds(0));
+            let lines: Vec<String> = shown.totals.iter().map(|total| total.amount.clone()).collect();
+            (lines.join(" + "), shown.cost, shown.amount, shown.rounded_cost)
+        };
+        let three = |currency, cost| {
+            vec![
+                line(Overage, currency, cost),
+                line(DomesticPremium, currency, cost),
+                line(International, currency, cost),
+            ]
+        };
+        // Lines of 0.0050 are 0.01 each, so 0.03, where their exact sum of 0.0150 would be 0.02.
+        let expected =
+            ("0.01 + 0.01 + 0.01".to_owned(), "0.0150".to_owned(), "0.03".to_owned(), Some("0.02".to_owned()));
+        assert_eq!(amounts(three(b"EUR", 5_000_000)), expected);
+        // Lines of 0.0040 are nothing each; 0.0120 would be 0.01.
+        let expected =
+            ("0.00 + 0.00 + 0.00".to_owned(), "0.0120".to_owned(), "0.00".to_owned(), Some("0.01".to_owned()));
+        assert_eq!(amounts(three(b"EUR", 4_000_000)), expected);
+        // Whole yen; and thousandths of a dinar, in which nothing is lost here.
+        let expected = ("1 + 1 + 1".to_owned(), "2.2500".to_owned(), "3".to_owned(), Some("2".to_owned()));
+        assert_eq!(amounts(three(b"JPY", 750_000_000)), expected);
+        let expected = ("0.750 + 0.750 + 0.750".to_owned(), "2.2500".to_owned(), "2.250".to_owned(), None);
+        assert_eq!(amounts(three(b"KWD", 750_000_000)), expected);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{App, Problem};
 use crate::assembly;
 use crate::audit::{self, AuditError, LISTED_MAX, LineKey, Sources, Sums};
 use crate::books::{Books, name};
-use crate::call::{AccountKey, GroupKey, SuspenseReason, Usage};
+use crate::call::{AccountKey, GroupKey, Meter, SuspenseReason, Usage};
 use crate::money::Sum;
 use crate::store::{Margin, Store, StoredState};
 use crate::time::{Micros, Period};
@@ -264,17 +264,18 @@ fn shown(usage: &Usage) -> String {
 }
 
 fn allowances(state: &StoredState, recomputed: &Sums, differences: &mut Differences) {
-    let stored: BTreeMap<(Period, GroupKey), u64> =
-        state.allowances.iter().map(|line| ((line.period, line.group), line.used_seconds)).collect();
+    let stored: BTreeMap<(Period, GroupKey, Meter), u64> =
+        state.allowances.iter().map(|line| ((line.period, line.group, line.meter), line.used_seconds)).collect();
     let mut keys: Vec<_> = stored.keys().chain(recomputed.drawn.keys()).copied().collect();
     keys.sort_unstable();
     keys.dedup();
     for key in keys {
-        let of = |lines: &BTreeMap<(Period, GroupKey), u64>| lines.get(&key).copied().unwrap_or(0);
+        let of = |lines: &BTreeMap<(Period, GroupKey, Meter), u64>| lines.get(&key).copied().unwrap_or(0);
         differences.compare(
             || {
                 let group = state.groups.iter().find(|g| g.key == key.1).map_or("?", |g| g.name.as_str());
-                format!("allowance seconds drawn by group {group} in {}", key.0)
+                let of = if key.2 == Meter::PLAN { String::new() } else { format!(" of pool {}", key.2.0) };
+                format!("allowance seconds{of} drawn by group {group} in {}", key.0)
             },
             of(&stored),
             of(&recomputed.drawn),

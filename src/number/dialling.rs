@@ -25,6 +25,7 @@ use super::pattern::{Digits, Pattern, Rule};
 use super::{Country, Number, NumberKind};
 
 mod read;
+mod routing;
 #[cfg(test)]
 mod tests;
 

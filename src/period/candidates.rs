@@ -60,12 +60,16 @@ pub struct Row {
     pub revision: u32,
     pub call: RatedCall,
     pub costs: Option<Costs>,
+    /// What it drew; see `StoredCall::draws`.
+    pub draws: Vec<u8>,
 }
 
 /// A row that stays as it is, with what the manifest says of it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Fixed {
     pub call: RatedCall,
+    /// What it drew; see `StoredCall::draws`.
+    pub drew: Vec<u8>,
     pub account: String,
     pub tariff: String,
     /// Its allowance was drawn in this month.

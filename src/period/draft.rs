@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::candidates::{Candidate, Facts, Row};
+use super::drawn::Counted;
 use super::gather::{Gather, Gathered, suspend};
 use super::known::{Known, read};
 use super::manifest::{LegLine, Manifest};
@@ -16,10 +17,10 @@ use super::outcome::{LineDelta, Outcome};
 use super::sort::Sorter;
 use crate::batch::Position;
 use crate::books::name;
-use crate::call::{AccountKey, CallType, Costs, GroupKey, LegKey, RatedCall, Usage};
+use crate::call::{AccountKey, CallType, Costs, GroupKey, LegKey, Meter, RatedCall, Usage};
 use crate::flush::{Spill, SpillError};
 use crate::images::{ImageMissing, Images};
-use crate::rating::{self, Leg, Resolution, World};
+use crate::rating::{self, Draws, Leg, Resolution, Standing, World};
 use crate::store::{CallRow, Draft, GroundsOf, Store, StoreError, SuspenseKey};
 use crate::tariff::PlanId;
 use crate::time::Period;
@@ -113,7 +114,8 @@ pub fn draft(
         manifest: Manifest::default(),
         lines: BTreeMap::new(),
         drawn: BTreeMap::new(),
-        used: 0,
+        used: Counted::default(),
+        draws: Draws::default(),
         group: String::new(),
         rows: Vec::new(),
         numbers: 0,
@@ -149,11 +151,13 @@ struct Job<'a, 's> {
     groups: HashMap<&'a str, GroupKey>,
     manifest: Manifest,
     lines: BTreeMap<LineKey, (Usage, u8)>,
-    drawn: BTreeMap<(GroupKey, Period), i64>,
+    drawn: BTreeMap<(GroupKey, Period, Meter), i64>,
     /// Drawn by the group whose legs come, so far.
-    used: u64,
+    used: Counted,
+    /// What the leg drew that was rated last.
+    draws: Draws,
     group: String,
-    rows: Vec<(RatedCall, Option<Costs>, Facts, u32)>,
+    rows: Vec<(RatedCall, Option<Costs>, Vec<u8>, Facts, u32)>,
     numbers: u64,
     gathered: Gathered,
 }
@@ -165,11 +169,11 @@ impl Job<'_, '_> {
         }
         if self.group != candidate.key.group {
             self.group.clone_from(&candidate.key.group);
-            self.used = 0;
+            self.used.clear();
         }
         if let Some(fixed) = &candidate.fixed {
             if fixed.draws {
-                self.used += u64::from(fixed.call.included_seconds);
+                self.used.stands(&fixed.call, &fixed.drew);
             }
             let record = read(&candidate.facts.record)?;
             let line = LegLine { call: &fixed.call, record: &record, tariff: &fixed.tariff };
@@ -192,13 +196,13 @@ impl Job<'_, '_> {
         let (rated, costs) = {
             let (_, tariff) = self.known.in_force(answer);
             let world = World { directory: &directory, tariff, slot };
-            let rated = rating::rate(&leg, world, self.period, self.used);
+            let rated = rating::rate(&leg, world, self.period, Standing::of(&self.used), &mut self.draws);
             let costs = rated.as_ref().ok().and_then(|r| rating::costs(&leg, world, PlanId(r.basis.plan), self.period));
             (rated, costs)
         };
         match rated {
             Ok(rated) => {
-                self.used += u64::from(rated.included_seconds);
+                self.used.rated(&rated, &self.draws);
                 let place = LegKey { position: candidate.key.position, leg: side };
                 self.rated(rated.call(&leg, place, key, group), costs, account.name(), candidate)
             }
@@ -223,7 +227,7 @@ impl Job<'_, '_> {
         }
         let revision = match &candidate.row {
             // What it costs us is none of the customer's manifest, and yet it is to be right.
-            Some(row) if !candidate.facts.other && row.costs == costs && self.same(&row.call, &call) => return Ok(()),
+            Some(row) if !candidate.facts.other && row.costs == costs && self.same(row, &call) => return Ok(()),
             Some(row) => {
                 self.supersede(row);
                 row.revision + 1
@@ -233,8 +237,9 @@ impl Job<'_, '_> {
         if let Some((reason, month)) = candidate.waits {
             self.released(SuspenseKey { position: call.key.position, leg: Some(call.key.leg) }, reason, month);
         }
-        self.count(&call, 1);
-        self.rows.push((call, costs, candidate.facts, revision));
+        let drew = self.draws.text.clone();
+        self.count(&call, &drew, 1);
+        self.rows.push((call, costs, drew, candidate.facts, revision));
         if self.rows.len() >= ROWS { self.write_rows() } else { Ok(()) }
     }
 
@@ -250,21 +255,28 @@ impl Job<'_, '_> {
     }
 
     /// Whether a row says what the canonical order gives: all that is billed and shown, not how much others used before it.
-    fn same(&self, stored: &RatedCall, call: &RatedCall) -> bool {
+    fn same(&self, row: &Row, call: &RatedCall) -> bool {
+        let stored = &row.call;
+        let drawn = |call: &RatedCall, text: &[u8]| {
+            let mut all = Vec::new();
+            rating::drawn(call, text, |meter, seconds| all.push((meter, seconds)));
+            all
+        };
         let digest = |call: &RatedCall| self.known.tariff(call.basis.tariff).map(|tariff| tariff.digest().to_owned());
         let basis = crate::call::Basis { tariff: call.basis.tariff, ..stored.basis };
         RatedCall { used_before: call.used_before, basis, ..*stored } == *call
+            && drawn(stored, &row.draws) == drawn(call, &self.draws.text)
             && (stored.basis.tariff == call.basis.tariff || digest(stored) == digest(call))
     }
 
     /// A row no longer counts.
     fn supersede(&mut self, row: &Row) {
         self.gathered.outcome.superseded.push(row.number);
-        self.count(&row.call, -1);
+        self.count(&row.call, &row.draws, -1);
     }
 
     /// Adds a call to the differences, or takes it out.
-    fn count(&mut self, call: &RatedCall, sign: i64) {
+    fn count(&mut self, call: &RatedCall, drew: &[u8], sign: i64) {
         for (call_type, usage) in call.usage_lines() {
             let key = (call.account, call.group, call.period, call_type, call.basis.currency);
             let line = self.lines.entry(key).or_default();
@@ -273,7 +285,10 @@ impl Job<'_, '_> {
                 line.1 = line.1.max(call.basis.decimals);
             }
         }
-        *self.drawn.entry((call.group, call.own_period())).or_default() += i64::from(call.included_seconds) * sign;
+        rating::drawn(call, drew, |meter, seconds| {
+            let place = (call.group, call.own_period(), meter);
+            *self.drawn.entry(place).or_default() += i64::from(seconds) * sign;
+        });
         let books = &mut self.gathered.outcome.books;
         *books.entry(name::legs(call.period, "legs")).or_default() += i128::from(sign);
         *books.entry(name::legs(call.period, "rated")).or_default() += i128::from(sign);
@@ -298,7 +313,7 @@ impl Job<'_, '_> {
             return Ok(());
         }
         let mut rows = Vec::with_capacity(self.rows.len());
-        for (call, costs, facts, revision) in &self.rows {
+        for (call, costs, drew, facts, revision) in &self.rows {
             let record = read(&facts.record)?;
             rows.push(CallRow {
                 call: *call,
@@ -319,6 +334,7 @@ impl Job<'_, '_> {
                 }),
                 revision: *revision,
                 costs: *costs,
+                draws: drew,
             });
         }
         self.store.draft_rows(self.period, self.numbers, &postcard::to_stdvec(&rows)?)?;
@@ -344,7 +360,7 @@ impl Job<'_, '_> {
                     usage,
                 })
                 .collect(),
-            drawn: self.drawn.into_iter().filter(|(_, n)| *n != 0).map(|((g, p), n)| (g, p, n)).collect(),
+            drawn: self.drawn.into_iter().filter(|(_, n)| *n != 0).map(|((g, p, m), n)| (g, p, m, n)).collect(),
             books: outcome.books.into_iter().filter(|(_, n)| *n != 0).collect(),
             ..outcome
         };

@@ -150,7 +150,8 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
         stored.record(grounds).encode(&mut bytes);
         let facts =
             Facts { record: bytes, source: grounds.source, profile: grounds.profile, received_at: None, other: false };
-        let row = Row { number: stored.row, revision: stored.revision, call, costs: stored.costs };
+        let (costs, draws) = (stored.costs, stored.draws.to_vec());
+        let row = Row { number: stored.row, revision: stored.revision, call, costs, draws };
         let found = if closed { Found::Final(call.key.leg) } else { Found::Row(call.key.leg, row) };
         self.consider(call.key.position, facts, found)
     }
@@ -181,7 +182,8 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
             position: call.key.position,
         };
         let facts = Facts { record: bytes, source: SourceId(0), profile: Position(0), received_at: None, other: false };
-        let fixed = Some(Fixed { call, account, tariff: stored.text.tariff.clone(), draws });
+        let drew = stored.draws.to_vec();
+        let fixed = Some(Fixed { call, drew, account, tariff: stored.text.tariff.clone(), draws });
         self.sorter.push(Candidate { key, facts, row: None, waits: None, closed: false, fixed })
     }
 

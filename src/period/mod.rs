@@ -34,6 +34,7 @@ use crate::time::{Micros, Period, Timestamp, Zone};
 
 mod candidates;
 mod draft;
+mod drawn;
 mod gather;
 mod known;
 mod manifest;

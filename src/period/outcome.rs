@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::SourceId;
 use crate::books::Share;
-use crate::call::{AccountKey, CallType, GroupKey, SuspenseReason, Usage};
+use crate::call::{AccountKey, CallType, GroupKey, Meter, SuspenseReason, Usage};
 use crate::store::SuspenseKey;
 use crate::time::{Period, Timestamp};
 
@@ -16,7 +16,7 @@ pub struct Outcome {
     /// Differences of totals.
     pub lines: Vec<LineDelta>,
     /// Differences of allowance seconds drawn.
-    pub drawn: Vec<(GroupKey, Period, i64)>,
+    pub drawn: Vec<(GroupKey, Period, Meter, i64)>,
     /// Differences of the books.
     pub books: Share,
     /// What is no longer in suspense.

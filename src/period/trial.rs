@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use super::Ledger;
 use super::candidates::Candidate;
 use super::draft::{Progress, SealError};
+use super::drawn::Counted;
 use super::gather::{Gather, Gathered};
 use super::known::Known;
 use super::sort::{IN_MEMORY, Sorter};
@@ -21,7 +22,7 @@ use crate::call::{CallType, SuspenseReason, TariffSlot};
 use crate::flush::Spill;
 use crate::images::Images;
 use crate::money::{Money, Sum};
-use crate::rating::{self, Leg, Rated, Resolution, Suspended, World};
+use crate::rating::{self, Draws, Leg, Rated, Resolution, Standing, Suspended, World};
 use crate::record::Direction;
 use crate::store::Store;
 use crate::tariff::{RowId, Tariff};
@@ -131,7 +132,8 @@ impl Trial<'_> {
             trial: self,
             known: &mut known,
             group: String::new(),
-            used: [0, 0],
+            used: Default::default(),
+            draws: Draws::default(),
             tried: Tried { position: state.position, ..Tried::default() },
         };
         let mut waiting: Option<Candidate> = None;
@@ -160,7 +162,8 @@ struct Job<'a, 's> {
     /// Whose legs come.
     group: String,
     /// Drawn by it so far, before and after.
-    used: [u64; 2],
+    used: [Counted; 2],
+    draws: Draws,
     tried: Tried,
 }
 
@@ -178,11 +181,11 @@ impl Job<'_, '_> {
         }
         if self.group != candidate.key.group {
             self.group.clone_from(&candidate.key.group);
-            self.used = [0, 0];
+            self.used.iter_mut().for_each(Counted::clear);
         }
         if let Some(fixed) = &candidate.fixed {
             if fixed.draws {
-                self.used = self.used.map(|used| used + u64::from(fixed.call.included_seconds));
+                self.used.iter_mut().for_each(|used| used.stands(&fixed.call, &fixed.drew));
             }
             if self.wanted(&fixed.account) {
                 self.tried.fixed += 1;
@@ -195,7 +198,7 @@ impl Job<'_, '_> {
             return Ok(());
         }
         let side = candidate.key.leg;
-        let tariff = self.trial.tariff;
+        let (tariff, period) = (self.trial.tariff, self.trial.period);
         let (now, slot) = self.known.resolve(&candidate.facts)?;
         let then = self.known.resolve_by(&candidate.facts, tariff)?;
         let directory = self.known.directory.clone();
@@ -205,19 +208,17 @@ impl Job<'_, '_> {
         let before = {
             let (_, tariff) = self.known.in_force(leg.answer);
             let world = World { directory: &directory, tariff, slot };
-            self.priced(&leg, world, self.used[0])
+            Self::priced(&leg, world, period, &mut self.used[0], &mut self.draws)
         };
         let after = match (leg_of(then, side), then) {
             (Some(leg), _) => {
-                self.priced(&leg, World { directory: &directory, tariff, slot: TariffSlot(0) }, self.used[1])
+                let world = World { directory: &directory, tariff, slot: TariffSlot(0) };
+                Self::priced(&leg, world, period, &mut self.used[1], &mut self.draws)
             }
             (None, Resolution::Suspended(why)) => Err(why),
             // By other dialling rules it is nobody's leg on this side.
             (None, Resolution::Legs(..)) => Err(rating::Why::NobodyPays.into()),
         };
-        for (used, priced) in self.used.iter_mut().zip([&before, &after]) {
-            *used += priced.as_ref().map_or(0, |priced| u64::from(priced.rated.included_seconds));
-        }
         if self.wanted(account) {
             self.compare(account, &leg, before, after);
         }
@@ -228,8 +229,15 @@ impl Job<'_, '_> {
         self.trial.account.is_none_or(|only| only == account)
     }
 
-    fn priced(&self, leg: &Leg, world: World<'_>, used: u64) -> Result<Priced, Suspended> {
-        let rated = rating::rate(leg, world, self.trial.period, used)?;
+    fn priced(
+        leg: &Leg,
+        world: World<'_>,
+        period: Period,
+        used: &mut Counted,
+        draws: &mut Draws,
+    ) -> Result<Priced, Suspended> {
+        let rated = rating::rate(leg, world, period, Standing::of(used), draws)?;
+        used.rated(&rated, draws);
         let row = rated.basis.row.map(|row| world.tariff.row(RowId(row)));
         let prefix = row.map_or_else(String::new, |row| row.prefix.to_string());
         let destination = match row {

@@ -22,7 +22,7 @@
 
 use super::kind::{self, Later};
 use super::price;
-use super::{Called, Leg, Routing, World};
+use super::{Called, Draws, Leg, Routing, Standing, World};
 use crate::call::{Costs, RESELLERS_MAX};
 use crate::money::Money;
 use crate::number::{Number, NumberKind};
@@ -88,5 +88,8 @@ fn resold(leg: &Leg, world: World<'_>, id: PlanId, plan: &Plan, period: Period) 
     let later = Later { leg, home: account.country, plan: id, tariff: world.tariff };
     let kind = kind::kind(leg, account.country, id, world.tariff).ok()?;
     let steps = world.tariff.steps(id, account.country, kind.class, kind.pricing_row());
-    price::charge(&later, &kind, steps, plan, &account, period, 0).ok().map(|charge| charge.cost)
+    // Without minutes of its own nothing is drawn.
+    let (none, mut draws) = (0_u64, Draws::default());
+    let charge = price::charge(&later, &kind, steps, plan, &account, period, Standing::of(&none), &mut draws);
+    charge.ok().map(|charge| charge.cost)
 }

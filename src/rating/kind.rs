@@ -27,7 +27,7 @@ const UNKNOWN_DIGITS: usize = 3;
 /// What a leg is, by which rule, and the row that has a say in it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kind<'a> {
-    /// 6 to 11.
+    /// 6 to 11, or 24.
     pub rule: u8,
     pub nature: Nature,
     /// Country and kind of the called number, where it is one.
@@ -284,7 +284,7 @@ fn outbound(key: Number) -> Lookup {
     Lookup { key, among: Among::Side(Side::Outbound) }
 }
 
-fn free<'a>(rule: u8, call_type: CallType, class: Option<Class>) -> Kind<'a> {
+pub(super) fn free<'a>(rule: u8, call_type: CallType, class: Option<Class>) -> Kind<'a> {
     Kind { rule, nature: Nature::Free(call_type), class, row: None, row_prices: false, asked: None }
 }
 

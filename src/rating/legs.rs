@@ -77,13 +77,9 @@ fn legs(
     let carrier = world.tariff.carrier_named(record.carrier);
     let leg = |direction, (account, payer_by): (Account<'_>, PayerBy), called, to_own_number| Leg {
         // It says where the caller's call went; what the called side pays goes by the number it owns.
-        routing: if direction == Direction::Inbound || record.routing_number.is_empty() {
-            Routing::None
-        } else {
-            match numbers::presented(record.routing_number, Some(account.country), world) {
-                Ok(number) => Routing::Number(number),
-                Err(bad) => Routing::Bad(bad),
-            }
+        routing: match direction {
+            Direction::Inbound => Routing::None,
+            Direction::Outbound => numbers::routing(record, account.country, world),
         },
         direction,
         account_row: account.row,

@@ -8,6 +8,7 @@
 //!            R4        legs.rs      whose call: no leg, one, or two
 //!            R3        numbers.rs   what was dialled: emergency, extension, short code, E.164
 //! rate       R5        mod.rs       not before billing starts
+//!            R24       free.rs      a number that costs this account nothing
 //!            R6 – R11  kind.rs      what kind of call, by which rule, by which row
 //!            R12 – R18 price.rs     steps, allowance, price
 //!            R17       parts.rs     the parts of a call whose price changes while it lasts
@@ -16,12 +17,13 @@
 //! ```
 //!
 //! Everything that decides comes in as a value: the record, the time of its receipt, the listener's settings, the two
-//! images and the seconds already drawn. Nothing here allocates while rating, and nothing here can fail for another
+//! images and what was drawn before ([`Standing`]). Nothing here allocates while rating, and nothing here can fail for another
 //! reason than the call itself.
 //!
 //! Does not know files, sockets, threads, clocks, logs, metrics, the journal or the store.
 
 mod costs;
+mod free;
 mod kind;
 mod legs;
 mod numbers;
@@ -29,6 +31,7 @@ mod parts;
 mod price;
 mod proof;
 mod routes;
+mod standing;
 mod why;
 
 pub use costs::costs;
@@ -36,6 +39,7 @@ pub use legs::{MAX_AHEAD, MAX_TALK, answered, durations_differ, resolve, talk_ti
 pub use price::allowance;
 pub use proof::{Line, Proof, Quote, QuotedSteps, Unpriced, billable_millionths, billable_minutes, prove};
 pub use routes::{Route, RouteSums, routes, sums};
+pub use standing::{Draw, Drawn, Draws, Standing, Told, drawn};
 pub use why::{Suspended, Why};
 
 use crate::call::{AccountKey, Basis, CallType, GroupKey, LegKey, RatedCall, TariffSlot};
@@ -176,7 +180,7 @@ pub struct Rated {
     pub billable_seconds: u32,
     /// Of these, drawn from the allowance.
     pub included_seconds: u32,
-    /// Seconds drawn from the allowance before, where it was asked.
+    /// Seconds of the plan's minutes drawn before, where those and no other pool were asked.
     pub used_before: Option<u64>,
     /// The charge, rounded once.
     pub cost: Money,
@@ -207,10 +211,17 @@ impl Rated {
     }
 }
 
-/// R5 to R18: prices a leg. `period` is [`Leg::period`]; `used_seconds` tells how many allowance seconds the billing
-/// group has drawn in it so far; the caller adds `included_seconds` afterwards.
-pub fn rate(leg: &Leg, world: World<'_>, period: Period, used_seconds: u64) -> Result<Rated, Suspended> {
-    Ok(decide(leg, world, period, used_seconds, |_, _, rated| rated)?)
+/// R5 to R18: prices a leg. `period` is [`Leg::period`]; `standing` is asked for what the billing group has drawn so far;
+/// `draws` tells what this call draws where that is more than the plan's minutes. Afterwards the caller counts: what is in
+/// `draws`, else `included_seconds` of the plan's minutes.
+pub fn rate(
+    leg: &Leg,
+    world: World<'_>,
+    period: Period,
+    standing: Standing<'_>,
+    draws: &mut Draws,
+) -> Result<Rated, Suspended> {
+    Ok(decide(leg, world, period, standing, draws, |_, _, rated| rated)?)
 }
 
 /// Everything that was decided on the way to a [`Rated`], for the proof.
@@ -225,9 +236,11 @@ fn decide<'a, T>(
     leg: &Leg,
     world: World<'a>,
     period: Period,
-    used_seconds: u64,
+    standing: Standing<'_>,
+    draws: &mut Draws,
     take: impl FnOnce(kind::Kind<'a>, price::Charge, Rated) -> T,
 ) -> Result<T, Why> {
+    draws.clear();
     let account = world.directory.row(leg.account_row);
     if leg.answer < account.billing_start {
         return Err(Why::BeforeBillingStart);
@@ -237,16 +250,19 @@ fn decide<'a, T>(
     }
     let plan_id = world.tariff.plan_named(account.plan).ok_or(Why::NoPlan)?;
     let plan = world.tariff.plan(plan_id);
-    let kind = kind::kind(leg, account.country, plan_id, world.tariff)?;
+    let kind = match free::kind(leg, &account, plan_id, world.tariff) {
+        Some(free) => free,
+        None => kind::kind(leg, account.country, plan_id, world.tariff)?,
+    };
     let steps = world.tariff.steps(plan_id, account.country, kind.class, kind.pricing_row());
     let later = kind::Later { leg, home: account.country, plan: plan_id, tariff: world.tariff };
-    let charge = price::charge(&later, &kind, steps, plan, &account, period, used_seconds)?;
+    let charge = price::charge(&later, &kind, steps, plan, &account, period, standing, draws)?;
     let rated = Rated {
         period,
         call_type: charge.call_type,
         billable_seconds: charge.billable_seconds,
         included_seconds: charge.included_seconds,
-        used_before: charge.allowance.map(|_| used_seconds),
+        used_before: charge.allowance.map(|asked| asked.used),
         cost: charge.cost,
         basis: Basis {
             tariff: world.slot,

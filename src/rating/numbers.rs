@@ -1,13 +1,15 @@
 //! What was dialled (R3): emergency number, extension, short code, or an E.164 number.
 //!
 //! Special numbers are recognised on the digits as dialled, first as they stand and then without the node's tech
-//! prefixes; only what is none of them is brought to E.164.
+//! prefixes; only what is none of them is brought to E.164. A routing number in the dialled URI stands for the record's,
+//! where that names none: the record stays as it was sent.
 //!
 //! Does not know who pays, nor what a number costs.
 
-use super::{Called, World};
+use super::{Called, Routing, World};
 use crate::number::dialling::{BadNumber, Dialled, Special, normalise_international};
 use crate::number::{Country, Number};
+use crate::record::Record;
 
 /// Digits of a short code that its look-up key holds. Brazil's collect calls (`90` and a whole number) are longer; decks
 /// price them by their front.
@@ -55,6 +57,21 @@ pub(super) fn reached(
         }
     }
     number(&stripped, country, world)
+}
+
+/// Where a ported number leads: what the record says, else what stands beside the dialled number (RFC 4694).
+pub(super) fn routing(record: &Record<'_>, country: Country, world: World<'_>) -> Routing {
+    let dialled = match record.routing_number {
+        b"" => match Dialled::routing(record.destination) {
+            None => return Routing::None,
+            Some(dialled) => dialled,
+        },
+        named => Ok(Dialled::read(named)),
+    };
+    match dialled.and_then(|dialled| normalise(&dialled, Some(country), world)) {
+        Ok(number) => Routing::Number(number),
+        Err(bad) => Routing::Bad(bad),
+    }
 }
 
 fn special(dialled: &Dialled, country: Option<Country>, account_row: Option<u32>, world: World<'_>) -> Option<Called> {

@@ -15,10 +15,10 @@
 //!
 //! Does not know numbers, decks or countries.
 
-use super::Why;
 use super::kind::{Kind, Later, Nature};
 use super::parts::Parts;
-use crate::call::{CallType, Exchange, StepRule};
+use super::{Draws, Standing, Why};
+use crate::call::{CallType, Exchange, Meter, StepRule};
 use crate::directory::Account;
 use crate::money::{ExchangedSeconds, Money, Price};
 use crate::tariff::{Allowance, Bands, Overage, Plan, Row};
@@ -37,8 +37,8 @@ pub(super) struct Charge {
     pub call_type: CallType,
     pub billable_seconds: u32,
     pub included_seconds: u32,
-    /// What the period's allowance is and what was left of it before this call, where it is in-plan.
-    pub allowance: Option<(Allowance, u64)>,
+    /// The plan's minutes, where it asked those alone.
+    pub allowance: Option<Asked>,
     /// The price as it stands in plan or row.
     pub price: Price,
     /// Row that gave the price.
@@ -52,8 +52,20 @@ pub(super) struct Charge {
     pub exchange: Option<Exchange>,
 }
 
+/// An allowance that was asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// Of the period.
+    pub allowance: Allowance,
+    /// Drawn before this call.
+    pub used: u64,
+    /// Left before this call.
+    pub left: u64,
+}
+
 /// R12 to R18, from the kind of call on.
 #[inline]
+#[allow(clippy::too_many_arguments, reason = "each is another thing that decides")]
 pub(super) fn charge<'a>(
     later: &Later<'_, 'a>,
     kind: &Kind<'a>,
@@ -61,7 +73,8 @@ pub(super) fn charge<'a>(
     plan: &Plan,
     account: &Account<'_>,
     period: Period,
-    used_seconds: u64,
+    standing: Standing<'_>,
+    draws: &mut Draws,
 ) -> Result<Charge, Why> {
     let talk = later.leg.duration;
     let billable = steps.billable(talk);
@@ -98,13 +111,9 @@ pub(super) fn charge<'a>(
             })
         }
         Nature::InPlan => {
-            let allowance = allowance(plan, account, period);
-            let left = match allowance {
-                Allowance::Unlimited => u64::MAX,
-                Allowance::Seconds(seconds) => seconds.saturating_sub(used_seconds),
-            };
-            let included = u32::try_from(left).map_or(billable, |left| billable.min(left));
-            let in_plan = Charge { included_seconds: included, allowance: Some((allowance, left)), ..free };
+            let asked = Asked::of(Meter::PLAN, allowance(plan, account, period), period, standing);
+            let included = asked.gives(billable);
+            let in_plan = Charge { included_seconds: included, allowance: Some(asked), ..free };
             let overage = billable - included;
             if overage == 0 {
                 return Ok(in_plan);
@@ -151,6 +160,31 @@ pub(super) fn by_row<'a>(
     let parts = Parts { kind, steps, from: 0, to: billable, split: plan.bands == Bands::Split };
     let exchange = later.exchange(row, plan.currency)?;
     cost(row, exchange, &parts, due, later, plan)
+}
+
+impl Asked {
+    /// What a meter says of an allowance.
+    #[inline]
+    pub fn of(meter: Meter, allowance: Allowance, period: Period, standing: Standing<'_>) -> Asked {
+        let whole = match allowance {
+            Allowance::Unlimited => u64::MAX,
+            Allowance::Seconds(seconds) => seconds,
+        };
+        match standing.drawn.left(meter) {
+            None => {
+                let used = standing.drawn.seconds(period, meter);
+                let left = if allowance == Allowance::Unlimited { whole } else { whole.saturating_sub(used) };
+                Asked { allowance, used, left }
+            }
+            Some(left) => Asked { allowance, used: standing.drawn.seconds(period, meter), left },
+        }
+    }
+
+    /// How many of so many seconds it gives.
+    #[inline]
+    pub fn gives(&self, seconds: u32) -> u32 {
+        u32::try_from(self.left).map_or(seconds, |left| seconds.min(left))
+    }
 }
 
 /// R18: what a row and, where prices change while the call lasts, the rows after it come to in the plan's currency.

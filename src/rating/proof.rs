@@ -9,10 +9,11 @@ mod words;
 
 use serde::Serialize;
 
+use super::free;
 use super::kind::{Later, Nature};
 use super::legs::Parties;
 use super::parts::{Part, Parts};
-use super::{Decided, Leg, Resolution, Why, World, decide, resolve};
+use super::{Decided, Draws, Leg, Resolution, Standing, Why, World, decide, resolve};
 use crate::directory::Account;
 use crate::entry::SourceProfile;
 use crate::money::Sum;
@@ -66,6 +67,9 @@ pub struct Quote {
     /// E.164 with `+`; none for emergency numbers, extensions and short codes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destination: Option<String>,
+    /// The number by which a ported one was rated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing_number: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
@@ -103,18 +107,17 @@ pub struct QuotedSteps {
     pub free_below: String,
 }
 
-/// Proves one leg of a record. `used` tells how many allowance seconds an account's group has drawn in a period before
-/// this call. For a call that has not happened, give its answer instant as `received_at`.
-pub fn prove(
+/// Proves one leg of a record. `standing` tells what an account's group has drawn before this call, in a period and earlier. For a call that has not happened, give its answer instant as `received_at`.
+pub fn prove<'s>(
     record: &Record<'_>,
     received_at: Timestamp,
     profile: &SourceProfile,
     world: World<'_>,
     side: Direction,
-    used: &dyn Fn(&Account<'_>, Period) -> u64,
+    standing: &dyn Fn(&Account<'_>, Period) -> Standing<'s>,
 ) -> Proof {
     let mut lines = Vec::new();
-    let outcome = prove_into(&mut lines, record, received_at, profile, world, side, used);
+    let outcome = prove_into(&mut lines, record, received_at, profile, world, side, standing);
     match outcome {
         Ok(quote) => Proof { lines, quote: Some(quote), suspended: None },
         Err(why) => {
@@ -128,14 +131,14 @@ pub fn prove(
     }
 }
 
-fn prove_into(
+fn prove_into<'s>(
     lines: &mut Vec<Line>,
     record: &Record<'_>,
     received_at: Timestamp,
     profile: &SourceProfile,
     world: World<'_>,
     side: Direction,
-    used: &dyn Fn(&Account<'_>, Period) -> u64,
+    standing: &dyn Fn(&Account<'_>, Period) -> Standing<'s>,
 ) -> Result<Quote, Why> {
     let mut say = |rule, text| lines.push(Line { rule, text });
     say("images", format!("tariff {}, directory {}", digest(world.tariff.digest()), digest(world.directory.digest())));
@@ -153,13 +156,14 @@ fn prove_into(
     say("R3", source_words(record, &leg, parties.source_country));
     say("R4", payer_words(record, profile, &leg, &account));
     say("R3", called_words(record, profile, &leg, parties.country(payer_of(&leg, &account))));
-    if let Some(words) = routing_words(record, &leg) {
+    if let Some(words) = routing_words(record, &leg, world) {
         say("R3", words);
     }
 
     let period = leg.period(world);
-    let used_seconds = used(&account, period);
-    let decided = decide(&leg, world, period, used_seconds, |kind, charge, rated| Decided { kind, charge, rated })?;
+    let (before, mut draws) = (standing(&account, period), Draws::default());
+    let take = |kind, charge, rated| Decided { kind, charge, rated };
+    let decided = decide(&leg, world, period, before, &mut draws, take)?;
     let Decided { kind, charge, rated } = &decided;
     say(
         "R5",
@@ -170,6 +174,11 @@ fn prove_into(
             "number",
             format!("{} {} by the numbering plan, seen from {}", class.country, class.kind.name(), account.country),
         );
+    }
+    if let Some(id) = world.tariff.plan_named(account.plan).filter(|_| kind.rule == free::RULE)
+        && let Some(freed) = free::freed(&leg, &account, id, world.tariff)
+    {
+        say("R24", freed_words(&freed));
     }
     say(rule_name(kind.rule), rule_words(kind.rule, &decided, &account));
     if let Some(row) = &kind.row {
@@ -187,8 +196,8 @@ fn prove_into(
         "R15",
         format!("{} s / 60 = {} min", rated.billable_seconds, billable_minutes(i64::from(rated.billable_seconds))),
     );
-    if let Some((allowance, left)) = charge.allowance {
-        say("R12", allowance_words(plan, &account, period, allowance, left, used_seconds, rated));
+    if let Some(asked) = charge.allowance {
+        say("R12", allowance_words(plan, &account, period, asked, rated));
     }
     let parts = parts(&decided, &leg, &account, plan, world)?;
     if !parts.is_empty() {
@@ -240,6 +249,7 @@ fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, world: World<'
         rule: rule_name(kind.rule).to_owned(),
         source: leg.source.map(|number| format!("+{number}")),
         destination: leg.destination().map(|number| format!("+{number}")),
+        routing_number: routed(leg, world).map(|number| format!("+{number}")),
         country: kind.class.map(|class| class.country.to_string()),
         number_type: kind.class.map(|class| class.kind.name()),
         prefix: kind.row.map(|row| prefix_words(&row, leg, account, world)),

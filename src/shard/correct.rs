@@ -3,7 +3,7 @@
 //! Does not know why they change.
 
 use super::{LineKey, Shard};
-use crate::call::{GroupKey, Usage};
+use crate::call::{GroupKey, Meter, Usage};
 use crate::time::Period;
 
 impl Shard {
@@ -24,14 +24,33 @@ impl Shard {
     }
 
     /// Whoever found the differences has counted them in the books.
-    pub(super) fn correct(&mut self, lines: Vec<(LineKey, Usage, u8)>, drawn: Vec<(GroupKey, Period, i64)>) {
+    pub(super) fn correct(&mut self, lines: Vec<(LineKey, Usage, u8)>, drawn: Vec<(GroupKey, Period, Meter, i64)>) {
         for (key, usage, decimals) in lines {
             self.add_to_line(key, &usage, decimals);
         }
-        for (group, period, seconds) in drawn {
-            let used = self.state.drawn.entry((group, period)).or_insert(0);
-            *used = used.saturating_add_signed(seconds);
-            self.drawn.push((group, period));
+        for (group, period, meter, seconds) in drawn {
+            self.state.meters.add(group, period, meter, seconds);
+            self.drawn.push((group, period, meter));
         }
+    }
+
+    /// Counts what the call that was rated last drew, and keeps the text of it; where that is.
+    pub(super) fn draw(&mut self, (group, period): (GroupKey, Period), included: u32) -> (u32, u16) {
+        if self.draws.list.is_empty() {
+            if included > 0 {
+                self.state.meters.add(group, period, Meter::PLAN, i64::from(included));
+                self.drawn.push((group, period, Meter::PLAN));
+            }
+            return (0, 0);
+        }
+        for draw in self.draws.list.iter().filter(|draw| draw.seconds > 0) {
+            self.state.meters.add(group, period, draw.meter, i64::from(draw.seconds));
+            self.drawn.push((group, period, draw.meter));
+        }
+        let at = self.part.draws.len();
+        self.part.draws.extend_from_slice(&self.draws.text);
+        // A plan has so few pools, with names so short, that their text is far below 64 KiB; a flush's calls are far fewer
+        // than would fill 4 GiB.
+        (at as u32, self.draws.text.len() as u16)
     }
 }

@@ -192,8 +192,8 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.usage(account, period)
     }
 
-    fn allowance(&self, group: GroupKey, period: Period) -> Result<u64, StoreError> {
-        self.present()?.allowance(group, period)
+    fn allowances(&self, group: GroupKey, period: Period) -> Result<Vec<AllowanceLine>, StoreError> {
+        self.present()?.allowances(group, period)
     }
 
     fn period_usage(

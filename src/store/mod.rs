@@ -116,8 +116,8 @@ pub trait Store: Send + Sync {
     /// The totals of an account in a period, by call type and currency.
     fn usage(&self, account: AccountKey, period: Period) -> Result<Vec<UsageLine>, StoreError>;
 
-    /// Allowance seconds a group has drawn in a period.
-    fn allowance(&self, group: GroupKey, period: Period) -> Result<u64, StoreError>;
+    /// What a group has drawn in a period, by meter.
+    fn allowances(&self, group: GroupKey, period: Period) -> Result<Vec<AllowanceLine>, StoreError>;
 
     /// Totals of all accounts that have any in the period, by account name, after a name, at most `limit` accounts.
     fn period_usage(

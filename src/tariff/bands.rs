@@ -19,6 +19,8 @@ const _: () = assert!(WORDS * 64 >= MINUTES as usize && (WORDS - 1) * 64 < MINUT
 /// Kinds of day as cells write them; bit n of [`Band::days`].
 const DAYS: [&str; 8] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday"];
 const HOLIDAY: u8 = 7;
+/// All minutes, as times of day are shown.
+const WHOLE_DAY: &str = "00:00-24:00";
 /// Every kind of day.
 pub const ALL_DAYS: u8 = 0xFF;
 
@@ -62,8 +64,27 @@ impl Band {
         self.days >> (day & 7) & 1 == 1 && word >> (minute % 64) & 1 == 1
     }
 
-    /// `mon-fri 08:00-18:00`; as cells write it.
+    /// The cells `days` and `hours` that [`Band::read`] makes this of; empty ones stand for all.
+    pub fn cells(&self) -> (String, String) {
+        let (days, times) = self.parts();
+        let cell = |text: String| text.replace(", ", ";");
+        let days = if self.days == ALL_DAYS { String::new() } else { cell(days) };
+        (days, if times == WHOLE_DAY { String::new() } else { cell(times) })
+    }
+
+    /// `mon-fri 08:00-18:00`; as people read it.
     pub fn words(&self) -> String {
+        let (days, times) = self.parts();
+        match (self.days == ALL_DAYS, times == WHOLE_DAY) {
+            (true, true) => "always".to_owned(),
+            (true, false) => times,
+            (false, true) => days,
+            (false, false) => format!("{days} {times}"),
+        }
+    }
+
+    /// Days and times of day.
+    fn parts(&self) -> (String, String) {
         let days = runs(8, |i| self.days >> i & 1 == 1)
             .into_iter()
             .map(|(from, to)| match (DAYS.get(from), DAYS.get(to - 1)) {
@@ -82,12 +103,7 @@ impl Band {
             .map(|(from, to)| format!("{:02}:{:02}-{:02}:{:02}", from / 60, from % 60, to / 60, to % 60))
             .collect::<Vec<_>>()
             .join(", ");
-        match (self.days == ALL_DAYS, times == "00:00-24:00") {
-            (true, true) => "always".to_owned(),
-            (true, false) => times,
-            (false, true) => days,
-            (false, false) => format!("{days} {times}"),
-        }
+        (days, times)
     }
 }
 

@@ -161,7 +161,7 @@ pub fn lengths(text: &str) -> Result<(u8, u8), Bad> {
 }
 
 /// E.164's longest number.
-const LENGTH_MAX: u8 = 15;
+pub const LENGTH_MAX: u8 = 15;
 
 /// `interstate` or `intrastate`.
 pub fn jurisdiction(text: &str) -> Result<Jurisdiction, Bad> {

@@ -8,6 +8,7 @@ use super::condition::Condition;
 use super::deck::{self, Deck};
 use super::exchange::{self, DatedRate};
 use super::findings::{Findings, Place};
+use super::free::{self, FreeList};
 use super::image::{Kind, StoredCalendar, StoredDeck, Writer};
 use super::plans::{self, PlanText, Plans};
 use super::states;
@@ -37,6 +38,7 @@ pub fn compile(text: &RatesText) -> Result<Compiled, Vec<Finding>> {
     found.extend(findings.finish());
     let decks = read_decks(text, &plans, countries.as_ref(), &mut found);
     check_products(&plans, &decks, &exchange, &mut found);
+    let free = read_free(text, countries.as_ref(), &mut found);
     let mut findings = Findings::new("states.csv");
     let states = states::read(&text.states, &mut findings);
     found.extend(findings.finish());
@@ -54,7 +56,7 @@ pub fn compile(text: &RatesText) -> Result<Compiled, Vec<Finding>> {
     writer.section(Kind::StateMap, 0, map);
     writer.section(Kind::States, 0, names);
     let (prefixes, rows) =
-        write::write(&plans, &decks, exchange, &mut writer).map_err(|why| vec![whole_file("plans.toml", why)])?;
+        write::write(&plans, &decks, exchange, free, &mut writer).map_err(|why| vec![whole_file("plans.toml", why)])?;
     Ok(Compiled { image: writer.finish(), findings: found, prefixes, rows })
 }
 
@@ -116,6 +118,13 @@ fn check_plans(
                     message,
                     "in +1 and elsewhere fixed and mobile numbers cannot be told apart: fixed_or_mobile",
                 );
+            }
+        }
+        for (name, at) in &plan.free {
+            let lists = || text.free.iter().map(|(name, _)| name.as_str());
+            if !lists().any(|list| list == name) {
+                let hint = did_you_mean(name, lists(), &format!("there is no free/{name}.csv"));
+                findings.error(*at, format!("list of free numbers {name:?} has no file"), hint);
             }
         }
         for (name, at) in plan.all_decks() {
@@ -220,15 +229,7 @@ fn read_decks(
         let said = plans.decks.iter().find(|d| d.name == *name);
         let zone = said.map_or(Zone::UTC, |d| d.zone.clone());
         let mut findings = Findings::new(format!("decks/{name}.csv"));
-        let keys = |country: Country, digits: &[u8]| match countries {
-            Some(countries) => short_code(countries, country, digits),
-            // Their own finding refuses the image; a key that tells countries apart serves for reading on.
-            None => {
-                let [a, b, _] = country.0;
-                let stand_in = [format!("0{:02}{:02}", a % 100, b % 100).as_bytes(), digits].concat();
-                Number::from_digits(&stand_in)
-            }
-        };
+        let keys = |country: Country, digits: &[u8]| short_code_or_stand_in(countries, country, digits);
         let deck = deck::read(bytes, &zone, &keys, &mut findings);
         let holidays = said.and_then(|d| d.holidays.clone());
         check_holidays(name, &deck, holidays.is_some(), &mut findings);
@@ -266,6 +267,32 @@ fn read_decks(
         decks.push(NamedDeck { stored, deck, calendar });
     }
     decks
+}
+
+/// Reads all lists of free numbers, in the order of names.
+fn read_free(text: &RatesText, countries: Option<&Countries>, found: &mut Vec<Finding>) -> Vec<FreeList> {
+    let mut files: Vec<&(String, Vec<u8>)> = text.free.iter().collect();
+    files.sort_by(|a, b| a.0.cmp(&b.0));
+    let keys = |country: Country, digits: &[u8]| short_code_or_stand_in(countries, country, digits);
+    let read = |(name, bytes): &(String, Vec<u8>)| {
+        let mut findings = Findings::new(format!("free/{name}.csv"));
+        let list = free::read(name, bytes, &keys, &mut findings);
+        found.extend(findings.finish());
+        list
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// The key of a short code. Without countries, whose own finding refuses the image, one that tells them apart, for reading on.
+fn short_code_or_stand_in(countries: Option<&Countries>, country: Country, digits: &[u8]) -> Option<Number> {
+    match countries {
+        Some(countries) => short_code(countries, country, digits),
+        None => {
+            let [a, b, _] = country.0;
+            let stand_in = [format!("0{:02}{:02}", a % 100, b % 100).as_bytes(), digits].concat();
+            Number::from_digits(&stand_in)
+        }
+    }
 }
 
 /// R18: a price in the plan's currency must be as bounded as any, or a cost could be too large to be held.

@@ -357,10 +357,11 @@ fn plan_facts(plan: &Plan, included: &[(crate::number::Country, u16)]) -> Vec<(&
         ("inbound_decks", plan.inbound_decks.join(", ")),
         ("bands", if plan.bands == Bands::Start { "start" } else { "split" }.to_owned()),
         ("internal", if plan.internal == Internal::Free { "free" } else { "included" }.to_owned()),
+        ("free", plan.free.join(", ")),
     ]
 }
 
-/// What else differs, by the files that say it: dialling rules, numbering plan, exchange rates, states, holidays.
+/// What else differs, by the files that say it: dialling rules, numbering plan, exchange rates, states, free numbers, holidays.
 pub fn beside(before: &Tariff, after: &Tariff) -> Vec<&'static str> {
     let (old, new) = (&before.opened, &after.opened);
     let countries = |opened: &super::open::Opened| serde_json::to_string(&opened.countries).unwrap_or_default();
@@ -374,6 +375,7 @@ pub fn beside(before: &Tariff, after: &Tariff) -> Vec<&'static str> {
     found.extend((before.section(&old.numbering) != after.section(&new.numbering)).then_some("numbering.csv"));
     found.extend((old.exchange != new.exchange).then_some("exchange.csv"));
     found.extend((states(before) != states(after)).then_some("states.csv"));
+    found.extend((old.free != new.free).then_some("free/"));
     found.extend((holidays(old) != holidays(new)).then_some("holidays of plans.toml"));
     found
 }

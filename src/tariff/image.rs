@@ -20,6 +20,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use super::buying::StoredBuying;
 use super::deck::Terms;
 use super::exchange::DatedRate;
+use super::free::FreeList;
 use super::{Allowance, Bands, ImageError, Internal, Overage};
 use crate::call::{CallType, StepMode, StepRule};
 use crate::money::{MONEY_INPUT_MAX, Money, Price};
@@ -246,6 +247,9 @@ pub struct Meta {
     /// Names of the carriers that plans tell apart, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub carriers: Vec<String>,
+    /// By name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub free: Vec<FreeList>,
 }
 
 /// A plan as stored; plans are in the order of their names.
@@ -269,6 +273,9 @@ pub struct StoredPlan {
     pub internal: Internal,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buying: Option<StoredBuying>,
+    /// Lists of free numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub free: Vec<String>,
 }
 
 /// A deck; decks are in the order of their names.

@@ -15,6 +15,7 @@ mod csv;
 pub mod deck;
 pub mod diff;
 mod exchange;
+pub mod free;
 pub mod findings;
 mod image;
 pub mod judge;
@@ -50,6 +51,8 @@ pub struct RatesText {
     pub plans: Vec<u8>,
     /// Deck name → bytes of `decks/NAME.csv`.
     pub decks: Vec<(String, Vec<u8>)>,
+    /// List name → bytes of `free/NAME.csv`: numbers that cost nothing for plans and accounts that name the list.
+    pub free: Vec<(String, Vec<u8>)>,
     /// Bytes of `exchange.csv`, for decks in another currency than their plan's; empty where there is none.
     pub exchange: Vec<u8>,
     /// Bytes of `states.csv`, for interstate and intrastate prices; empty where there is none.
@@ -190,6 +193,8 @@ pub struct Plan {
     pub internal: Internal,
     /// What its calls cost us; none where nothing is said of it.
     pub buying: Option<Box<Buying>>,
+    /// Names of the lists of numbers that cost nothing.
+    pub free: Vec<String>,
 }
 
 /// One deck row as the look-up gives it.

@@ -11,6 +11,7 @@ use zerocopy::little_endian::U32;
 
 use super::bands::Calendar;
 use super::exchange::DatedRate;
+use super::free::FreeList;
 use super::image::{ENTRY_MANY, Kind, Meta, Sections, StoredCondition, StoredDeck, StoredPlan, StoredRow, StoredTerms};
 use super::states::States;
 use super::{ImageError, Plan, Tariff};
@@ -38,6 +39,7 @@ pub(super) struct Opened {
     pub calendars: Vec<Calendar>,
     pub exchange: Vec<DatedRate>,
     pub carriers: Vec<String>,
+    pub free: Vec<FreeList>,
     /// Of each deck, where it says one.
     pub currencies: Vec<Option<[u8; 3]>>,
     pub names: Range<usize>,
@@ -113,10 +115,17 @@ impl Tariff {
         if !rates_in_order || meta.exchange.iter().any(|rate| !(1..=RATE_MAX).contains(&rate.rate.0)) {
             return damaged("exchange rates");
         }
+        let in_order = meta.free.is_sorted_by(|a, b| a.name < b.name);
+        let there = |name: &String| meta.free.binary_search_by(|list| list.name.cmp(name)).is_ok();
+        if !in_order || !meta.free.iter().all(FreeList::sound) || !plans.iter().all(|plan| plan.free.iter().all(there))
+        {
+            return damaged("lists of free numbers");
+        }
         let opened = Opened {
             currencies: meta.decks.iter().map(currency).collect::<Result<_, ImageError>>()?,
             exchange: meta.exchange,
             carriers: meta.carriers,
+            free: meta.free,
             calendars: calendars.collect::<Result<_, ImageError>>()?,
             conditions: sections.find_or_empty(Kind::Conditions),
             state_map: sections.find_or_empty(Kind::StateMap),
@@ -275,6 +284,7 @@ fn plan(stored: &StoredPlan, meta: &Meta) -> Option<(Plan, PlanDetails)> {
             None => None,
             Some(buying) => Some(Box::new(buying.open(meta, &deck_names)?)),
         },
+        free: stored.free.clone(),
     };
     let included = stored
         .included

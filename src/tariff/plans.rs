@@ -43,6 +43,7 @@ const PLAN_KEYS: &[&str] = &[
     "steps",
     "bands",
     "internal",
+    "free",
     "prorate_first",
     "cost_decimals",
     "cost_decks",
@@ -219,6 +220,7 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         bands,
         internal,
         buying,
+        free: deck_list(document, table, "free"),
     })
 }
 

@@ -253,7 +253,8 @@ fn open_bracket(address: &[u8]) -> Option<usize> {
     }
 }
 
-/// The user of a URI, without password and parameters; empty where it names only a host.
+/// The user of a URI, without password and, unless one of them is a routing number, without parameters; empty where it names
+/// only a host.
 pub fn user(uri: &[u8]) -> &[u8] {
     let Some(colon) = memchr::memchr(b':', uri) else { return b"" };
     let (scheme, rest) = uri.split_at(colon);
@@ -270,7 +271,16 @@ pub fn user(uri: &[u8]) -> &[u8] {
     } else {
         b""
     };
-    user.get(..user.iter().position(|b| matches!(b, b';' | b':')).unwrap_or(user.len())).unwrap_or_default()
+    let user = user.get(..memchr::memchr(b':', user).unwrap_or(user.len())).unwrap_or_default();
+    user.get(..number_end(user)).unwrap_or_default()
+}
+
+/// Where the parameters of a user begin. Its end where they name a routing number (RFC 4694): that may change the price, and
+/// rating reads it.
+pub(in crate::wire) fn number_end(user: &[u8]) -> usize {
+    let Some(end) = memchr::memchr(b';', user) else { return user.len() };
+    let routed = user[end..].windows(4).any(|four| four.eq_ignore_ascii_case(b";rn="));
+    if routed { user.len() } else { end }
 }
 
 /// The user of the first address of a list that has one.

@@ -290,6 +290,17 @@ fn the_shipped_rates_are_right_and_explain_ends_in_the_amount() {
     let last = explained.out().lines().last().unwrap().to_owned();
     let (_, amount) = last.split_once("EUR ").unwrap_or_else(|| panic!("{last}"));
     assert!(nano(&json!(amount)) > 0, "{last}");
+
+    // A number of a fixed line that was ported to a mobile network: named, or in what is dialled.
+    for (to, more) in [
+        ("00551123456789", &["--routing-number", "+5511987654321"][..]),
+        ("tel:+55-11-2345-6789;npdi;rn=+55-11-98765-4321", &[]),
+    ] {
+        let call = ["explain", "--account", "acme", "--to", to, "--duration", "61", "--json"];
+        let ported = place.json(&[&call[..], more].concat());
+        let said = ["destination", "routing_number", "type"].map(|name| ported[name].as_str().unwrap_or_default());
+        assert_eq!(said, ["+551123456789", "+5511987654321", "mobile"], "{ported}");
+    }
 }
 
 #[test]
@@ -323,6 +334,21 @@ fn check_names_file_line_and_hint() {
             &[
                 "accounts.csv:2:6: error: account \"acme\" has plan \"de-busines\", which plans.toml does not have (hint: did you mean \"de-business\"?)",
                 "accounts.csv:2:17: error: account \"acme\" is in country XX, which countries.toml does not have (hint: write ISO 3166",
+            ],
+        ),
+        (
+            "rates/accounts.csv",
+            Some("account,plan,country,billing_start,free\nacme,de-business,DE,2026-01-01,hotline\n".to_owned()),
+            &[
+                "accounts.csv:2:32: error: account \"acme\" names the list of free numbers \"hotline\", which has no file (hint: there is no free/hotline.csv)",
+            ],
+        ),
+        (
+            "rates/free/hotline.csv",
+            Some("numbr\n4930600\n".to_owned()),
+            &[
+                "free/hotline.csv:1:1: error: unknown column \"numbr\" (hint: did you mean \"number\"?)",
+                "free/hotline.csv:1:1: error: neither a column number nor a column prefix",
             ],
         ),
         (
@@ -480,7 +506,14 @@ fn a_month_is_closed_proved_and_taken() {
     let rows: Vec<Value> = exported.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.iter().map(|row| nano(&row["cost"])).sum::<i128>(), nano(&manifest["cost"]["EUR"]));
     let cost = manifest["cost"]["EUR"].as_str().unwrap();
-    assert!(exported.err().ends_with(&format!("adds up to EUR {cost}\n")), "{}", exported.err());
+    // An invoice has a line for each account and call type, rounded once: what usage says, and what is told beside.
+    let usage = place.json(&["usage", "--period", "2026-10", "--json"]);
+    let lines = usage["accounts"].as_array().unwrap().iter().flat_map(|account| account["totals"].as_array().unwrap());
+    let cents = lines.map(|line| (nano(&line["cost"]) + 5_000_000) / 10_000_000).sum::<i128>();
+    let amount = format!("EUR {}.{:02}", cents / 100, cents % 100);
+    let expected = format!("adds up to EUR {cost}; on invoices {amount}\n");
+    assert!(exported.err().ends_with(&expected), "{expected}{}", exported.err());
+    assert!(told.contains(&format!("on invoices, each line rounded once: {amount}")), "{amount}: {told}");
     let csv = place.run(&["export", "2026-10"]).code(0).out();
     assert_eq!(csv.lines().count(), rows.len() + 1);
     assert!(place.run(&["export", "2026-10", "--totals"]).code(0).out().starts_with("account,call_type,"));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use callrated::call::TariffSlot;
 use callrated::directory::{self, Directory};
 use callrated::entry::{Ambiguous, LegsPolicy, SourceProfile, Talk};
-use callrated::rating::{self, Answered, Called, Leg, Resolution, Suspended, World};
+use callrated::rating::{self, Answered, Called, Draws, Leg, Resolution, Standing, Suspended, World};
 use callrated::record::{Direction, Record};
 use callrated::tariff::{self, RatesText, Tariff};
 use callrated::time::{Micros, Timestamp, parse_rfc3339};
@@ -81,9 +81,10 @@ impl Books {
     fn leg(&self, call: &Call, leg: &Leg) -> String {
         let world = self.world();
         let account = self.directory.row(leg.account_row).name();
-        let rated = rating::rate(leg, world, leg.period(world), call.used);
+        let rated = rating::rate(leg, world, leg.period(world), Standing::of(&call.used), &mut Draws::default());
         let (record, used) = (call.record(), call.used);
-        let proof = rating::prove(&record, call.received(), &call.profile, world, leg.direction, &|_, _| used);
+        let proof =
+            rating::prove(&record, call.received(), &call.profile, world, leg.direction, &|_, _| Standing::of(&used));
         let words = match rated {
             Err(why) => {
                 let suspended = proof.suspended.as_ref().unwrap();

@@ -169,6 +169,9 @@ fn duckdb_reads_what_json_and_csv_say() {
     assert!(cost.len() == 2 && cost.iter().all(|(_, cost)| *cost > Decimal::ZERO), "{cost:?}");
     assert_eq!(cost, sums(calls));
     assert_eq!(cost, sums(totals));
+    let amounts = amounts(totals["told"]["amount"].as_str().unwrap());
+    assert_eq!(amounts, sums(&json!({ "sums": totals["amounts"] })));
+    assert!(amounts.iter().all(|(_, amount)| amount.scale() <= 2), "{amounts:?}");
     assert_eq!(calls["told"]["cost"], totals["told"]["cost"]);
     assert_eq!(calls["told"]["cost"], calls["told"]["month_cost"]);
     assert!(calls["told"]["sum_rule"].as_str().unwrap().contains("R18"));

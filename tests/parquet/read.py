@@ -123,7 +123,9 @@ def totals(folder, month):
                 wanted = {TEXT: str, WHOLE: int, MONEY: Decimal, SECONDS: Decimal}[kind](cell[name])
                 same(f"total {count}, {name}", value, wanted)
             count += 1
-    return {"rows": count, "sums": sums(file), "told": told(file)}
+    found = duckdb.sql(f"SELECT currency, sum(amount) FROM '{file}' GROUP BY currency ORDER BY currency").fetchall()
+    amounts = {currency: str(amount) for currency, amount in found}
+    return {"rows": count, "sums": sums(file), "amounts": amounts, "told": told(file)}
 
 
 folder, month = sys.argv[1:]

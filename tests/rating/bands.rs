@@ -254,7 +254,9 @@ fn the_proof_names_band_and_parts() {
     let call = call("", SPAIN).account("berlin-split").answered("2026-10-05T15:58:30Z").lasts("170");
     let side = callrated::record::Direction::Outbound;
     let proof =
-        callrated::rating::prove(&call.record(), call.received(), &call.profile, BOOKS.world(), side, &|_, _| 0);
+        callrated::rating::prove(&call.record(), call.received(), &call.profile, BOOKS.world(), side, &|_, _| {
+            callrated::rating::Standing::of(&0)
+        });
     let line = |rule: &str| proof.lines.iter().rev().find(|l| l.rule == rule).map(|l| l.text.as_str()).unwrap();
     assert_eq!(
         line("R16"),

@@ -276,11 +276,55 @@ fn a_ported_number_is_rated_by_its_routing_number() {
     let ported = to("+14155560100", "+12125560100");
     let side = Direction::Outbound;
     let proof =
-        callrated::rating::prove(&ported.record(), ported.received(), &ported.profile, BOOKS.world(), side, &|_, _| 0);
+        callrated::rating::prove(&ported.record(), ported.received(), &ported.profile, BOOKS.world(), side, &|_, _| {
+            callrated::rating::Standing::of(&0)
+        });
     let quote = proof.quote.unwrap();
     assert_eq!((quote.destination.as_deref(), quote.prefix.as_deref()), (Some("+14155560100"), Some("1212")));
     let said = r#"routing number "+12125560100": rated by +12125560100, the dialled one is shown"#;
     assert!(proof.lines.iter().any(|line| line.text == said), "{:#?}", proof.lines);
+}
+
+/// RFC 4694: the network writes beside the dialled number where it leads.
+#[test]
+fn a_routing_number_may_stand_in_the_dialled_uri() {
+    let to = |to: &str| call("+12125550100", to).account("us");
+    let (plain, ported) = ("outbound us overage R9 60 s (0 in) 0.0100", "outbound us overage R9 60 s (0 in) 0.0800");
+    check(vec![
+        // California to a caller from New York is 0.01 a minute, New York to New York 0.08.
+        (to("tel:+1-415-556-0100;npdi;rn=+1-212-556-0100"), ported),
+        (to("tel:+1-415-556-0100;npdi;rn=212-556-0100;rn-context=+1"), ported),
+        (to("sip:+14155560100;npdi;rn=+12125560100@gw.example;user=phone"), ported),
+        (to("\"B\" <sip:4155560100;rn=2125560100;npdi@gw>"), ported),
+        // Asked, and not ported; a carrier's code; a code of the network that is no number.
+        (to("tel:+1-415-556-0100;npdi"), plain),
+        (to("tel:+1-415-556-0100;cic=+1-6789"), plain),
+        (to("tel:+1-415-556-0100;npdi;rn=D146;rn-context=+1"), plain),
+        // What the record names goes before it, and what is no number is not guessed at.
+        (to("tel:+14155560100;rn=+12125560100").routing_number("+14155560100"), plain),
+        (to("tel:+14155560100;rn=+1212"), "outbound us suspense bad_number BadRoutingNumber"),
+        // Toll-free stays toll-free; the owner of the dialled number receives the call.
+        (to("tel:+18665550100;npdi;rn=+12125560100"), "outbound us toll_free_outbound R10 60 s (0 in) 0.0000"),
+        (
+            to("tel:+18005550199;rn=+12125560100").direction(Direction::Inbound),
+            "inbound us toll_free R11 60 s (0 in) 0.0100",
+        ),
+    ]);
+    let proved = |call: &Call| {
+        let side = Direction::Outbound;
+        callrated::rating::prove(&call.record(), call.received(), &call.profile, BOOKS.world(), side, &|_, _| {
+            callrated::rating::Standing::of(&0)
+        })
+    };
+    let proof = proved(&to("tel:+1-415-556-0100;npdi;rn=+1-212-556-0100"));
+    let quote = proof.quote.unwrap();
+    assert_eq!(quote.destination.as_deref(), Some("+14155560100"), "the dialled number is shown");
+    assert_eq!(quote.routing_number.as_deref(), Some("+12125560100"));
+    let said = "routing number in what was dialled: rated by +12125560100, the dialled one is shown";
+    assert!(proof.lines.iter().any(|line| line.text == said), "{:#?}", proof.lines);
+    let proof = proved(&to("tel:+18665550100;rn=+12125560100"));
+    assert_eq!(proof.quote.unwrap().routing_number, None);
+    assert!(proof.lines.iter().any(|line| line.text.ends_with("which decides nothing here")), "{:#?}", proof.lines);
 }
 
 /// A low-usage device's minutes are for calls to others; its pool is that of the billing group.
@@ -310,7 +354,9 @@ fn the_proof_says_what_a_row_asks() {
     let row = |call: &Call, side, rule: &str| {
         let used = call.used;
         let proof =
-            callrated::rating::prove(&call.record(), call.received(), &call.profile, BOOKS.world(), side, &|_, _| used);
+            callrated::rating::prove(&call.record(), call.received(), &call.profile, BOOKS.world(), side, &|_, _| {
+                callrated::rating::Standing::of(&used)
+            });
         proof.lines.into_iter().find(|l| l.rule == rule).map(|l| l.text).unwrap()
     };
     for (call, side, rule, expected) in [

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use callrated::directory::{self, Directory};
 use callrated::money::Money;
-use callrated::rating::{self, Resolution};
+use callrated::rating::{self, Draws, Resolution, Standing};
 use callrated::tariff::{self, Finding, PlanId, RatesText, Severity, Tariff};
 
 use crate::common::{Books, COUNTRIES, Call, NUMBERING, call};
@@ -110,7 +110,7 @@ fn outcome(call: &Call) -> String {
     };
     let shown = legs.into_iter().flatten().map(|leg| {
         let period = leg.period(world);
-        let rated = match rating::rate(&leg, world, period, call.used) {
+        let rated = match rating::rate(&leg, world, period, Standing::of(&call.used), &mut Draws::default()) {
             Ok(rated) => rated,
             Err(why) => return format!("suspense {}", why.reason),
         };

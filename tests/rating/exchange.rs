@@ -6,7 +6,7 @@ use bytes::Bytes;
 use callrated::call::Exchange;
 use callrated::directory::{self, Directory};
 use callrated::money::Money;
-use callrated::rating::{self, Resolution};
+use callrated::rating::{self, Draws, Resolution, Standing};
 use callrated::record::Direction;
 use callrated::tariff::{self, Finding, RatesText, Tariff};
 
@@ -136,10 +136,12 @@ fn the_call_keeps_the_rate_and_the_proof_shows_it() {
     else {
         panic!("no leg");
     };
-    let rated = rating::rate(&leg, world, leg.period(world), 0).unwrap();
+    let rated = rating::rate(&leg, world, leg.period(world), Standing::of(&0), &mut Draws::default()).unwrap();
     assert_eq!(rated.basis.exchange, Some(Exchange { from: *b"USD", rate: Money(920_000_000) }));
     assert_eq!((rated.basis.price.rate, rated.basis.currency), (Money(100_000_000), *b"EUR"));
-    let proof = rating::prove(&call.record(), call.received(), &call.profile, world, Direction::Outbound, &|_, _| 0);
+    let proof = rating::prove(&call.record(), call.received(), &call.profile, world, Direction::Outbound, &|_, _| {
+        Standing::of(&0)
+    });
     let lines: Vec<&str> = proof.lines.iter().filter(|l| l.rule == "R18").map(|l| l.text.as_str()).collect();
     assert_eq!(
         lines,

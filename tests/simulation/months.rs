@@ -24,7 +24,7 @@ use callrated::os::clock::Clock;
 use callrated::os::disk::Disk;
 use callrated::os::sim::SimDisk;
 use callrated::period::Seals;
-use callrated::rating::{self, Resolution, World as Known};
+use callrated::rating::{self, Draws, Resolution, Standing, World as Known};
 use callrated::record::{Direction, Record};
 use callrated::road::{Question, Step};
 use callrated::sequencer::{Control, SequencerSettings};
@@ -523,7 +523,7 @@ pub fn plainly(
         let used = drawn.entry(directory.row(leg.account_row).group().to_owned()).or_default();
         let world = known(answer);
         let world = Known { tariff: all_by.unwrap_or(world.tariff), ..world };
-        if let Ok(rated) = rating::rate(&leg, world, OCTOBER, *used) {
+        if let Ok(rated) = rating::rate(&leg, world, OCTOBER, Standing::of(used), &mut Draws::default()) {
             *used += u64::from(rated.included_seconds);
             let said = direction.map_or("", Direction::name);
             let account = directory.row(leg.account_row).name().to_owned();

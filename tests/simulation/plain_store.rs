@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
 use callrated::batch::{Position, SourceId};
-use callrated::call::{AccountKey, CallType, GroupKey, RatedCall, SuspenseReason};
+use callrated::call::{AccountKey, CallType, GroupKey, Meter, RatedCall, SuspenseReason};
 use callrated::record::Direction;
 use callrated::store::*;
 use callrated::time::Period;
@@ -14,9 +14,9 @@ use callrated::time::Period;
 #[derive(Default)]
 struct Rows {
     state: StoredState,
-    calls: Vec<(RatedCall, Vec<u8>, Vec<u8>)>,
+    calls: Vec<(RatedCall, Vec<u8>, Vec<u8>, Vec<u8>)>,
     usage: BTreeMap<(i32, u32, u32, CallType, [u8; 3]), UsageLine>,
-    allowances: BTreeMap<(GroupKey, Period), u64>,
+    allowances: BTreeMap<(GroupKey, Period, Meter), u64>,
     suspense: BTreeMap<(Position, Option<Direction>), SuspenseItem>,
     retried: BTreeMap<(Position, Option<Direction>), Position>,
     conflicts: BTreeMap<Position, Conflict>,
@@ -49,7 +49,12 @@ impl Store for PlainStore {
         let mut state = rows.state.clone();
         state.usage = rows.usage.values().copied().collect();
         state.allowances = (rows.allowances.iter())
-            .map(|((group, period), used)| AllowanceLine { group: *group, period: *period, used_seconds: *used })
+            .map(|((group, period, meter), used)| AllowanceLine {
+                group: *group,
+                period: *period,
+                meter: *meter,
+                used_seconds: *used,
+            })
             .collect();
         state.retried = (rows.retried.iter())
             .map(|(key, attempt)| Retried { key: SuspenseKey { position: key.0, leg: key.1 }, attempt: *attempt })
@@ -75,13 +80,14 @@ impl Store for PlainStore {
         state.directories.extend_from_slice(batch.directories);
         state.sources.extend_from_slice(batch.sources);
         state.books = batch.books.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-        rows.calls.extend(batch.calls.iter().map(|row| (row.call, row.node.to_vec(), row.id.to_vec())));
+        rows.calls
+            .extend(batch.calls.iter().map(|row| (row.call, row.node.to_vec(), row.id.to_vec(), row.draws.to_vec())));
         for line in batch.usage {
             let key = (line.period.0, line.account.0, line.group.0, line.call_type, line.currency);
             rows.usage.insert(key, *line);
         }
         for line in batch.allowances {
-            rows.allowances.insert((line.group, line.period), line.used_seconds);
+            rows.allowances.insert((line.group, line.period, line.meter), line.used_seconds);
         }
         for row in batch.suspended {
             let item = SuspenseItem {
@@ -135,7 +141,7 @@ impl Store for PlainStore {
         visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
     ) -> Result<(), StoreError> {
         let text = BasisText::default();
-        for (call, node, id) in &self.rows().calls {
+        for (call, node, id, draws) in &self.rows().calls {
             let shown = StoredCall {
                 call: *call,
                 node,
@@ -148,6 +154,7 @@ impl Store for PlainStore {
                 revision: 0,
                 costs: None,
                 row: 0,
+                draws,
                 superseded: None,
             };
             if visit(&shown).is_break() {
@@ -198,7 +205,7 @@ impl Store for PlainStore {
         not_here()
     }
 
-    fn allowance(&self, _group: GroupKey, _period: Period) -> Result<u64, StoreError> {
+    fn allowances(&self, _group: GroupKey, _period: Period) -> Result<Vec<AllowanceLine>, StoreError> {
         not_here()
     }
 

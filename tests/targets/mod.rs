@@ -276,6 +276,7 @@ pub fn deck(bytes: &[u8]) {
     let good = || text(COUNTRIES.as_bytes(), PLANS.as_bytes(), DECK.as_bytes());
     compile(&RatesText { states: bytes.into(), ..good() });
     compile(&RatesText { exchange: bytes.into(), ..good() });
+    compile(&RatesText { free: vec![("f".to_owned(), bytes.into())], ..good() });
 }
 
 /// Any text as the plans.

@@ -59,8 +59,8 @@ pub(super) fn show(outcome: &Outcome, all: bool) -> Result<(), Exit> {
         let role = match column.role {
             Role::Telling => "not taken, though it looks as if it could change an amount".to_owned(),
             Role::Known | Role::Unknown => "not taken".to_owned(),
-            Role::OffPeak | Role::Peak if supplied.header.at.contains_key(&Role::Rate) => {
-                "not taken: decks have no such column".to_owned()
+            Role::OffPeak | Role::Peak | Role::Weekend if supplied.header.at.contains_key(&Role::Rate) => {
+                "not taken: there is a price for all hours".to_owned()
             }
             role => role.name().to_owned(),
         };
@@ -87,6 +87,11 @@ pub(super) fn show(outcome: &Outcome, all: bool) -> Result<(), Exit> {
         let shown: Vec<String> =
             steps.iter().take(FIRST).map(|(steps, count)| format!("{steps} × {}", n(*count))).collect();
         out::line(&format!("steps       {}{}", shown.join(", "), if steps.len() > FIRST { ", …" } else { "" }))?;
+        let asks = asks(&supplied.rows);
+        if !asks.is_empty() {
+            let shown: Vec<String> = asks.iter().map(|(what, count)| format!("{what} × {}", n(*count))).collect();
+            out::line(&format!("only for    {}", shown.join(", ")))?;
+        }
         let dates = dates(&supplied.rows);
         let shown: Vec<String> =
             dates.iter().take(FIRST).map(|(date, count)| format!("{date} × {}", n(*count))).collect();
@@ -124,7 +129,23 @@ pub(super) fn end(outcome: &Outcome, written: &[String], place: &Path) -> Result
     } else {
         format!("written: {}", written.join(", "))
     };
+    hints(outcome, place)?;
     out::line(&format!("{warnings} warning(s); {what}"))
+}
+
+/// What the deck needs beside it.
+fn hints(outcome: &Outcome, place: &Path) -> Result<(), Exit> {
+    let name = place.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    if let Some(currency) = currency(outcome) {
+        out::line(&format!("currency    in plans.toml: [deck.{name}] currency = \"{currency}\""))?;
+    }
+    if outcome.supplied.rows.iter().any(|row| row.asks.band.is_some()) {
+        out::line(&format!("hours       in plans.toml: [deck.{name}] timezone = \"…\", else they are those of UTC"))?;
+    }
+    if outcome.supplied.rows.iter().any(|row| row.interstate.is_some() || row.intrastate.is_some()) {
+        out::line("states      states.csv must say in which state numbers are: prefix,state")?;
+    }
+    Ok(())
 }
 
 pub(super) fn json(outcome: &Outcome, written: &[String]) -> Result<(), Exit> {
@@ -148,6 +169,7 @@ pub(super) fn json(outcome: &Outcome, written: &[String]) -> Result<(), Exit> {
         "prices": { "least": least, "middle": middle, "most": most },
         "steps": steps(&supplied.rows).into_iter().map(|(steps, rows)| json!({ "steps": steps, "rows": rows })).collect::<Vec<_>>(),
         "valid_from": dates(&supplied.rows).into_iter().map(|(from, rows)| json!({ "from": from, "rows": rows })).collect::<Vec<_>>(),
+        "only_for": asks(&supplied.rows).into_iter().map(|(what, rows)| json!({ "what": what, "rows": rows })).collect::<Vec<_>>(),
         "text_lines": supplied.texts,
         "not_taken": supplied.held.iter().map(|h| json!({ "line": h.line, "why": h.why })).collect::<Vec<_>>(),
         "mapping": supplied.mapping,
@@ -172,12 +194,36 @@ fn cells(row: &SupplierRow) -> [String; 8] {
         row.line.to_string(),
         prefixes,
         row.destination.clone(),
-        if row.blocked { "blocked".to_owned() } else { row.rate.to_string() },
+        price(row),
         if row.connect_fee == Money::ZERO { String::new() } else { row.connect_fee.to_string() },
         step(row),
         day(row.from),
         day(row.to),
     ]
+}
+
+/// Prices as they stand: that of a call, that of a minute, those within and between states.
+fn price(row: &SupplierRow) -> String {
+    if row.blocked {
+        return "blocked".to_owned();
+    }
+    let named = |name: &str, price: Option<Money>| price.map(|price| format!("{price}{name}"));
+    let all = [
+        named("", row.rate),
+        named(" interstate", row.interstate),
+        named(" intrastate", row.intrastate),
+        named(" a call", row.per_call),
+    ];
+    all.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// What rows ask besides the number, and how many do.
+fn asks(rows: &[SupplierRow]) -> Vec<(String, usize)> {
+    counted(rows.iter().flat_map(|row| {
+        let states = row.interstate.is_some() || row.intrastate.is_some();
+        let more = [states.then_some("states"), row.per_call.map(|_| "price by the call")];
+        row.asks.names().chain(more.into_iter().flatten()).map(str::to_owned)
+    }))
 }
 
 fn step(row: &SupplierRow) -> String {
@@ -188,7 +234,7 @@ fn step(row: &SupplierRow) -> String {
 }
 
 fn prices(rows: &[SupplierRow]) -> (Money, Money, Money) {
-    let mut all: Vec<Money> = rows.iter().map(|r| r.rate).collect();
+    let mut all: Vec<Money> = rows.iter().flat_map(SupplierRow::rates).collect();
     all.sort_unstable();
     let at = |i: usize| all.get(i).copied().unwrap_or(Money::ZERO);
     (at(0), at(all.len() / 2), at(all.len().saturating_sub(1)))

@@ -28,7 +28,7 @@ fn check(accounts: impl AsRef<[u8]>, numbers: impl AsRef<[u8]>, expected: &[&str
 
 #[test]
 fn of_the_whole_file() {
-    let columns = "account, plan, country, billing_start, timezone, language, extensions, billing_end, group, name, valid_from, valid_to";
+    let columns = "account, plan, country, billing_start, timezone, language, extensions, billing_end, group, name, valid_from, valid_to, free";
     let list = columns.replace(", ", ",");
     check("", "", &[&format!("error accounts.csv:0:0 the file is empty | the first row names the columns: {list}")]);
     check(b"\xFF\xFEa\0", "", &["error accounts.csv:0:0 the file is UTF-16 | save it as CSV UTF-8"]);

@@ -60,6 +60,7 @@ fn fill(store: &SqliteStore) {
                 grounds: None,
                 costs: None,
                 revision: 0,
+                draws: b"",
             })
             .collect();
         let first = flush == 0;

@@ -27,6 +27,9 @@ const ACCOUNTS: usize = 1000;
 /// How the column of costs comes to its sum.
 const SUM_RULE: &str = "every call is rounded once, to its plan's decimals, when it is rated (R18); by currency, the column cost \
     adds up to callrated.cost to the digit, and nothing is rounded again";
+/// How the column of amounts comes to its sum.
+const AMOUNT_RULE: &str = "every row's cost is rounded once more, to the minor unit of its currency (ISO 4217), halves away \
+    from zero; callrated.amount is the sum of the rounded rows";
 
 /// Writes the calls of a month; `began` is what its totals came to as that began.
 pub(super) fn calls(store: &dyn Store, period: Period, began: &str, mut body: stream::Writer) {
@@ -89,13 +92,14 @@ fn write_calls(store: &dyn Store, period: Period, began: &str, body: &mut stream
 
 fn write_totals(store: &dyn Store, period: Period, body: &mut stream::Writer) -> Result<(), Broken> {
     let mut table = Table::<Totals>::begin(body)?;
-    let (mut count, mut costs, mut after) = (0, Costs::default(), None);
+    let (mut count, mut costs, mut amounts, mut after) = (0, Costs::default(), Costs::default(), None);
     loop {
         let page = periods::page(store, period, after.as_deref(), ACCOUNTS)?;
         for (account, lines) in &page {
             for line in lines {
                 count += line.usage.calls;
                 costs.add(line.currency, line.usage.cost, line.decimals);
+                amounts.add_amount(line);
                 table.push(&(account, line))?;
             }
         }
@@ -104,8 +108,15 @@ fn write_totals(store: &dyn Store, period: Period, body: &mut stream::Writer) ->
         }
         after = page.into_iter().next_back().map(|(account, _)| account);
     }
-    let (count, cost) = (count.to_string(), costs.to_string());
-    Ok(table.end(&[("sum_rule", SUM_RULE), ("period", &period.to_string()), ("calls", &count), ("cost", &cost)])?)
+    let (count, cost, amount) = (count.to_string(), costs.to_string(), amounts.to_string());
+    Ok(table.end(&[
+        ("sum_rule", SUM_RULE),
+        ("amount_rule", AMOUNT_RULE),
+        ("period", &period.to_string()),
+        ("calls", &count),
+        ("cost", &cost),
+        ("amount", &amount),
+    ])?)
 }
 
 /// Rated legs.
@@ -174,6 +185,7 @@ impl Rows for Totals {
         ("billable_minutes", Millionths(|row| millionths(row.1.usage.billable_seconds))),
         ("currency", Text(|row| usage::text(&row.1.currency).into())),
         ("cost", Nanos(|row| row.1.usage.cost)),
+        ("amount", Nanos(|row| usage::amount(row.1).0)),
     ];
 }
 

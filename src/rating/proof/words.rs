@@ -7,12 +7,14 @@ use crate::call::{Exchange, StepMode, StepRule};
 use crate::directory::Account;
 use crate::entry::{SourceProfile, Talk};
 use crate::money::{MONEY_DECIMALS, Money, Price};
-use crate::number::Country;
 use crate::number::dialling::Dialled;
+use crate::number::{Country, Number, NumberKind};
+use crate::rating::free;
 use crate::rating::parts::Part;
-use crate::rating::price::{self, Charge};
+use crate::rating::price::{self, Asked, Charge};
 use crate::rating::{Called, Decided, Leg, PayerBy, Rated, Routing, Why, World};
 use crate::record::{Direction, Record};
+use crate::tariff::free::Freed;
 use crate::tariff::{Allowance, Plan, Row, Tariff};
 use crate::time::{Micros, Period, Timestamp};
 
@@ -84,15 +86,26 @@ pub(super) fn called_words(
 }
 
 /// R3: the routing number of a ported one.
-pub(super) fn routing_words(record: &Record<'_>, leg: &Leg) -> Option<String> {
-    let raw = text(record.routing_number);
+pub(super) fn routing_words(record: &Record<'_>, leg: &Leg, world: World<'_>) -> Option<String> {
+    let said = match record.routing_number {
+        b"" => "routing number in what was dialled".to_owned(),
+        named => format!("routing number {:?}", text(named)),
+    };
     match leg.routing {
         Routing::None => None,
-        Routing::Number(number) => {
-            Some(format!("routing number {raw:?}: rated by +{number}, the dialled one is shown"))
+        Routing::Number(number) if routed(leg, world).is_none() => {
+            Some(format!("{said}: +{number}, which decides nothing here"))
         }
-        Routing::Bad(bad) => Some(format!("routing number {raw:?}: no number ({bad})")),
+        Routing::Number(number) => Some(format!("{said}: rated by +{number}, the dialled one is shown")),
+        Routing::Bad(bad) => Some(format!("{said}: no number ({bad})")),
     }
+}
+
+/// The routing number, where the call is rated by it: emergency, extensions, own and toll-free numbers are what was dialled.
+pub(super) fn routed(leg: &Leg, world: World<'_>) -> Option<Number> {
+    let Routing::Number(number) = leg.routing else { return None };
+    let dialled = leg.destination().filter(|_| !leg.to_own_number)?;
+    (world.tariff.classify(dialled).kind != NumberKind::TollFree).then_some(number)
 }
 
 pub(super) const fn rule_name(rule: u8) -> &'static str {
@@ -103,8 +116,19 @@ pub(super) const fn rule_name(rule: u8) -> &'static str {
         9 => "R9",
         10 => "R10",
         11 => "R11",
+        free::RULE => "R24",
         _ => "R12",
     }
+}
+
+/// R24: which list has the number, and how.
+pub(super) fn freed_words(freed: &Freed<'_>) -> String {
+    let Freed { list, entry } = freed;
+    let how = if entry.whole { "" } else { ", which it begins with" };
+    let bound = |at: i64| (at != i64::MIN && at != i64::MAX).then_some(Timestamp(at));
+    let from = bound(entry.from).map_or_else(String::new, |at| format!(", from {at}"));
+    let to = bound(entry.to).map_or_else(String::new, |at| format!(", until {at}"));
+    format!("the list of free numbers {list} has {}{how}{from}{to}", entry.digits)
 }
 
 pub(super) fn rule_words(rule: u8, decided: &Decided<'_>, account: &Account<'_>) -> String {
@@ -116,6 +140,7 @@ pub(super) fn rule_words(rule: u8, decided: &Decided<'_>, account: &Account<'_>)
         8 => "the longest row that names a call type gives type and price".to_owned(),
         9 => format!("inside {home}, or listed by the plan: in-plan"),
         10 => format!("seen from {home}"),
+        free::RULE => "it costs this account nothing and draws no minutes".to_owned(),
         _ => "the called side's leg".to_owned(),
     };
     format!("{because} → {call_type}")
@@ -221,11 +246,10 @@ pub(super) fn allowance_words(
     plan: &Plan,
     account: &Account<'_>,
     period: Period,
-    allowance: Allowance,
-    left: u64,
-    used: u64,
+    asked: Asked,
     rated: &Rated,
 ) -> String {
+    let Asked { allowance, used, left } = asked;
     let Allowance::Seconds(seconds) = allowance else {
         return format!("unlimited minutes: all {} s are included", rated.included_seconds);
     };

@@ -3,6 +3,19 @@
 
 -- Allowances of several kinds.
 
+-- Seconds drawn by a group in a month, by meter: 0 is that of the plan's minutes, the one that `allowances` had; a pool has
+-- the number of its name (FNV-1a, 32 bits). Lines of `allowances_recent` have the columns of this table, those of earlier
+-- versions none for the meter.
+CREATE TABLE meters (
+    period INTEGER NOT NULL, billing_group INTEGER NOT NULL, meter INTEGER NOT NULL, used_seconds INTEGER NOT NULL,
+    PRIMARY KEY (period, billing_group, meter)
+) WITHOUT ROWID;
+INSERT INTO meters SELECT period, billing_group, 0, used_seconds FROM allowances;
+DROP TABLE allowances;
+
+-- `calls.used_before` is text where a call asked other pools than the plan's minutes, JSON: for each pool in the order in
+-- which they were asked its name (the plan's minutes have none), seconds drawn, seconds drawn before, seconds left before.
+
 
 -- Costs beside prices.
 -- What calls share that cost us the same way: which row of which cost deck, for which carrier. Where no row is known, `deck`,

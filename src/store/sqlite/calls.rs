@@ -180,7 +180,10 @@ fn bind(
         node,
         id,
         Cell::option(grounds.map(i64::from)),
-        Cell::option(call.used_before.map(whole).transpose()?),
+        match item.draws {
+            b"" => Cell::option(call.used_before.map(whole).transpose()?),
+            draws => Cell::Text(draws),
+        },
         Cell::option((item.revision > 0).then(|| i64::from(item.revision))),
     ];
     for (i, cell) in cells.iter().enumerate() {

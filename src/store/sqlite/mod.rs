@@ -148,8 +148,8 @@ impl Store for SqliteStore {
         self.read(|reader| usage::of_account(&reader.connection, account, period))
     }
 
-    fn allowance(&self, group: GroupKey, period: Period) -> Result<u64, StoreError> {
-        self.read(|reader| usage::allowance(&reader.connection, group, period))
+    fn allowances(&self, group: GroupKey, period: Period) -> Result<Vec<AllowanceLine>, StoreError> {
+        self.read(|reader| usage::allowances(&reader.connection, group, period))
     }
 
     fn period_usage(

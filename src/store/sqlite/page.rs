@@ -49,6 +49,7 @@ struct PageRow {
     grounds: Option<Arc<Grounds>>,
     revision: u32,
     costs: Option<Costs>,
+    draws: Vec<u8>,
     superseded: Option<u64>,
     /// Ends of source, destination, node and id in the text; the first begins where the row before ended.
     begin: usize,
@@ -101,8 +102,13 @@ impl Page {
             ValueRef::Null => None,
             _ => Some(lookups.grounds(small(17)?)?),
         };
-        let used_before = match row.get_ref(18).map_err(failed)? {
+        let (mut draws, told) = (Vec::new(), row.get_ref(18).map_err(failed)?);
+        let used_before = match told {
             ValueRef::Null => None,
+            ValueRef::Text(text) => {
+                draws = text.to_vec();
+                None
+            }
             _ => Some(u64::try_from(number(18)?).map_err(|_| damaged("a call's number"))?),
         };
         let revision = match row.get_ref(19).map_err(failed)? {
@@ -151,6 +157,7 @@ impl Page {
             grounds,
             revision,
             costs,
+            draws,
             superseded,
             begin,
             ends: [source_end, destination_end, node_end, self.text.len()],
@@ -180,6 +187,7 @@ impl Page {
                 revision: row.revision,
                 costs: row.costs,
                 row: row.row as u64,
+                draws: &row.draws,
                 superseded: row.superseded,
             }
         })

@@ -182,10 +182,9 @@ pub fn of_account(connection: &Connection, account: AccountKey, period: Period) 
     of_owner(connection, account.0, period)
 }
 
-/// Seconds a group has drawn in a period.
-pub fn allowance(connection: &Connection, group: GroupKey, period: Period) -> Result<u64, StoreError> {
-    let lines: Vec<AllowanceLine> = of_owner(connection, group.0, period)?;
-    Ok(lines.first().map_or(0, |line| line.used_seconds))
+/// What a group has drawn in a period, by meter.
+pub fn allowances(connection: &Connection, group: GroupKey, period: Period) -> Result<Vec<AllowanceLine>, StoreError> {
+    of_owner(connection, group.0, period)
 }
 
 /// All accounts' totals of a period by account name, in short reads; each read sees the store as it stands then.

@@ -6,7 +6,7 @@ use rusqlite::{Row, Statement};
 
 use super::cell::{Cell, bytes_of};
 use super::{call_type_of, damaged, failed, period_number, period_of, whole};
-use crate::call::{AccountKey, CallType, GroupKey, Usage};
+use crate::call::{AccountKey, CallType, GroupKey, Meter, Usage};
 use crate::store::{AllowanceLine, StoreError, UsageLine};
 use crate::time::Period;
 
@@ -85,8 +85,26 @@ fn usage_line(columns: UsageColumns<'_>) -> Option<UsageLine> {
     })
 }
 
-fn allowance_line((period, group, used): (i64, u32, i64)) -> Option<AllowanceLine> {
-    Some(AllowanceLine { period: period_of(period)?, group: GroupKey(group), used_seconds: u64::try_from(used).ok()? })
+fn allowance_line((period, group, meter, used): (i64, u32, u32, i64)) -> Option<AllowanceLine> {
+    Some(AllowanceLine {
+        period: period_of(period)?,
+        group: GroupKey(group),
+        meter: Meter(meter),
+        used_seconds: u64::try_from(used).ok()?,
+    })
+}
+
+fn allowance_columns(line: &AllowanceLine) -> Result<[i64; 4], StoreError> {
+    let used = whole(line.used_seconds)?;
+    Ok([period_number(line.period), i64::from(line.group.0), i64::from(line.meter.0), used])
+}
+
+/// A recent line: of one allowance for each group and month, as earlier versions wrote them, or of several.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum RecentAllowance {
+    Of((i64, u32, u32, i64)),
+    Single((i64, u32, i64)),
 }
 
 fn number(value: i64, out: &mut Vec<u8>) {
@@ -191,20 +209,20 @@ impl Line for UsageLine {
 }
 
 impl Line for AllowanceLine {
-    type Key = (Period, GroupKey);
+    type Key = (Period, GroupKey, Meter);
 
     const APPEND: &'static str = "INSERT INTO allowances_recent VALUES (?1, ?2, ?3, ?4)";
     const FORGET: &'static str = "DELETE FROM allowances_recent WHERE row < ?1";
     const CHUNKS: &'static str = "SELECT lines FROM allowances_recent ORDER BY row";
     const CHUNK: &'static str = "SELECT lines FROM allowances_recent WHERE row >= ?1 AND row < ?2
          AND (period, owner) <= (?3, ?4) ORDER BY row DESC LIMIT 1";
-    const FOLD: &'static str = "INSERT INTO allowances VALUES (?1, ?2, ?3)
-         ON CONFLICT DO UPDATE SET used_seconds = ?3";
-    const PLACES: &'static str = "SELECT * FROM allowances ORDER BY period, billing_group";
-    const OF_OWNER: &'static str = "SELECT * FROM allowances WHERE period = ?1 AND billing_group = ?2";
+    const FOLD: &'static str = "INSERT INTO meters VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET used_seconds = ?4";
+    const PLACES: &'static str = "SELECT * FROM meters ORDER BY period, billing_group, meter";
+    const OF_OWNER: &'static str = "SELECT * FROM meters WHERE period = ?1 AND billing_group = ?2";
 
     fn key(&self) -> Self::Key {
-        (self.period, self.group)
+        (self.period, self.group, self.meter)
     }
 
     fn period(&self) -> Period {
@@ -217,20 +235,23 @@ impl Line for AllowanceLine {
 
     fn write(&self, out: &mut Vec<u8>) -> Result<(), StoreError> {
         out.push(b'[');
-        numbers(&[period_number(self.period), i64::from(self.group.0), whole(self.used_seconds)?], out);
+        numbers(&allowance_columns(self)?, out);
         out.push(b']');
         Ok(())
     }
 
     fn parse(lines: &[u8]) -> Result<Vec<AllowanceLine>, StoreError> {
         let bad = || damaged("recent allowances");
-        let lines: Vec<(i64, u32, i64)> = serde_json::from_slice(lines).map_err(|_| bad())?;
-        lines.into_iter().map(|line| allowance_line(line).ok_or_else(bad)).collect()
+        let lines: Vec<RecentAllowance> = serde_json::from_slice(lines).map_err(|_| bad())?;
+        let columns = |line| match line {
+            RecentAllowance::Of(columns) => columns,
+            RecentAllowance::Single((period, group, used)) => (period, group, Meter::PLAN.0, used),
+        };
+        lines.into_iter().map(|line| allowance_line(columns(line)).ok_or_else(bad)).collect()
     }
 
     fn bind(&self, statement: &mut Statement<'_>) -> Result<(), StoreError> {
-        let columns = [period_number(self.period), i64::from(self.group.0), whole(self.used_seconds)?];
-        for (i, column) in columns.into_iter().enumerate() {
+        for (i, column) in allowance_columns(self)?.into_iter().enumerate() {
             statement.raw_bind_parameter(i + 1, column).map_err(failed)?;
         }
         Ok(())
@@ -238,6 +259,7 @@ impl Line for AllowanceLine {
 
     fn read(row: &Row<'_>) -> Result<AllowanceLine, StoreError> {
         let get = |i: usize| row.get::<_, i64>(i).map_err(failed);
-        allowance_line((get(0)?, row.get(1).map_err(failed)?, get(2)?)).ok_or_else(|| damaged("an allowance"))
+        let (group, meter) = (row.get(1).map_err(failed)?, row.get(2).map_err(failed)?);
+        allowance_line((get(0)?, group, meter, get(3)?)).ok_or_else(|| damaged("an allowance"))
     }
 }

@@ -35,6 +35,8 @@ pub struct StoredCall<'a> {
     pub costs: Option<Costs>,
     /// Its row: names it in one store, for ever.
     pub row: u64,
+    /// What it drew, where that is more than the plan's minutes: the text of [`crate::rating::Draws`].
+    pub draws: &'a [u8],
     /// The flush from which on it no longer counts; such rows are shown only where every row is asked for.
     pub superseded: Option<u64>,
 }
@@ -53,6 +55,7 @@ impl StoredCall<'_> {
             grounds: self.grounds.cloned(),
             revision: self.revision,
             costs: self.costs,
+            draws: self.draws.to_vec(),
         }
     }
 
@@ -85,6 +88,8 @@ pub struct OwnedCall {
     pub revision: u32,
     /// What it costs us, where its plan says how it is bought; for operators only.
     pub costs: Option<Costs>,
+    /// What it drew; see [`StoredCall::draws`].
+    pub draws: Vec<u8>,
 }
 
 impl<'a> StoredCall<'a> {
@@ -123,6 +128,7 @@ impl OwnedCall {
             revision: self.revision,
             costs: self.costs,
             row: 0,
+            draws: &self.draws,
             superseded: None,
         }
     }

@@ -168,6 +168,8 @@ pub struct CallRow<'a> {
     pub revision: u32,
     /// What it costs us, where its plan says how it is bought.
     pub costs: Option<Costs>,
+    /// What it drew, where that is more than the plan's minutes: the text of [`crate::rating::Draws`].
+    pub draws: &'a [u8],
 }
 
 /// What decides whose call it was beside numbers and times, on its way into the store.

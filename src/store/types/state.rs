@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::SuspenseKey;
 use super::flush::{ActivationRow, SourceRow};
 use crate::batch::Position;
-use crate::call::{AccountKey, CallType, GroupKey, SuspenseReason, Usage};
+use crate::call::{AccountKey, CallType, GroupKey, Meter, SuspenseReason, Usage};
 use crate::time::{Period, Timestamp};
 
 /// An account and its name.
@@ -54,6 +54,9 @@ pub struct AllowanceLine {
     pub group: GroupKey,
     /// Of which month.
     pub period: Period,
+    /// Which allowance.
+    #[serde(default)]
+    pub meter: Meter,
     /// Seconds drawn.
     pub used_seconds: u64,
 }

@@ -14,6 +14,7 @@ use crate::tariff::condition::Condition;
 use crate::tariff::deck::{Deck, Terms};
 use crate::tariff::exchange::DatedRate;
 use crate::tariff::findings::Place;
+use crate::tariff::free::FreeList;
 use crate::tariff::image::{
     ENTRY_MANY, Kind, Meta, StoredCalendar, StoredCondition, StoredList, StoredPlan, StoredRow, StoredSteps,
     StoredTerms, Writer,
@@ -28,6 +29,7 @@ pub(super) fn write(
     read: &Plans,
     decks: &[NamedDeck],
     exchange: Vec<DatedRate>,
+    free: Vec<FreeList>,
     writer: &mut Writer,
 ) -> Result<(u64, u64), String> {
     let (rows, calendars) = write_rows(decks, writer)?;
@@ -59,7 +61,7 @@ pub(super) fn write(
     keys.dedup();
     let prefixes = keys.len() as u64;
     let decks = decks.iter().map(|d| d.stored.clone()).collect();
-    let meta = Meta { plans: stored_plans, decks, lists, prefixes, calendars, exchange, carriers };
+    let meta = Meta { plans: stored_plans, decks, lists, prefixes, calendars, exchange, carriers, free };
     let meta = serde_json::to_vec(&meta).map_err(|bad| bad.to_string())?;
     writer.section(Kind::Meta, 0, meta);
     Ok((prefixes, rows.len() as u64))
@@ -90,6 +92,7 @@ fn stored_plan(plan: &PlanText, outbound_list: u16, inbound_list: u16) -> Stored
         bands: plan.bands,
         internal: plan.internal,
         buying: None,
+        free: plan.free.iter().map(|(name, _)| name.clone()).collect(),
     }
 }
 

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::write::{error, plan_toml, unused};
 use super::{Converted, ConvertedPlan, Losses, Wishes};
-use crate::money::Money;
 use crate::tariff::findings::Findings;
 use crate::tariff::supplier::header::{Header, Role};
 use crate::tariff::supplier::mapping::{ColumnName, End, Grace, Mapping};
@@ -89,7 +88,7 @@ pub fn exports(product: Product, files: &[(String, Vec<u8>)], wishes: &Wishes) -
         for row in &mut supplied.rows {
             if otherwise.contains(&row.line) {
                 // With a price a row prices calls at home even so.
-                (row.blocked, row.rate, row.connect_fee) = (true, Money::ZERO, Money::ZERO);
+                row.block();
             }
             if product == Product::A2billing {
                 lengthened(row);

@@ -1,13 +1,12 @@
 //! Step rules as an image holds them.
 //!
-//! Does not know whose steps they are.
+//! Does not know which rule is asked for.
 
 use serde::{Deserialize, Serialize};
 
 use crate::call::{StepMode, StepRule};
 use crate::time::Micros;
 
-/// A step rule.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct StoredSteps {
     pub nearest: bool,

@@ -45,6 +45,8 @@ pub struct PlanText {
     pub internal: Internal,
     /// What its calls cost us.
     pub buying: BuyingText,
+    /// Lists of free numbers, each with the place that names it.
+    pub free: Vec<(String, Place)>,
 }
 
 impl PlanText {

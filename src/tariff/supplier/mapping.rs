@@ -7,6 +7,8 @@
 //! dates = "dmy"
 //! currency = "USD"
 //! increment = 60
+//! [bands]
+//! peak = "mon-fri 8-18"  # off-peak is the rest
 //! [columns]
 //! prefix = "Code"      # a heading, or its place counted from 1
 //! rate = 4
@@ -19,6 +21,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::amounts::Mark;
+use super::bands::BandText;
 use super::dates::Order;
 
 /// A column by its heading or its place.
@@ -104,6 +107,9 @@ pub struct Mapping {
     /// Headings that are passed over.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
+    /// When peak, off-peak and weekend are.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub bands: BTreeMap<String, BandText>,
     /// Role → column.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, ColumnName>,

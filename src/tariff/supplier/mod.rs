@@ -12,6 +12,8 @@
 //! Does not know files, plans, or whether prices are sensible.
 
 pub mod amounts;
+pub mod asks;
+pub mod bands;
 pub mod codes;
 pub mod dates;
 pub mod header;
@@ -23,6 +25,7 @@ pub mod table;
 mod tests;
 pub mod write;
 
+use asks::Asks;
 use dates::Day;
 use header::Header;
 use mapping::Mapping;
@@ -41,10 +44,18 @@ pub struct SupplierRow {
     pub prefixes: Vec<Number>,
     /// Destination, with its country where that has a column of its own.
     pub destination: String,
-    /// Per minute.
-    pub rate: Money,
+    /// Per minute; none where the row has another price.
+    pub rate: Option<Money>,
+    /// Per minute, from one state into another.
+    pub interstate: Option<Money>,
+    /// Per minute, within a state.
+    pub intrastate: Option<Money>,
+    /// For a call, however long; then there is no other price.
+    pub per_call: Option<Money>,
     /// Once for each call.
     pub connect_fee: Money,
+    /// What the row asks of a call besides its number.
+    pub asks: Asks,
     /// Seconds of the first step.
     pub initial: Option<u32>,
     /// Seconds of each further step; none: the plan's.
@@ -63,6 +74,19 @@ pub struct SupplierRow {
     pub to: Option<Day>,
     /// Calls there are not allowed.
     pub blocked: bool,
+}
+
+impl SupplierRow {
+    /// Its prices per minute.
+    pub fn rates(&self) -> impl Iterator<Item = Money> {
+        [self.rate, self.interstate, self.intrastate].into_iter().flatten()
+    }
+
+    /// No price and no call.
+    pub fn block(&mut self) {
+        (self.rate, self.interstate, self.intrastate, self.per_call) = (Some(Money::ZERO), None, None, None);
+        (self.blocked, self.connect_fee) = (true, Money::ZERO);
+    }
 }
 
 /// A row that was understood and cannot be said in a deck of ours.
@@ -98,6 +122,7 @@ pub fn understand(table: &Table, mapping: &Mapping, findings: &mut Findings) -> 
     supplied.header = header;
     let Some(style) = style::decide(table, &mut supplied, findings) else { return supplied };
     rows::read(table, &style, &mut supplied, findings);
+    asks::check_chains(&mut supplied.rows, findings);
     if supplied.rows.is_empty() && !findings.refused() {
         findings.error(Default::default(), "there is no row with a code and a price", "is this the right sheet?");
     }

@@ -3,14 +3,16 @@
 //! Does not know how columns were found.
 
 use super::amounts::{self, Mark};
+use super::asks::{Asks, Length, Origin};
 use super::dates::{self, Day};
-use super::header::Role;
+use super::header::{PRICES, Role};
 use super::mapping::{End, Grace};
 use super::style::Style;
 use super::table::Table;
-use super::{Held, Supplied, SupplierRow, codes};
+use super::{Held, Supplied, SupplierRow, bands, codes};
 use crate::money::Money;
-use crate::tariff::cells;
+use crate::tariff::bands::Band;
+use crate::tariff::cells::{self, LENGTH_MAX};
 use crate::tariff::deck::ROWS_MAX;
 use crate::tariff::findings::{Findings, Place};
 
@@ -38,7 +40,7 @@ pub(super) fn read(table: &Table, style: &Style, supplied: &mut Supplied, findin
         }
         match row.read(&mut currency) {
             Ok(read) => {
-                prefixes += read.prefixes.len();
+                prefixes += read.iter().map(|row| row.prefixes.len()).sum::<usize>();
                 if prefixes > ROWS_MAX {
                     findings.error(
                         Place { line, column: 0 },
@@ -47,7 +49,7 @@ pub(super) fn read(table: &Table, style: &Style, supplied: &mut Supplied, findin
                     );
                     return;
                 }
-                supplied.rows.push(read);
+                supplied.rows.extend(read);
             }
             Err((column, (message, hint))) => {
                 findings.error(Place { line, column: column as u32 + 1 }, message, hint);
@@ -90,7 +92,7 @@ impl<'a> Row<'a> {
     fn is_text(&self) -> bool {
         let digits = |role| self.cell(role).bytes().any(|b| b.is_ascii_digit());
         let code = digits(Role::Prefix) || digits(Role::CallingCode);
-        let price = [Role::Rate, Role::PerCall, Role::Peak].into_iter().any(digits);
+        let price = PRICES.into_iter().any(digits);
         let mut cells = self.table.cells(self.at).filter(|c| !c.is_empty());
         let sentence = cells.next().is_some_and(|c| c.contains(char::is_alphabetic)) && cells.next().is_none();
         !code && !price || sentence
@@ -98,18 +100,16 @@ impl<'a> Row<'a> {
 
     /// What a deck of ours cannot say, or the supplier no longer offers.
     fn held(&self) -> Option<&'static str> {
-        if !self.cell(Role::Origin).is_empty() {
-            return Some("holds only for some callers");
-        }
-        if cells::flag(self.cell(Role::Exact)).unwrap_or(false) {
-            return Some("holds for one number only");
+        let origin = self.cell(Role::Origin);
+        if !origin.is_empty() && !is_anonymous(origin) && !origin.bytes().any(|b| b.is_ascii_digit()) {
+            return Some("holds for callers that are named in words");
         }
         let change = self.cell(Role::Change).to_ascii_lowercase();
         let closing = change.split(|c: char| !c.is_alphabetic()).any(|word| CLOSING.contains(&word));
         closing.then_some("the supplier says that it is closed")
     }
 
-    fn read(&self, currency: &mut Option<[u8; 3]>) -> Result<SupplierRow, (usize, Bad)> {
+    fn read(&self, currency: &mut Option<[u8; 3]>) -> Result<Vec<SupplierRow>, (usize, Bad)> {
         let style = self.style;
         let blocked = self.with(Role::Blocked, cells::flag)?.unwrap_or(false);
         self.with(Role::Currency, |cell| match amounts::currency(cell) {
@@ -120,23 +120,21 @@ impl<'a> Row<'a> {
         let fee = amount(Role::ConnectFee)?.unwrap_or(Money::ZERO);
         let per_call = amount(Role::PerCall)?;
         let (least, most) = (amount(Role::MinimumCost)?, amount(Role::MaximumCost)?);
-        let rate = if style.bands { amount(Role::Peak)? } else { amount(Role::Rate)? };
-        let off_peak = if style.bands { amount(Role::OffPeak)? } else { None };
-        if off_peak.is_some() && off_peak != rate {
-            let hint = "[columns] rate = \"…\" takes one of them for all hours; the dearer one is safe";
-            return Err((
-                self.column(Role::OffPeak).unwrap_or(0),
-                ("peak and off-peak prices differ".to_owned(), hint.to_owned()),
-            ));
-        }
-        let rate = match rate {
-            Some(rate) if style.per_second => rate.0.checked_mul(60).map(Money),
-            None if per_call.is_some() || blocked => Some(Money::ZERO),
-            rate => rate,
-        };
-        let Some(rate) = rate else {
+        let rates = self.rates(&mut amount)?;
+        let states = [Role::Interstate, Role::Intrastate].map(|role| self.per_minute(role, &mut amount));
+        let [interstate, intrastate] = states;
+        let states = [interstate?, intrastate?];
+        let any = rates.iter().any(|(_, rate)| rate.is_some()) || states.iter().any(Option::is_some);
+        if !any && per_call.is_none() && !blocked {
             let hint = "0 is a price and must be written";
-            return Err((self.column(Role::Rate).unwrap_or(0), ("there is no price".to_owned(), hint.to_owned())));
+            let place = self.column(Role::Rate).unwrap_or(0);
+            return Err((place, ("there is no price".to_owned(), hint.to_owned())));
+        }
+        // A price by the call that has another beside it is a fee of the call.
+        let alone = !any && fee == Money::ZERO;
+        let (per_call, fee) = match per_call.filter(|price| *price > Money::ZERO || alone) {
+            Some(price) if !alone => (None, Money(fee.0.saturating_add(price.0))),
+            price => (price, fee),
         };
         let prefixes = self.prefixes()?;
         let (initial, increment) = self.steps()?;
@@ -167,12 +165,17 @@ impl<'a> Row<'a> {
             let place = self.column(Role::To).unwrap_or(0);
             return Err((place, ("the row ends before it begins".to_owned(), "exchange the dates".to_owned())));
         }
-        Ok(SupplierRow {
+        let asks = self.asks()?;
+        let row = SupplierRow {
             line: self.table.line(self.at),
             prefixes,
             destination: self.destination(),
-            rate,
-            connect_fee: Money(fee.0.saturating_add(per_call.unwrap_or(Money::ZERO).0)),
+            rate: None,
+            interstate: states[0],
+            intrastate: states[1],
+            per_call: per_call.filter(|_| !blocked),
+            connect_fee: fee,
+            asks,
             initial,
             increment,
             minimum: self.with(Role::Minimum, seconds)?.filter(|m| *m > 0 && increment.is_some()),
@@ -182,7 +185,108 @@ impl<'a> Row<'a> {
             from,
             to,
             blocked,
-        })
+        };
+        // A fee alone, and what forbids a call, need a price to be written.
+        let nothing = |rate: Option<Money>| rate.or((!any && row.per_call.is_none()).then_some(Money::ZERO));
+        let rows = rates.into_iter().map(|(band, rate)| SupplierRow {
+            rate: nothing(rate),
+            asks: Asks { band: band.or(row.asks.band), ..row.asks.clone() },
+            ..row.clone()
+        });
+        Ok(rows.collect())
+    }
+
+    /// Prices per minute, each with the days and hours of its column; those of two bands are told apart where they differ.
+    fn rates(
+        &self,
+        amount: &mut impl FnMut(Role) -> Result<Option<Money>, (usize, Bad)>,
+    ) -> Result<Vec<(Option<Band>, Option<Money>)>, (usize, Bad)> {
+        let mut minutes = |role| self.per_minute(role, amount);
+        if !self.style.bands {
+            let rate = minutes(Role::Rate)?;
+            return match self.band()? {
+                None => Ok(vec![(None, rate)]),
+                Some(bands) => Ok(bands.iter().map(|band| (Some(*band), rate)).collect()),
+            };
+        }
+        let mut all = Vec::new();
+        for (_, role) in bands::NAMES {
+            all.extend(minutes(role)?.map(|rate| (role, rate)));
+        }
+        let Some((_, first)) = all.first().copied() else { return Ok(vec![(None, None)]) };
+        if all.iter().all(|(_, rate)| *rate == first) {
+            return Ok(vec![(None, Some(first))]);
+        }
+        // Hours without a price would be priced by a shorter code.
+        let blank =
+            bands::NAMES.into_iter().map(|(_, role)| role).find(|role| all.iter().all(|(known, _)| known != role));
+        if let Some(at) = blank.and_then(|role| self.column(role)) {
+            let hint = "0 is a price and must be written".to_owned();
+            return Err((at, ("there is no price for these hours".to_owned(), hint)));
+        }
+        let mut rates = Vec::new();
+        for (role, rate) in all {
+            let place = self.column(role).unwrap_or(0);
+            let bands = self.style.named.of(role).ok_or_else(|| (place, bands::unknown(role)))?;
+            rates.extend(bands.iter().map(|band| (Some(*band), Some(rate))));
+        }
+        Ok(rates)
+    }
+
+    /// A price per minute, whatever the unit of the deck's.
+    fn per_minute(
+        &self,
+        role: Role,
+        amount: &mut impl FnMut(Role) -> Result<Option<Money>, (usize, Bad)>,
+    ) -> Result<Option<Money>, (usize, Bad)> {
+        let rate = amount(role)?;
+        Ok(if self.style.per_second { rate.and_then(|rate| rate.0.checked_mul(60)).map(Money) } else { rate })
+    }
+
+    /// The band that a cell names, as its days and hours.
+    fn band(&self) -> Result<Option<&'a [Band]>, (usize, Bad)> {
+        let style = self.style;
+        let cell = self.cell(Role::Band);
+        if cell.is_empty() {
+            return Ok(None);
+        }
+        style.named.cell(cell).map_err(|bad| (self.column(Role::Band).unwrap_or(0), bad))
+    }
+
+    /// What the row asks besides the number; its band may stand in the heading of a price instead.
+    fn asks(&self) -> Result<Asks, (usize, Bad)> {
+        let (days, hours) = (self.cell(Role::Days), self.cell(Role::Hours));
+        let band = Band::read(days, hours).map_err(|(column, bad)| {
+            let role = if column == "days" { Role::Days } else { Role::Hours };
+            (self.column(role).unwrap_or(0), bad)
+        })?;
+        let codes = |cell: &str| codes::read(cell, None, &codes::Style { international: &self.style.international });
+        let origin = match self.cell(Role::Origin) {
+            "" => Origin::Anybody,
+            cell if is_anonymous(cell) => Origin::Anonymous,
+            _ => self.with(Role::Origin, codes)?.map_or(Origin::Anybody, Origin::Prefixes),
+        };
+        let digits = |role| self.with(role, |cell| cells::lengths(cell.trim_end_matches(".0")));
+        let length = match (digits(Role::Length)?, digits(Role::MinLength)?, digits(Role::MaxLength)?) {
+            _ if self.with(Role::Exact, cells::flag)?.unwrap_or(false) => Length::Exact,
+            (Some((least, most)), None, None) => Length::Between(least, most),
+            (None, None, None) => Length::Any,
+            (None, least, most) => {
+                let (least, most) = (least.map_or(1, |l| l.0), most.map_or(LENGTH_MAX, |m| m.1));
+                if least > most {
+                    let place = self.column(Role::MaxLength).unwrap_or(0);
+                    return Err((place, (format!("{least} to {most} digits"), "exchange them".to_owned())));
+                }
+                Length::Between(least, most)
+            }
+            (Some(_), ..) => {
+                let place = self.column(Role::Length).unwrap_or(0);
+                let hint = "leave length, or the least and the most, out with ignore".to_owned();
+                return Err((place, ("length stands in several columns".to_owned(), hint)));
+            }
+        };
+        let band = Some(band).filter(|band| band.words() != "always");
+        Ok(Asks { band, origin, length, after: self.with(Role::After, seconds)?.unwrap_or(0) })
     }
 
     fn prefixes(&self) -> Result<Vec<crate::number::Number>, (usize, Bad)> {
@@ -242,6 +346,10 @@ impl<'a> Row<'a> {
         };
         whole.split_whitespace().collect::<Vec<_>>().join(" ")
     }
+}
+
+fn is_anonymous(origin: &str) -> bool {
+    ["anonymous", "withheld"].iter().any(|word| origin.eq_ignore_ascii_case(word))
 }
 
 fn read_amount(cell: &str, style: &Style, currency: &mut Option<[u8; 3]>) -> Result<Money, Bad> {

@@ -5,6 +5,7 @@
 
 use super::Supplied;
 use super::amounts::{self, Mark};
+use super::bands::Named;
 use super::dates::{self, Order, Said};
 use super::header::{Column, Role};
 use super::mapping::{ColumnName, End, Grace, Mapping, Per};
@@ -20,12 +21,24 @@ pub(super) struct Style {
     pub end: Option<End>,
     pub grace: Option<Grace>,
     pub international: Vec<String>,
-    /// Peak and off-peak prices without one for all hours: taken where they are equal.
+    /// Peak and off-peak prices without one for all hours.
     pub bands: bool,
+    /// When those hours are.
+    pub named: Named,
 }
 
-const MONEY: [Role; 7] =
-    [Role::Rate, Role::ConnectFee, Role::PerCall, Role::MinimumCost, Role::MaximumCost, Role::Peak, Role::OffPeak];
+const MONEY: [Role; 10] = [
+    Role::Rate,
+    Role::ConnectFee,
+    Role::PerCall,
+    Role::MinimumCost,
+    Role::MaximumCost,
+    Role::Peak,
+    Role::OffPeak,
+    Role::Weekend,
+    Role::Interstate,
+    Role::Intrastate,
+];
 
 /// Finds all of it out, and writes it into the mapping to be saved.
 pub(super) fn decide(table: &Table, supplied: &mut Supplied, findings: &mut Findings) -> Option<Style> {
@@ -40,6 +53,13 @@ pub(super) fn decide(table: &Table, supplied: &mut Supplied, findings: &mut Find
         let hint = "end_dates = \"inclusive\" if a row still holds on that day, else \"exclusive\"";
         findings.error(place(table, header, Role::To), "does a row still hold on the day of its end?", hint);
     }
+    let named = match Named::read(mapping, header.at.contains_key(&Role::Weekend)) {
+        Ok(named) => named,
+        Err((message, hint)) => {
+            findings.error(Place::default(), message, hint);
+            Named::default()
+        }
+    };
     if findings.refused() {
         return None;
     }
@@ -55,6 +75,7 @@ pub(super) fn decide(table: &Table, supplied: &mut Supplied, findings: &mut Find
         grace: mapping.grace,
         international: mapping.international.clone().unwrap_or_else(|| vec!["00".to_owned()]),
         bands: !header.at.contains_key(&Role::Rate) && header.at.contains_key(&Role::Peak),
+        named,
     };
     remember(mapping, &header.columns, &style, table.separator);
     Some(style)

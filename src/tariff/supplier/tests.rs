@@ -22,7 +22,12 @@ fn shown(bytes: &[u8], mapping: &str) -> String {
     if !errors.is_empty() {
         return errors.join("\n");
     }
-    write::deck(&supplied.rows).text
+    let text = write::deck(&supplied.rows).text;
+    // Whatever is written must be a deck of ours.
+    let mut findings = Findings::new("written");
+    deck::read(text.as_bytes(), &Zone::UTC, &|_, _| None, &mut findings);
+    assert!(!findings.refused(), "{:?}\n{text}", findings.finish());
+    text
 }
 
 fn check(text: &str, mapping: &str, expected: &str) {
@@ -39,12 +44,13 @@ fn each_supplier_s_layout_is_read() {
         "",
         "prefix,destination,rate,initial,increment\n93,Afghanistan,0.2093,30,60\n9375,Afghanistan Mobile,0.2204,30,30",
     );
-    // Telnyx: callers' prefixes are held, a price for each call is a fee.
+    // Telnyx: some rows are for some callers, and some have a price by the call.
     check(
         "ISO,Country,Origination Prefixes,Destination Prefixes,Description,Interval 1,Interval N,Rate,Price Per Call,Exact Match\n\
          DE,Germany,,49,Germany,60,60,0.01,,\nES,Spain,34,34,Spain local,60,60,0.012,,\nDE,Germany,,49137,Germany 0137,60,60,,0.5,\n",
         "",
-        "prefix,destination,rate,connect_fee,initial,increment\n49,Germany,0.01,,60,60\n49137,Germany 0137,0,0.5,60,60",
+        "prefix,destination,rate,origin,per_call,initial,increment\n34,Spain local,0.012,34,,60,60\n\
+         49,Germany,0.01,,,60,60\n49137,Germany 0137,,,0.5,60,60",
     );
     // Twilio
     check(
@@ -64,13 +70,18 @@ fn each_supplier_s_layout_is_read() {
         "",
         "prefix,destination,rate,initial,increment\n52,Mexico,0.02,60,60",
     );
-    // 46labs: three prices, and only the mapping says which.
+    // 46labs: three prices, the last for calls of which the states are not known.
     let labs =
         "code,duration,increment,interrate,intrarate,ijrate,effective_date\n1201200,6,6,0.001,0.002,0.003,2020-01-15\n";
-    check(labs, "", "!1: no column of prices");
     check(
         labs,
-        "[columns]\nrate = \"intrarate\"",
+        "",
+        "prefix,destination,rate,rate_interstate,rate_intrastate,initial,increment,minimum,valid_from\n\
+         1201200,,0.003,0.001,0.002,6,6,6,2020-01-15",
+    );
+    check(
+        labs,
+        "ignore = [\"interrate\", \"ijrate\"]\n[columns]\nrate = \"intrarate\"",
         "prefix,destination,rate,initial,increment,minimum,valid_from\n1201200,,0.002,6,6,6,2020-01-15",
     );
     // Kazoo
@@ -86,6 +97,92 @@ fn each_supplier_s_layout_is_read() {
         "",
         "prefix,destination,rate,initial,increment\n3906698,Italy,0.03,60,60\n44,United Kingdom,0.01,60,60\n\
          447400,United Kingdom,0.02,1,1\n447401,United Kingdom,0.02,1,1\n447402,United Kingdom,0.02,1,1",
+    );
+}
+
+/// What a row asks of a call besides its number.
+#[test]
+fn rows_that_ask_for_more_than_a_prefix() {
+    // Gamma: three columns, whose hours the mapping knows. Equal prices are one row.
+    check(
+        "ChargeCode,Description,Peak Per Minute,Off Peak Per Minute,Weekend Per Minute,Call Set Up Charge\n\
+         44,UK,0.03,0.02,0.01,0.005\n447,UK Mobile,0.05,0.05,0.05,0.005\n",
+        "[bands]\npeak = \"mon-fri 8-18\"\nweekend = \"sat;sun\"",
+        "prefix,destination,rate,days,hours,connect_fee\n44,UK,0.03,mon-fri,08:00-18:00,0.005\n\
+         44,UK,0.02,mon-fri,\"00:00-08:00;18:00-24:00\",0.005\n44,UK,0.01,sat-sun,,0.005\n447,UK Mobile,0.05,,,0.005",
+    );
+    // An Italian ISP: a line for each band.
+    check(
+        "Prefisso;Destinazione;Prezzo;Fascia oraria\n39;Italia;0,02;8-18\n44;UK;0,03;\n",
+        "",
+        "prefix,destination,rate,hours\n39,Italia,0.02,08:00-18:00\n44,UK,0.03,",
+    );
+    check(
+        "code,rate,Time Band\n39,0.02,Peak\n39,0.01,Off-Peak\n44,0.03,Flat\n",
+        "[bands]\npeak = \"mon-fri 8-18\"\noff_peak = [\"mon-fri 18-8\", \"sat-sun\"]",
+        "prefix,destination,rate,days,hours\n39,,0.02,mon-fri,08:00-18:00\n\
+         39,,0.01,mon-fri,\"00:00-08:00;18:00-24:00\"\n39,,0.01,sat-sun,\n44,,0.03,,",
+    );
+    check(
+        "prefix,rate,days,hours\n39,0.02,Mon-Fri,0800-1800\n39,0.01,Mon-Fri,18:00-08:00\n39,0.01,sat sun,\n",
+        "",
+        "prefix,destination,rate,days,hours\n39,,0.02,mon-fri,08:00-18:00\n\
+         39,,0.01,mon-fri,\"00:00-08:00;18:00-24:00\"\n39,,0.01,sat-sun,",
+    );
+    // callwithus: the United States by states, beside what holds where they are not known.
+    check(
+        "dialprefix;destination name;rate;rate interstate;rate intrastate;initial billing time;billing increment\n\
+         1201;New Jersey;0.012;0.007;0.015;6;6\n1212;New York;;0.008;0.016;6;6\n",
+        "",
+        "prefix,destination,rate,rate_interstate,rate_intrastate,initial,increment\n\
+         1201,New Jersey,0.012,0.007,0.015,6,6\n1212,New York,,0.008,0.016,6,6",
+    );
+    check(
+        "code,rate interstate,rate intrastate\n1201,0.0001,0.0002\n",
+        "per = \"second\"",
+        "prefix,destination,rate,rate_interstate,rate_intrastate\n1201,,,0.006,0.012",
+    );
+    check(
+        "code,peak,off peak,weekend\n49,0.02,0.01,\n",
+        "[bands]\npeak = \"mon-fri 8-18\"\nweekend = \"sat;sun\"",
+        "!2: there is no price for these hours",
+    );
+    // Callers: lists, those without a number, and words that no deck of ours has.
+    check(
+        "Origination Prefixes,Destination Prefixes,Rate\n\"34, 346\",34,0.01\nanonymous,34,0.4\nEEA,34,0.02\n,34,0.03\n",
+        "",
+        "prefix,destination,rate,origin\n34,,0.01,\"34;346\"\n34,,0.4,anonymous\n34,,0.03,",
+    );
+    let (supplied, _) = understood(b"origin,code,rate\nlocal,34,0.01\n,34,0.03\n", "");
+    assert_eq!(supplied.held, [Held { line: 2, why: "holds for callers that are named in words" }]);
+    // Lengths: one number alone, and as yeti has them.
+    check(
+        "code,rate,exact match\n16784601475,0,1\n1678,0.01,0\n",
+        "",
+        "prefix,destination,rate,length\n1678,,0.01,\n16784601475,,0,11",
+    );
+    check(
+        "prefix,rate,min length,max length\n4932,0.05,11,12\n49,0.01,,\n4915,0.02,13,13\n",
+        "",
+        "prefix,destination,rate,length\n49,,0.01,\n4915,,0.02,13\n4932,,0.05,11-12",
+    );
+    // Price steps: what later rows repeat of the first is taken off.
+    check(
+        "code,rate,after seconds,connection fee,increment\n34,0.30,0,0.10,60\n34,0.12,180,0.10,60\n",
+        "",
+        "prefix,destination,rate,after,connect_fee,initial,increment\n34,,0.3,,0.1,60,60\n34,,0.12,180,,,",
+    );
+    check("code,rate,after\n34,0.12,180\n", "", "!2: no row says what is paid before 180 s");
+    check(
+        "code,rate,after,increment\n34,0.30,,60\n34,0.12,180,6\n",
+        "",
+        "!3: after 180 s the row says more than a price",
+    );
+    // By the call: alone it is a price of its own, beside a fee or a rate it is a fee.
+    check(
+        "code,rate,price per call,setup\n491371,,0.14,\n49180,0.02,0.06,0.01\n49181,,0.06,0.01\n",
+        "",
+        "prefix,destination,rate,per_call,connect_fee\n491371,,,0.14,\n49180,,0.02,,0.07\n49181,,0,,0.07",
     );
 }
 
@@ -134,7 +231,11 @@ fn what_may_mean_two_things_is_asked() {
             "decimal = \",\"",
             "!3: rate: \"0.03\" has another decimal mark than the deck",
         ),
-        ("code,peak,off peak\n49,0.02,0.01\n", "", "!2: peak and off-peak prices differ"),
+        ("code,peak,off peak\n49,0.02,0.01\n", "", "!2: when is peak?"),
+        ("code,peak,off peak,weekend\n49,0.02,0.01,0.01\n", "[bands]\npeak = \"8-18\"", "!2: when is off-peak?"),
+        ("code,rate,band\n49,0.02,off-peak\n", "", "!2: when is off-peak?"),
+        ("code,rate,band\n49,0.02,lunch\n", "", "!2: \"lunch\" is no band"),
+        ("code,rate\n49,0.01\n", "[bands]\npek = \"8-18\"", "!0: the mapping names a band \"pek\""),
         (
             "code,rate,grace time\n49,0.02,3\n",
             "",

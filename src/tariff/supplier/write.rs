@@ -3,8 +3,9 @@
 //!
 //! Does not know where the deck goes.
 
-use super::SupplierRow;
+use super::{SupplierRow, asks};
 use crate::money::Money;
+use crate::number::Number;
 use crate::number::prefix::lexicographic;
 
 /// A deck of ours, and where its lines come from.
@@ -24,7 +25,7 @@ impl Written {
     }
 }
 
-type Cell = (&'static str, fn(&SupplierRow) -> String);
+type Cell = (&'static str, fn(&SupplierRow, Number) -> String);
 
 fn money(amount: Option<Money>) -> String {
     amount.map_or_else(String::new, |m| m.to_string())
@@ -34,24 +35,27 @@ fn text<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(String::new, |v| v.to_string())
 }
 
-/// Columns that only decks which need them have.
-const OPTIONAL: [Cell; 10] = [
-    ("connect_fee", |r| money(Some(r.connect_fee).filter(|f| *f != Money::ZERO))),
-    ("initial", |r| text(r.initial)),
-    ("increment", |r| text(r.increment)),
-    ("minimum", |r| text(r.minimum)),
-    ("free_below", |r| text(r.free_below)),
-    ("minimum_cost", |r| money(r.minimum_cost)),
-    ("maximum_cost", |r| money(r.maximum_cost)),
-    ("valid_from", |r| text(r.from)),
-    ("valid_to", |r| text(r.to)),
-    ("blocked", |r| if r.blocked { "true".to_owned() } else { String::new() }),
+/// Columns that only decks which need them have, but for those of [`asks::COLUMNS`].
+const OPTIONAL: [Cell; 13] = [
+    ("rate_interstate", |r, _| money(r.interstate)),
+    ("rate_intrastate", |r, _| money(r.intrastate)),
+    ("per_call", |r, _| money(r.per_call)),
+    ("connect_fee", |r, _| money(Some(r.connect_fee).filter(|f| *f != Money::ZERO))),
+    ("initial", |r, _| text(r.initial)),
+    ("increment", |r, _| text(r.increment)),
+    ("minimum", |r, _| text(r.minimum)),
+    ("free_below", |r, _| text(r.free_below)),
+    ("minimum_cost", |r, _| money(r.minimum_cost)),
+    ("maximum_cost", |r, _| money(r.maximum_cost)),
+    ("valid_from", |r, _| text(r.from)),
+    ("valid_to", |r, _| text(r.to)),
+    ("blocked", |r, _| if r.blocked { "true".to_owned() } else { String::new() }),
 ];
 
 /// Writes the rows.
 pub fn deck(rows: &[SupplierRow]) -> Written {
-    let columns: Vec<Cell> =
-        OPTIONAL.into_iter().filter(|(_, cell)| rows.iter().any(|r| !cell(r).is_empty())).collect();
+    let filled = |(_, cell): &Cell| rows.iter().any(|r| r.prefixes.first().is_some_and(|p| !cell(r, *p).is_empty()));
+    let columns: Vec<Cell> = asks::COLUMNS.into_iter().chain(OPTIONAL).filter(filled).collect();
     let mut places: Vec<(u64, Option<super::Day>, usize, usize)> = Vec::with_capacity(rows.len());
     for (i, row) in rows.iter().enumerate() {
         places.extend(row.prefixes.iter().enumerate().map(|(p, prefix)| (lexicographic(*prefix), row.from, i, p)));
@@ -67,10 +71,10 @@ pub fn deck(rows: &[SupplierRow]) -> Written {
     for (_, _, i, p) in places {
         let Some((row, prefix)) = rows.get(i).and_then(|row| Some((row, row.prefixes.get(p)?))) else { continue };
         lines.push(row.line);
-        out.push_str(&format!("{prefix},{},{}", quoted(&row.destination), row.rate));
+        out.push_str(&format!("{prefix},{},{}", quoted(&row.destination), money(row.rate)));
         for (_, cell) in &columns {
             out.push(',');
-            out.push_str(&cell(row));
+            out.push_str(&quoted(&cell(row, *prefix)));
         }
         out.push('\n');
     }

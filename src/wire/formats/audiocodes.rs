@@ -16,6 +16,7 @@
 use crate::record::{ID_MAX, Record};
 use crate::time::{Micros, Timestamp};
 use crate::wire::clock::{self, BadReading};
+use crate::wire::sip::number_end;
 use crate::wire::{Line, Origin, Refusal, Skip, TEXT_MAX, utf8};
 
 /// The device's own columns (formats of version 7.2).
@@ -173,5 +174,5 @@ impl AudioCodes {
 /// The user of `user@host`; the device cuts what is longer than 41 characters, and then there may be no host.
 fn user(uri: &[u8]) -> &[u8] {
     let user = uri.get(..memchr::memchr(b'@', uri).unwrap_or(uri.len())).unwrap_or_default();
-    user.get(..memchr::memchr(b';', user).unwrap_or(user.len())).unwrap_or_default()
+    user.get(..number_end(user)).unwrap_or_default()
 }

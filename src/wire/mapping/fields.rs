@@ -7,6 +7,7 @@ use super::{Candidate, Mapping, Values, When};
 use crate::time::{Micros, Reading, Timestamp, decimal};
 use crate::wire::field::Draft;
 use crate::wire::place::Place;
+use crate::wire::sip::number_end;
 use crate::wire::{self, Field, Origin, Refusal};
 
 /// How far before its beginning a call's clock may seem to be: nodes round.
@@ -184,7 +185,8 @@ fn append(value: u16, values: &mut Values<'_>) {
     }
 }
 
-/// The user of `"Name" <sip:user;phone-context=x@host;user=phone>`, of `tel:+49…;ext=1`; anything else as it is.
+/// The user of `"Name" <sip:user;phone-context=x@host;user=phone>`, of `tel:+49…;ext=1`; anything else as it is. A routing
+/// number stays beside it.
 fn user_of(place: Place, values: &Values<'_>) -> Place {
     let text = place.of(values.message, &values.scratch.text);
     let (mut start, mut end) = (0, text.len());
@@ -199,9 +201,8 @@ fn user_of(place: Place, values: &Values<'_>) -> Place {
             break;
         }
     }
-    for mark in [b'@', b';'] {
-        end = memchr::memchr(mark, part(start, end)).map_or(end, |length| start + length);
-    }
+    end = memchr::memchr(b'@', part(start, end)).map_or(end, |length| start + length);
+    end = start + number_end(part(start, end));
     Place { start: place.start + start as u32, end: place.start + end as u32, ..place }
 }
 

@@ -146,6 +146,7 @@ fn values_are_made_plain() {
     check(uri, "\"'Name' <sip:1@2> <sips:49%231;npdi@h>\"", "49#1");
     check(uri, "tel:+49-1;ext=2", "+49-1");
     check(uri, "1005", "1005");
+    check(uri, "sip:+12025331234;npdi;rn=+12025440000@h;rn=1", "+12025331234;npdi;rn=+12025440000");
     check("\"v\"", "%2B491%2", "+491%2");
     check("\"v\"", "NULL", "");
     check("{ from = \"v\", strip = \"Ext.\" }", "Ext.960", "960");

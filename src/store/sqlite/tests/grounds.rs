@@ -43,6 +43,7 @@ fn a_row_gives_back_all_that_rating_asked_of_its_record() {
         }),
         revision: 0,
         costs: None,
+        draws: b"",
     };
     let accounts = [Account { key: AccountKey(0), name: "acme".into() }];
     let groups = [Group { key: GroupKey(0), name: "acme".into() }];

@@ -1,0 +1,161 @@
+//! What has been drawn before a call, and what the call draws: the only state that a price depends on.
+//!
+//! Seconds are counted by [`Meter`]s, each for a billing group and a month. The heart asks the meters that the call's plan
+//! names, and says by how much each of them goes on; whoever calls it keeps them.
+//!
+//! ```text
+//! Standing ──seconds(month, meter)──▶ rate ──▶ Rated, and Draws: meter + seconds
+//! ```
+//! A call that asks the plan's minutes alone gives no [`Draws`]: what it drew is in [`Rated`](super::Rated), and nothing is
+//! allocated for it. One that asks others gives all of them, the plan's minutes too, and their text, which is kept with
+//! the call: `[["mobile",120,600,11400],["",0,0,60000]]` is name, seconds drawn, seconds drawn before, seconds that were
+//! left (null: no limit); the plan's minutes have no name.
+//!
+//! Does not know where meters are kept.
+
+use serde::Deserialize;
+
+use crate::call::{Meter, RatedCall};
+use crate::time::Period;
+
+/// The meters of one billing group.
+pub trait Drawn {
+    /// Seconds that a meter has counted in a month.
+    fn seconds(&self, month: Period, meter: Meter) -> u64;
+
+    /// What was left of it before the call, where that is told rather than to be found: for a call that was rated before.
+    fn left(&self, _meter: Meter) -> Option<u64> {
+        None
+    }
+}
+
+/// So many seconds of the plan's minutes in whichever month, and nothing else.
+impl Drawn for u64 {
+    fn seconds(&self, _month: Period, meter: Meter) -> u64 {
+        if meter == Meter::PLAN { *self } else { 0 }
+    }
+}
+
+/// What a call finds: everything before it that has a say in its price.
+#[derive(Clone, Copy)]
+pub struct Standing<'a> {
+    /// Of its billing group.
+    pub drawn: &'a dyn Drawn,
+}
+
+impl<'a> Standing<'a> {
+    /// By the meters of the billing group.
+    pub fn of(drawn: &'a dyn Drawn) -> Standing<'a> {
+        Standing { drawn }
+    }
+}
+
+/// What a call draws from one meter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Draw {
+    /// Which.
+    pub meter: Meter,
+    /// The plan's pool of it, by its place; none: the plan's minutes.
+    pub pool: Option<u8>,
+    /// Seconds drawn; 0 where it was asked and had none left.
+    pub seconds: u32,
+    /// Counted before the call.
+    pub used: u64,
+    /// Left before the call; none: no limit.
+    pub left: Option<u64>,
+}
+
+/// What a call draws where it asks more than the plan's minutes. Used again from call to call.
+#[derive(Clone, Default, Debug)]
+pub struct Draws {
+    /// In the order in which they were asked.
+    pub list: Vec<Draw>,
+    /// The same, as it is kept with the call; empty where the list is.
+    pub text: Vec<u8>,
+}
+
+impl Draws {
+    pub(super) fn clear(&mut self) {
+        self.list.clear();
+        self.text.clear();
+    }
+
+    /// Adds one with the name of its pool, which has no character that JSON escapes.
+    pub(super) fn push(&mut self, name: &str, draw: Draw) {
+        self.text.pop();
+        self.text.extend_from_slice(if self.list.is_empty() { b"[[\"" } else { b",[\"" });
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.extend_from_slice(b"\",");
+        let mut number = |n: u64, end: u8| {
+            self.text.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+            self.text.push(end);
+        };
+        number(u64::from(draw.seconds), b',');
+        number(draw.used, b',');
+        match draw.left {
+            Some(left) => number(left, b']'),
+            None => self.text.extend_from_slice(b"null]"),
+        }
+        self.text.push(b']');
+        self.list.push(draw);
+    }
+}
+
+/// A draw as its text has it.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+pub struct Told(
+    /// Name of the pool; empty: the plan's minutes.
+    pub String,
+    /// Seconds drawn.
+    pub u32,
+    /// Counted before.
+    pub u64,
+    /// Left before; none: no limit.
+    pub Option<u64>,
+);
+
+impl Told {
+    /// Reads [`Draws::text`]; nothing where it is empty or no such text.
+    pub fn read(text: &[u8]) -> Vec<Told> {
+        if text.is_empty() { Vec::new() } else { serde_json::from_slice(text).unwrap_or_default() }
+    }
+
+    /// Which meter counts it.
+    pub fn meter(&self) -> Meter {
+        Meter::named(&self.0)
+    }
+}
+
+/// What a rated call drew, meter by meter; `text` is that of its [`Draws`].
+pub fn drawn(call: &RatedCall, text: &[u8], mut show: impl FnMut(Meter, u32)) {
+    if text.is_empty() {
+        if call.included_seconds > 0 {
+            show(Meter::PLAN, call.included_seconds);
+        }
+        return;
+    }
+    Told::read(text).iter().filter(|told| told.1 > 0).for_each(|told| show(told.meter(), told.1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_of_draws_is_read_back() {
+        let mut draws = Draws::default();
+        let draw = |name, seconds, used, left| {
+            let meter = Meter::named(name);
+            Draw { meter, pool: None, seconds, used, left }
+        };
+        draws.push("mobile", draw("mobile", 120, 600, Some(11_400)));
+        draws.push("world-1", draw("world-1", 0, 5, None));
+        draws.push("", draw("", 7, 0, Some(u64::MAX)));
+        let text = String::from_utf8(draws.text.clone()).unwrap();
+        assert_eq!(text, r#"[["mobile",120,600,11400],["world-1",0,5,null],["",7,0,18446744073709551615]]"#);
+        let told = Told::read(&draws.text);
+        let again: Vec<_> = told.iter().map(|t| draw(&t.0, t.1, t.2, t.3)).collect();
+        assert_eq!(again, draws.list);
+        assert_eq!((Told::read(b"").len(), Told::read(b"[[1]]").len()), (0, 0));
+    }
+}
