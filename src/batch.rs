@@ -67,6 +67,8 @@ pub enum EntryKind {
     Ack = 11,
     /// Something is taken out of suspense for good: [`crate::entry::Discard`].
     Discard = 12,
+    /// The spend guard changes, JSON: [`crate::guard::Entered`].
+    Guard = 17,
     /// Stands where damaged bytes were given up, JSON: [`crate::entry::Lost`].
     Lost = 15,
 }
@@ -88,6 +90,7 @@ impl EntryKind {
             11 => EntryKind::Ack,
             12 => EntryKind::Discard,
             15 => EntryKind::Lost,
+            17 => EntryKind::Guard,
             _ => return None,
         })
     }

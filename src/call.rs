@@ -256,6 +256,11 @@ impl RatedCall {
         }
     }
 
+    /// Seconds that are charged: what no allowance covers.
+    pub fn charged_seconds(&self) -> u32 {
+        self.billable_seconds.saturating_sub(self.included_seconds)
+    }
+
     /// The lines of the totals to which this call adds: one, or two where it straddles the allowance. The call and its
     /// talk time count once, under the first.
     pub fn usage_lines(&self) -> impl Iterator<Item = (CallType, Usage)> + use<> {

@@ -16,11 +16,13 @@ use crate::nearest::{nearest, unknown};
 use crate::period::PeriodSettings;
 use crate::time::Micros;
 use crate::tls::TlsSettings;
+use crate::webhook::Webhook;
 use crate::wire::formats::Formats;
 
 mod formats;
 mod raw;
 mod units;
+mod webhooks;
 
 use raw::{Raw, default_listeners};
 pub use units::{ByteSize, Length};
@@ -56,6 +58,8 @@ pub struct Config {
     pub journal: JournalConfig,
     /// Months that close.
     pub periods: PeriodSettings,
+    /// Who is told what the spend guard finds.
+    pub webhooks: Vec<Webhook>,
     /// Flush at least this often.
     pub flush_every: Length,
     /// And after this many records.
@@ -264,6 +268,7 @@ impl Config {
                 });
             }
         }
+        let webhooks = webhooks::checked(&raw.webhook, base)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Config {
             file: file.map(Path::to_owned),
@@ -284,6 +289,7 @@ impl Config {
                 min_free: raw.journal.min_free,
             },
             periods: PeriodSettings { grace: Micros(raw.periods.grace.0), auto_seal: raw.periods.auto_seal },
+            webhooks,
             flush_every: raw.flush.every,
             flush_calls: raw.flush.calls.max(1),
             least_margin: least_margin(raw.margin.warn_below_percent)?,
@@ -355,6 +361,14 @@ mod tests {
                 "[http]\ntls = { cert = \"c\", key = \"k\", client_ca = \"a\" }",
                 ":2:7: http.tls: client_ca is for [[listen]] (hint: tokens",
             ),
+            (
+                "[[webhook]]\nurl = \"ftp://x\"\nsecret = { file = \"s\" }",
+                ":2:7: [[webhook]] \"ftp://x\" is no address (hint: write https://HOST/PATH)",
+            ),
+            (
+                "[[webhook]]\nurl = \"https://x\"\nsecret = \"s\"\ngive_upp = \"3d\"",
+                ":4:1: unknown key `give_upp` (hint: did you mean `give_up`?)",
+            ),
             ("[htt]\n", ":1:2: unknown key `htt` (hint: did you mean `http`?)"),
             ("[http]\nzzz = 1\n", ":2:1: unknown key `zzz` (hint: known here: address, tokens, tls)"),
             (
@@ -413,6 +427,7 @@ mod tests {
             keys::<RawFlush>(),
             keys::<RawStore>(),
             keys::<RawMargin>(),
+            keys::<super::webhooks::RawWebhook>(),
         ] {
             assert!(!keys.is_empty());
             for key in keys {

@@ -23,6 +23,8 @@ use crate::resolver;
 use crate::road::Road;
 use crate::sequencer::{self, Control};
 use crate::shard;
+use crate::webhook;
+use crate::webhook::herald::Herald;
 
 pub mod backup;
 mod certificates;
@@ -42,6 +44,7 @@ mod watch_rates;
 use certificates::Certificates;
 pub use doors::{Opened, Posts};
 use engine::Engine;
+use parts::Told;
 use reload::{ReloadError, Reloader, Wish};
 use watch_rates::Watched;
 
@@ -108,6 +111,10 @@ pub async fn run(
     helpers.spawn(gauges::set(engine.road.clone(), engine.outbox.0.downgrade(), engine.depths.clone()));
     helpers.spawn(ticks(engine.road.clone(), clock.clone()));
     helpers.spawn(metrics.upkeep());
+    if let Some(Told { events, missed }) = engine.told.take() {
+        let herald = Herald::new(events, missed, engine.store.clone(), clock.clone(), &config.webhooks);
+        helpers.spawn(herald.run());
+    }
     helpers.spawn(watched.reload_at_changes(reloader.clone()));
     helpers.spawn(sealer.run());
     helpers.spawn(reload_on_signal(reloader.clone()));
@@ -156,6 +163,7 @@ fn describe_metrics() {
     reload::describe();
     gauges::describe();
     sealer::describe();
+    webhook::describe();
 }
 
 /// Puts the rates folder in force, or keeps the last good images if it is wrong. `by` says who asked.

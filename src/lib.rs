@@ -63,6 +63,7 @@ pub mod assembly;
 pub mod directory;
 pub mod tariff;
 pub mod rating;
+pub mod guard;
 pub mod shard;
 pub mod flush;
 pub mod store;
@@ -79,6 +80,7 @@ pub mod poison;
 pub mod rates;
 pub mod tls;
 pub mod traffic;
+pub mod webhook;
 
 // The ground.
 pub mod os;

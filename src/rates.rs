@@ -4,9 +4,11 @@
 //!
 //! Does not know when an image comes into force, nor who uses it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::directory;
+use crate::guard;
 use crate::nearest::did_you_mean;
 use crate::tariff::findings::FINDINGS_MAX;
 use crate::tariff::judge::{self, DeckRemarks, Kind};
@@ -20,7 +22,9 @@ pub struct CompiledRates {
     pub tariff: Compiled,
     /// The directory's image.
     pub directory: Vec<u8>,
-    /// Warnings of both.
+    /// What accounts are watched by.
+    pub guards: guard::Rules,
+    /// Warnings of all.
     pub findings: Vec<Finding>,
 }
 
@@ -60,6 +64,7 @@ pub struct RatesFolder {
     text: RatesText,
     accounts: Vec<u8>,
     numbers: Vec<u8>,
+    guards: Vec<u8>,
 }
 
 impl RatesFolder {
@@ -119,6 +124,7 @@ impl RatesFolder {
             },
             accounts: file("accounts.csv")?,
             numbers: file("numbers.csv")?,
+            guards: optional(guard::read::FILE)?,
         })
     }
 
@@ -130,10 +136,11 @@ impl RatesFolder {
             (Ok(mut tariff), Ok((directory, mut findings))) => {
                 findings.splice(0..0, std::mem::take(&mut tariff.findings));
                 findings.extend(self.misfits(&tariff));
+                let guards = self.guards(&tariff, &mut findings);
                 if findings.iter().any(|f| f.severity == Severity::Error) {
                     return Err(RatesError::Wrong { folder: self.folder.clone(), findings });
                 }
-                Ok(CompiledRates { tariff, directory, findings })
+                Ok(CompiledRates { tariff, directory, guards, findings })
             }
             (tariff, directory) => {
                 let mut findings = tariff.map_or_else(|f| f, |t| t.findings);
@@ -161,6 +168,26 @@ impl RatesFolder {
     pub fn numbers(&self) -> Vec<(String, String)> {
         let owned = directory::owned(&self.accounts, &self.numbers).into_iter();
         owned.map(|(number, country)| (format!("+{number}"), country.to_string())).collect()
+    }
+
+    /// What `guards.toml` says, if the folder has one.
+    fn guards(&self, compiled: &Compiled, findings: &mut Vec<Finding>) -> guard::Rules {
+        if self.guards.is_empty() {
+            return guard::Rules::default();
+        }
+        let Ok(tariff) = Tariff::open(bytes::Bytes::copy_from_slice(&compiled.image)) else {
+            return guard::Rules::default();
+        };
+        let uses = directory::uses(&self.accounts);
+        let names: BTreeSet<&str> = uses.iter().map(|row| row.plan.as_str()).collect();
+        let currency = |code: &[u8]| String::from_utf8_lossy(code).into_owned();
+        let plans = tariff.plans().iter().filter(|plan| names.contains(plan.name.as_str()));
+        let plans = plans.map(|plan| (plan.name.as_str(), currency(&plan.currency))).collect();
+        let accounts: BTreeSet<&str> = uses.iter().map(|row| row.account.as_str()).collect();
+        let known = guard::read::Known { plans, accounts };
+        let (rules, found) = guard::read::read(&self.guards, &known);
+        findings.extend(found);
+        rules.unwrap_or_default()
     }
 
     /// Accounts whose plan or country the tariff does not know: none of their calls could be rated.

@@ -128,6 +128,7 @@ impl Resolver {
         if let Some(directory) = resolver.state.directory.clone() {
             resolver.use_directory(resolver.state.directories.saturating_sub(1), directory);
         }
+        resolver.use_guards(resolver.state.guards.clone());
         resolver.metrics.identity(resolver.index.len(), resolver.index.memory_bytes());
         resolver
     }

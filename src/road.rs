@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::{Batch, Frame, Position, SourceId};
 use crate::call::{CallType, Meter, Usage};
+use crate::guard::Standing;
 use crate::ingest::NotTaken;
 use crate::rating::Drawn;
 use crate::record::Content;
@@ -140,6 +141,15 @@ pub enum Question {
         period: Period,
         /// Each shard's answer; none comes if the account was never seen.
         reply: mpsc::UnboundedSender<LiveUsage>,
+    },
+    /// Where an account stands against the rules that watch it.
+    Standings {
+        /// Account name.
+        account: String,
+        /// At which instant.
+        at: Timestamp,
+        /// The answer; none comes if the account was never seen.
+        reply: mpsc::UnboundedSender<Vec<Standing>>,
     },
     /// Where records with these identities lie.
     Find {
@@ -301,6 +311,13 @@ impl Road {
             all.get_or_insert_default().merge(part);
         }
         Ok(all)
+    }
+
+    /// Where the account stands against the rules that watch it, seeing every record acknowledged before.
+    pub async fn standings(&self, account: &str, at: Timestamp) -> Result<Vec<Standing>, RoadClosed> {
+        let (reply, mut answers) = mpsc::unbounded_channel();
+        self.send(Control::Ask(Question::Standings { account: account.to_owned(), at, reply })).await?;
+        Ok(answers.recv().await.unwrap_or_default())
     }
 
     /// Content and position of each known identity.

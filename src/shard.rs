@@ -13,23 +13,28 @@ use hashbrown::HashMap;
 use tokio::sync::mpsc;
 
 use crate::batch::{Frame, Position};
-use crate::call::{AccountKey, CallType, Costs, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot, Usage};
+use crate::call::{AccountKey, Costs, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot, Usage};
 use crate::directory::Directory;
 use crate::flush::Part;
+use crate::guard::{self, Event, Fired, Judge, Rules, States};
 use crate::os::clock::Clock;
 use crate::poison;
 use crate::rating::{self, Draws, Leg, Standing, World};
-use crate::road::{Inbox, LiveUsage, Step, UsageLine};
+use crate::road::{Inbox, LiveUsage, Step};
 use crate::tariff::{PlanId, Tariff};
 use crate::time::{Period, Timestamp};
 
 mod correct;
 mod counts;
+mod guarding;
+mod lines;
 mod meters;
 mod metrics;
 mod months;
 
 use counts::Counts;
+pub use guarding::Outlet;
+pub use lines::{Line, LineKey};
 pub use meters::Meters;
 pub use metrics::describe;
 
@@ -44,6 +49,19 @@ pub enum ToShard {
     Tariff(TariffSlot, Arc<Tariff>),
     /// The directory that legs behind this refer to, and its running number.
     Directory(u16, Arc<Directory>),
+    /// What accounts are watched by from here on.
+    Guards(Arc<Rules>),
+    /// Where an account stands against its rules.
+    Standings {
+        /// Which account.
+        key: (AccountKey, GroupKey),
+        /// Its name.
+        name: Arc<str>,
+        /// At which instant.
+        at: Timestamp,
+        /// The answer.
+        reply: mpsc::UnboundedSender<Vec<guard::Standing>>,
+    },
     /// A month was sealed: differences of totals and of what was drawn.
     Correct {
         /// To be added to the lines.
@@ -108,32 +126,6 @@ pub struct LegJob {
     pub received_at: Timestamp,
 }
 
-/// A line of totals in one shard: an account's calls of one type in one month, as drawn from one group.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct LineKey {
-    /// Who pays.
-    pub account: AccountKey,
-    /// Whose allowance was drawn; keeps a line in one shard even where an account changes its group.
-    pub group: GroupKey,
-    /// Which month.
-    pub period: Period,
-    /// Type of the calls.
-    pub call_type: CallType,
-    /// ISO 4217.
-    pub currency: [u8; 3],
-}
-
-/// A line's value.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Line {
-    /// Sums.
-    pub usage: Usage,
-    /// Decimals in which amounts are shown: the most any of its calls has.
-    pub decimals: u8,
-    /// Changed since the last marker.
-    touched: bool,
-}
-
 /// State of a shard, loaded at start.
 #[derive(Default)]
 pub struct ShardState {
@@ -143,6 +135,8 @@ pub struct ShardState {
     pub meters: Meters,
     /// Which lines an account has, so that a question reads only those.
     by_account: HashMap<AccountKey, Vec<LineKey>, RandomState>,
+    /// What the spend guard holds of accounts.
+    pub guarded: States,
 }
 
 impl ShardState {
@@ -208,6 +202,10 @@ pub struct ShardPart {
     pub drawn: Vec<(GroupKey, Period, Meter, u64)>,
     /// Texts of draws, one after the other.
     pub draws: Vec<u8>,
+    /// What was set off.
+    pub guard_events: Vec<Arc<Event>>,
+    /// What the spend guard holds of accounts, where it changed.
+    pub guarded: Vec<((AccountKey, GroupKey), Vec<u8>)>,
 }
 
 /// The thread's parts.
@@ -224,13 +222,18 @@ pub struct Shard {
     touched: Vec<LineKey>,
     drawn: Vec<(GroupKey, Period, Meter)>,
     draws: Draws,
+    judge: Judge,
+    /// Reused from call to call.
+    fired: Vec<Fired>,
+    outlet: Outlet,
     counts: Counts,
     metrics: ShardMetrics,
 }
 
 impl Shard {
     /// Puts the parts together.
-    pub fn new(inbox: Inbox<ToShard>, flush: Sender<Part>, clock: Clock, state: ShardState) -> Shard {
+    pub fn new(inbox: Inbox<ToShard>, flush: Sender<Part>, clock: Clock, mut state: ShardState) -> Shard {
+        let judge = Judge::new(std::mem::take(&mut state.guarded));
         Shard {
             inbox,
             flush,
@@ -243,6 +246,9 @@ impl Shard {
             touched: Vec::new(),
             drawn: Vec::new(),
             draws: Draws::default(),
+            judge,
+            fired: Vec::new(),
+            outlet: Outlet::default(),
             counts: Counts::default(),
             metrics: ShardMetrics::default(),
         }
@@ -277,7 +283,12 @@ impl Shard {
             }
             ToShard::Directory(slot, directory) => {
                 self.months = Months::default();
+                self.judge.forget_rows();
                 self.directory = Some((slot, directory));
+            }
+            ToShard::Guards(rules) => self.judge.use_rules(rules),
+            ToShard::Standings { key, name, at, reply } => {
+                let _ = reply.send(self.standings(key, &name, at));
             }
             ToShard::Correct { lines, drawn } => self.correct(lines, drawn),
             ToShard::Marker { number, upto } => self.marker(number, upto),
@@ -295,7 +306,7 @@ impl Shard {
             poison::at(job.attempt);
             #[cfg(debug_assertions)]
             poison::pretend("rated", &batch.frame.bytes[job.at as usize..][..job.length as usize]);
-            self.leg(slot, &directory, job, frame);
+            self.leg(slot, &directory, job, frame, &batch.frame);
         }
         poison::nowhere();
         self.part.frames.push(batch.frame);
@@ -303,7 +314,7 @@ impl Shard {
         self.metrics.publish(&mut self.counts, seconds);
     }
 
-    fn leg(&mut self, slot: u16, directory: &Directory, job: &LegJob, frame: u32) {
+    fn leg(&mut self, slot: u16, directory: &Directory, job: &LegJob, frame: u32, bytes: &Frame) {
         let account = directory.row(job.leg.account_row);
         let period = self.months.period(account.zone_index, account.zone, job.leg.answer);
         let Some(tariff) = self.tariffs.get(usize::from(job.slot.0)) else { return };
@@ -324,6 +335,9 @@ impl Shard {
                 self.add_up(&call);
                 if let Some(costs) = costs {
                     self.part.costs.push((self.part.rows.len() as u32, costs));
+                }
+                if !self.judge.is_idle() {
+                    self.guard(&call, job, &account, bytes);
                 }
                 self.part.rows.push(RatedRow {
                     call,
@@ -375,22 +389,8 @@ impl Shard {
         for (group, period, meter) in self.drawn.drain(..) {
             part.drawn.push((group, period, meter, self.state.meters.get(group, period, meter)));
         }
+        part.guarded = self.judge.changes();
         let share = self.counts.share();
         let _ = self.flush.send(Part::Shard { number, upto, part: Box::new(part), share });
-    }
-
-    fn usage(&self, account: AccountKey, group: Option<GroupKey>, period: Period) -> LiveUsage {
-        let keys = self.state.by_account.get(&account).map_or(&[][..], Vec::as_slice);
-        let mut lines: Vec<UsageLine> = Vec::new();
-        for key in keys.iter().filter(|k| k.period == period) {
-            let Some(line) = self.state.lines.get(key) else { continue };
-            let LineKey { call_type, currency, .. } = *key;
-            UsageLine::gather(
-                &mut lines,
-                &UsageLine { call_type, currency, decimals: line.decimals, usage: line.usage },
-            );
-        }
-        let drawn = group.map_or_else(Vec::new, |group| self.state.meters.all(group, period));
-        LiveUsage { lines, drawn }
     }
 }

@@ -159,6 +159,35 @@ pub fn client_of(settings: &TlsSettings) -> Result<TlsConnector, TlsError> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
+/// For a client that knows servers by who signed their certificates: the authority in a file, or those that this system
+/// trusts.
+///
+/// # Errors
+/// A file that cannot be used; a system that trusts nobody.
+pub fn client(ca: Option<&Path>) -> Result<TlsConnector, TlsError> {
+    let file = ca.unwrap_or(Path::new("the system's certificates"));
+    let wrong = |e: &dyn std::fmt::Display| TlsError::Wrong(file.to_owned(), e.to_string());
+    let mut roots = RootCertStore::empty();
+    match ca {
+        Some(ca) => {
+            for root in certificates(ca)? {
+                roots.add(root).map_err(|e| wrong(&e))?;
+            }
+        }
+        // Some of them may be of kinds that are not known here: the others do.
+        None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+    }
+    if roots.is_empty() {
+        return Err(TlsError::Empty(file.to_owned(), "certificate"));
+    }
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|e| wrong(&e))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
 /// Trusts one certificate, and whoever shows that its key is his.
 #[derive(Debug)]
 struct Known {

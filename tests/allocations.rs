@@ -15,6 +15,8 @@ use callrated::batch::{Batch, Frame, FrameHead, Position, SourceId};
 use callrated::directory;
 use callrated::entry::{Activation, SourceProfile};
 use callrated::flush::Part;
+use callrated::guard::Rules;
+use callrated::guard::read::{Known, read};
 use callrated::identity::{IdentityIndex, Settings};
 use callrated::images::Images;
 use callrated::journal::seal;
@@ -206,6 +208,15 @@ fn frames(count: usize, records: usize) -> Vec<Frame> {
     frames
 }
 
+/// Everybody is watched in every way, and nothing is ever set off.
+fn watched() -> Rules {
+    let text = "[[rule]]\nname = \"m\"\namount = 9000000000\nper = \"month\"\n[[rule]]\nname = \"v\"\ncalls = 900000000\nper = \"1h\"\n\
+                [[rule]]\nname = \"d\"\nminutes = 90000000\nper = \"day\"\ncountries = [\"CU\"]\nprefixes = [\"+4930\"]\n\
+                [[rule]]\nname = \"f\"\nfirst = \"country\"\nlearn = \"9999d\"\n";
+    let (rules, findings) = read(text.as_bytes(), &Known { plans: Vec::new(), accounts: Default::default() });
+    rules.unwrap_or_else(|| panic!("{findings:#?}"))
+}
+
 /// Allocations of the resolver's loop and of one shard's loop for so many frames of so many records, with the legs that
 /// the shard rated.
 fn road(count: usize, records: usize) -> (u64, u64, usize) {
@@ -231,6 +242,7 @@ fn road(count: usize, records: usize) -> (u64, u64, usize) {
         groups: Names::from_stored([]),
         sources: vec![Some(profile())],
         profiles: Vec::new(),
+        guards: Arc::new(watched()),
         periods: Default::default(),
         tariffs: vec![KnownTariff { slot: callrated::call::TariffSlot(0), activation, tariff }],
         directory: Some(directory),

@@ -424,6 +424,8 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
         (("GET", "/v1/suspense"), ("/v1/suspense?limit=1".into(), Value::Null)),
         (("GET", "/v1/margin"), (format!("/v1/margin?period={period}"), Value::Null)),
         (("GET", "/v1/conflicts"), ("/v1/conflicts?limit=1".into(), Value::Null)),
+        (("GET", "/v1/guard/events"), ("/v1/guard/events?newest=true".into(), Value::Null)),
+        (("GET", "/v1/accounts/{account}/guard"), ("/v1/accounts/acme/guard".into(), Value::Null)),
         (("GET", "/v1/status"), ("/v1/status".into(), Value::Null)),
         (("POST", "/v1/calls"), ("/v1/calls".into(), json!([record("more", "030123450", 20, 5), { "id": 1 }]))),
         (

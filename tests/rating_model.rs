@@ -6,9 +6,11 @@
 
 mod common;
 
-use callrated::rating::{self, Draws, Resolution, Standing};
+use callrated::call::Meter;
+use callrated::rating::{self, Drawn, Draws, Resolution, Standing, Told};
 use callrated::record::Direction;
 use callrated::tariff::PlanId;
+use callrated::time::Period;
 use common::{Books, COUNTRIES, Call, at, call};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -119,7 +121,34 @@ struct Plan {
     /// What a carrier charges; none: nothing is said of it.
     costs: Vec<Vec<Row>>,
     cost_steps: Option<Steps>,
+    pools: Vec<Pool>,
 }
+
+/// Minutes for some calls, with the words of `of`.
+#[derive(Clone, Debug)]
+struct Pool {
+    name: &'static str,
+    minutes: u64,
+    of: Vec<&'static str>,
+}
+
+const POOLS: [&str; 3] = ["a", "b", "c"];
+const OF: &[&str] = &[
+    "DE",
+    "DE:mobile",
+    "+4915",
+    "+493",
+    "US",
+    "AT",
+    "+1212",
+    "international",
+    "domestic_premium",
+    "toll_free",
+    "included",
+    "off_net",
+    "CA:fixed_or_mobile",
+    "BR:mobile",
+];
 
 #[derive(Clone, Debug)]
 struct OneCall {
@@ -131,6 +160,15 @@ struct OneCall {
     second: u32,
     from: &'static str,
     used: u64,
+    /// Of the pools, by their places in [`POOLS`].
+    drawn: [u64; 3],
+}
+
+impl Drawn for OneCall {
+    fn seconds(&self, _month: Period, meter: Meter) -> u64 {
+        let pool = POOLS.iter().position(|name| Meter::named(name) == meter);
+        pool.map_or(self.used, |pool| self.drawn[pool])
+    }
 }
 
 // --- Text from rows ----------------------------------------------------------------------------------------------------
@@ -210,6 +248,9 @@ fn books(plan: &Plan) -> Books {
     }
     if let Some(steps) = plan.cost_steps {
         toml += &format!("cost_steps = {}\n", steps_toml(steps));
+    }
+    for Pool { name, minutes, of } in &plan.pools {
+        toml += &format!("allowances.{name} = {{ minutes = {minutes}, of = {of:?} }}\n");
     }
     let mut decks: Vec<(&str, String)> =
         names.iter().map(|n| n.as_str()).zip(plan.decks.iter().map(|d| deck_csv(d))).collect();
@@ -310,8 +351,24 @@ fn country_steps(home: &str, country: &str, kind: &str) -> Steps {
     Steps { nearest, initial, increment, minimum, free_below: 0 }
 }
 
-/// Type, rule, billable, included, cost.
-type Expected = Result<(&'static str, u8, i64, i64, Decimal), &'static str>;
+/// Type, rule, billable, included, cost, and what each of several pools gave.
+type Expected = Result<(&'static str, u8, i64, i64, Decimal, Vec<(&'static str, i64)>), &'static str>;
+
+/// How closely words of `of` mean a call; 0: not at all.
+fn closeness(of: &str, call_type: &str, own: bool, number: &str, country: &str, kind: &str) -> usize {
+    let ordinary = ["fixed", "mobile", "fixed_or_mobile", "voip", "uan"];
+    let by_country = call_type == "included" || call_type == "international";
+    if let Some(prefix) = of.strip_prefix('+') {
+        return if call_type != "toll_free" && number.starts_with(prefix) { 1000 + prefix.len() } else { 0 };
+    }
+    let fits = match of.split_once(':') {
+        Some((of, kinds)) => (by_country && of == country && kinds == kind, 400),
+        None if of == country => (by_country && ordinary.contains(&kind), 300),
+        None if of == "off_net" => (call_type == "included" && !own, 200),
+        None => (of == call_type, 100),
+    };
+    if fits.0 { fits.1 } else { 0 }
+}
 
 fn model(plan: &Plan, call: &OneCall) -> Expected {
     if call.day < plan.billing_start_day {
@@ -440,23 +497,52 @@ fn model(plan: &Plan, call: &OneCall) -> Expected {
         }
         Ok(cost.round_dp_with_strategy(plan.decimals, RoundingStrategy::MidpointAwayFromZero))
     };
+    let left = |minutes: u64, used: u64| {
+        let days = 32 - i64::from(plan.billing_start_day);
+        let minutes = if plan.prorate {
+            // Whole minutes, up.
+            (Decimal::from(minutes) * Decimal::from(days) / Decimal::from(31)).ceil()
+        } else {
+            Decimal::from(minutes)
+        };
+        (i64::try_from(minutes).unwrap() * 60 - used as i64).max(0)
+    };
+    // What pools give: the closest first, of those alike the first by name.
+    let drawing = match &charge {
+        Charge::Free => None,
+        Charge::InPlan(_) => Some("included"),
+        Charge::By(_) => Some(call_type),
+    };
+    let mut fitting: Vec<(usize, &Pool)> = Vec::new();
+    if let Some(drawing) = drawing.filter(|_| billable > 0) {
+        for pool in &plan.pools {
+            let closest =
+                pool.of.iter().map(|of| closeness(of, drawing, rule == 7, number, country, kind)).max().unwrap();
+            fitting.extend((closest > 0).then_some((closest, pool)));
+        }
+    }
+    fitting.sort_by_key(|(closest, pool)| (std::cmp::Reverse(*closest), pool.name));
+    let (mut rest, mut gave) = (billable, Vec::new());
+    for (_, pool) in fitting {
+        if rest > 0 {
+            let place = POOLS.iter().position(|name| *name == pool.name).unwrap();
+            let seconds = rest.min(left(pool.minutes, call.drawn[place]));
+            gave.push((pool.name, seconds));
+            rest -= seconds;
+        }
+    }
     match charge {
-        Charge::Free => Ok((call_type, rule, billable, 0, Decimal::ZERO)),
-        Charge::By(row) => Ok((call_type, rule, billable, 0, cost(row, 0)?)),
+        Charge::Free => Ok((call_type, rule, billable, 0, Decimal::ZERO, gave)),
+        Charge::By(_) if billable > 0 && rest == 0 => Ok((call_type, rule, billable, billable, Decimal::ZERO, gave)),
+        Charge::By(row) => Ok((call_type, rule, billable, billable - rest, cost(row, billable - rest)?, gave)),
         Charge::InPlan(row) => {
-            let left = plan.minutes.map_or(i64::MAX, |minutes| {
-                let days = 32 - i64::from(plan.billing_start_day);
-                let minutes = if plan.prorate {
-                    // Whole minutes, up.
-                    (Decimal::from(minutes) * Decimal::from(days) / Decimal::from(31)).ceil()
-                } else {
-                    Decimal::from(minutes)
-                };
-                (i64::try_from(minutes).unwrap() * 60 - call.used as i64).max(0)
-            });
-            let included = billable.min(left);
+            let of_plan = rest.min(plan.minutes.map_or(i64::MAX, |minutes| left(minutes, call.used)));
+            if !gave.is_empty() && rest > 0 {
+                gave.push(("", of_plan));
+            }
+            let included = billable - rest + of_plan;
             if billable == included {
-                return Ok(("included", rule, billable, included, Decimal::ZERO));
+                return Ok(("included", rule, billable, included, Decimal::ZERO, gave));
             }
             let cost = match (plan.overage, row) {
                 (Some(rate), _) => (decimal(rate) * Decimal::from(billable - included) / Decimal::from(60))
@@ -465,7 +551,7 @@ fn model(plan: &Plan, call: &OneCall) -> Expected {
                 (None, Some(row)) if priced(row) => cost(row, included)?,
                 (None, _) => return Err("no_rate"),
             };
-            Ok((if included == 0 { "overage" } else { "included" }, rule, billable, included, cost))
+            Ok((if included == 0 { "overage" } else { "included" }, rule, billable, included, cost, gave))
         }
     }
 }
@@ -582,10 +668,13 @@ fn plan() -> impl Strategy<Value = Plan> {
     let flags = (any::<bool>(), any::<bool>(), 1..20_u8, any::<bool>());
     let costs = (proptest::collection::vec(deck(1..25), 0..3), proptest::option::weighted(0.3, steps()));
     let decks = (proptest::collection::vec(deck(1..25), 1..4), deck(0..10), costs);
+    let pool = (1..6_u64, proptest::collection::vec(select(OF), 1..4));
+    let pools = proptest::collection::vec(pool, 0..=POOLS.len());
+    let money = (money, pools);
     (select(vec!["DE", "US", "BR", "AT"]), money, proptest::option::weighted(0.3, steps()), flags, decks).prop_map(
         |(
             country,
-            (minutes, overage, decimals),
+            ((minutes, overage, decimals), pools),
             steps,
             (includes_austria, prorate, billing_start_day, split),
             (decks, mut inbound, (costs, cost_steps)),
@@ -606,6 +695,7 @@ fn plan() -> impl Strategy<Value = Plan> {
                 split,
                 costs,
                 cost_steps,
+                pools: POOLS.iter().zip(pools).map(|(name, (minutes, of))| Pool { name, minutes, of }).collect(),
             }
         },
     )
@@ -632,8 +722,18 @@ fn one_call() -> impl Strategy<Value = OneCall> {
         (select(vec![8_u32, 18, 24]), 0..400_u32).prop_map(|(hour, before)| (hour * 3600 - before) % 86_400),
     ];
     let from = select(vec!["", "+49301234567", "+4915112345678", "+12125550100", "+43123456789"]);
-    (to, proptest::bool::weighted(0.2), micros, 1..29_u8, (second, from), used).prop_map(
-        |(to, inbound, micros, day, (second, from), used)| OneCall { to, inbound, micros, day, second, from, used },
+    let drawn = proptest::array::uniform3(0..400_u64);
+    (to, proptest::bool::weighted(0.2), micros, 1..29_u8, (second, from), (used, drawn)).prop_map(
+        |(to, inbound, micros, day, (second, from), (used, drawn))| OneCall {
+            to,
+            inbound,
+            micros,
+            day,
+            second,
+            from,
+            used,
+            drawn,
+        },
     )
 }
 
@@ -659,13 +759,17 @@ proptest! {
             let Resolution::Legs(Some(leg), None) = rating::resolve(&record, call.received(), &call.profile, world) else {
                 return Err(TestCaseError::fail(format!("no single leg: {one:?}")));
             };
-            let rated = rating::rate(&leg, world, leg.period(world), Standing::of(&one.used), &mut Draws::default());
+            let mut draws = Draws::default();
+            let rated = rating::rate(&leg, world, leg.period(world), Standing::of(one), &mut draws);
+            let told = Told::read(&draws.text);
+            let gave: Vec<(&str, i64)> = told.iter().map(|told| (told.0.as_str(), i64::from(told.1))).collect();
             let got = rated.map_err(|why| why.reason.name()).map(|r| {
                 let (billable, included) = (i64::from(r.billable_seconds), i64::from(r.included_seconds));
-                (r.call_type.name(), r.basis.rule, billable, included, r.cost.decimal().normalize())
+                (r.call_type.name(), r.basis.rule, billable, included, r.cost.decimal().normalize(), gave)
             });
-            let expected = model(&plan, one).map(|(t, rule, billable, included, cost)| (t, rule, billable, included, cost.normalize()));
-            prop_assert_eq!(got, expected, "{:?}", one);
+            let expected = model(&plan, one)
+                .map(|(t, rule, billable, included, cost, gave)| (t, rule, billable, included, cost.normalize(), gave));
+            prop_assert_eq!(got, expected.clone(), "{:?}", one);
             if let Ok(rated) = rated {
                 let costs = rating::costs(&leg, world, PlanId(rated.basis.plan), leg.period(world));
                 let amount = costs.map(|costs| costs.carrier_cost.map(|cost| cost.decimal().normalize()));
@@ -674,10 +778,9 @@ proptest! {
             }
 
             // The proof comes to the same, to the digit.
-            let used = one.used;
-            let proof = rating::prove(&record, call.received(), &call.profile, world, leg.direction, &|_, _| Standing::of(&used));
+            let proof = rating::prove(&record, call.received(), &call.profile, world, leg.direction, &|_, _| Standing::of(one));
             match (expected, &proof.quote, &proof.suspended) {
-                (Ok((call_type, .., cost)), Some(quote), None) => {
+                (Ok((call_type, .., cost, _)), Some(quote), None) => {
                     let shown: Decimal = quote.cost.parse().unwrap();
                     prop_assert_eq!((quote.call_type, shown.normalize()), (call_type, cost), "{:?}", one);
                     let last = &proof.lines.last().unwrap().text;

@@ -13,6 +13,8 @@ mod costs;
 mod exchange;
 #[path = "rating/free.rs"]
 mod free;
+#[path = "rating/pools.rs"]
+mod pools;
 
 use callrated::entry::{Ambiguous, LegsPolicy, Talk};
 use callrated::rating::{MAX_AHEAD, MAX_TALK, durations_differ};

@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("books", &["call", "time"]),
     ("number", &["call", "os", "time"]),
     // The heart: pure.
+    ("guard", &["call", "directory", "money", "nearest", "number", "record", "tariff", "time"]),
     ("tariff", &["call", "money", "nearest", "number", "os", "time"]),
     ("directory", &["nearest", "number", "os", "tariff", "time"]),
     ("rating", &["batch", "call", "directory", "entry", "money", "number", "record", "tariff", "time"]),
@@ -34,7 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("journal", &["batch", "entry", "os", "time"]),
     ("identity", &["batch", "os", "record"]),
     // The road.
-    ("road", &["batch", "call", "ingest", "rating", "record", "sequencer", "time"]),
+    ("road", &["batch", "call", "guard", "ingest", "rating", "record", "sequencer", "time"]),
     ("sequencer", &["batch", "ingest", "journal", "os", "road", "time"]),
     (
         "resolver",
@@ -46,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "directory",
             "entry",
             "flush",
+            "guard",
             "identity",
             "images",
             "names",
@@ -83,7 +85,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
-    ("shard", &["batch", "books", "call", "directory", "flush", "os", "poison", "rating", "road", "tariff", "time"]),
+    (
+        "shard",
+        &[
+            "batch",
+            "books",
+            "call",
+            "directory",
+            "flush",
+            "guard",
+            "os",
+            "poison",
+            "rating",
+            "record",
+            "road",
+            "tariff",
+            "time",
+        ],
+    ),
     (
         "flush",
         &[
@@ -91,6 +110,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "books",
             "call",
             "entry",
+            "guard",
             "images",
             "money",
             "os",
@@ -104,7 +124,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
-    ("store", &["batch", "call", "entry", "money", "number", "poison", "record", "time"]),
+    ("store", &["batch", "call", "entry", "guard", "money", "number", "poison", "record", "time"]),
     // The whole way a second time, from the journal and the store.
     (
         "audit",
@@ -163,6 +183,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "entry",
             "exit",
             "explain",
+            "guard",
             "images",
             "ingest",
             "journal",
@@ -185,15 +206,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("metrics", &[]),
+    // Answers out that nobody asked for.
+    ("webhook", &["guard", "ingest", "os", "store", "time", "tls"]),
     ("tls", &[]),
     // Beside the road.
     ("images", &["directory", "os", "tariff"]),
     ("poison", &["batch"]),
     // Accounts are checked against the countries that the folder has.
-    ("rates", &["directory", "nearest", "number", "tariff"]),
+    ("rates", &["directory", "guard", "nearest", "number", "tariff"]),
     ("traffic", &["ingest", "number", "os", "record", "time", "wire"]),
     // The program: knows everybody; nobody knows it.
-    ("config", &["ingest", "entry", "money", "nearest", "number", "period", "time", "tls", "wire"]),
+    ("config", &["ingest", "entry", "money", "nearest", "number", "period", "time", "tls", "webhook", "wire"]),
     ("os", &["time"]),
 ];
 
@@ -216,6 +239,7 @@ const PURE: &[&str] = &[
     "number",
     "tariff",
     "directory",
+    "guard",
     "rating",
     "wire",
 ];

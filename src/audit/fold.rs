@@ -283,7 +283,8 @@ impl<'a> Fold<'a> {
                     }
                 }
             }
-            Some(EntryKind::Ack) => {}
+            // Changes no amount.
+            Some(EntryKind::Ack | EntryKind::Guard) => {}
             Some(EntryKind::Discard) => {
                 let (discard, record) = Discard::decode(entry.payload)
                     .ok_or_else(|| AuditError::Entry(entry.position, "not a discard".to_owned()))?;

@@ -20,7 +20,7 @@ use crate::rating;
 use crate::tariff::judge::{DeckRemarks, Kind, Remark};
 use crate::tariff::{Finding, PlanId, Severity, Tariff};
 use crate::time::Micros;
-use crate::tls::Tls;
+use crate::tls::{self, Tls};
 
 /// Validate configuration, plans, decks, accounts and numbers.
 ///
@@ -106,6 +106,14 @@ fn named_files(config: &Config) -> Vec<Finding> {
     for (door, tls) in doors.chain([("[http]", &config.http_tls)]) {
         if let Some(Err(error)) = tls.as_ref().map(Tls::open) {
             found.push(whole_file(file.clone(), format!("{door}: {error}"), String::new()));
+        }
+    }
+    for webhook in &config.webhooks {
+        if let Err(error) = webhook.signer() {
+            found.push(whole_file(file.clone(), format!("[[webhook]] {}: {error}", webhook.name), String::new()));
+        }
+        if let Some(Err(error)) = webhook.ca.as_deref().map(|ca| tls::client(Some(ca))) {
+            found.push(whole_file(file.clone(), format!("[[webhook]] {}: {error}", webhook.name), String::new()));
         }
     }
     for listen in &config.listeners {

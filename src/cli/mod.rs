@@ -21,6 +21,7 @@ mod deck_import;
 mod explain;
 mod export;
 mod formats;
+mod guard;
 mod import;
 mod journal;
 mod logging;
@@ -76,6 +77,8 @@ pub enum Command {
     #[allow(missing_docs)]
     Formats(formats::FormatsArguments),
     #[allow(missing_docs)]
+    Guard(guard::GuardArguments),
+    #[allow(missing_docs)]
     Import(import::ImportArguments),
     #[allow(missing_docs)]
     Seal(seal::SealArguments),
@@ -116,6 +119,7 @@ pub fn run(arguments: Arguments) -> Result<(), Exit> {
         Command::Calls(arguments) => runtime()?.block_on(calls::run(&config()?, arguments)),
         Command::Export(arguments) => runtime()?.block_on(export::run(&config()?, arguments)),
         Command::Formats(arguments) => formats::run(&config()?, arguments),
+        Command::Guard(arguments) => runtime()?.block_on(guard::run(&config()?, arguments)),
         Command::Import(arguments) => runtime()?.block_on(import::run(&config()?, arguments)),
         Command::Seal(arguments) => runtime()?.block_on(seal::run(&config()?, arguments)),
         Command::Send(arguments) => runtime()?.block_on(send::run(&config()?, arguments)),

@@ -46,11 +46,6 @@ async fn one(client: &Client, account: &str, arguments: &UsageArguments) -> Resu
     let mut table = heading();
     rows(&mut table, &usage, true);
     out::line(&table.to_string())?;
-    let allowance = &usage["allowance"];
-    let left = match allowance["left_seconds"].as_u64() {
-        Some(left) => format!(", {} left", minutes(left)),
-        None => String::new(),
-    };
     out::line(&format!(
         "{} in {} ({}): {} {}",
         text(&usage["account"]),
@@ -65,8 +60,20 @@ async fn one(client: &Client, account: &str, arguments: &UsageArguments) -> Resu
             text(&usage["amount"])
         ))?;
     }
+    allowance("allowance", &usage["allowance"])?;
+    for pool in usage["allowances"].as_array().into_iter().flatten() {
+        allowance(&format!("allowance {}", text(&pool["name"])), pool)?;
+    }
+    Ok(())
+}
+
+fn allowance(name: &str, allowance: &Value) -> Result<(), Exit> {
+    let left = match allowance["left_seconds"].as_u64() {
+        Some(left) => format!(", {} left", minutes(left)),
+        None => String::new(),
+    };
     out::line(&format!(
-        "allowance: {} min, {} used{left}",
+        "{name}: {} min, {} used{left}",
         text(&allowance["included_minutes"]),
         minutes(allowance["used_seconds"].as_u64().unwrap_or(0)),
     ))

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::webhooks::RawWebhook;
 use super::{ByteSize, Length};
 use crate::ingest::connect::settings::ConnectSettings;
 use crate::ingest::folder::settings::WatchSettings;
@@ -33,6 +34,7 @@ pub(super) struct Raw {
     pub flush: RawFlush,
     pub store: RawStore,
     pub margin: RawMargin,
+    pub webhook: Vec<Spanned<RawWebhook>>,
 }
 
 impl Default for Raw {
@@ -52,6 +54,7 @@ impl Default for Raw {
             flush: RawFlush::default(),
             store: RawStore::default(),
             margin: RawMargin::default(),
+            webhook: Vec::new(),
         }
     }
 }

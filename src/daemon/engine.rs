@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::parts::{Parts, ROAD_MAX};
+use super::parts::{Parts, ROAD_MAX, Told};
 use super::recover;
 use super::sealer::Sealer;
 use crate::config::Config;
@@ -46,6 +46,8 @@ pub struct Engine {
     pub report: Vec<String>,
     /// The latest activations, sources: what a reload compares with.
     pub known: recover::Known,
+    /// What the spend guard tells at once, for whoever takes it first.
+    pub told: Option<Told>,
     /// How full the queues between the parts are, by name.
     pub depths: Vec<(String, Depth)>,
     lock: FolderLock,
@@ -70,7 +72,7 @@ impl Engine {
             keep_micros: config.journal.keep.0,
             max_delay_micros: config.journal.max_delay.0,
         };
-        let Parts { road, outbox, mut replay, sequencer, resolver, shards, flush, journal, mut known, depths } =
+        let Parts { road, outbox, mut replay, sequencer, resolver, shards, flush, journal, mut known, told, depths } =
             Parts::join(recovered, settings, &clock, ROAD_MAX);
 
         let (fatal_sender, mut fatal) = mpsc::channel::<Exit>(8);
@@ -109,7 +111,22 @@ impl Engine {
             0,
             spawn("sequencer", &fatal_sender, move || sequencer.run(&runtime).map_err(recover::journal_exit))?,
         );
-        Ok(Engine { road, outbox, store, images, journal, seals, clock, fatal, report, known, depths, lock, threads })
+        Ok(Engine {
+            road,
+            outbox,
+            store,
+            images,
+            journal,
+            seals,
+            clock,
+            fatal,
+            report,
+            known,
+            told: Some(told),
+            depths,
+            lock,
+            threads,
+        })
     }
 
     /// What seals months.

@@ -2,8 +2,11 @@
 //!
 //! Does not know images, nor what becomes of a change.
 
+use std::sync::Arc;
+
 use crate::batch::{EntryKind, Frame};
 use crate::entry::{self, Activation, SourceProfile};
+use crate::guard::{Entered, Rules};
 use crate::store::StoredState;
 
 /// What a reload or a new listener compares with: the latest of each kind that the store knows, completed by the replay.
@@ -15,6 +18,8 @@ pub struct Known {
     pub of_folder: Option<String>,
     /// Digest of the directory in force.
     pub directory: Option<String>,
+    /// What accounts are watched by.
+    pub guards: Arc<Rules>,
     /// Listeners' settings by index.
     pub sources: Vec<Option<SourceProfile>>,
 }
@@ -26,6 +31,7 @@ impl Known {
             tariff: state.tariffs.last().map(|t| t.digest.clone()),
             of_folder: state.tariffs.iter().rfind(|t| entry::of_folder(&t.by)).map(|t| t.digest.clone()),
             directory: state.directories.last().map(|d| d.digest.clone()),
+            guards: state.guards.as_ref().map(|row| row.rules.clone()).unwrap_or_default(),
             sources: Vec::new(),
         };
         for row in &state.sources {
@@ -48,6 +54,11 @@ impl Known {
                 }
                 Some(EntryKind::Directory) => {
                     self.directory = activation().map(|a| a.digest).or(self.directory.take());
+                }
+                Some(EntryKind::Guard) => {
+                    if let Ok(Entered::Rules { rules, .. }) = serde_json::from_slice(entry.payload) {
+                        self.guards = Arc::new(rules);
+                    }
                 }
                 Some(EntryKind::Source) => {
                     if let Ok(profile) = serde_json::from_slice::<SourceProfile>(entry.payload) {

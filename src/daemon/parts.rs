@@ -5,7 +5,7 @@
 //! Does not know threads, folders or doors.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam::channel::Sender;
 use tokio::sync::mpsc;
@@ -14,13 +14,14 @@ use super::recover::{self, Recovered};
 use crate::batch::{EntryKind, Position};
 use crate::exit::Exit;
 use crate::flush::Flush;
+use crate::guard::Event;
 use crate::ingest::{OUTBOX_MAX, Outbox};
 use crate::journal::{Frames, JournalReader};
 use crate::os::clock::Clock;
 use crate::resolver::Resolver;
 use crate::road::{Depth, Marker, Road, Step, Travel, queue};
 use crate::sequencer::{Progress, Sequencer, SequencerMetrics, SequencerSettings, Space};
-use crate::shard::Shard;
+use crate::shard::{Outlet, Shard};
 
 /// Questions and changes that may wait.
 const CONTROLS_MAX: usize = 1024;
@@ -28,6 +29,17 @@ const CONTROLS_MAX: usize = 1024;
 pub const ROAD_MAX: usize = 256;
 /// Flushes that a replay lets be under way, so that memory stays bounded.
 const FLUSHES_UNDER_WAY: u64 = 2;
+
+/// Events of the spend guard that may wait to be told at once; more are told from the store.
+const TOLD_MAX: usize = 4096;
+
+/// Where the spend guard's events come out before they are stored.
+pub struct Told {
+    /// The events.
+    pub events: mpsc::Receiver<Arc<Event>>,
+    /// Some found no room.
+    pub missed: Arc<AtomicBool>,
+}
 
 /// The parts, in the order in which a record meets them.
 pub struct Parts {
@@ -49,6 +61,8 @@ pub struct Parts {
     pub journal: JournalReader,
     /// The latest activations and listeners that the store has; the replay completes them.
     pub known: recover::Known,
+    /// What the spend guard tells at once.
+    pub told: Told,
     /// How full the queues between the parts are, by name.
     pub depths: Vec<(String, Depth)>,
 }
@@ -65,12 +79,13 @@ impl Parts {
 
         let (parts, parts_inbox) = queue(depth);
         let mut depths = vec![("parts".to_owned(), parts_inbox.depth())];
+        let (outlet, told, missed) = Outlet::new(TOLD_MAX);
         let (mut inboxes, mut running) = (Vec::new(), Vec::new());
         for state in shards {
             let (sender, inbox) = queue(depth);
             depths.push((format!("shard-{}", inboxes.len()), inbox.depth()));
             inboxes.push(sender);
-            running.push(Shard::new(inbox, parts.clone(), clock.clone(), state));
+            running.push(Shard::new(inbox, parts.clone(), clock.clone(), state).telling(outlet.clone()));
         }
         let stored = flush.position;
         let flush = Flush::new(parts_inbox, inboxes.len(), store, images.clone(), road.clone(), clock.clone(), flush);
@@ -103,7 +118,19 @@ impl Parts {
             metrics: SequencerMetrics::default(),
             space: Space::default(),
         };
-        Parts { road, outbox, replay, sequencer, resolver, shards: running, flush, journal: reader, known, depths }
+        Parts {
+            road,
+            outbox,
+            replay,
+            sequencer,
+            resolver,
+            shards: running,
+            flush,
+            journal: reader,
+            known,
+            told: Told { events: told, missed },
+            depths,
+        }
     }
 }
 

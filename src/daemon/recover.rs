@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::entry::Activation;
 use crate::exit::Exit;
 use crate::flush::{FlushState, HELD_BYTES_MAX, Spill};
+use crate::guard::AccountState;
 use crate::identity::{self, IdentityIndex, Key};
 use crate::images::Images;
 use crate::journal::{self, Journal, JournalError, JournalReader};
@@ -159,7 +160,7 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
     let mut resolver = resolver_state(&state, &images, &known)?;
     // What is stored is never rated again, and a restored folder goes on at positions that may have been others' before.
     resolver.set_aside = set_aside.into_iter().filter(|position| *position >= state.position).collect();
-    let shards = shard_states(&state, shards);
+    let shards = shard_states(&state, shards)?;
     let books = Books::from_stored(state.books.iter().cloned());
     report.extend(unbalanced(&state, &books).iter().map(|fault| {
         format!("the stored books do not balance: {fault}; `callrated verify` names the first difference")
@@ -284,6 +285,7 @@ fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result
         set_aside: Vec::new(),
         periods: Ledger::before(&state.periods, state.position),
         assembly: assembly(state)?,
+        guards: state.guards.as_ref().map(|row| row.rules.clone()).unwrap_or_default(),
         attempts: state.retried.iter().map(|r| ((r.key.position, r.key.leg), r.attempt)).collect(),
     })
 }
@@ -310,7 +312,7 @@ fn assembly(state: &StoredState) -> Result<Assembly, Exit> {
     Ok(assembly)
 }
 
-fn shard_states(state: &StoredState, shards: usize) -> Vec<ShardState> {
+fn shard_states(state: &StoredState, shards: usize) -> Result<Vec<ShardState>, Exit> {
     let mut states: Vec<ShardState> = (0..shards).map(|_| ShardState::default()).collect();
     for line in &state.usage {
         let key = LineKey {
@@ -325,7 +327,12 @@ fn shard_states(state: &StoredState, shards: usize) -> Vec<ShardState> {
     for line in &state.allowances {
         states[shard_of(line.group, shards)].meters.load(line.group, line.period, line.meter, line.used_seconds);
     }
-    states
+    for (account, group, bytes) in &state.guarded {
+        let held = AccountState::read(bytes)
+            .ok_or_else(|| Exit::damaged(format!("the store: what is held of account {} cannot be read", account.0)))?;
+        states[shard_of(*group, shards)].guarded.insert((*account, *group), held);
+    }
+    Ok(states)
 }
 
 fn activation(row: &ActivationRow) -> Activation {

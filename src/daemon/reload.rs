@@ -17,12 +17,14 @@ use super::recover::Known;
 use crate::batch::{Batch, EntryKind, SourceId};
 use crate::directory::Directory;
 use crate::entry::{Activation, BY_DIGEST};
+use crate::guard::Entered;
 use crate::images::{ImageMissing, Images};
 use crate::ingest::NotTaken;
 use crate::os::clock::Clock;
 use crate::rates::{CompiledRates, RatesError, RatesFolder};
 use crate::road::Road;
 use crate::tariff::{Finding, Tariff};
+use crate::webhook;
 
 /// Says what the metrics of this part mean; once, after the recorder is installed.
 pub fn describe() {
@@ -80,6 +82,10 @@ pub struct Reloaded {
     pub directory: String,
     /// It is another one than before.
     pub directory_changed: bool,
+    /// Accounts are watched by other rules than before.
+    pub guards_changed: bool,
+    /// How many rules these are.
+    pub guards: usize,
     /// Distinct prefixes of the tariff.
     pub prefixes: u64,
     /// Accounts of the directory.
@@ -182,7 +188,7 @@ impl Reloader {
         let folder = self.folder.clone();
         let compiled = tokio::task::spawn_blocking(move || RatesFolder::read(&folder)?.compile());
         // A compiler that panics has aborted the process already.
-        let CompiledRates { tariff, directory, findings } = match compiled.await {
+        let CompiledRates { tariff, directory, guards, findings } = match compiled.await {
             Ok(result) => result?,
             Err(_) => return Err(NotTaken::ShuttingDown.into()),
         };
@@ -219,6 +225,13 @@ impl Reloader {
         if tariff_changed {
             push(&mut batch, EntryKind::Tariff, &of_tariff);
         }
+        let guards_changed = *known.guards != guards;
+        let guards = Arc::new(guards);
+        if guards_changed {
+            let entered = Entered::Rules { rules: guards.as_ref().clone(), at: now, by: by.to_owned() };
+            // Plain text and numbers always serialise.
+            batch.push_entry(EntryKind::Guard, &serde_json::to_vec(&entered).unwrap_or_default());
+        }
         if batch.entries() > 0 {
             self.road.enter(batch).await?;
         }
@@ -227,12 +240,17 @@ impl Reloader {
             *folder_moved = false;
         }
         known.directory = Some(directory.digest().to_owned());
+        let rules = guards.rules.len();
+        webhook::announce(&guards);
+        known.guards = guards;
         self.put_in_force(tariff.clone(), directory.clone());
         Ok(Reloaded {
             tariff: tariff.digest().to_owned(),
             tariff_changed,
             directory: directory.digest().to_owned(),
             directory_changed,
+            guards_changed,
+            guards: rules,
             prefixes: tariff.prefixes(),
             accounts: directory.accounts(),
             left,

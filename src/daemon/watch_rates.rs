@@ -57,6 +57,9 @@ pub(super) async fn reload_and_say(reloader: &Reloader, by: &str) {
             for finding in &loaded.findings {
                 tracing::warn!("{}", rates::describe(finding));
             }
+            if loaded.guards_changed {
+                tracing::info!("in force ({by}): {} rules of the spend guard", loaded.guards);
+            }
             if loaded.tariff_changed || loaded.directory_changed {
                 tracing::info!(
                     "in force ({by}): tariff {} with {} prefixes, directory {} with {} accounts",
@@ -65,7 +68,7 @@ pub(super) async fn reload_and_say(reloader: &Reloader, by: &str) {
                     &loaded.directory[..12],
                     loaded.accounts
                 );
-            } else {
+            } else if !loaded.guards_changed {
                 tracing::info!("nothing changed in {} ({by})", reloader.folder().display());
             }
         }

@@ -24,7 +24,7 @@ use crate::images::{ImageMissing, Images};
 use crate::rating::{self, Drawn, Proof, Standing, Told, World};
 use crate::record::Record;
 use crate::store::{ActivationRow, Grounds, OwnedCall, Store, StoreError};
-use crate::tariff::{Allowance, PlanId, Tariff};
+use crate::tariff::{Allowance, PlanId};
 use crate::time::{Period, Timestamp};
 
 mod words;
@@ -115,7 +115,7 @@ impl<'a> Archive<'a> {
         let profile = self.store.profile(grounds.source, grounds.profile)?;
         let profile: SourceProfile = profile.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
         let told = OnceCell::new();
-        let standing = |account: &Account<'_>, _| Standing::of(told.get_or_init(|| Before::of(call, &tariff, account)));
+        let standing = |account: &Account<'_>, _| Standing::of(told.get_or_init(|| Before::of(call, world, account)));
         let side = call.call.key.leg;
         let proof = match kept {
             Some(kept) => rating::prove(&kept.record, kept.received_at, &profile, world, side, &standing),
@@ -159,11 +159,12 @@ impl<'a> Archive<'a> {
 
 /// What was used of the allowance before the call. A row of an earlier version does not say; what it drew leaves one
 /// answer where it was not all.
-fn used_before(call: &RatedCall, tariff: &Tariff, account: &Account<'_>) -> u64 {
+fn used_before(call: &RatedCall, world: World<'_>, account: &Account<'_>) -> u64 {
     if let Some(used) = call.used_before {
         return used;
     }
-    match rating::allowance(tariff.plan(PlanId(call.basis.plan)), account, call.own_period()) {
+    let plan = world.tariff.plan(PlanId(call.basis.plan));
+    match rating::allowance(world, plan, account, call.own_period(), None) {
         Allowance::Seconds(seconds) if call.overage_seconds() > 0 => {
             seconds.saturating_sub(u64::from(call.included_seconds))
         }
@@ -178,8 +179,8 @@ struct Before {
 }
 
 impl Before {
-    fn of(call: &OwnedCall, tariff: &Tariff, account: &Account<'_>) -> Before {
-        Before { plan: used_before(&call.call, tariff, account), told: Told::read(&call.draws) }
+    fn of(call: &OwnedCall, world: World<'_>, account: &Account<'_>) -> Before {
+        Before { plan: used_before(&call.call, world, account), told: Told::read(&call.draws) }
     }
 
     fn of_meter(&self, meter: Meter) -> Option<&Told> {
@@ -214,6 +215,10 @@ fn differences(call: &OwnedCall, proof: &Proof) -> Vec<Differs> {
             differ("call type", rated.call_type.name().to_owned(), quote.call_type.to_owned());
             differ("billable seconds", rated.billable_seconds.to_string(), quote.billable_seconds.to_string());
             differ("included seconds", rated.included_seconds.to_string(), quote.included_seconds.to_string());
+            let gave = |name: &str, seconds: u32| format!("{name:?} {seconds} s");
+            let told: Vec<String> = Told::read(&call.draws).iter().map(|told| gave(&told.0, told.1)).collect();
+            let derived = quote.allowances.iter().map(|draw| gave(&draw.name, draw.included_seconds));
+            differ("allowances", told.join(", "), derived.collect::<Vec<_>>().join(", "));
             differ("month", rated.own_period().to_string(), quote.period.clone());
             differ("rate", rated.basis.price.rate.fixed(0), quote.rate.clone());
             differ("source", e164(rated.source), quote.source.clone().unwrap_or_default());

@@ -5,7 +5,7 @@
 use crate::call::{CallType, StepMode};
 use crate::directory::Account;
 use crate::money::{Money, Price};
-use crate::rating::Quote;
+use crate::rating::{Quote, Told};
 use crate::record::Direction;
 use crate::store::OwnedCall;
 use crate::time::{Micros, Timestamp, Zone};
@@ -48,6 +48,7 @@ pub fn customer(language: Language, call: &OwnedCall, quote: &Quote, account: Op
     let mut sentences = vec![words.which(account), words.talked(), words.kind()];
     sentences.extend(words.steps());
     sentences.extend(words.allowance());
+    sentences.extend(words.pools());
     sentences.extend(words.price());
     sentences.extend(words.adjusts());
     sentences.push(words.cost());
@@ -202,6 +203,37 @@ impl Words<'_> {
         ]))
     }
 
+    /// What each of several allowances gave.
+    fn pools(&self) -> Vec<String> {
+        let mut sentences: Vec<String> = Vec::new();
+        for Told(name, seconds, used, _) in Told::read(&self.call.draws) {
+            let [en, de, it] = match name.as_str() {
+                "" => {
+                    ["your plan's minutes", "den Minuten Ihres Tarifs", "i minuti del vostro piano"].map(str::to_owned)
+                }
+                name => [
+                    format!("your allowance “{name}”"),
+                    format!("Ihrem Kontingent „{name}“"),
+                    format!("la vostra franchigia “{name}”"),
+                ],
+            };
+            sentences.push(self.say([
+                format!("Of {en} {used} s were used before; {seconds} s of this call come out of it."),
+                format!("Aus {de} waren zuvor {used} s verbraucht; {seconds} s dieses Gesprächs kommen daraus."),
+                format!("Per {it} erano già usati {used} s; {seconds} s di questa chiamata ne fanno parte."),
+            ]));
+        }
+        let beyond = self.call.call.charged_seconds();
+        if !sentences.is_empty() && beyond > 0 {
+            sentences.push(self.say([
+                format!("{beyond} s are beyond your allowances."),
+                format!("{beyond} s liegen über Ihren Kontingenten."),
+                format!("{beyond} s sono oltre le vostre franchigie."),
+            ]));
+        }
+        sentences
+    }
+
     fn price(&self) -> Option<String> {
         let price = self.call.call.basis.price;
         if free(&price) {
@@ -252,10 +284,7 @@ impl Words<'_> {
             return self.say([format!("It costs {amount}"), format!("Er kostet {amount}"), format!("Costa {amount}")]);
         }
         let price = call.basis.price;
-        let seconds = match call.call_type {
-            CallType::Included | CallType::Overage => call.overage_seconds(),
-            _ => call.billable_seconds,
-        };
+        let seconds = call.charged_seconds();
         let mut sum = format!("{} × {seconds} s / 60 s", self.quote.rate);
         if price.connect_fee != Money::ZERO && !call.basis.steps.forgives(call.duration) {
             sum = format!("{} + {sum}", price.connect_fee.fixed(0));

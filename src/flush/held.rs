@@ -12,6 +12,7 @@ use super::{FlushError, Part};
 use crate::batch::{Frame, Position};
 use crate::books::{Books, Share};
 use crate::call::{Basis, Costs, Usage};
+use crate::guard::Event;
 use crate::resolver::Gathered;
 use crate::shard::{LineKey, RatedRow, ShardPart, SuspendedLeg};
 use crate::store::{BasisText, FlushBatch, PackedFlush};
@@ -72,6 +73,8 @@ impl Gathering {
                     + part.costs.len() * size_of::<(u32, Costs)>()
                     + part.suspended.len() * size_of::<SuspendedLeg>()
                     + part.lines.len() * size_of::<(LineKey, Usage, u8)>()
+                    + part.guarded.iter().map(|(_, state)| 48 + state.len()).sum::<usize>()
+                    + part.guard_events.iter().map(|event| size_of::<Event>() + event.body.len()).sum::<usize>()
             })
             .sum();
         let kept: usize = gathered.suspended.iter().map(|kept| size_of_val(kept) + kept.length).sum();
@@ -144,6 +147,9 @@ impl Content {
             sealed: &gathering.gathered.sealed,
             acks: &gathering.gathered.acks,
             discarded: &rows.discarded,
+            guards: &gathering.gathered.guards,
+            guarded: &rows.guarded,
+            guard_events: &rows.guard_events,
             books: &books,
         }))
     }

@@ -67,7 +67,7 @@ impl Margins {
             for (place, costs) in &part.costs {
                 let Some(RatedRow { call, .. }) = part.rows.get(*place as usize) else { continue };
                 let margin = Margin::of(call, costs);
-                if call.call_type.is_sold() {
+                if call.call_type.is_sold() && call.included_seconds == 0 {
                     routes
                         .entry(route(&call.basis, costs))
                         .or_insert((call.basis, Margin::default()))

@@ -6,6 +6,7 @@ use crate::batch::{Frame, Position, SourceId};
 use crate::books::Share;
 use crate::call::{SuspenseReason, TariffSlot};
 use crate::entry::Activation;
+use crate::guard::Event;
 use crate::record::{Direction, Record};
 use crate::resolver::{Discarded, Gathered};
 use crate::shard::ShardPart;
@@ -29,6 +30,8 @@ pub(super) struct Rows<'a> {
     pub(super) assembled: Vec<store::AssembledRow>,
     pub(super) open_calls: Vec<store::OpenCallRow<'a>>,
     pub(super) discarded: Vec<store::DiscardedRow<'a>>,
+    pub(super) guarded: Vec<store::GuardedRow<'a>>,
+    pub(super) guard_events: Vec<store::GuardEventRow<'a>>,
 }
 
 impl<'a> Rows<'a> {
@@ -185,11 +188,21 @@ impl<'a> Rows<'a> {
                 .map(|(key, state)| store::OpenCallRow { key: key.0, state: state.as_deref() })
                 .collect(),
             discarded: gathered.discarded.iter().filter_map(discarded).collect(),
+            guarded: parts()
+                .flat_map(|p| &p.guarded)
+                .map(|((account, group), state)| store::GuardedRow { account: *account, group: *group, state })
+                .collect(),
+            guard_events: parts().flat_map(|p| &p.guard_events).map(|event| guard_event(event)).collect(),
             calls,
             suspended,
             released,
         }
     }
+}
+
+fn guard_event(event: &Event) -> store::GuardEventRow<'_> {
+    let Event { id, account, at, rule, level, summary, body } = event;
+    store::GuardEventRow { id, account: *account, at: *at, rule, level, summary, body }
 }
 
 fn discarded(one: &Discarded) -> Option<store::DiscardedRow<'_>> {

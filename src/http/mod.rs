@@ -56,6 +56,7 @@ mod conflicts;
 mod details;
 mod explain;
 mod export;
+mod guard;
 mod health;
 mod import;
 mod manners;

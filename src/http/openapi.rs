@@ -10,8 +10,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
-    Problem, accounts, backup, calls, conflicts, explain, export, health, import, margin, months, page, periods, post,
-    quote, suspense, tariff, usage, verify,
+    Problem, accounts, backup, calls, conflicts, explain, export, guard, health, import, margin, months, page, periods,
+    post, quote, suspense, tariff, usage, verify,
 };
 
 /// Why the request was not answered as asked. Every error looks like this, whatever its status.
@@ -34,7 +34,8 @@ pub(super) struct AnyProblem(#[allow(dead_code)] Problem);
         post::post, calls::of_account, calls::one, calls::record, explain::explain, export::calls,
         usage::of_account, periods::usage, months::list, months::one, months::manifest, months::seal, months::ack, quote::quote,
         accounts::one, accounts::directory, tariff::show, tariff::reload, tariff::activate,
-        suspense::list, suspense::retry, suspense::discard, conflicts::list, margin::margin, import::post, verify::verify, backup::backup,
+        suspense::list, suspense::retry, suspense::discard, conflicts::list, guard::events, guard::of_account,
+        margin::margin, import::post, verify::verify, backup::backup,
         health::alive, health::ready, health::metrics, health::status,
         page::index, page::file, document,
     ),

@@ -95,6 +95,10 @@ pub(super) struct Quoted {
     billable_minutes: String,
     /// Of these, drawn from the allowance.
     included_seconds: u32,
+    /// What of them each allowance gave; left out where none but the plan's minutes was asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    allowances: Vec<QuotedDraw>,
     /// ISO 4217.
     currency: String,
     /// A decimal.
@@ -106,6 +110,26 @@ pub(super) struct Quoted {
     /// Each decision, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     proof: Option<Vec<ProofLine>>,
+}
+
+/// What an allowance gives.
+#[derive(Serialize, ToSchema)]
+pub(super) struct QuotedDraw {
+    /// Empty: the plan's minutes.
+    #[schema(example = "mobile")]
+    name: String,
+    included_seconds: u32,
+    /// Drawn by the billing group before the call.
+    used_seconds: u64,
+    /// Left before the call; null: no limit.
+    left_seconds: Option<u64>,
+}
+
+impl From<rating::QuotedDraw> for QuotedDraw {
+    fn from(draw: rating::QuotedDraw) -> QuotedDraw {
+        let rating::QuotedDraw { name, included_seconds, used_seconds, left_seconds } = draw;
+        QuotedDraw { name, included_seconds, used_seconds, left_seconds }
+    }
 }
 
 /// One decision and the rule behind it.
@@ -213,6 +237,7 @@ pub(super) fn quoted(quote: rating::Quote, proof: Option<Vec<ProofLine>>) -> Quo
         billable_seconds: quote.billable_seconds,
         billable_minutes: quote.billable_minutes,
         included_seconds: quote.included_seconds,
+        allowances: quote.allowances.into_iter().map(QuotedDraw::from).collect(),
         currency: quote.currency,
         cost: quote.cost,
         period: quote.period,

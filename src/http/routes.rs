@@ -11,8 +11,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::auth::{Access, Scope};
 use super::{
-    App, accounts, backup, calls, conflicts, explain, export, health, import, margin, months, openapi, page, periods,
-    post, quote, suspense, tariff, usage, verify,
+    App, accounts, backup, calls, conflicts, explain, export, guard, health, import, margin, months, openapi, page,
+    periods, post, quote, suspense, tariff, usage, verify,
 };
 
 /// Every route: method, path, who may call, handler.
@@ -40,6 +40,8 @@ pub(super) fn api() -> Routes {
         .scoped(Method::POST, "/v1/suspense/retry", Operate, suspense::retry)
         .scoped(Method::POST, "/v1/suspense/discard", Operate, suspense::discard)
         .scoped(Method::GET, "/v1/conflicts", Operate, conflicts::list)
+        .scoped(Method::GET, "/v1/guard/events", Read, guard::events)
+        .scoped(Method::GET, "/v1/accounts/{account}/guard", Read, guard::of_account)
         .scoped(Method::POST, "/v1/tariff/reload", Operate, tariff::reload)
         .scoped(Method::POST, "/v1/tariff/activate", Operate, tariff::activate)
         .scoped(Method::POST, "/v1/import", Operate, import::post)

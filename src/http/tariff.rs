@@ -131,6 +131,8 @@ pub(super) struct ReloadDone {
     /// BLAKE3 of the directory in force.
     directory: String,
     directory_changed: bool,
+    /// Accounts are watched by other rules than before.
+    guards_changed: bool,
     prefixes: u64,
     accounts: u32,
     /// Warnings.
@@ -190,6 +192,7 @@ pub(super) async fn reload(
             tariff_changed: loaded.tariff_changed,
             directory: format!("blake3:{}", loaded.directory),
             directory_changed: loaded.directory_changed,
+            guards_changed: loaded.guards_changed,
             prefixes: loaded.prefixes,
             accounts: loaded.accounts,
             findings: loaded.findings.iter().map(Noticed::from).collect(),

@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{App, Problem, accounts};
-use crate::call::Meter;
+use crate::call::{Meter, TariffSlot};
 use crate::money::{Sum, minor_unit};
 pub(super) use crate::rating::billable_minutes as minutes;
-use crate::rating::{self, Drawn};
+use crate::rating::{self, Drawn, World};
 use crate::road::{LiveUsage, UsageLine};
+use crate::tariff::pools::Pool;
 use crate::tariff::{Allowance, Plan};
 use crate::time::{Micros, Period, Timestamp, Zone};
 
@@ -50,6 +51,10 @@ pub(super) struct AccountUsage {
     /// ISO 4217.
     currency: String,
     allowance: AllowanceUsed,
+    /// The plan's further allowances, by name; left out where it has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    allowances: Vec<PoolUsed>,
     /// By call type.
     totals: Vec<Total>,
     /// What `totals` add up to in `currency`, exact: a decimal.
@@ -74,6 +79,18 @@ pub(super) struct AllowanceUsed {
     used_seconds: u64,
     /// Null where unlimited.
     left_seconds: Option<u64>,
+}
+
+/// How much of an allowance of some calls is drawn.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PoolUsed {
+    #[schema(example = "mobile")]
+    name: String,
+    /// Which calls draw it, as in `plans.toml`.
+    #[schema(example = json!(["DE:mobile", "+4479"]))]
+    of: Vec<String>,
+    #[serde(flatten)]
+    used: AllowanceUsed,
 }
 
 /// The calls of one type.
@@ -143,13 +160,22 @@ pub(super) async fn of_account(
     }
     let live = live.unwrap_or_default();
     let plan = row.and_then(|row| tariff.plan_named(row.plan).map(|id| tariff.plan(id)));
-    let allowance = match (row, plan) {
-        (Some(row), Some(plan)) => rating::allowance(plan, &row, period),
-        _ => Allowance::Seconds(0),
+    let (allowance, allowances) = match (row, plan) {
+        (Some(row), Some(plan)) => {
+            let world = World { directory: &directory, tariff: &tariff, slot: TariffSlot(0) };
+            let of_month = |pool: Option<&Pool>| rating::allowance(world, plan, &row, period, pool);
+            let pool = |pool: &Pool| PoolUsed {
+                name: pool.name.clone(),
+                of: pool.of.iter().map(|of| of.to_string()).collect(),
+                used: used(of_month(Some(pool)), live.seconds(period, pool.meter)),
+            };
+            (of_month(None), plan.pools.iter().map(pool).collect())
+        }
+        _ => (Allowance::Seconds(0), Vec::new()),
     };
     let over = period.bounds(row.map_or(&Zone::UTC, |r| r.zone)).1;
     let state = app.sealer.state(period, over);
-    Ok(Json(shown(account, period, state, live, plan, allowance)))
+    Ok(Json(AccountUsage { allowances, ..shown(account, period, state, live, plan, allowance) }))
 }
 
 fn shown(
@@ -175,6 +201,7 @@ fn shown(
         state,
         currency: main.currency,
         allowance: used(allowance, live.seconds(period, Meter::PLAN)),
+        allowances: Vec::new(),
         totals: live.lines.iter().map(total).collect(),
         cost: main.cost,
         amount: main.amount,

@@ -2,6 +2,7 @@
 
 // Renews the page from /v1/status. Nothing is kept but a token, and that only as long as the tab.
 const EVERY_MS = 2000;
+const GUARD_EVERY_MS = 10000;
 const byId = (id) => document.getElementById(id);
 const say = (id, text) => { const at = byId(id); if (at.textContent !== text) at.textContent = text; };
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
@@ -69,6 +70,37 @@ function called(sources) {
     return row;
   });
   byId("called").querySelector("tbody").replaceChildren(...rows);
+}
+
+function guard(items) {
+  byId("guard").hidden = items.length === 0;
+  const rows = items.map(({ event }) => {
+    const row = document.createElement("tr");
+    const level = event.data.level === undefined ? "" : ", " + event.data.level + " %";
+    for (const text of [clock(event.timestamp), event.data.rule + level, event.data.summary]) {
+      const cell = document.createElement("td");
+      cell.textContent = text;
+      row.append(cell);
+    }
+    return row;
+  });
+  byId("guard").querySelector("tbody").replaceChildren(...rows);
+}
+
+// Needs the scope read, and is not there on a metrics address: then nothing is shown.
+async function renewGuard() {
+  const token = sessionStorage.getItem("token");
+  try {
+    const response = await fetch("/v1/guard/events?newest=true&limit=10", {
+      headers: token ? { Authorization: "Bearer " + token } : {},
+      cache: "no-store",
+      signal: AbortSignal.timeout(5000),
+    });
+    guard(response.ok ? (await response.json()).items : []);
+  } catch {
+    // The state above says that nobody answers.
+  }
+  setTimeout(renewGuard, GUARD_EVERY_MS);
 }
 
 function rate(status) {
@@ -148,3 +180,4 @@ byId("let-in").addEventListener("submit", (event) => {
 });
 
 renew();
+renewGuard();

@@ -21,6 +21,7 @@
 //! Does not know what the call is sold for, nor who may see any of this.
 
 use super::kind::{self, Later};
+use super::pools::Month;
 use super::price;
 use super::{Called, Draws, Leg, Routing, Standing, World};
 use crate::call::{Costs, RESELLERS_MAX};
@@ -90,6 +91,6 @@ fn resold(leg: &Leg, world: World<'_>, id: PlanId, plan: &Plan, period: Period) 
     let steps = world.tariff.steps(id, account.country, kind.class, kind.pricing_row());
     // Without minutes of its own nothing is drawn.
     let (none, mut draws) = (0_u64, Draws::default());
-    let charge = price::charge(&later, &kind, steps, plan, &account, period, Standing::of(&none), &mut draws);
-    charge.ok().map(|charge| charge.cost)
+    let month = Month { world, plan, account: &account, period };
+    price::charge(&later, &kind, steps, month, Standing::of(&none), &mut draws).ok().map(|charge| charge.cost)
 }

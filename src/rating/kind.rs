@@ -32,6 +32,8 @@ pub(super) struct Kind<'a> {
     pub nature: Nature,
     /// Country and kind of the called number, where it is one.
     pub class: Option<Class>,
+    /// The number by which it is rated, where it is one.
+    pub number: Option<Number>,
     /// The row that decided type or price.
     pub row: Option<Row<'a>>,
     /// Whether that row sets the price: of the call, or of what goes beyond the allowance.
@@ -219,7 +221,10 @@ impl<'a> Call<'_, 'a> {
     fn named_by_row(&self, row: Row<'a>, number: Number, class: Option<Class>) -> Result<Kind<'a>, Why> {
         let asked = Lookup { key: number, among: Among::Typed };
         match row.call_type {
-            Some(CallType::Included) | None => Ok(in_plan(8, class, Some((row, asked)), self.overage_by_deck())),
+            Some(CallType::Included) | None => {
+                let number = class.map(|_| number);
+                Ok(Kind { number, ..in_plan(8, class, Some((row, asked)), self.overage_by_deck()) })
+            }
             Some(call_type) => {
                 let longest = self.row(Side::Outbound, number);
                 if longest.is_some_and(|longest| longest.blocked && longest.prefix.len() > row.prefix.len()) {
@@ -232,10 +237,11 @@ impl<'a> Call<'_, 'a> {
 
     fn in_plan(&self, rule: u8, number: Number, class: Class) -> Kind<'a> {
         if !self.overage_by_deck() {
-            return in_plan(rule, Some(class), None, false);
+            return Kind { number: Some(number), ..in_plan(rule, Some(class), None, false) };
         }
         let row = self.row(Side::Outbound, number).filter(|row| self.reaches(row, number, class));
-        in_plan(rule, Some(class), row.map(|row| (row, outbound(number))), true)
+        let asked = row.map(|row| (row, outbound(number)));
+        Kind { number: Some(number), ..in_plan(rule, Some(class), asked, true) }
     }
 
     fn internal_is_free(&self) -> bool {
@@ -285,16 +291,16 @@ fn outbound(key: Number) -> Lookup {
 }
 
 pub(super) fn free<'a>(rule: u8, call_type: CallType, class: Option<Class>) -> Kind<'a> {
-    Kind { rule, nature: Nature::Free(call_type), class, row: None, row_prices: false, asked: None }
+    Kind { rule, nature: Nature::Free(call_type), class, number: None, row: None, row_prices: false, asked: None }
 }
 
 fn uncounted<'a>(class: Option<Class>) -> Kind<'a> {
-    Kind { rule: 7, nature: Nature::Uncounted, class, row: None, row_prices: false, asked: None }
+    Kind { rule: 7, nature: Nature::Uncounted, class, number: None, row: None, row_prices: false, asked: None }
 }
 
 fn in_plan<'a>(rule: u8, class: Option<Class>, row: Option<(Row<'a>, Lookup)>, row_prices: bool) -> Kind<'a> {
     let (row, asked) = row.unzip();
-    Kind { rule, nature: Nature::InPlan, class, row, row_prices, asked }
+    Kind { rule, nature: Nature::InPlan, class, number: None, row, row_prices, asked }
 }
 
 fn charged<'a>(
@@ -308,5 +314,7 @@ fn charged<'a>(
         return Err(Why::Blocked);
     }
     let nature = Nature::Charged(call_type);
-    Ok(Kind { rule, nature, class, row: Some(row), row_prices: true, asked: Some(asked) })
+    // A short code is no number, and has no class.
+    let number = class.map(|_| asked.key);
+    Ok(Kind { rule, nature, class, number, row: Some(row), row_prices: true, asked: Some(asked) })
 }

@@ -11,6 +11,7 @@
 //!            R24       free.rs      a number that costs this account nothing
 //!            R6 – R11  kind.rs      what kind of call, by which rule, by which row
 //!            R12 – R18 price.rs     steps, allowance, price
+//!            R12       pools.rs     how much of it pools and the plan's minutes cover
 //!            R17       parts.rs     the parts of a call whose price changes while it lasts
 //! costs      R16 R18   costs.rs     what the same call costs us: carrier, resellers
 //! prove      R23       proof.rs     the same decisions, written down
@@ -28,6 +29,7 @@ mod kind;
 mod legs;
 mod numbers;
 mod parts;
+mod pools;
 mod price;
 mod proof;
 mod routes;
@@ -36,8 +38,8 @@ mod why;
 
 pub use costs::costs;
 pub use legs::{MAX_AHEAD, MAX_TALK, answered, durations_differ, resolve, talk_time};
-pub use price::allowance;
-pub use proof::{Line, Proof, Quote, QuotedSteps, Unpriced, billable_millionths, billable_minutes, prove};
+pub use pools::allowance;
+pub use proof::{Line, Proof, Quote, QuotedDraw, QuotedSteps, Unpriced, billable_millionths, billable_minutes, prove};
 pub use routes::{Route, RouteSums, routes, sums};
 pub use standing::{Draw, Drawn, Draws, Standing, Told, drawn};
 pub use why::{Suspended, Why};
@@ -256,7 +258,8 @@ fn decide<'a, T>(
     };
     let steps = world.tariff.steps(plan_id, account.country, kind.class, kind.pricing_row());
     let later = kind::Later { leg, home: account.country, plan: plan_id, tariff: world.tariff };
-    let charge = price::charge(&later, &kind, steps, plan, &account, period, standing, draws)?;
+    let month = pools::Month { world, plan, account: &account, period };
+    let charge = price::charge(&later, &kind, steps, month, standing, draws)?;
     let rated = Rated {
         period,
         call_type: charge.call_type,

@@ -7,7 +7,6 @@
 //! Where the rules leave something open, this is the answer:
 //!
 //! - A billing group shares one allowance: that of the plan of the account that makes the call.
-//! - A prorated first month is counted in whole minutes and never above the whole allowance.
 //! - Under `overage = "deck"` fee and caps of the row apply to what goes beyond the allowance, once.
 //! - A price in another currency than the plan's is multiplied by the rate in force at the answer, fee and caps too,
 //!   before the one rounding.
@@ -17,9 +16,9 @@
 
 use super::kind::{Kind, Later, Nature};
 use super::parts::Parts;
+use super::pools::{self, Month};
 use super::{Draws, Standing, Why};
 use crate::call::{CallType, Exchange, Meter, StepRule};
-use crate::directory::Account;
 use crate::money::{ExchangedSeconds, Money, Price};
 use crate::tariff::{Allowance, Bands, Overage, Plan, Row};
 use crate::time::{Micros, Period};
@@ -65,18 +64,15 @@ pub(super) struct Asked {
 
 /// R12 to R18, from the kind of call on.
 #[inline]
-#[allow(clippy::too_many_arguments, reason = "each is another thing that decides")]
 pub(super) fn charge<'a>(
     later: &Later<'_, 'a>,
     kind: &Kind<'a>,
     steps: StepRule,
-    plan: &Plan,
-    account: &Account<'_>,
-    period: Period,
+    month: Month<'_, 'a>,
     standing: Standing<'_>,
     draws: &mut Draws,
 ) -> Result<Charge, Why> {
-    let talk = later.leg.duration;
+    let (talk, plan) = (later.leg.duration, month.plan);
     let billable = steps.billable(talk);
     let decimals = u32::from(plan.cost_decimals);
     let free = Charge {
@@ -91,19 +87,30 @@ pub(super) fn charge<'a>(
         cost: Money::ZERO,
         exchange: None,
     };
+    let covered = |draws: &mut Draws| match month.plan.pools.as_slice() {
+        [] => None,
+        _ => pools::draw(kind, month, billable, standing, draws),
+    };
     match kind.nature {
         Nature::Free(call_type) => Ok(Charge { call_type, ..free }),
         Nature::Uncounted => Ok(Charge { billable_seconds: 0, ..free }),
         Nature::Charged(call_type) => {
             let row = kind.pricing_row().ok_or(Why::NoRow)?;
-            let due = due(row.price, steps, talk, billable);
-            let parts = Parts { kind, steps, from: 0, to: billable, split: plan.bands == Bands::Split };
+            let included = covered(draws).unwrap_or(0);
+            let rest = billable - included;
+            if included > 0 && rest == 0 {
+                // The row is named, for whoever reads where the call went.
+                return Ok(Charge { call_type, included_seconds: included, row: Some(row.id.0), ..free });
+            }
+            let due = due(row.price, steps, talk, rest);
+            let parts = Parts { kind, steps, from: included, to: billable, split: plan.bands == Bands::Split };
             let exchange = later.exchange(row, plan.currency)?;
             Ok(Charge {
                 call_type,
+                included_seconds: included,
                 price: row.price,
                 row: Some(row.id.0),
-                charged_seconds: billable,
+                charged_seconds: rest,
                 due,
                 cost: cost(row, exchange, &parts, due, later, plan)?,
                 exchange,
@@ -111,9 +118,14 @@ pub(super) fn charge<'a>(
             })
         }
         Nature::InPlan => {
-            let asked = Asked::of(Meter::PLAN, allowance(plan, account, period), period, standing);
-            let included = asked.gives(billable);
-            let in_plan = Charge { included_seconds: included, allowance: Some(asked), ..free };
+            let in_plan = match covered(draws) {
+                Some(included) => Charge { included_seconds: included, ..free },
+                None => {
+                    let asked = Asked::of(Meter::PLAN, month.allowance(None), month.period, standing);
+                    Charge { included_seconds: asked.gives(billable), allowance: Some(asked), ..free }
+                }
+            };
+            let included = in_plan.included_seconds;
             let overage = billable - included;
             if overage == 0 {
                 return Ok(in_plan);
@@ -228,28 +240,4 @@ fn due(price: Price, rule: StepRule, talk: Micros, charged_seconds: u32) -> Pric
         return Price { rate: price.rate, connect_fee: fee, minimum_cost: None, maximum_cost: None };
     }
     Price { connect_fee: fee, ..price }
-}
-
-/// R12: the allowance of a period, shorter where billing starts within it and the plan prorates.
-pub fn allowance(plan: &Plan, account: &Account<'_>, period: Period) -> Allowance {
-    let Allowance::Seconds(whole) = plan.allowance else { return Allowance::Unlimited };
-    match first_month_days(plan, account, period) {
-        None => plan.allowance,
-        Some((days, days_in_month)) => {
-            // ceil(minutes × days / days in month), the minutes being whole / 60.
-            let minutes = (u128::from(whole) * u128::from(days)).div_ceil(60 * u128::from(days_in_month));
-            Allowance::Seconds(u64::try_from(minutes * 60).unwrap_or(u64::MAX).min(whole))
-        }
-    }
-}
-
-/// R12: days from billing start to the month's end, inclusive, and days in the month; none where the month is whole or
-/// the plan does not prorate.
-pub(super) fn first_month_days(plan: &Plan, account: &Account<'_>, period: Period) -> Option<(u8, u8)> {
-    if !plan.prorate_first || Period::containing(account.billing_start, account.zone) != period {
-        return None;
-    }
-    let day = account.zone.day_of_month(account.billing_start);
-    let days_in_month = period.days();
-    (day > 1).then(|| ((days_in_month - day + 1).unsigned_abs(), days_in_month.unsigned_abs()))
 }

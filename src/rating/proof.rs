@@ -13,7 +13,8 @@ use super::free;
 use super::kind::{Later, Nature};
 use super::legs::Parties;
 use super::parts::{Part, Parts};
-use super::{Decided, Draws, Leg, Resolution, Standing, Why, World, decide, resolve};
+use super::pools::Month;
+use super::{Decided, Draws, Leg, Resolution, Standing, Told, Why, World, decide, resolve};
 use crate::directory::Account;
 use crate::entry::SourceProfile;
 use crate::money::Sum;
@@ -90,10 +91,38 @@ pub struct Quote {
     pub billable_seconds: u32,
     pub billable_minutes: String,
     pub included_seconds: u32,
+    /// What of them each allowance gave, where other than the plan's minutes were asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allowances: Vec<QuotedDraw>,
     pub currency: String,
     pub cost: String,
     pub period: String,
     pub tariff: String,
+}
+
+/// What an allowance gave (R12); seconds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct QuotedDraw {
+    /// Empty: the plan's minutes.
+    pub name: String,
+    pub included_seconds: u32,
+    /// Drawn by the billing group before this call.
+    pub used_seconds: u64,
+    /// Left before this call; none: no limit.
+    pub left_seconds: Option<u64>,
+}
+
+impl QuotedDraw {
+    fn all(draws: &Draws) -> Vec<QuotedDraw> {
+        let of = |Told(name, included_seconds, used_seconds, left_seconds)| QuotedDraw {
+            name,
+            included_seconds,
+            used_seconds,
+            left_seconds,
+        };
+        Told::read(&draws.text).into_iter().map(of).collect()
+    }
 }
 
 /// The steps used (R13); seconds.
@@ -197,7 +226,15 @@ fn prove_into<'s>(
         format!("{} s / 60 = {} min", rated.billable_seconds, billable_minutes(i64::from(rated.billable_seconds))),
     );
     if let Some(asked) = charge.allowance {
-        say("R12", allowance_words(plan, &account, period, asked, rated));
+        let month = Month { world, plan, account: &account, period };
+        say("R12", allowance_words(month, asked, rated));
+    }
+    for draw in &draws.list {
+        say("R12", draw_words(Month { world, plan, account: &account, period }, draw));
+    }
+    if !draws.list.is_empty() {
+        let beyond = rated.billable_seconds - rated.included_seconds;
+        say("R12", format!("{} s are covered, {beyond} s are not", rated.included_seconds));
     }
     let parts = parts(&decided, &leg, &account, plan, world)?;
     if !parts.is_empty() {
@@ -208,7 +245,7 @@ fn prove_into<'s>(
     }
     let rates = Rates { tariff: world.tariff, answer: leg.answer, currency: rated.basis.currency };
     say("R18", cost_words(charge, &parts, rated, &rates));
-    Ok(quote(&leg, &account, &decided, world))
+    Ok(quote(&leg, &account, &decided, &draws, world))
 }
 
 /// The parts of a call whose price changes while it lasts, neighbours of one row as one; none where one row prices all.
@@ -225,7 +262,7 @@ fn parts<'a>(
     let (from, to) = (rated.included_seconds, rated.billable_seconds);
     let parts = Parts { kind, steps, from, to, split: plan.bands == Bands::Split };
     let mut list: Vec<Part<'a>> = Vec::new();
-    if parts.differ(row) {
+    if from < to && parts.differ(row) {
         let plan = world.tariff.plan_named(account.plan).ok_or(Why::NoPlan)?;
         let later = Later { leg, home: account.country, plan, tariff: world.tariff };
         parts.each(&later, |part| {
@@ -239,7 +276,7 @@ fn parts<'a>(
     Ok(list)
 }
 
-fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, world: World<'_>) -> Quote {
+fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, draws: &Draws, world: World<'_>) -> Quote {
     let Decided { kind, rated, .. } = decided;
     let basis = &rated.basis;
     Quote {
@@ -268,6 +305,7 @@ fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, world: World<'
         billable_seconds: rated.billable_seconds,
         billable_minutes: billable_minutes(i64::from(rated.billable_seconds)),
         included_seconds: rated.included_seconds,
+        allowances: QuotedDraw::all(draws),
         currency: text(&basis.currency),
         cost: rated.cost.fixed(u32::from(basis.decimals)),
         period: rated.period.to_string(),

@@ -1,8 +1,11 @@
 //! What the resolver answers: its part of a flush, and questions.
 
-use super::{Resolver, ResolverError};
+use tokio::sync::mpsc;
+
+use super::{Resolver, ResolverError, shard_of};
 use crate::call::{AccountKey, GroupKey};
 use crate::flush::Part;
+use crate::guard::Standing;
 use crate::identity::IdentityError;
 use crate::road::{Marker, Question};
 use crate::shard::ToShard;
@@ -44,6 +47,7 @@ impl Resolver {
                 let account = AccountKey(key);
                 self.to_all(|| ToShard::Usage { account, group, period, reply: reply.clone() });
             }
+            Question::Standings { account, at, reply } => self.standings(&account, at, reply),
             Question::Find { identities, reply } => {
                 let found = identities.into_iter().map(|i| self.index.find(i).ok().flatten()).collect();
                 let _ = reply.send(found);
@@ -55,6 +59,19 @@ impl Resolver {
                 let _ = reply.send(self.became.of(source));
             }
         }
+    }
+}
+
+impl Resolver {
+    /// The shard of the account's group answers: it is where the account's calls are judged.
+    fn standings(&self, account: &str, at: Timestamp, reply: mpsc::UnboundedSender<Vec<Standing>>) {
+        let directory = self.state.directory.as_ref();
+        let group = directory.and_then(|d| d.account_at(account.as_bytes(), at).map(|a| a.group().to_owned()));
+        // An account without a call yet has no number; its rules are known to any shard.
+        let key = AccountKey(self.state.accounts.find(account).unwrap_or(u32::MAX));
+        let group = GroupKey(group.and_then(|group| self.state.groups.find(&group)).unwrap_or(u32::MAX));
+        let Some(shard) = self.shards.get(shard_of(group, self.shards.len())) else { return };
+        let _ = shard.send(ToShard::Standings { key: (key, group), name: account.into(), at, reply });
     }
 }
 

@@ -1,14 +1,17 @@
 //! Entries that are no records: settings of listeners, activations, retries.
 
+use std::sync::Arc;
+
 use super::gather::TariffActivated;
 use super::pieces::still_unfinished;
 use super::{Job, KnownTariff, Resolver, ResolverError, offset};
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::call::{SuspenseReason, TariffSlot};
 use crate::entry::{Ack, Activation, Discard, Lost, Retry, Seal, Sealed, SourceProfile};
+use crate::guard::Entered;
 use crate::record::{Direction, Record};
 use crate::shard::ToShard;
-use crate::store::AckRow;
+use crate::store::{AckRow, GuardsRow};
 use crate::time::{Period, Timestamp};
 
 impl Resolver {
@@ -91,6 +94,14 @@ impl Resolver {
                 let (discard, record) =
                     Discard::decode(entry.payload).ok_or_else(|| unreadable("not a discard".to_owned()))?;
                 self.discard(frame, entry, discard, record);
+            }
+            Some(EntryKind::Guard) => {
+                let Entered::Rules { rules, at, by } = serde_json::from_slice(entry.payload).map_err(json)?;
+                let rules = Arc::new(rules);
+                let (position, at) = (entry.position, Timestamp(at));
+                self.tally.gathered.guards.push(GuardsRow { position, at, by, rules: rules.clone() });
+                self.hand_over(frame);
+                self.use_guards(rules);
             }
             // Refused at the door, counted there, and kept for people only.
             Some(EntryKind::Refused) => {}

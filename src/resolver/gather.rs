@@ -10,7 +10,7 @@ use crate::call::{AccountKey, GroupKey, SuspenseReason, TariffSlot};
 use crate::entry::{Activation, Discard, SourceProfile};
 use crate::record::{Content, Direction, Identity};
 use crate::road::Became;
-use crate::store::{AckRow, ClosedRow, SealedRow};
+use crate::store::{AckRow, ClosedRow, GuardsRow, SealedRow};
 use crate::time::{Period, Timestamp};
 
 /// A record whose identity is known with other content (R20): both are kept.
@@ -150,6 +150,8 @@ pub struct Gathered {
     pub acks: Vec<AckRow>,
     /// What was taken out of suspense for good.
     pub discarded: Vec<Discarded>,
+    /// What accounts are watched by, where that changed.
+    pub guards: Vec<GuardsRow>,
     /// Calls told in parts whose state changed: the new one, or none where the call is forgotten.
     pub open_calls: Vec<(CallKey, Option<Vec<u8>>)>,
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Resolver;
 use crate::call::{AccountKey, GroupKey};
 use crate::directory::{Account, Directory};
+use crate::guard::Rules;
 use crate::shard::ToShard;
 
 impl Resolver {
@@ -15,6 +16,11 @@ impl Resolver {
         self.group_keys = vec![None; directory.groups() as usize];
         self.to_all(|| ToShard::Directory(slot, directory.clone()));
         self.state.directory = Some(directory);
+    }
+
+    pub(super) fn use_guards(&mut self, rules: Arc<Rules>) {
+        self.to_all(|| ToShard::Guards(rules.clone()));
+        self.state.guards = rules;
     }
 
     pub(super) fn account_key(&mut self, account: &Account<'_>) -> AccountKey {

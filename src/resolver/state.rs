@@ -9,6 +9,7 @@ use crate::batch::Position;
 use crate::call::TariffSlot;
 use crate::directory::Directory;
 use crate::entry::{Activation, SourceProfile};
+use crate::guard::Rules;
 use crate::names::Names;
 use crate::period::Ledger;
 use crate::record::Direction;
@@ -48,6 +49,8 @@ pub struct ResolverState {
     pub assembly: Assembly,
     /// Months that are closed.
     pub periods: Ledger,
+    /// What accounts are watched by.
+    pub guards: Arc<Rules>,
     /// Latest attempt of everything that was ever retried.
     pub attempts: hashbrown::HashMap<(Position, Option<Direction>), Position>,
 }

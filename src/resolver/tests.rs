@@ -36,6 +36,7 @@ fn identities_are_durable_before_the_flush_hears_of_the_marker() {
         groups: Names::default(),
         sources: Vec::new(),
         profiles: Vec::new(),
+        guards: Arc::default(),
         periods: Default::default(),
         tariffs: Vec::new(),
         directory: None,

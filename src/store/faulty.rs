@@ -286,6 +286,18 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.profile(source, position)
     }
 
+    fn guard_events(&self, page: GuardPage) -> Result<Vec<GuardEvent>, StoreError> {
+        self.present()?.guard_events(page)
+    }
+
+    fn guard_delivered(&self, deliveries: &[GuardDelivery]) -> Result<(), StoreError> {
+        self.present()?.guard_delivered(deliveries)
+    }
+
+    fn guard_deliveries(&self, since: Timestamp) -> Result<Vec<GuardDelivery>, StoreError> {
+        self.present()?.guard_deliveries(since)
+    }
+
     fn backup_to(&self, path: &Path) -> Result<(), StoreError> {
         self.present()?.backup_to(path)
     }

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, GroupKey, LegKey, SuspenseReason};
-use crate::time::Period;
+use crate::time::{Period, Timestamp};
 
 pub mod faulty;
 mod schema;
@@ -207,6 +207,16 @@ pub trait Store: Send + Sync {
 
     /// The profile of a source as it stood behind the entry at a position, as JSON.
     fn profile(&self, source: SourceId, position: Position) -> Result<Option<String>, StoreError>;
+
+    /// What the spend guard told, by number, with what became of it.
+    fn guard_events(&self, page: GuardPage) -> Result<Vec<GuardEvent>, StoreError>;
+
+    /// Keeps what became of events at webhooks; one that is known already stays as it is. The events themselves may
+    /// still be on their way into the store.
+    fn guard_delivered(&self, deliveries: &[GuardDelivery]) -> Result<(), StoreError>;
+
+    /// What became of events at webhooks from an instant on.
+    fn guard_deliveries(&self, since: Timestamp) -> Result<Vec<GuardDelivery>, StoreError>;
 
     /// A consistent copy into a new file, while flushes go on. Refuses to overwrite.
     fn backup_to(&self, path: &Path) -> Result<(), StoreError>;

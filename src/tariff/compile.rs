@@ -11,9 +11,10 @@ use super::findings::{Findings, Place};
 use super::free::{self, FreeList};
 use super::image::{Kind, StoredCalendar, StoredDeck, Writer};
 use super::plans::{self, PlanText, Plans};
+use super::pools::PoolOf;
 use super::states;
 use super::{Compiled, Finding, RatesText, Severity};
-use crate::call::StepMode;
+use crate::call::{CallType, StepMode};
 use crate::money::MONEY_INPUT_MAX;
 use crate::nearest;
 use crate::nearest::did_you_mean;
@@ -127,6 +128,7 @@ fn check_plans(
                 findings.error(*at, format!("list of free numbers {name:?} has no file"), hint);
             }
         }
+        pools(plan, &known, numbering, findings);
         for (name, at) in plan.all_decks() {
             if !files().any(|file| file == name) {
                 let hint = did_you_mean(name, files(), &format!("there is no decks/{name}.csv"));
@@ -145,6 +147,45 @@ fn check_plans(
     check_shared_decks(plans, findings);
     plans::check_chains(&plans.plans, findings);
     countries.into_iter().for_each(|countries| warn_of_nothing_billed(plans, countries, findings));
+}
+
+/// What a plan's pools mean must exist, and be calls that the plan can have.
+fn pools(
+    plan: &PlanText,
+    known: &dyn Fn(Country) -> bool,
+    numbering: Option<&[NumberingRow]>,
+    findings: &mut Findings,
+) {
+    for text in &plan.pools {
+        let name = &text.pool.name;
+        for (of, at) in text.pool.of.iter().zip(&text.of_at) {
+            let nothing = format!("{name}: no call draws it by {of}");
+            let priced = || !plan.decks.is_empty();
+            match *of {
+                PoolOf::Country(country, _) if !known(country) => {
+                    findings.error(*at, format!("of: country {country} is not in countries.toml"), "");
+                }
+                PoolOf::Country(country, kinds) => {
+                    let there = |row: &NumberingRow| row.country == country && plans::kind_bit(row.kind) & kinds != 0;
+                    if numbering.is_some_and(|rows| !rows.iter().any(there)) {
+                        findings.warn(*at, nothing, "numbers that cannot be told apart are fixed_or_mobile");
+                    } else if !priced()
+                        && country != plan.country
+                        && !plan.included.iter().any(|i| i.country == country)
+                    {
+                        findings.warn(*at, nothing, "the plan neither includes that country nor has decks");
+                    }
+                }
+                PoolOf::CallType(CallType::International | CallType::DomesticPremium) if !priced() => {
+                    findings.warn(*at, nothing, "the plan has no decks");
+                }
+                PoolOf::CallType(CallType::TollFree) if plan.inbound_decks.is_empty() => {
+                    findings.warn(*at, nothing, "the plan has no inbound_decks");
+                }
+                PoolOf::CallType(_) | PoolOf::Prefix(_) | PoolOf::OffNet => {}
+            }
+        }
+    }
 }
 
 /// R14: rounding to the nearest step forgives short calls, which surprises whoever reads it for the first time.

@@ -334,14 +334,7 @@ fn plan_facts(plan: &Plan, included: &[(crate::number::Country, u16)]) -> Vec<(&
     vec![
         ("country", plan.country.to_string()),
         ("currency", String::from_utf8_lossy(&plan.currency).into_owned()),
-        (
-            "included_minutes",
-            match plan.allowance {
-                Allowance::Unlimited => "unlimited".to_owned(),
-                Allowance::Seconds(seconds) if seconds.is_multiple_of(60) => (seconds / 60).to_string(),
-                Allowance::Seconds(seconds) => format!("{seconds} s"),
-            },
-        ),
+        ("included_minutes", minutes(plan.allowance)),
         ("included", included.collect::<Vec<_>>().join(", ")),
         (
             "overage_rate",
@@ -356,9 +349,24 @@ fn plan_facts(plan: &Plan, included: &[(crate::number::Country, u16)]) -> Vec<(&
         ("decks", plan.decks.join(", ")),
         ("inbound_decks", plan.inbound_decks.join(", ")),
         ("bands", if plan.bands == Bands::Start { "start" } else { "split" }.to_owned()),
+        ("allowances", plan.pools.iter().map(pool_facts).collect::<Vec<_>>().join("; ")),
+        ("prorate_change", plan.prorate_change.to_string()),
         ("internal", if plan.internal == Internal::Free { "free" } else { "included" }.to_owned()),
         ("free", plan.free.join(", ")),
     ]
+}
+
+fn minutes(allowance: Allowance) -> String {
+    match allowance {
+        Allowance::Unlimited => "unlimited".to_owned(),
+        Allowance::Seconds(seconds) if seconds.is_multiple_of(60) => (seconds / 60).to_string(),
+        Allowance::Seconds(seconds) => format!("{seconds} s"),
+    }
+}
+
+fn pool_facts(pool: &super::pools::Pool) -> String {
+    let of: Vec<String> = pool.of.iter().map(|of| of.to_string()).collect();
+    format!("{} {} of {}", pool.name, minutes(pool.allowance), of.join(" "))
 }
 
 /// What else differs, by the files that say it: dialling rules, numbering plan, exchange rates, states, free numbers, holidays.

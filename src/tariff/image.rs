@@ -21,6 +21,7 @@ use super::buying::StoredBuying;
 use super::deck::Terms;
 use super::exchange::DatedRate;
 use super::free::FreeList;
+use super::pools::StoredPool;
 use super::{Allowance, Bands, ImageError, Internal, Overage};
 use crate::call::{CallType, StepMode, StepRule};
 use crate::money::{MONEY_INPUT_MAX, Money, Price};
@@ -276,6 +277,11 @@ pub struct StoredPlan {
     /// Lists of free numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub free: Vec<String>,
+    // Left out where they say nothing, so that images of plans without them are what they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<StoredPool>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prorate_change: bool,
 }
 
 /// A deck; decks are in the order of their names.

@@ -22,13 +22,14 @@ pub mod judge;
 mod lookup;
 mod open;
 pub mod plans;
+pub mod pools;
 mod prefixes;
 mod states;
 pub mod steps;
 pub mod supplier;
 #[cfg(test)]
 mod tests;
-mod toml_cells;
+pub(crate) mod toml_cells;
 
 use std::sync::Arc;
 
@@ -175,12 +176,16 @@ pub struct Plan {
     pub currency: [u8; 3],
     /// Included talk of a month.
     pub allowance: Allowance,
+    /// Pools of minutes for some calls, by name.
+    pub pools: Vec<pools::Pool>,
     /// What in-plan talk costs beyond that.
     pub overage: Overage,
     /// Billing steps where the row that sets the price has none; none: those of the country rules.
     pub steps: Option<StepRule>,
     /// Whether the first month has only its share of the allowance.
     pub prorate_first: bool,
+    /// Whether a month in which the plan changes has of each plan's minutes its share by days.
+    pub prorate_change: bool,
     /// Decimals to which the cost of a call is rounded, 0 to 8.
     pub cost_decimals: u8,
     /// Names of the decks for calls made.

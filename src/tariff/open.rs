@@ -272,6 +272,8 @@ fn plan(stored: &StoredPlan, meta: &Meta) -> Option<(Plan, PlanDetails)> {
         country: Country::parse(&stored.country)?,
         currency: stored.currency.as_bytes().try_into().ok()?,
         allowance: stored.allowance,
+        pools: stored.pools.iter().map(|pool| pool.pool()).collect::<Option<_>>()?,
+        prorate_change: stored.prorate_change,
         overage: stored.overage,
         steps,
         prorate_first: stored.prorate_first,

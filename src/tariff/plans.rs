@@ -16,11 +16,13 @@ use crate::nearest::did_you_mean;
 use crate::number::{Country, NumberKind};
 use crate::time::Zone;
 
+mod allowances;
 mod buying;
 mod currencies;
 mod holidays;
 mod text;
 
+pub use allowances::PoolText;
 pub use buying::{BuyingText, Resolved, carriers, check_chains, resolved};
 pub use text::{DeckText, Included, PlanText, Plans};
 
@@ -35,6 +37,7 @@ const PLAN_KEYS: &[&str] = &[
     "country",
     "currency",
     "included_minutes",
+    "allowances",
     "included",
     "overage_rate",
     "overage",
@@ -45,6 +48,7 @@ const PLAN_KEYS: &[&str] = &[
     "internal",
     "free",
     "prorate_first",
+    "prorate_change",
     "cost_decimals",
     "cost_decks",
     "inbound_cost_decks",
@@ -199,7 +203,9 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
     let included = table.get("included").map_or_else(Vec::new, |value| included(document, value));
     let bands = one_of(document, table, "bands", &[("start", Bands::Start), ("split", Bands::Split)]);
     let internal = one_of(document, table, "internal", &[("included", Internal::Included), ("free", Internal::Free)]);
-    let prorate_first = table.get("prorate_first").and_then(|v| document.boolean("prorate_first", v)).unwrap_or(false);
+    let pools = allowances::read(document, table);
+    let [prorate_first, prorate_change] = ["prorate_first", "prorate_change"]
+        .map(|key| table.get(key).and_then(|v| document.boolean(key, v)).unwrap_or(false));
     let cost_decimals =
         table.get("cost_decimals").and_then(|v| document.integer("cost_decimals", v, COST_DECIMALS_MAX));
     let buying = buying::read(document, table);
@@ -210,10 +216,12 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         country_at: country_value.map_or(table.at, |v| document.at(v)),
         currency: currency?,
         allowance,
+        pools,
         included,
         overage,
         steps,
         prorate_first,
+        prorate_change,
         cost_decimals: cost_decimals.map_or(COST_DECIMALS, |n| n as u8),
         decks,
         inbound_decks,
@@ -263,18 +271,18 @@ fn currency<'t>(document: &mut Document<'t>, value: &toml::Spanned<toml::de::DeV
 }
 
 fn allowance<'t>(document: &mut Document<'t>, table: Table<'_, 't>) -> Allowance {
-    let Some(value) = table.get("included_minutes") else { return Allowance::Seconds(0) };
+    table.get("included_minutes").map_or(Allowance::Seconds(0), |value| minutes(document, "included_minutes", value))
+}
+
+/// A whole number, or no limit.
+fn minutes<'t>(document: &mut Document<'t>, key: &str, value: &toml::Spanned<toml::de::DeValue<'t>>) -> Allowance {
     match value.get_ref() {
         toml::de::DeValue::String(text) if text == "unlimited" => Allowance::Unlimited,
         toml::de::DeValue::String(text) => {
-            document.wrong(
-                value,
-                format!("included_minutes: {text:?} is not known"),
-                "write a whole number or \"unlimited\"",
-            );
+            document.wrong(value, format!("{key}: {text:?} is not known"), "write a whole number or \"unlimited\"");
             Allowance::Seconds(0)
         }
-        _ => Allowance::Seconds(document.integer("included_minutes", value, INCLUDED_MINUTES_MAX).unwrap_or(0) * 60),
+        _ => Allowance::Seconds(document.integer(key, value, INCLUDED_MINUTES_MAX).unwrap_or(0) * 60),
     }
 }
 

@@ -13,6 +13,7 @@ mod daemon;
 
 mod damage;
 mod disk;
+mod guard;
 mod outage;
 mod overload;
 mod preload;

@@ -148,7 +148,9 @@ fn the_proof_names_the_list() {
     let lines = |call: Call| {
         let side = Direction::Outbound;
         let proof =
-            callrated::rating::prove(&call.record(), call.received(), &call.profile, BOOKS.world(), side, &|_, _| 0);
+            callrated::rating::prove(&call.record(), call.received(), &call.profile, BOOKS.world(), side, &|_, _| {
+                callrated::rating::Standing::of(&0_u64)
+            });
         let lines: Vec<String> = proof.lines.into_iter().filter(|l| l.rule == "R24").map(|l| l.text).collect();
         lines
     };

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use callrated::audit;
 use callrated::batch::{Batch, EntryKind, Position, SourceId};
 use callrated::books::Books;
-use callrated::call::{SuspenseReason, TariffSlot};
+use callrated::call::{CallType, Meter, SuspenseReason, TariffSlot};
 use callrated::daemon::parts::Parts;
 use callrated::daemon::recover::{self, Ground};
 use callrated::directory::Directory;
@@ -24,7 +24,7 @@ use callrated::os::clock::Clock;
 use callrated::os::disk::Disk;
 use callrated::os::sim::SimDisk;
 use callrated::period::Seals;
-use callrated::rating::{self, Draws, Resolution, Standing, World as Known};
+use callrated::rating::{self, Drawn, Draws, Resolution, Standing, World as Known};
 use callrated::record::{Direction, Record};
 use callrated::road::{Question, Step};
 use callrated::sequencer::{Control, SequencerSettings};
@@ -351,8 +351,16 @@ impl Folder {
                 let key = (call.period, call.account, call.group, call_type, call.basis.currency);
                 sums.entry(key).or_default().add(&usage);
             }
-            let pool = (call.call.own_period(), call.call.group);
-            *drawn.entry(pool).or_default() += u64::from(call.call.included_seconds);
+            // By the text alone, as whoever reads the column would.
+            let own = (call.call.own_period(), call.call.group);
+            let told: Vec<(String, u64, u64, Option<u64>)> = match call.draws {
+                b"" => vec![(String::new(), u64::from(call.call.included_seconds), 0, None)],
+                text => serde_json::from_slice(text).unwrap(),
+            };
+            assert_eq!(told.iter().map(|told| told.1).sum::<u64>(), u64::from(call.call.included_seconds));
+            for (name, seconds, ..) in told {
+                *drawn.entry((own.0, own.1, Meter::named(&name))).or_default() += seconds;
+            }
             Visit::Continue(())
         });
         all.unwrap();
@@ -362,7 +370,11 @@ impl Folder {
         }
         assert!(sums.is_empty(), "{sums:?}");
         for line in &state.allowances {
-            assert_eq!(line.used_seconds, drawn.get(&(line.period, line.group)).copied().unwrap_or(0), "{line:?}");
+            assert_eq!(
+                line.used_seconds,
+                drawn.get(&(line.period, line.group, line.meter)).copied().unwrap_or(0),
+                "{line:?}"
+            );
         }
         self.audited(&state);
         self.proved();
@@ -402,11 +414,11 @@ impl Folder {
 /// What is put in force, always in this order; the first two before any record.
 fn change_of(change: usize) -> (EntryKind, &'static str, Option<Timestamp>) {
     match change {
-        0 => (EntryKind::Tariff, &SHELF.tariffs[0], None),
+        0 => (EntryKind::Tariff, &SHELF.pooled[0], None),
         1 => (EntryKind::Directory, &SHELF.directories[0], None),
-        2 => (EntryKind::Tariff, &SHELF.tariffs[1], Some(at("2026-10-11T00:00:00Z"))),
+        2 => (EntryKind::Tariff, &SHELF.pooled[1], Some(at("2026-10-11T00:00:00Z"))),
         3 => (EntryKind::Directory, &SHELF.directories[1], None),
-        4 => (EntryKind::Tariff, &SHELF.tariffs[2], Some(at("2026-10-21T00:00:00Z"))),
+        4 => (EntryKind::Tariff, &SHELF.pooled[2], Some(at("2026-10-21T00:00:00Z"))),
         _ => (EntryKind::Directory, &SHELF.directories[2], None),
     }
 }
@@ -477,6 +489,16 @@ fn expected(said: &[Said], changes: usize) -> BTreeMap<(String, Direction), (i64
     plain.map(|(leg, (_, rated))| (leg, (rated.cost.0, rated.included_seconds))).collect()
 }
 
+/// What a group has drawn.
+#[derive(Default)]
+struct Plainly(BTreeMap<Meter, u64>);
+
+impl Drawn for Plainly {
+    fn seconds(&self, _month: Period, meter: Meter) -> u64 {
+        self.0.get(&meter).copied().unwrap_or(0)
+    }
+}
+
 /// The month from a plain list: winners, sorted, rated from front to back, by what was in force or all by one tariff.
 /// Account and what was rated, by id and leg.
 pub fn plainly(
@@ -517,14 +539,19 @@ pub fn plainly(
         }
     }
     legs.sort_by(|a, b| a.0.cmp(&b.0));
-    let mut drawn: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut drawn, mut draws): (BTreeMap<String, Plainly>, Draws) = Default::default();
     let mut costs = BTreeMap::new();
     for ((answer, id, side, direction), leg) in legs {
         let used = drawn.entry(directory.row(leg.account_row).group().to_owned()).or_default();
         let world = known(answer);
         let world = Known { tariff: all_by.unwrap_or(world.tariff), ..world };
-        if let Ok(rated) = rating::rate(&leg, world, OCTOBER, Standing::of(used), &mut Draws::default()) {
-            *used += u64::from(rated.included_seconds);
+        if let Ok(rated) = rating::rate(&leg, world, OCTOBER, Standing::of(used), &mut draws) {
+            for draw in &draws.list {
+                *used.0.entry(draw.meter).or_default() += u64::from(draw.seconds);
+            }
+            if draws.list.is_empty() {
+                *used.0.entry(Meter::PLAN).or_default() += u64::from(rated.included_seconds);
+            }
             let said = direction.map_or("", Direction::name);
             let account = directory.row(leg.account_row).name().to_owned();
             costs.insert((format!("{id}{said}"), side), (account, rated));
@@ -681,12 +708,15 @@ fn what_is_discarded_is_kept_with_its_reason_and_never_rated_again() {
 /// The months above are worth something only if allowances are met in the middle of calls.
 #[test]
 fn months_straddle_allowances() {
-    let mut straddled = 0;
+    let (mut straddled, mut abroad) = (0, 0);
     for seed in 0..MONTHS {
-        let plain = expected(&month(seed), CHANGES);
-        straddled += plain.values().filter(|(cost, included)| *cost > 0 && *included > 0).count();
+        for (_, rated) in plainly(&month(seed), CHANGES, None).values() {
+            let straddles = rated.included_seconds > 0 && rated.cost.0 > 0;
+            straddled += u64::from(straddles && rated.call_type == CallType::Included);
+            abroad += u64::from(straddles && rated.call_type == CallType::International);
+        }
     }
-    assert!(straddled > 10 && is_german(0), "{straddled}");
+    assert!(straddled > 10 && abroad > 10 && is_german(0), "{straddled} {abroad}");
 }
 
 /// One number changed in one row of the store, by another program: the month's audit names the call, or at least whose it

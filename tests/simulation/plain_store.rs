@@ -9,7 +9,7 @@ use callrated::batch::{Position, SourceId};
 use callrated::call::{AccountKey, CallType, GroupKey, Meter, RatedCall, SuspenseReason};
 use callrated::record::Direction;
 use callrated::store::*;
-use callrated::time::Period;
+use callrated::time::{Period, Timestamp};
 
 #[derive(Default)]
 struct Rows {
@@ -276,6 +276,18 @@ impl Store for PlainStore {
     }
 
     fn profile(&self, _source: SourceId, _position: Position) -> Result<Option<String>, StoreError> {
+        not_here()
+    }
+
+    fn guard_events(&self, _page: GuardPage) -> Result<Vec<GuardEvent>, StoreError> {
+        not_here()
+    }
+
+    fn guard_delivered(&self, _deliveries: &[GuardDelivery]) -> Result<(), StoreError> {
+        not_here()
+    }
+
+    fn guard_deliveries(&self, _since: Timestamp) -> Result<Vec<GuardDelivery>, StoreError> {
         not_here()
     }
 

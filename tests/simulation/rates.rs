@@ -68,6 +68,8 @@ pub fn account(directory: usize, account: usize) -> Option<Account> {
 pub struct Shelf {
     pub images: Arc<Images>,
     pub tariffs: Vec<String>,
+    /// The same, with further allowances in the German plan.
+    pub pooled: Vec<String>,
     pub directories: Vec<String>,
     /// Kept open: to open a tariff takes longer than to play a world.
     _open: (Vec<Arc<Tariff>>, Vec<Arc<Directory>>),
@@ -78,12 +80,15 @@ pub static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let images = Images::open(folder.path()).unwrap();
     let tariffs: Vec<_> = TARIFFS.iter().map(|t| images.keep_tariff(&tariff_image(t)).unwrap()).collect();
+    let pooled: Vec<_> =
+        TARIFFS.iter().map(|t| images.keep_tariff(&pooled_of(t, INCLUDED_SECONDS / 60)).unwrap()).collect();
     let directories: Vec<_> = (0..3).map(|d| images.keep_directory(&directory_image(d)).unwrap()).collect();
     Shelf {
         images: Arc::new(images),
         tariffs: tariffs.iter().map(|t| t.digest().to_owned()).collect(),
+        pooled: pooled.iter().map(|t| t.digest().to_owned()).collect(),
         directories: directories.iter().map(|d| d.digest().to_owned()).collect(),
-        _open: (tariffs, directories),
+        _open: (tariffs.into_iter().chain(pooled).collect(), directories),
         _folder: folder,
     }
 });
@@ -93,11 +98,22 @@ fn tariff_image(tariff: &(&str, &str, Option<&str>)) -> Vec<u8> {
 }
 
 /// With so many minutes in the German plan.
-pub fn tariff_of((overage, uk, france): &(&str, &str, Option<&str>), minutes: u64) -> Vec<u8> {
+pub fn tariff_of(tariff: &(&str, &str, Option<&str>), minutes: u64) -> Vec<u8> {
+    tariff_with(tariff, minutes, "")
+}
+
+/// The same with few minutes for mobile numbers and for calls abroad.
+pub fn pooled_of(tariff: &(&str, &str, Option<&str>), minutes: u64) -> Vec<u8> {
+    let pools = "[plan.de.allowances.mobile]\nminutes = 4\nof = [\"DE:mobile\"]\n\
+                 [plan.de.allowances.abroad]\nminutes = 3\nof = [\"international\"]\n";
+    tariff_with(tariff, minutes, pools)
+}
+
+fn tariff_with((overage, uk, france): &(&str, &str, Option<&str>), minutes: u64, pools: &str) -> Vec<u8> {
     let plans = format!(
         "[plan.de]\ncountry = \"DE\"\ncurrency = \"EUR\"\nincluded_minutes = {minutes}\noverage_rate = \"{overage}\"\n\
          decks = [\"premium\", \"world\"]\n[plan.us]\ncountry = \"US\"\ncurrency = \"USD\"\nincluded_minutes = 0\n\
-         overage_rate = \"0.02\"\ndecks = [\"world\"]\ninbound_decks = [\"tollfree\"]\n"
+         overage_rate = \"0.02\"\ndecks = [\"world\"]\ninbound_decks = [\"tollfree\"]\n{pools}"
     );
     let mut world =
         format!("prefix,destination,rate,connect_fee\n44,United Kingdom,{uk},0.05\n1800,US toll-free,0.01,0\n");

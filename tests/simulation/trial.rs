@@ -16,7 +16,7 @@ use callrated::store::Store;
 use callrated::tariff::Tariff;
 
 use super::months::{CHANGES, Folder, OCTOBER, month, plainly, told};
-use super::rates::{SHELF, TARIFFS, tariff_of};
+use super::rates::{SHELF, TARIFFS, pooled_of};
 
 fn tried(folder: &Folder, tariff: &Tariff, account: Option<&str>, held: usize) -> Tried {
     let mut spill = Spill::open(Arc::new(SimDisk::new(1)), Path::new("/aside")).unwrap();
@@ -52,7 +52,7 @@ fn the_tariff_in_force_changes_nothing() {
         let said = month(seed);
         let mut folder = told(seed, &said, 2);
         folder.flush();
-        let tariff = SHELF.images.tariff(&SHELF.tariffs[0]).unwrap();
+        let tariff = SHELF.images.tariff(&SHELF.pooled[0]).unwrap();
         let open = tried(&folder, &tariff, None, 1 + seed as usize);
         assert!(open.accounts.values().chain(open.destinations.values()).all(same), "{open:#?}");
         assert!(open.lost.is_empty() && open.gained == 0, "{open:#?}");
@@ -74,8 +74,8 @@ fn the_tariff_in_force_changes_nothing() {
 fn another_tariff_comes_to_what_a_plain_list_comes_to() {
     let (mut lost, mut gained, mut moved) = (0, 0, 0);
     // The three of the world, and one each with fewer and with more minutes: allowances of both sides run apart.
-    let shelf = SHELF.tariffs.iter().map(|digest| SHELF.images.tariff(digest).unwrap());
-    let others = [2, 9].map(|minutes| SHELF.images.keep_tariff(&tariff_of(&TARIFFS[1], minutes)).unwrap());
+    let shelf = SHELF.pooled.iter().map(|digest| SHELF.images.tariff(digest).unwrap());
+    let others = [2, 9].map(|minutes| SHELF.images.keep_tariff(&pooled_of(&TARIFFS[1], minutes)).unwrap());
     let tariffs: Vec<Arc<Tariff>> = shelf.chain(others).collect();
     for seed in 0..20 {
         let said = month(1_000 + seed);

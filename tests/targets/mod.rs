@@ -201,6 +201,7 @@ fn read_entry(kind: u8, payload: &[u8]) {
         Some(EntryKind::Seal) => drop(serde_json::from_slice::<Seal>(payload)),
         Some(EntryKind::Sealed) => drop(serde_json::from_slice::<Sealed>(payload)),
         Some(EntryKind::Ack) => drop(serde_json::from_slice::<Ack>(payload)),
+        Some(EntryKind::Guard) => drop(serde_json::from_slice::<callrated::guard::Entered>(payload)),
         Some(EntryKind::Lost) => drop(serde_json::from_slice::<Lost>(payload)),
         // A time, and text for people.
         Some(EntryKind::Tick | EntryKind::Refused) | None => {}

@@ -11,12 +11,14 @@ use crate::number::dialling::Dialled;
 use crate::number::{Country, Number, NumberKind};
 use crate::rating::free;
 use crate::rating::parts::Part;
-use crate::rating::price::{self, Asked, Charge};
-use crate::rating::{Called, Decided, Leg, PayerBy, Rated, Routing, Why, World};
+use crate::rating::pools::Month;
+use crate::rating::price::{Asked, Charge};
+use crate::rating::{Called, Decided, Draw, Leg, PayerBy, Rated, Routing, Why, World};
 use crate::record::{Direction, Record};
 use crate::tariff::free::Freed;
+use crate::tariff::pools::Pool;
 use crate::tariff::{Allowance, Plan, Row, Tariff};
-use crate::time::{Micros, Period, Timestamp};
+use crate::time::{Micros, Timestamp};
 
 pub(super) fn talked(record: &Record<'_>, profile: &SourceProfile, leg: &Leg) -> String {
     let from = match (profile.talk, record.duration, record.end) {
@@ -242,30 +244,62 @@ pub(super) fn steps_words(rule: &StepRule, talk: Micros, billable: u32) -> Strin
     format!("{talk} s → {billable} s ({how})")
 }
 
-pub(super) fn allowance_words(
-    plan: &Plan,
-    account: &Account<'_>,
-    period: Period,
-    asked: Asked,
-    rated: &Rated,
-) -> String {
+pub(super) fn allowance_words(month: Month<'_, '_>, asked: Asked, rated: &Rated) -> String {
     let Asked { allowance, used, left } = asked;
     let Allowance::Seconds(seconds) = allowance else {
         return format!("unlimited minutes: all {} s are included", rated.included_seconds);
     };
-    let mut words = format!("allowance of {period}: {} s", seconds);
-    if let (Some((days, of)), Allowance::Seconds(whole)) =
-        (price::first_month_days(plan, account, period), plan.allowance)
-    {
-        words += &format!(" (first month: {} min × {days}/{of} days, up to the minute)", whole / 60);
-    }
     let drawn = u64::from(rated.included_seconds);
     let beyond = rated.billable_seconds - rated.included_seconds;
+    format!(
+        "allowance of {}: {seconds} s{}, {used} s used before, {left} s left; {drawn} s drawn, {} s left after; {beyond} s beyond",
+        month.period,
+        share_words(month, None),
+        left - drawn
+    )
+}
+
+/// R12: how an allowance that is no whole month's came about.
+fn share_words(month: Month<'_, '_>, pool: Option<&Pool>) -> String {
+    let minutes = |allowance: Allowance| match allowance {
+        Allowance::Seconds(seconds) => format!("{} min", seconds / 60),
+        Allowance::Unlimited => "no limit, so none".to_owned(),
+    };
+    let mut words = String::new();
+    if month.plan.prorate_change && month.changes() {
+        month.shares(pool, |share| {
+            let then = if words.is_empty() { " (the plan changes: " } else { " + " };
+            words +=
+                &format!("{then}{} of {} × {}/{} days", minutes(share.whole), share.plan, share.days, month.days());
+        });
+        words += ", each up to the minute)";
+    } else if let Some((days, of)) = month.first_month_days() {
+        let whole = pool.map_or(month.plan.allowance, |pool| pool.allowance);
+        words = format!(" (first month: {} × {days}/{of} days, up to the minute)", minutes(whole));
+    }
     words
-        + &format!(
-            ", {used} s used before, {left} s left; {drawn} s drawn, {} s left after; {beyond} s beyond",
-            left - drawn
-        )
+}
+
+/// R12: what one of several allowances gives.
+pub(super) fn draw_words(month: Month<'_, '_>, draw: &Draw) -> String {
+    let pool = draw.pool.and_then(|i| month.plan.pools.get(usize::from(i)));
+    let name = match pool {
+        Some(pool) => {
+            let of: Vec<String> = pool.of.iter().map(|of| of.to_string()).collect();
+            format!("allowance {} (of {}) of {}", pool.name, of.join(", "), month.period)
+        }
+        None => format!("the plan's minutes of {}", month.period),
+    };
+    match (month.allowance(pool), draw.left) {
+        (Allowance::Seconds(seconds), Some(left)) => format!(
+            "{name}: {seconds} s{}, {} s used before, {left} s left; {} s drawn, {} s left after",
+            share_words(month, pool),
+            draw.used,
+            draw.seconds,
+            left - u64::from(draw.seconds)
+        ),
+        _ => format!("{name}: no limit; {} s drawn", draw.seconds),
+    }
 }
 
 /// R17: which rows price which seconds.
@@ -324,7 +358,7 @@ pub(super) fn cost_words(charge: &Charge, parts: &[Part<'_>], rated: &Rated, rat
     let due = &charge.due;
     let currency = text(&rated.basis.currency);
     let cost = rated.cost.fixed(u32::from(rated.basis.decimals));
-    if charge.price == price::NO_PRICE && parts.is_empty() {
+    if charge.price == crate::rating::price::NO_PRICE && parts.is_empty() {
         return format!("costs nothing: {cost} {currency}");
     }
     // Everything in sixtieths of a nano-unit, times 10⁹ where there is an exchange rate.

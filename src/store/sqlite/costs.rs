@@ -14,7 +14,8 @@ mod read;
 pub use read::{accounts, known, read, routes};
 
 use super::cell::{Cell, bytes_of};
-use super::{call_type_of, damaged, failed, period_number};
+use super::periods::period_number;
+use super::{call_type_of, damaged, failed};
 use crate::call::{Basis, CallType, Costs, RESELLERS_MAX};
 use crate::money::Money;
 use crate::store::{CallRow, FlushBatch, Margin, StoreError};

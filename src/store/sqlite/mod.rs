@@ -20,6 +20,7 @@ mod account_order;
 mod calls;
 mod cell;
 mod costs;
+mod guard;
 mod locator;
 mod memory;
 mod page;
@@ -36,6 +37,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use periods::{period_number, period_of};
 use reader::Reader;
 use write::Writer;
 
@@ -242,6 +244,18 @@ impl Store for SqliteStore {
         self.read(|reader| state::profile(&reader.connection, source, position))
     }
 
+    fn guard_events(&self, page: GuardPage) -> Result<Vec<GuardEvent>, StoreError> {
+        self.read(|reader| guard::events(&reader.connection, page))
+    }
+
+    fn guard_delivered(&self, deliveries: &[GuardDelivery]) -> Result<(), StoreError> {
+        self.writer().guard_delivered(deliveries)
+    }
+
+    fn guard_deliveries(&self, since: Timestamp) -> Result<Vec<GuardDelivery>, StoreError> {
+        self.read(|reader| guard::deliveries(&reader.connection, since))
+    }
+
     fn backup_to(&self, path: &Path) -> Result<(), StoreError> {
         self.read(|reader| backup(&reader.connection, path).map_err(|error| at(path, error)))
     }
@@ -361,20 +375,6 @@ fn damaged(what: &str) -> StoreError {
 /// A position or counter as SQLite holds it.
 fn whole(value: u64) -> Result<i64, StoreError> {
     i64::try_from(value).map_err(|_| StoreError::Unstorable(format!("{value} is beyond 63 bits")))
-}
-
-/// Year × 100 + month: what people read in the file.
-fn period_number(period: Period) -> i64 {
-    let (year, month) = (period.0.div_euclid(12), period.0.rem_euclid(12) + 1);
-    i64::from(year) * 100 + i64::from(month)
-}
-
-fn period_of(number: i64) -> Option<Period> {
-    let (year, month) = (number.div_euclid(100), number.rem_euclid(100));
-    if !(1..=12).contains(&month) {
-        return None;
-    }
-    Some(Period(i32::try_from(year).ok()?.checked_mul(12)?.checked_add(month as i32 - 1)?))
 }
 
 fn leg_number(leg: Option<crate::record::Direction>) -> i64 {

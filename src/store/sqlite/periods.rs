@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use super::memory::Memory;
 use super::state::all;
 use super::write::{Writer, accounts};
-use super::{calls, costs, damaged, failed, leg_number, period_number, period_of, segments, whole};
+use super::{calls, costs, damaged, failed, leg_number, segments, whole};
 use crate::batch::Position;
 use crate::store::{AckRow, CallRow, Draft, FlushBatch, PeriodRow, StoreError};
 use crate::time::{Period, Timestamp};
@@ -225,4 +225,18 @@ pub fn acks(connection: &Connection, period: Period) -> Result<Vec<AckRow>, Stor
             at: Timestamp(row.get(3)?),
         })
     })
+}
+
+/// Year × 100 + month: what people read in the file.
+pub(super) fn period_number(period: Period) -> i64 {
+    let (year, month) = (period.0.div_euclid(12), period.0.rem_euclid(12) + 1);
+    i64::from(year) * 100 + i64::from(month)
+}
+
+pub(super) fn period_of(number: i64) -> Option<Period> {
+    let (year, month) = (number.div_euclid(100), number.rem_euclid(100));
+    if !(1..=12).contains(&month) {
+        return None;
+    }
+    Some(Period(i32::try_from(year).ok()?.checked_mul(12)?.checked_add(month as i32 - 1)?))
 }

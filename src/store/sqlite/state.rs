@@ -69,6 +69,8 @@ pub fn load(reader: &mut Reader) -> Result<StoredState, StoreError> {
             Ok((row.get(0)?, value))
         })?,
         periods: super::periods::periods(&transaction)?,
+        guards: super::guard::rules(&transaction)?,
+        guarded: super::guard::guarded(&transaction)?,
         suspense: suspense::counts(&transaction)?,
     })
 }

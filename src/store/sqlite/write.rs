@@ -100,6 +100,7 @@ fn write_all(
     usage::write(transaction, &mut memory.allowances, batch.allowances, number)?;
     suspense::write(transaction, batch)?;
     super::pieces::write(transaction, batch)?;
+    super::guard::write(transaction, batch)?;
     {
         let mut upsert = transaction
             .prepare_cached(

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::answer::SuspenseKey;
+use super::guard::{GuardEventRow, GuardedRow, GuardsRow};
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, Basis, Costs, RatedCall, SuspenseReason, TariffSlot};
@@ -57,6 +58,12 @@ pub struct FlushBatch<'a> {
     pub acks: &'a [AckRow],
     /// What was taken out of suspense for good.
     pub discarded: &'a [DiscardedRow<'a>],
+    /// What accounts are watched by, where that changed.
+    pub guards: &'a [GuardsRow],
+    /// What the spend guard holds of accounts.
+    pub guarded: &'a [GuardedRow<'a>],
+    /// What it told.
+    pub guard_events: &'a [GuardEventRow<'a>],
     /// All book counters in the book's own order, absolute values.
     pub books: &'a [(&'a str, i128)],
 }
@@ -87,6 +94,9 @@ impl FlushBatch<'_> {
             sealed: &[],
             acks: &[],
             discarded: &[],
+            guards: &[],
+            guarded: &[],
+            guard_events: &[],
             books: &[],
         }
     }

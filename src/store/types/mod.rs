@@ -4,12 +4,14 @@
 
 mod answer;
 mod flush;
+mod guard;
 mod margin;
 mod packed;
 mod state;
 
 pub use answer::*;
 pub use flush::*;
+pub use guard::*;
 pub use margin::*;
 pub use packed::*;
 pub use state::*;

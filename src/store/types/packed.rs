@@ -12,6 +12,7 @@ use super::flush::{
     AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ClosedRow, ConflictRow, DiscardedRow, FlushBatch,
     OpenCallRow, SealedRow, SourceRow, SuspendedRow,
 };
+use super::guard::{GuardEventRow, GuardedRow, GuardsRow};
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::Position;
 use crate::call::Basis;
@@ -46,6 +47,9 @@ struct Packing<'a> {
     sealed: &'a [SealedRow],
     acks: &'a [AckRow],
     discarded: &'a [DiscardedRow<'a>],
+    guards: &'a [GuardsRow],
+    guarded: &'a [GuardedRow<'a>],
+    guard_events: &'a [GuardEventRow<'a>],
     books: &'a [(&'a str, i128)],
 }
 
@@ -78,6 +82,11 @@ pub struct PackedFlush<'a> {
     acks: Vec<AckRow>,
     #[serde(borrow)]
     discarded: Vec<DiscardedRow<'a>>,
+    guards: Vec<GuardsRow>,
+    #[serde(borrow)]
+    guarded: Vec<GuardedRow<'a>>,
+    #[serde(borrow)]
+    guard_events: Vec<GuardEventRow<'a>>,
     #[serde(borrow)]
     books: Vec<(&'a str, i128)>,
 }
@@ -112,6 +121,9 @@ impl FlushBatch<'_> {
             sealed,
             acks,
             discarded,
+            guards,
+            guarded,
+            guard_events,
             books,
         } = *self;
         let packing = Packing {
@@ -136,6 +148,9 @@ impl FlushBatch<'_> {
             sealed,
             acks,
             discarded,
+            guards,
+            guarded,
+            guard_events,
             books,
         };
         Ok(postcard::to_stdvec(&packing)?)
@@ -176,6 +191,9 @@ impl<'a> PackedFlush<'a> {
             sealed: &self.sealed,
             acks: &self.acks,
             discarded: &self.discarded,
+            guards: &self.guards,
+            guarded: &self.guarded,
+            guard_events: &self.guard_events,
             books: &self.books,
         }
     }

@@ -117,6 +117,10 @@ pub struct StoredState {
     pub books: Vec<(String, i128)>,
     /// Months that are closed, by month.
     pub periods: Vec<PeriodRow>,
+    /// What accounts are watched by; none: nothing ever was.
+    pub guards: Option<super::GuardsRow>,
+    /// What the spend guard holds of accounts, by account and group.
+    pub guarded: Vec<(AccountKey, GroupKey, Vec<u8>)>,
     /// Reasons without any are left out.
     pub suspense: Vec<(SuspenseReason, u64)>,
 }

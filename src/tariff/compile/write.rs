@@ -20,6 +20,7 @@ use crate::tariff::image::{
     StoredTerms, Writer,
 };
 use crate::tariff::plans::{self, PlanText, Plans};
+use crate::tariff::pools::StoredPool;
 
 /// Image indexes of deck lists have 16 bits, of which one tells typed rows apart.
 const LISTS_MAX: usize = 1 << 15;
@@ -93,6 +94,8 @@ fn stored_plan(plan: &PlanText, outbound_list: u16, inbound_list: u16) -> Stored
         internal: plan.internal,
         buying: None,
         free: plan.free.iter().map(|(name, _)| name.clone()).collect(),
+        pools: plan.pools.iter().map(|text| StoredPool::new(&text.pool)).collect(),
+        prorate_change: plan.prorate_change,
     }
 }
 

@@ -157,7 +157,7 @@ pub fn check_chains(plans: &[PlanText], findings: &mut Findings) {
             let message = format!("reseller: plan {name:?} is in {other}, plan {:?} in {own}", plan.name);
             findings.error(*at, message, "a chain is in one currency; its decks may be in others");
         }
-        if reseller.allowance != Allowance::Seconds(0) {
+        if reseller.allowance != Allowance::Seconds(0) || !reseller.pools.is_empty() {
             let message = format!("reseller: plan {name:?} includes minutes, which resold calls do not draw");
             findings.error(*at, message, "a plan that others are bought by has included_minutes = 0");
         }

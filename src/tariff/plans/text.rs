@@ -2,7 +2,7 @@
 //!
 //! Does not know how the file is read.
 
-use super::BuyingText;
+use super::{BuyingText, PoolText};
 use crate::call::StepRule;
 use crate::number::Country;
 use crate::tariff::bands::Holidays;
@@ -25,6 +25,8 @@ pub struct PlanText {
     pub currency: [u8; 3],
     /// Included talk of a month.
     pub allowance: Allowance,
+    /// Pools of minutes for some calls, by name.
+    pub pools: Vec<PoolText>,
     /// What counts as in-plan talk.
     pub included: Vec<Included>,
     /// What in-plan talk costs beyond the allowance.
@@ -33,6 +35,8 @@ pub struct PlanText {
     pub steps: Option<StepRule>,
     /// Whether the first month has only its share of the allowance.
     pub prorate_first: bool,
+    /// Whether a month in which the plan changes has of each plan's minutes its share by days.
+    pub prorate_change: bool,
     /// Decimals to which the cost of a call is rounded, 0 to 8.
     pub cost_decimals: u8,
     /// Decks for calls made, each with the place that names it.

@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::{BASIS_COLUMNS, CostBasis, amounts_of, basis_of, currency_of, margin_of};
 use crate::call::{AccountKey, Costs};
 use crate::store::sqlite::cell::bytes_of;
-use crate::store::sqlite::{call_type_of, damaged, failed, period_number};
+use crate::store::sqlite::periods::period_number;
+use crate::store::sqlite::{call_type_of, damaged, failed};
 use crate::store::{MarginAccount, MarginRoute, StoreError};
 use crate::time::Period;
 
