@@ -18,13 +18,16 @@ use crate::entry::{Activation, Discard, Lost, Seal, Sealed, SourceProfile};
 use crate::names::Names;
 use crate::period::{Ledger, Place};
 use crate::piece::Piece;
-use crate::rating::{self, Answered, Drawn, Draws, Leg, Resolution, Standing, World};
+use crate::rating::{self, Answered, Draws, Leg, Resolution, Standing, World};
 use crate::record::{Direction, Record};
 use crate::store::{ActivationRow, StoredState};
 use crate::tariff::{PlanId, Tariff};
 use crate::time::{Period, Timestamp};
 
+mod group;
 mod retries;
+
+use group::OfGroup;
 
 /// Identities asked for in one question: each holds up the road for a microsecond or so.
 const ASKED: usize = 1024;
@@ -365,18 +368,6 @@ impl<'a> Fold<'a> {
 
     fn count(&mut self, name: String, by: i128) {
         *self.books.entry(name).or_default() += by;
-    }
-}
-
-/// What one group has drawn.
-struct OfGroup<'a> {
-    drawn: &'a BTreeMap<(Period, GroupKey, Meter), u64>,
-    group: GroupKey,
-}
-
-impl Drawn for OfGroup<'_> {
-    fn seconds(&self, month: Period, meter: Meter) -> u64 {
-        self.drawn.get(&(month, self.group, meter)).copied().unwrap_or(0)
     }
 }
 

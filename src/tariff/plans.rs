@@ -23,6 +23,7 @@ mod holidays;
 mod text;
 
 pub use allowances::PoolText;
+use buying::deck_list;
 pub use buying::{BuyingText, Resolved, carriers, check_chains, resolved};
 pub use text::{DeckText, Included, PlanText, Plans};
 
@@ -50,12 +51,6 @@ const PLAN_KEYS: &[&str] = &[
     "prorate_first",
     "prorate_change",
     "cost_decimals",
-    "cost_decks",
-    "inbound_cost_decks",
-    "carriers",
-    "cost_steps",
-    "reseller",
-    "minimum_margin",
 ];
 const DECK_KEYS: &[&str] = &["currency", "timezone", "holidays", "source"];
 const HOLIDAY_KEYS: &[&str] = &["yearly", "easter", "dates"];
@@ -175,7 +170,7 @@ fn deck<'t>(
 }
 
 fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Option<PlanText> {
-    document.known_keys(table, PLAN_KEYS);
+    document.known_keys(table, &[PLAN_KEYS, buying::KEYS].concat());
     let country_value = table.get("country");
     let country = match country_value {
         None => missing(document, table, "country", "country = \"DE\""),
@@ -321,19 +316,6 @@ fn overage<'t>(
             Overage::Deck
         }
     }
-}
-
-fn deck_list<'t>(document: &mut Document<'t>, table: Table<'_, 't>, key: &'static str) -> Vec<(String, Place)> {
-    let Some(value) = table.get(key) else { return Vec::new() };
-    let mut list: Vec<(String, Place)> = Vec::new();
-    for (name, value) in document.strings(key, value) {
-        if list.iter().any(|(known, _)| known == name) {
-            document.wrong(value, format!("{key}: {name:?} is listed twice"), "leave one out");
-            continue;
-        }
-        list.push((name.to_owned(), document.at(value)));
-    }
-    list
 }
 
 fn included<'t>(document: &mut Document<'t>, value: &toml::Spanned<toml::de::DeValue<'t>>) -> Vec<Included> {

@@ -59,11 +59,8 @@ impl SqliteStore {
     /// Opens or creates the file, and brings its schema up to date.
     pub fn open(path: &Path) -> Result<SqliteStore, StoreError> {
         let connection = open_writer(path).map_err(|error| at(path, error))?;
-        Ok(SqliteStore {
-            path: path.to_owned(),
-            writer: Mutex::new(Writer::new(connection)),
-            readers: Mutex::new(Vec::new()),
-        })
+        let (writer, readers) = (Mutex::new(Writer::new(connection)), Mutex::new(Vec::new()));
+        Ok(SqliteStore { path: path.to_owned(), writer, readers })
     }
 
     /// Opens a store that is there only to ask it, also while a daemon writes into it. Nothing can be written by what this gives.

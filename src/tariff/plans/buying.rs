@@ -4,13 +4,17 @@
 
 use toml::de::DeValue;
 
-use super::{PlanText, deck_list, steps};
+use super::{PlanText, steps};
 use crate::call::{RESELLERS_MAX, StepRule};
 use crate::money::Money;
 use crate::nearest::did_you_mean;
 use crate::tariff::findings::{Findings, Place};
 use crate::tariff::toml_cells::{Document, Table};
 use crate::tariff::{Allowance, Overage};
+
+/// The keys of a plan that are read here.
+pub(super) const KEYS: &[&str] =
+    &["cost_decks", "inbound_cost_decks", "carriers", "cost_steps", "reseller", "minimum_margin"];
 
 /// As the file has it.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +85,24 @@ pub(super) fn read<'t>(document: &mut Document<'t>, table: Table<'_, 't>) -> Buy
         Some(per_cent)
     });
     BuyingText { decks, inbound_decks, carriers, steps: rule, reseller, minimum_margin }
+}
+
+/// Names of decks, each with its place.
+pub(super) fn deck_list<'t>(
+    document: &mut Document<'t>,
+    table: Table<'_, 't>,
+    key: &'static str,
+) -> Vec<(String, Place)> {
+    let Some(value) = table.get(key) else { return Vec::new() };
+    let mut list: Vec<(String, Place)> = Vec::new();
+    for (name, value) in document.strings(key, value) {
+        if list.iter().any(|(known, _)| known == name) {
+            document.wrong(value, format!("{key}: {name:?} is listed twice"), "leave one out");
+            continue;
+        }
+        list.push((name.to_owned(), document.at(value)));
+    }
+    list
 }
 
 /// Names of all carriers, in order.
