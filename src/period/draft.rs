@@ -143,6 +143,9 @@ pub fn draft(
     job.finish(seal)
 }
 
+/// A call, what it costs us, what it drew, what it was rated from, its revision.
+type NewRow = (RatedCall, Option<Costs>, Vec<u8>, Facts, u32);
+
 struct Job<'a, 's> {
     store: &'s dyn Store,
     known: &'a mut Known<'s>,
@@ -157,7 +160,7 @@ struct Job<'a, 's> {
     /// What the leg drew that was rated last.
     draws: Draws,
     group: String,
-    rows: Vec<(RatedCall, Option<Costs>, Vec<u8>, Facts, u32)>,
+    rows: Vec<NewRow>,
     numbers: u64,
     gathered: Gathered,
 }

@@ -4,7 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::flush::{BasisText, Grounds};
+use super::flush::BasisText;
+use super::grounds::Grounds;
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, Costs, LegKey, RatedCall, SuspenseReason};
 use crate::record::{Direction, Record};

@@ -5,11 +5,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::answer::SuspenseKey;
+use super::grounds::GroundsOf;
 use super::guard::{GuardEventRow, GuardedRow, GuardsRow};
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, Basis, Costs, RatedCall, SuspenseReason, TariffSlot};
-use crate::record::{Content, Direction, Identity};
+use crate::record::{Content, Identity};
 use crate::time::{Period, Timestamp};
 
 /// Everything that changed between two journal positions.
@@ -180,80 +181,6 @@ pub struct CallRow<'a> {
     pub costs: Option<Costs>,
     /// What it drew, where that is more than the plan's minutes: the text of [`crate::rating::Draws`].
     pub draws: &'a [u8],
-}
-
-/// What decides whose call it was beside numbers and times, on its way into the store.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct GroundsOf<'a> {
-    /// Source of the record's frame.
-    pub source: SourceId,
-    /// Position of the entry that brought the source's profile as it was.
-    pub profile: Position,
-    /// Running number of the directory.
-    pub directory: u16,
-    /// As the record has it.
-    pub direction: Option<Direction>,
-    /// The account, where the record names it.
-    pub account: &'a [u8],
-    /// Who forwarded the call, where the record says so.
-    pub forwarded_by: &'a [u8],
-    /// Where a ported number leads, where the record says so.
-    pub routing_number: &'a [u8],
-    /// Who carried the call on, where the record says so.
-    pub carrier: &'a [u8],
-}
-
-/// The same as it comes out.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Grounds {
-    /// See [`GroundsOf`].
-    pub source: SourceId,
-    /// See [`GroundsOf`].
-    pub profile: Position,
-    /// See [`GroundsOf`].
-    pub directory: u16,
-    /// See [`GroundsOf`].
-    pub direction: Option<Direction>,
-    /// See [`GroundsOf`].
-    pub account: Box<[u8]>,
-    /// See [`GroundsOf`].
-    pub forwarded_by: Box<[u8]>,
-    /// See [`GroundsOf`].
-    pub routing_number: Box<[u8]>,
-    /// See [`GroundsOf`].
-    pub carrier: Box<[u8]>,
-}
-
-impl GroundsOf<'_> {
-    /// The same, owning its text.
-    pub fn to_owned_grounds(&self) -> Grounds {
-        Grounds {
-            source: self.source,
-            profile: self.profile,
-            directory: self.directory,
-            direction: self.direction,
-            account: self.account.into(),
-            forwarded_by: self.forwarded_by.into(),
-            routing_number: self.routing_number.into(),
-            carrier: self.carrier.into(),
-        }
-    }
-}
-
-impl Grounds {
-    /// The same, borrowed.
-    pub fn borrowed(&self) -> GroundsOf<'_> {
-        GroundsOf {
-            source: self.source,
-            profile: self.profile,
-            directory: self.directory,
-            direction: self.direction,
-            account: &self.account,
-            forwarded_by: &self.forwarded_by,
-            routing_number: &self.routing_number,
-            carrier: &self.carrier,
-        }
-    }
 }
 
 /// Something on its way into suspense.

@@ -4,6 +4,7 @@
 
 mod answer;
 mod flush;
+mod grounds;
 mod guard;
 mod margin;
 mod packed;
@@ -11,6 +12,7 @@ mod state;
 
 pub use answer::*;
 pub use flush::*;
+pub use grounds::*;
 pub use guard::*;
 pub use margin::*;
 pub use packed::*;
