@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 use tokio::sync::mpsc;
 
 use crate::batch::{Frame, Position};
-use crate::call::{AccountKey, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot, Usage};
+use crate::call::{AccountKey, Costs, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot, Usage};
 use crate::directory::Directory;
 use crate::flush::Part;
 use crate::guard::{self, Event, Fired, Judge, Rules, States};
@@ -21,7 +21,7 @@ use crate::os::clock::Clock;
 use crate::poison;
 use crate::rating::{self, Draws, Leg, Standing, World};
 use crate::road::{Inbox, LiveUsage, Step};
-use crate::tariff::Tariff;
+use crate::tariff::{PlanId, Tariff};
 use crate::time::{Period, Timestamp};
 
 mod correct;
@@ -196,6 +196,8 @@ pub struct ShardPart {
     pub frames: Vec<Frame>,
     /// Rated calls, in arrival order.
     pub rows: Vec<RatedRow>,
+    /// What some of them cost us, by the place of their row, in order; nothing for plans that do not say.
+    pub costs: Vec<(u32, Costs)>,
     /// Legs in suspense.
     pub suspended: Vec<SuspendedLeg>,
     /// Lines that changed, whole.
@@ -324,6 +326,7 @@ impl Shard {
         let group = self.state.meters.of(job.group);
         match rating::rate(&job.leg, world, period, Standing::of(&group), &mut self.draws) {
             Ok(rated) => {
+                let costs = rating::costs(&job.leg, world, PlanId(rated.basis.plan), period);
                 let billed = job.adjusts_in.unwrap_or(period);
                 let counts = self.counts.period(billed);
                 counts.1 += 1;
@@ -334,6 +337,9 @@ impl Shard {
                     (call.period, call.adjusts) = (billed, Some(period));
                 }
                 self.add_up(&call);
+                if let Some(costs) = costs {
+                    self.part.costs.push((self.part.rows.len() as u32, costs));
+                }
                 if !self.judge.is_idle() {
                     self.guard(&call, job, &account, bytes);
                 }

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::usage::minutes;
 use crate::call::{CallType, RatedCall};
 pub(super) use crate::explain::Language;
+use crate::money::Money;
 use crate::store::StoredCall;
 use crate::time::{Micros, Timestamp};
 
@@ -19,6 +20,8 @@ use crate::time::{Micros, Timestamp};
 pub(super) enum Columns {
     Usual,
     Full,
+    /// All of them, and what each call costs us: for operators.
+    Margin,
 }
 
 /// Heading of the account, where rows of several stand together.
@@ -60,6 +63,9 @@ const FULL: [[&str; 3]; 17] = [
     ["Correction", "Korrektur", "Correzione"],
 ];
 
+/// Headings of the further columns of `columns=margin`; operators read English.
+const MARGIN: [&str; 5] = ["Carrier Seconds", "Carrier Cost", "Resale Prices", "Margin", "Carrier Row"];
+
 /// The call type as it is shown.
 pub(super) fn call_type(call_type: CallType, language: Language) -> &'static str {
     language.of(match call_type {
@@ -81,12 +87,16 @@ pub(super) fn call_type(call_type: CallType, language: Language) -> &'static str
 
 /// The heading row.
 pub(super) fn csv_header(language: Language, columns: Columns, out: &mut String) {
-    let further: &[[&'static str; 3]] = if columns == Columns::Full { &FULL } else { &[] };
+    let further: &[[&'static str; 3]] = if columns == Columns::Usual { &[] } else { &FULL };
     for (i, heading) in USUAL.iter().chain(further).enumerate() {
         if i > 0 {
             out.push(',');
         }
         cell(language.of(*heading), out);
+    }
+    for heading in MARGIN.iter().filter(|_| columns == Columns::Margin) {
+        out.push(',');
+        cell(heading, out);
     }
     out.push_str("\r\n");
 }
@@ -112,8 +122,14 @@ pub(super) fn csv_row(row: &StoredCall<'_>, language: Language, columns: Columns
         }
         cell(text, out);
     }
-    if columns == Columns::Full {
+    if columns != Columns::Usual {
         for text in full(row) {
+            out.push(',');
+            cell(&text, out);
+        }
+    }
+    if columns == Columns::Margin {
+        for text in margin(row) {
             out.push(',');
             cell(&text, out);
         }
@@ -147,6 +163,38 @@ fn full(row: &StoredCall<'_>) -> [String; 17] {
             (Some(run), true) => format!("run {run} takes back"),
         },
     ]
+}
+
+/// Empty where nothing is said of what the call costs us, `unknown` where that is not known.
+fn margin(row: &StoredCall<'_>) -> [String; 5] {
+    let Some(costs) = &row.costs else { return Default::default() };
+    let amount = |money: Option<Money>| {
+        money.map_or_else(|| "unknown".to_owned(), |money| money.fixed(u32::from(row.call.basis.decimals)))
+    };
+    let levels = costs.resale.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    let resale: Vec<String> = costs.resale.iter().take(levels).map(|price| amount(*price)).collect();
+    [
+        costs.billable_seconds.to_string(),
+        amount(costs.carrier_cost),
+        resale.join(" "),
+        amount(costs.margin(row.call.cost)),
+        costs.row.map_or_else(String::new, |row| row.to_string()),
+    ]
+}
+
+/// What a call costs us: only for operators, and only when asked for.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LegCosts {
+    /// As the carrier bills.
+    carrier_seconds: u32,
+    /// A decimal; null: not known.
+    carrier_cost: Option<String>,
+    /// Under each plan of the reseller chain, nearest first: decimals; null: not known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    resale: Vec<Option<String>>,
+    /// What is left of the price: a decimal; null: not known.
+    margin: Option<String>,
 }
 
 /// A rated leg: every column, with names that do not depend on the language.
@@ -223,6 +271,10 @@ pub(super) struct Leg {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     reversal: bool,
+    /// With `columns=margin` only, and where the call's plan says how it is bought.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    costs: Option<LegCosts>,
 }
 
 /// How talk time is brought to billable seconds.
@@ -284,7 +336,23 @@ impl Leg {
             revision: row.revision,
             run: row.run,
             reversal: call.reversal,
+            costs: None,
         }
+    }
+
+    /// With what it costs us.
+    pub(super) fn with_costs(self, row: &StoredCall<'_>) -> Leg {
+        let shown = |money: Money| money.fixed(u32::from(row.call.basis.decimals));
+        let costs = row.costs.map(|costs| {
+            let levels = costs.resale.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+            LegCosts {
+                carrier_seconds: costs.billable_seconds,
+                carrier_cost: costs.carrier_cost.map(shown),
+                resale: costs.resale.iter().take(levels).map(|price| price.map(shown)).collect(),
+                margin: costs.margin(row.call.cost).map(shown),
+            }
+        });
+        Leg { costs, ..self }
     }
 }
 

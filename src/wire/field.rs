@@ -18,7 +18,7 @@ const MICROS_MAX: i64 = i64::MAX / 2;
 /// From this on an integer counts milliseconds, not seconds.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
-/// A field of the native record; the first eleven are kept as text.
+/// A field of the native record; the first twelve are kept as text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Field {
@@ -44,6 +44,8 @@ pub enum Field {
     IncumbentCurrency,
     /// The seconds it bills.
     IncumbentSeconds,
+    /// Who carried the call on.
+    Carrier,
     /// `outbound` or `inbound`.
     Direction,
     /// Set-up of the call.
@@ -58,11 +60,11 @@ pub enum Field {
     Seq,
 }
 
-const TEXTS: usize = Field::IncumbentSeconds as usize + 1;
+const TEXTS: usize = Field::Carrier as usize + 1;
 
 impl Field {
     /// Every field.
-    pub const ALL: [Field; 17] = [
+    pub const ALL: [Field; 18] = [
         Field::Id,
         Field::Node,
         Field::Account,
@@ -74,6 +76,7 @@ impl Field {
         Field::IncumbentCost,
         Field::IncumbentCurrency,
         Field::IncumbentSeconds,
+        Field::Carrier,
         Field::Direction,
         Field::Start,
         Field::Answer,
@@ -96,6 +99,7 @@ impl Field {
             Field::IncumbentCost => "incumbent_cost",
             Field::IncumbentCurrency => "incumbent_currency",
             Field::IncumbentSeconds => "incumbent_seconds",
+            Field::Carrier => "carrier",
             Field::Direction => "direction",
             Field::Start => "start",
             Field::Answer => "answer",
@@ -105,9 +109,10 @@ impl Field {
         }
     }
 
-    /// Whether it can change no amount: what cannot be read of it does not refuse the record.
+    /// Whether it can change no amount that a customer pays: what cannot be read of it does not refuse the record.
     const fn is_remark(self) -> bool {
-        matches!(self, Field::Cause | Field::IncumbentCost | Field::IncumbentCurrency | Field::IncumbentSeconds)
+        use Field::{Carrier, Cause, IncumbentCost, IncumbentCurrency, IncumbentSeconds};
+        matches!(self, Cause | IncumbentCost | IncumbentCurrency | IncumbentSeconds | Carrier)
     }
 
     /// The field of that name.
@@ -125,6 +130,7 @@ impl Field {
             b"incumbent_cost" => Field::IncumbentCost,
             b"incumbent_currency" => Field::IncumbentCurrency,
             b"incumbent_seconds" => Field::IncumbentSeconds,
+            b"carrier" => Field::Carrier,
             b"direction" => Field::Direction,
             b"start" => Field::Start,
             b"answer" => Field::Answer,
@@ -292,6 +298,7 @@ impl Draft {
             incumbent_cost: text(Field::IncumbentCost),
             incumbent_currency: text(Field::IncumbentCurrency),
             incumbent_seconds: text(Field::IncumbentSeconds),
+            carrier: text(Field::Carrier),
             direction: self.direction,
             start: self.start,
             answer: self.answer,
