@@ -6,9 +6,11 @@
 
 mod common;
 
-use callrated::call::Meter;
+use callrated::batch::Position;
+use callrated::call::{AccountKey, GroupKey, LegKey, Meter};
 use callrated::rating::{self, Drawn, Draws, Resolution, Standing, Told};
 use callrated::record::Direction;
+use callrated::store::Margin;
 use callrated::tariff::PlanId;
 use callrated::time::Period;
 use common::{Books, COUNTRIES, Call, at, call};
@@ -775,6 +777,17 @@ proptest! {
                 let amount = costs.map(|costs| costs.carrier_cost.map(|cost| cost.decimal().normalize()));
                 let expected = cost_model(&plan, one).map(|cost| cost.map(|cost| cost.normalize()));
                 prop_assert_eq!(amount, expected, "{:?}", one);
+                // Revenue less cost is the margin, to the digit; of the call, taken back, and of both together.
+                if let (Some(costs), Ok((.., price, _))) = (costs, model(&plan, one)) {
+                    let left = costs.margin(rated.cost).map(|left| left.decimal());
+                    prop_assert_eq!(left, expected.flatten().map(|cost| price - cost), "{:?}", one);
+                    let key = LegKey { position: Position(1), leg: leg.direction };
+                    let call = rated.call(&leg, key, AccountKey(0), GroupKey(0));
+                    let mut sum = Margin::of(&call, &costs);
+                    prop_assert_eq!(Decimal::from_i128_with_scale(sum.margin(), 9), left.unwrap_or_default());
+                    sum.add(&Margin::of(&call.reversed(), &costs.reversed()), 1);
+                    prop_assert_eq!(sum, Margin::default());
+                }
             }
 
             // The proof comes to the same, to the digit.
