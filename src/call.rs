@@ -333,6 +333,22 @@ impl Costs {
     }
 }
 
+impl std::fmt::Display for Costs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let amount = |amount: Option<Money>| amount.map_or_else(|| "unknown".to_owned(), |amount| amount.to_string());
+        write!(f, "{} for {} s", amount(self.carrier_cost), self.billable_seconds)?;
+        match self.row {
+            Some(row) => write!(f, " by row {row}")?,
+            None => f.write_str(" by no row")?,
+        }
+        if let Some(carrier) = self.carrier {
+            write!(f, " of carrier {carrier}")?;
+        }
+        let levels = self.resale.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        self.resale.iter().take(levels).try_for_each(|price| write!(f, ", resold at {}", amount(*price)))
+    }
+}
+
 impl CallType {
     /// Whether calls of this type have a price of their own, rather than being part of what the plan includes, or free.
     pub const fn is_sold(self) -> bool {

@@ -147,12 +147,17 @@ fn fields(state: &StoredState, expected: &Expected, row: &OwnedCall, audited: &m
     differ("source", number(a.source), number(b.source));
     differ("destination", number(a.destination), number(b.destination));
     differ("what decided the price", format!("{:?}", a.basis), format!("{:?}", b.basis));
-    differ("what it costs us", format!("{:?}", expected.costs), format!("{:?}", row.costs));
+    differ("what it costs us", shown(&expected.costs), shown(&row.costs));
     differ("node", lossy(&expected.node), lossy(&row.node));
     differ("id", lossy(&expected.id), lossy(&row.id));
     differ("source as dialled", lossy(&expected.source_dialled), lossy(&row.source_dialled));
     differ("destination as dialled", lossy(&expected.destination_dialled), lossy(&row.destination_dialled));
     differ("set-up", start(expected.start), start(row.start));
+}
+
+/// What a call costs us, where anything is said of it.
+pub(super) fn shown(costs: &Option<Costs>) -> String {
+    costs.map_or_else(|| "nothing said".to_owned(), |costs| costs.to_string())
 }
 
 fn summary(call: &RatedCall) -> String {

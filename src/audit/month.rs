@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::compare::shown;
 use super::{AuditError, Difference, LISTED_MAX};
 use crate::call::{AccountKey, CallType, Usage};
 use crate::explain::{Archive, ExplainError};
@@ -171,7 +172,7 @@ impl Month<'_> {
                 self.differ(Some(name.clone()), Some(which()), one.field.to_owned(), one.derived, one.stored);
             }
             if explained.costs != call.costs {
-                let (derived, stored) = (format!("{:?}", explained.costs), format!("{:?}", call.costs));
+                let (derived, stored) = (shown(&explained.costs), shown(&call.costs));
                 self.differ(Some(name.clone()), Some(which()), "what it costs us".to_owned(), derived, stored);
             }
         }

@@ -320,7 +320,7 @@ fn margins(
         keys.sort_unstable();
         keys.dedup();
         for key in keys {
-            let of = |lines: &BTreeMap<_, Margin>| format!("{:?}", lines.get(&key).copied().unwrap_or_default());
+            let of = |lines: &BTreeMap<_, Margin>| lines.get(&key).copied().unwrap_or_default();
             differences.compare(
                 || {
                     let account = state.accounts.iter().find(|a| a.key == key.0).map_or("?", |a| a.name.as_str());
@@ -333,7 +333,7 @@ fn margins(
         let sum = |margins: &mut dyn Iterator<Item = Margin>| {
             let mut sum = Margin::default();
             margins.for_each(|margin| sum.add(&margin, 1));
-            format!("{sum:?}")
+            sum
         };
         differences.compare(
             || format!("what calls cost us in {period}, by route"),

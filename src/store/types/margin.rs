@@ -3,6 +3,8 @@
 //! Does not know SQL or files, nor who may see it.
 
 use crate::call::{AccountKey, CallType, Costs, RESELLERS_MAX, RatedCall};
+use crate::money::Sum;
+use crate::time::Micros;
 
 /// Sums over calls whose plan says how they are bought.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -73,6 +75,22 @@ impl Margin {
         known
             && (self.cost > 0 || self.revenue_known > 0)
             && self.margin() * 100_000_000_000 < self.revenue_known * i128::from(per_cent)
+    }
+}
+
+impl std::fmt::Display for Margin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Margin { calls, unknown, talk, billable_seconds, .. } = self;
+        let [revenue, known, cost] = [self.revenue, self.revenue_known, self.cost].map(Sum);
+        write!(
+            f,
+            "{calls} calls, {unknown} of unknown cost, {} s talked, {billable_seconds} billable s, revenue {revenue}, of \
+             known cost {known}, cost {cost}",
+            Micros(*talk)
+        )?;
+        let levels = self.resale.iter().rposition(|level| *level != (0, 0)).map_or(0, |last| last + 1);
+        let mut resold = self.resale.iter().take(levels);
+        resold.try_for_each(|(calls, price)| write!(f, ", {calls} resold at {}", Sum(*price)))
     }
 }
 
