@@ -367,20 +367,6 @@ impl Shard {
         }
     }
 
-    fn add_up(&mut self, call: &RatedCall) {
-        self.counts.rated[call.call_type as usize] += 1;
-        let currency = call.basis.currency;
-        let mut into_totals = 0;
-        for (call_type, usage) in call.usage_lines() {
-            let key = LineKey { account: call.account, group: call.group, period: call.period, call_type, currency };
-            self.add_to_line(key, &usage, call.basis.decimals);
-            into_totals += usage.cost;
-        }
-        let money = self.counts.money(currency);
-        money.1 += i128::from(call.cost.0);
-        money.2 += into_totals;
-    }
-
     fn marker(&mut self, number: u64, upto: Position) {
         let mut part = std::mem::take(&mut self.part);
         for key in self.touched.drain(..) {

@@ -8,12 +8,14 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use self::costs::{LegCosts, MARGIN, margin};
 use super::usage::minutes;
 use crate::call::{CallType, RatedCall};
 pub(super) use crate::explain::Language;
-use crate::money::Money;
 use crate::store::StoredCall;
 use crate::time::{Micros, Timestamp};
+
+mod costs;
 
 /// Which columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,9 +64,6 @@ const FULL: [[&str; 3]; 17] = [
     ["Late Call of", "Nachtrag zu", "Ritardata di"],
     ["Correction", "Korrektur", "Correzione"],
 ];
-
-/// Headings of the further columns of `columns=margin`; operators read English.
-const MARGIN: [&str; 5] = ["Carrier Seconds", "Carrier Cost", "Resale Prices", "Margin", "Carrier Row"];
 
 /// The call type as it is shown.
 pub(super) fn call_type(call_type: CallType, language: Language) -> &'static str {
@@ -163,38 +162,6 @@ fn full(row: &StoredCall<'_>) -> [String; 17] {
             (Some(run), true) => format!("run {run} takes back"),
         },
     ]
-}
-
-/// Empty where nothing is said of what the call costs us, `unknown` where that is not known.
-fn margin(row: &StoredCall<'_>) -> [String; 5] {
-    let Some(costs) = &row.costs else { return Default::default() };
-    let amount = |money: Option<Money>| {
-        money.map_or_else(|| "unknown".to_owned(), |money| money.fixed(u32::from(row.call.basis.decimals)))
-    };
-    let levels = costs.resale.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-    let resale: Vec<String> = costs.resale.iter().take(levels).map(|price| amount(*price)).collect();
-    [
-        costs.billable_seconds.to_string(),
-        amount(costs.carrier_cost),
-        resale.join(" "),
-        amount(costs.margin(row.call.cost)),
-        costs.row.map_or_else(String::new, |row| row.to_string()),
-    ]
-}
-
-/// What a call costs us: only for operators, and only when asked for.
-#[derive(Serialize, ToSchema)]
-pub(super) struct LegCosts {
-    /// As the carrier bills.
-    carrier_seconds: u32,
-    /// A decimal; null: not known.
-    carrier_cost: Option<String>,
-    /// Under each plan of the reseller chain, nearest first: decimals; null: not known.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
-    resale: Vec<Option<String>>,
-    /// What is left of the price: a decimal; null: not known.
-    margin: Option<String>,
 }
 
 /// A rated leg: every column, with names that do not depend on the language.
@@ -342,17 +309,7 @@ impl Leg {
 
     /// With what it costs us.
     pub(super) fn with_costs(self, row: &StoredCall<'_>) -> Leg {
-        let shown = |money: Money| money.fixed(u32::from(row.call.basis.decimals));
-        let costs = row.costs.map(|costs| {
-            let levels = costs.resale.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-            LegCosts {
-                carrier_seconds: costs.billable_seconds,
-                carrier_cost: costs.carrier_cost.map(shown),
-                resale: costs.resale.iter().take(levels).map(|price| price.map(shown)).collect(),
-                margin: costs.margin(row.call.cost).map(shown),
-            }
-        });
-        Leg { costs, ..self }
+        Leg { costs: LegCosts::of(row), ..self }
     }
 }
 
