@@ -1,7 +1,8 @@
 //! A contradiction that somebody decided (R20): the version taken is rated at once, in place of what was rated before.
 //!
 //! The entry says what stood for the record when it was written: rated legs, and what waits. Where anything of it changed
-//! since, or a month of it closed, the entry is void; whoever wrote it sees that no decision came of it.
+//! since, or a month of it closed or is being rated again, the entry is void; whoever wrote it sees that no decision came of it.
+//! In a closed month a run of re-rating takes the version: see [`crate::period::rerate::decide`].
 //!
 //! Does not know who decides, nor why.
 
@@ -34,7 +35,9 @@ impl Resolver {
         let changed = |part: &Option<Direction>| {
             self.state.attempts.get(&(first, *part)).is_some_and(|at| *at >= Position(said.seen))
         };
-        let closed = |period: Period| self.state.periods.get(period).is_some();
+        // What a run under way found must stand there when it counts.
+        let months = &self.state.periods;
+        let closed = |period: Period| months.get(period).is_some() || months.voids_retry(Some(period), None);
         let mut months = rated.iter().flat_map(|(call, _)| [call.period, call.own_period()]);
         let mut waits = said.waiting.iter().filter_map(|item| item.period.map(Period));
         if PARTS.iter().any(changed) || months.any(closed) || waits.any(closed) {

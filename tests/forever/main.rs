@@ -9,6 +9,7 @@
 mod process;
 
 mod clock;
+mod memory;
 mod released;
 mod repeats;
 mod retention;

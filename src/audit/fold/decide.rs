@@ -20,7 +20,7 @@ impl Fold<'_> {
             serde_json::from_value(said.rated).map_err(|error| unreadable(&error.to_string()))?;
         let first = Position(said.first);
         let parts = [None, Some(Direction::Outbound), Some(Direction::Inbound)];
-        let closed = |period: Period| self.ledger.get(period).is_some();
+        let closed = |period: Period| self.ledger.get(period).is_some() || self.ledger.voids_retry(Some(period), None);
         let void = parts.iter().any(|part| self.attempts.get(&(first, *part)).is_some_and(|at| at.0 >= said.seen))
             || rated.iter().any(|(call, _)| closed(call.period) || closed(call.own_period()))
             || said.waiting.iter().any(|item| item.period.is_some_and(|period| closed(Period(period))));

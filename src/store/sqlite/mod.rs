@@ -21,6 +21,7 @@ mod guard;
 mod locator;
 mod memory;
 mod open;
+mod order;
 mod page;
 mod periods;
 mod pieces;
@@ -326,6 +327,10 @@ impl Store for SqliteStore {
 
     fn retention(&self) -> Result<Vec<OrderRow>, StoreError> {
         self.read(|reader| retention::orders(&reader.connection))
+    }
+
+    fn directories_of_calls(&self) -> Result<Option<Vec<u32>>, StoreError> {
+        self.read(|reader| retention::directories(&reader.connection)).map(Some)
     }
 
     fn holds(&self) -> Result<Vec<RetentionRow>, StoreError> {
