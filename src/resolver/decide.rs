@@ -13,7 +13,7 @@ use crate::call::{RatedCall, SuspenseReason};
 use crate::entry::Decide;
 use crate::period::{LineDelta, Outcome};
 use crate::rating;
-use crate::record::Direction;
+use crate::record::{Direction, Record};
 use crate::store::DecidedRow;
 use crate::time::{Period, Timestamp};
 
@@ -38,9 +38,11 @@ impl Resolver {
         // What a run under way found must stand there when it counts.
         let months = &self.state.periods;
         let closed = |period: Period| months.get(period).is_some() || months.voids_retry(Some(period), None);
-        let mut months = rated.iter().flat_map(|(call, _)| [call.period, call.own_period()]);
+        let answer = Record::decode(record).ok().and_then(|record| record.answer);
+        let at_work = months.voids_retry(None, answer);
+        let mut months_of = rated.iter().flat_map(|(call, _)| [call.period, call.own_period()]);
         let mut waits = said.waiting.iter().filter_map(|item| item.period.map(Period));
-        if PARTS.iter().any(changed) || months.any(closed) || waits.any(closed) {
+        if at_work || PARTS.iter().any(changed) || months_of.any(closed) || waits.any(closed) {
             return Ok(());
         }
         for part in PARTS {

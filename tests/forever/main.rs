@@ -9,7 +9,6 @@
 mod process;
 
 mod clock;
-mod memory;
 mod released;
 mod repeats;
 mod retention;

@@ -134,5 +134,5 @@ fn each_event_is_told_at_least_once_under_one_id_and_no_other() {
         assert_eq!(never, Vec::<&String>::new(), "month {seed}: stored, and never told");
         fired += found.len();
     }
-    assert!(fired > 100, "{fired}");
+    assert!(fired > 60, "{fired}");
 }

@@ -30,6 +30,7 @@ mod reruns;
 mod retention;
 mod retire;
 mod segments;
+mod stand_in;
 mod state;
 mod suspense;
 mod told;
