@@ -117,7 +117,7 @@ fn what_was_ordered_before_a_run_is_gone_for_it_however_far_it_was() {
             );
         }
         let (run, report) = applied(&mut folder, &asked);
-        assert_eq!((report.read, report.reversals), (0, 0), "month {seed}, run {run}");
+        assert_eq!((report.revisions, report.reversals), (0, 0), "month {seed}, run {run}");
         assert_eq!(carried_out(&mut folder, order), (0, Retired::Stored));
         folder.seals.rerate_dry(&asked, &Default::default()).unwrap();
         folder.check();
