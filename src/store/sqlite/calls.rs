@@ -8,6 +8,7 @@ use rusqlite::Transaction;
 use super::cell::{Cell, DialForm, Digits, pack_id};
 use super::locator::Run;
 use super::memory::{FORMS_MAX, GROUNDS_MAX, Memory, NODES_MAX, RATINGS_MAX, Rating};
+use super::stand_in::StandIn;
 use super::{costs, failed, leg_number, period_number, whole};
 use crate::batch::Position;
 use crate::call::{AccountKey, LegKey};
@@ -73,6 +74,7 @@ pub fn write(
     let mut scratch = Vec::new();
     let mut row = first_row;
     let attempts = Attempts::new(batch);
+    let stand_in = StandIn::before(transaction, first_row)?;
     for places in order.chunks(GROUP) {
         // The rows lie all over the memory: fetched side by side, their cache misses overlap.
         group.clear();
@@ -109,6 +111,7 @@ pub fn write(
         }
     }
     poison::nowhere();
+    stand_in.map_or(Ok(()), |stand_in| stand_in.leaves(transaction))?;
     // SQLite numbers rows one above the highest; the locators count on it.
     let last: i64 = transaction
         .prepare_cached("SELECT max(row) FROM calls")

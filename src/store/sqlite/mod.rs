@@ -22,6 +22,7 @@ mod guard;
 mod locator;
 mod memory;
 mod open;
+mod order;
 mod page;
 mod periods;
 mod pieces;
@@ -30,6 +31,7 @@ mod reruns;
 mod retention;
 mod retire;
 mod segments;
+mod stand_in;
 mod state;
 mod suspense;
 mod told;
@@ -336,6 +338,10 @@ impl Store for SqliteStore {
 
     fn retention(&self) -> Result<Vec<OrderRow>, StoreError> {
         self.read(|reader| retention::orders(&reader.connection))
+    }
+
+    fn directories_of_calls(&self) -> Result<Option<Vec<u32>>, StoreError> {
+        self.read(|reader| retention::directories(&reader.connection)).map(Some)
     }
 
     fn holds(&self) -> Result<Vec<RetentionRow>, StoreError> {

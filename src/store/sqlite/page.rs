@@ -19,12 +19,15 @@ use crate::time::{Micros, Timestamp};
 /// Reads the rows of a stretch, or what a condition leaves of it, in the order of [`Page::push`].
 macro_rules! select_calls {
     ($condition:literal) => {
+        select_calls!($condition, "(SELECT flush FROM superseded WHERE superseded.row = calls.row)")
+    };
+    ($condition:literal, $superseded:literal) => {
         concat!(
             "SELECT row, position, account, billing_group, answer, setup, duration, source, source_dialled, \
              destination, destination_dialled, rating, calls.billable_seconds, included_seconds, calls.cost, node, \
-             call_id, grounds, used_before, revision, run, correction, \
-             (SELECT flush FROM superseded WHERE superseded.row = calls.row), \
-             k.basis, k.billable_seconds, k.cost, k.resale_1, k.resale_2, k.resale_3 \
+             call_id, grounds, used_before, revision, run, correction, ",
+            $superseded,
+            ", k.basis, k.billable_seconds, k.cost, k.resale_1, k.resale_2, k.resale_3 \
              FROM calls LEFT JOIN call_costs k USING (row) WHERE ",
             $condition,
             " ORDER BY row"
@@ -76,18 +79,29 @@ impl Page {
 
     /// Decodes a row of [`select_calls`].
     pub fn push(&mut self, row: &Row<'_>, lookups: &mut Lookups<'_>) -> Result<(), StoreError> {
+        let superseded = match row.get_ref(22).map_err(failed)? {
+            ValueRef::Null => None,
+            ValueRef::Integer(flush) => Some(u64::try_from(flush).map_err(|_| damaged("a call's number"))?),
+            _ => return Err(damaged("a call's number")),
+        };
+        self.push_known(row, superseded, lookups)
+    }
+
+    /// The same, of a row of which it is known from which flush on it no longer counts.
+    pub fn push_known(
+        &mut self,
+        row: &Row<'_>,
+        superseded: Option<u64>,
+        lookups: &mut Lookups<'_>,
+    ) -> Result<(), StoreError> {
+        if superseded.is_some() && !self.all {
+            return Ok(());
+        }
         let number = |i: usize| match row.get_ref(i).map_err(failed)? {
             ValueRef::Integer(number) => Ok(number),
             _ => Err(damaged("a call's number")),
         };
         let small = |i: usize| u32::try_from(number(i)?).map_err(|_| damaged("a call's number"));
-        let superseded = match row.get_ref(22).map_err(failed)? {
-            ValueRef::Null => None,
-            _ => Some(u64::try_from(number(22)?).map_err(|_| damaged("a call's number"))?),
-        };
-        if superseded.is_some() && !self.all {
-            return Ok(());
-        }
         let rating = lookups.rating(small(11)?)?;
         let account = small(2)?;
         let group = match row.get_ref(3).map_err(failed)? {

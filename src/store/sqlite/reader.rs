@@ -10,7 +10,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::cell::{DialForm, bytes_of};
 use super::costs::CostBasis;
@@ -25,6 +25,8 @@ use crate::time::Period;
 
 /// Rows read in one go: a few milliseconds.
 pub const WINDOW_ROWS: i64 = 4096;
+/// Stretches of so many rows are asked once which of them no longer count; below, each row is asked.
+const MANY_ROWS: i64 = 8;
 /// Ratings a connection remembers; beyond, it forgets all and looks them up again.
 const RATINGS_MAX: usize = 100_000;
 
@@ -97,8 +99,14 @@ impl Reader {
     pub fn rows(&mut self, stretches: impl IntoIterator<Item = (i64, i64)>, page: &mut Page) -> Result<(), StoreError> {
         let (connection, mut lookups) = self.split();
         let mut statement = connection.prepare_cached(select_calls!("row BETWEEN ?1 AND ?2")).map_err(failed)?;
-        for stretch in stretches {
-            let mut rows = statement.query(stretch).map_err(failed)?;
+        for (first, last) in stretches {
+            if last - first >= MANY_ROWS {
+                let _ended = each_row((first, last), &mut lookups, &mut |row, superseded, lookups| {
+                    page.push_known(row, superseded, lookups).map(Visit::Continue)
+                })?;
+                continue;
+            }
+            let mut rows = statement.query((first, last)).map_err(failed)?;
             while let Some(row) = rows.next().map_err(failed)? {
                 page.push(row, &mut lookups)?;
             }
@@ -184,7 +192,8 @@ impl Reader {
         Ok(())
     }
 
-    /// One of so many parts of [`Reader::scan_stored`]: every so many windows.
+    /// One of so many parts of [`Reader::scan_stored`]: every so many windows. Each call is shown as it is read, while it is
+    /// in the nearest cache, so a visitor holds the read of a window, for some milliseconds.
     pub fn scan_part(
         &mut self,
         period: Period,
@@ -202,9 +211,14 @@ impl Reader {
                 if window as usize % parts != part {
                     continue;
                 }
-                page.clear();
-                self.rows([(from, to)], &mut page)?;
-                if page.calls().any(|call| call.call.period == period && visit(&call).is_break()) {
+                let (_, mut lookups) = self.split();
+                let ended = each_row((from, to), &mut lookups, &mut |row, superseded, lookups| {
+                    page.clear();
+                    page.push_known(row, superseded, lookups)?;
+                    let shown = page.calls().filter(|call| call.call.period == period);
+                    Ok(shown.map(|call| visit(&call)).find(|visit| visit.is_break()).unwrap_or(Visit::Continue(())))
+                })?;
+                if ended.is_break() {
                     return Ok(());
                 }
             }
@@ -250,6 +264,34 @@ impl Reader {
         }
         Ok(false)
     }
+}
+
+/// Shows the rows of a stretch, each with the flush from which on it no longer counts: asked for all of them at once.
+fn each_row(
+    stretch: (i64, i64),
+    lookups: &mut Lookups<'_>,
+    show: &mut dyn FnMut(&Row<'_>, Option<u64>, &mut Lookups<'_>) -> Result<Visit, StoreError>,
+) -> Result<Visit, StoreError> {
+    // Before the rows: what replaces one later lies behind the stretch, so the old one is right.
+    let superseded: Vec<(i64, u64)> = {
+        let sql = "SELECT row, flush FROM superseded WHERE row BETWEEN ?1 AND ?2 ORDER BY row";
+        let mut statement = lookups.connection.prepare_cached(sql).map_err(failed)?;
+        let rows = statement.query_map(stretch, |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)));
+        rows.and_then(Iterator::collect).map_err(failed)?
+    };
+    let mut superseded = superseded.into_iter().peekable();
+    let sql = select_calls!("row BETWEEN ?1 AND ?2", "NULL");
+    let mut statement = lookups.connection.prepare_cached(sql).map_err(failed)?;
+    let mut rows = statement.query(stretch).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let ValueRef::Integer(number) = row.get_ref(0).map_err(failed)? else { return Err(damaged("a call's number")) };
+        while superseded.next_if(|(row, _)| *row < number).is_some() {}
+        let flush = superseded.next_if(|(row, _)| *row == number).map(|(_, flush)| flush);
+        if show(row, flush, lookups)?.is_break() {
+            return Ok(Visit::Break(()));
+        }
+    }
+    Ok(Visit::Continue(()))
 }
 
 impl Lookups<'_> {
