@@ -12,6 +12,7 @@ pub mod disk;
 pub mod handed;
 pub mod lock;
 pub mod map;
+pub mod marks;
 pub mod memory;
 pub mod notify;
 pub mod prefetch;
