@@ -36,6 +36,7 @@ mod gauges;
 pub mod inside;
 pub mod known;
 pub mod parts;
+mod reading;
 pub mod recover;
 pub mod reload;
 pub mod retainer;
