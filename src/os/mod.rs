@@ -18,4 +18,5 @@ pub mod notify;
 pub mod prefetch;
 pub mod random;
 pub mod sim;
+pub mod thread;
 pub mod udp;
