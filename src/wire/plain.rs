@@ -40,6 +40,7 @@ impl<'a> Plain<'a> {
             Field::IncumbentCost => &mut record.incumbent_cost,
             Field::IncumbentCurrency => &mut record.incumbent_currency,
             Field::IncumbentSeconds => &mut record.incumbent_seconds,
+            Field::Carrier => &mut record.carrier,
             Field::Direction => {
                 record.direction = Some(match text {
                     b"outbound" => Direction::Outbound,

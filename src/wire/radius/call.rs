@@ -93,10 +93,6 @@ pub fn decode<'a>(
             code => code,
         },
         forwarded_by: said.redirecting,
-        routing_number: b"",
-        incumbent_cost: b"",
-        incumbent_currency: b"",
-        incumbent_seconds: b"",
         source: user_of(said.calling),
         destination: user_of(said.called),
         cause: own(&cause),
@@ -105,9 +101,8 @@ pub fn decode<'a>(
         answer: times.answer,
         end: times.end,
         duration: times.talk,
-        seq: None,
-        fold: None,
         raw: packet.bytes(),
+        ..Record::default()
     };
     let delay = Micros::seconds(i64::from(said.delay));
     Ok(Line::Piece(Piece { kind: PieceKind::Radius, step, key: own(&key), at: times.at, delay, record }))
