@@ -276,6 +276,18 @@ fn json_decode(bencher: Bencher<'_, '_>) {
     decode(bencher, json(count()), Format::Json);
 }
 
+/// The same with an escape in the last text, which takes the general way.
+#[divan::bench]
+fn json_decode_escaped(bencher: Bencher<'_, '_>) {
+    decode(bencher, json(count()).iter().map(|line| line.replace("opus", "op\\u0075s")).collect(), Format::Json);
+}
+
+/// The same with the last cell in quotes.
+#[divan::bench]
+fn csv_decode_quoted(bencher: Bencher<'_, '_>) {
+    decode(bencher, csv(count()).iter().map(|line| line.replace("opus", "\"opus\"")).collect(), Format::Csv);
+}
+
 #[divan::bench]
 fn csv_decode(bencher: Bencher<'_, '_>) {
     decode(bencher, csv(count()), Format::Csv);

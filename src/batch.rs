@@ -167,12 +167,20 @@ pub struct Batch {
     pub refused: u32,
     bytes: Vec<u8>,
     entries: u32,
+    /// Bytes to make room for at the first entry.
+    room: usize,
 }
 
 impl Batch {
     /// An empty batch from a source.
     pub fn new(source: SourceId) -> Batch {
-        Batch { source, received: 0, refused: 0, bytes: vec![0; FRAME_HEAD], entries: 0 }
+        Batch { source, received: 0, refused: 0, bytes: vec![0; FRAME_HEAD], entries: 0, room: 0 }
+    }
+
+    /// An empty batch from the same source that is to take about as much: with its first entry it gets room for it at
+    /// once, since to grow step by step copies every byte once more.
+    pub fn next(&self) -> Batch {
+        Batch { room: self.bytes.len() + self.bytes.len() / 8, ..Batch::new(self.source) }
     }
 
     /// Appends a record; it counts as received.
@@ -215,6 +223,7 @@ impl Batch {
 
     fn push_with(&mut self, kind: EntryKind, write: impl FnOnce(&mut Vec<u8>)) {
         let at = self.bytes.len();
+        self.bytes.reserve(std::mem::take(&mut self.room));
         self.bytes.extend_from_slice(&[0; ENTRY_HEAD]);
         write(&mut self.bytes);
         let length = (self.bytes.len() - at - ENTRY_HEAD + 1) as u32;

@@ -37,6 +37,7 @@ pub mod inside;
 pub mod known;
 pub mod old_images;
 pub mod parts;
+mod reading;
 pub mod recover;
 pub mod reload;
 pub mod retainer;

@@ -97,6 +97,11 @@ impl Images {
         Ok(Images { folder: folder.to_owned(), ..Images::default() })
     }
 
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Keeps a freshly compiled tariff; its digest.
     pub fn keep_tariff(&self, image: &[u8]) -> Result<Arc<Tariff>, ImageMissing> {
         let tariff = Tariff::open(bytes::Bytes::copy_from_slice(image))

@@ -20,6 +20,7 @@ use crate::os::clock::Clock;
 use crate::road::{Marker, Question, Step, Travel};
 use crate::time::{Micros, Timestamp};
 
+mod early;
 mod metrics;
 mod space;
 #[cfg(test)]
@@ -129,6 +130,8 @@ pub struct Sequencer {
     pub settings: SequencerSettings,
     /// Records since the last marker.
     pub unflushed: u64,
+    /// When that was, by [`Clock::running`].
+    pub marked_at: Micros,
     /// Counters.
     pub metrics: SequencerMetrics,
     /// Whether there is space, and who waits for it.
@@ -225,7 +228,7 @@ impl Sequencer {
         }
         let under_way =
             self.progress.markers_sent.load(Ordering::Relaxed) - self.progress.markers_taken.load(Ordering::Relaxed);
-        let due = flush_asked || self.unflushed >= self.settings.flush_calls;
+        let due = flush_asked || self.unflushed >= self.settings.flush_calls || self.is_early();
         // Somebody who waits for a flush gets one marker of his own; the timer and the count can wait.
         if !flush_replies.is_empty() || due && under_way < FLUSHES_UNDER_WAY {
             self.mark(flush_replies);
@@ -370,6 +373,7 @@ impl Sequencer {
 
     fn mark(&mut self, replies: Vec<oneshot::Sender<Position>>) {
         self.unflushed = 0;
+        self.marked_at = self.clock.running();
         let number = self.progress.markers_sent.fetch_add(1, Ordering::Relaxed) + 1;
         let records = self.progress.records_durable.load(Ordering::Relaxed);
         self.hand_on(Travel::Marker(Marker {

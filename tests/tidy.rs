@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rating", &["batch", "call", "directory", "entry", "money", "number", "record", "tariff", "time"]),
     ("assembly", &["batch", "piece", "record", "time"]),
     // Doors in: they have an outbox and an answer.
-    ("wire", &["piece", "record", "time"]),
+    ("wire", &["os", "piece", "record", "time"]),
     ("ingest", &["batch", "entry", "number", "os", "record", "time", "tls", "wire"]),
     // Durable order.
     ("journal", &["batch", "entry", "os", "time"]),

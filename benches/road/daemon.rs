@@ -1,5 +1,6 @@
 //! The daemon as its own process, and asking it.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -58,6 +59,22 @@ impl Daemon {
         (ticks(11) + ticks(12)) / 100.0
     }
 
+    /// Processor time of its threads so far in seconds, by name; shards and the runtime's threads together.
+    #[allow(dead_code, reason = "only of the road")]
+    pub fn threads(&self) -> BTreeMap<String, f64> {
+        let mut times = BTreeMap::new();
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
+        for task in tasks.map(|task| task.path()) {
+            let read = |file: &str| std::fs::read_to_string(task.join(file)).unwrap_or_default();
+            // proc_pid_schedstat: nanoseconds on a processor, and two more numbers.
+            let (name, schedule) = (read("comm"), read("schedstat"));
+            let nanos = schedule.split_whitespace().next().and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
+            let name = name.trim_end().trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
+            *times.entry(name.to_owned()).or_insert(0.0) += nanos / 1e9;
+        }
+        times
+    }
+
     /// The month's totals of all accounts, which come from the store once everything is there.
     pub fn totals(&self) -> String {
         let now = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
@@ -71,6 +88,23 @@ impl Daemon {
         let named = |l: &&str| l.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
         let values = text.lines().filter(named).filter(|l| l.contains(label));
         values.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
+    }
+
+    /// How long the journal's writes and syncs took, as the daemon counts them.
+    #[allow(dead_code, reason = "only of the road")]
+    pub fn syncs(&self) -> String {
+        let text = self.ask("/metrics");
+        let buckets = text.lines().filter_map(|line| line.strip_prefix("callrated_journal_sync_seconds_bucket{"));
+        let buckets: Vec<(f64, f64)> = buckets
+            .filter_map(|line| {
+                let (label, count) = line.rsplit_once("} ")?;
+                let limit = label.rsplit_once("le=\"")?.1.trim_end_matches('"');
+                Some((limit.parse().ok()?, count.parse().ok()?))
+            })
+            .collect();
+        let all = buckets.last().map_or(0.0, |last| last.1);
+        let below = |part: f64| buckets.iter().find(|bucket| bucket.1 >= all * part).map_or(0.0, |bucket| bucket.0);
+        format!("median up to {} ms, p99 up to {} ms, of {all}", below(0.5) * 1e3, below(0.99) * 1e3)
     }
 
     /// The digest of the tariff in force.

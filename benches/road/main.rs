@@ -16,6 +16,8 @@
 //! cargo bench --bench road                     1,000,000 records
 //! cargo bench --bench road -- --records 5000000
 //! cargo bench --bench road -- --only flood     one of them: sink, flood, replay, pace, datagrams, posts
+//! cargo bench --bench road -- --only pace --pace 400000 --settings '[flush]
+//! calls = 10000'                               so many a second are 100 %, and the daemon has these settings, too
 //! cargo bench --bench road -- --test           a small run that only shows that it works
 //! ```
 
@@ -28,10 +30,13 @@ mod sink;
 #[path = "../watch/mod.rs"]
 mod watch;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use callrated::batch::{Batch, SourceId};
 use callrated::time::Timestamp;
 use callrated::traffic::recipe::{Caller, Recipe, Traffic};
+use callrated::wire::{Decoder, Format, Line, Scratch};
 use daemon::{Daemon, folder_bytes};
 
 const RECORDS: u64 = 1_000_000;
@@ -50,6 +55,8 @@ struct Run {
     records: u64,
     lines: Vec<u8>,
     small: bool,
+    /// Of the daemon, beside its own.
+    settings: String,
 }
 
 fn main() {
@@ -61,13 +68,14 @@ fn main() {
     let only = value("--only");
     let wanted = |part: &str| only.is_none_or(|only| only == part);
 
-    let run = Run { records, lines: make(records), small };
+    let settings = value("--settings").cloned().unwrap_or_default();
+    let run = Run { records, lines: make(records), small, settings };
     println!("made {records} records, {} bytes each on average", run.lines.len() as u64 / records);
     let mut limit = None;
     if wanted("sink") {
         limit = Some(run.sink());
     }
-    let (mut there, mut pace) = (None, PACE);
+    let (mut there, mut pace) = (None, value("--pace").map_or(PACE, |n| n.parse().expect("--pace N")));
     if wanted("flood") {
         let (totals, stored) = run.flood(limit);
         pace = (records as f64 / stored.as_secs_f64()) as u64;
@@ -106,7 +114,7 @@ impl Run {
     /// Socket to store, live; the totals, and how long until all were stored.
     fn flood(&self, limit: Option<Duration>) -> (String, Duration) {
         let folder = folder();
-        let daemon = Daemon::start(folder.path(), "");
+        let daemon = Daemon::start(folder.path(), &self.settings);
         let begun = Instant::now();
         let durable = senders::flood(daemon.tcp, &self.lines, self.records);
         let totals = daemon.totals();
@@ -115,12 +123,36 @@ impl Run {
         self.say("stored", stored);
         let cpu = daemon.cpu_seconds() * 1e6 / self.records as f64;
         println!("          {cpu:.2} µs of processor time a record, all threads");
+        self.budget(&daemon.threads());
         println!("          {} bytes of disk a record", folder_bytes(folder.path()) / self.records);
         if let Some(limit) = limit {
             println!("          {:.3} of the sink's speed", limit.as_secs_f64() / stored.as_secs_f64());
         }
         println!("          totals blake3:{}", blake3::hash(totals.as_bytes()).to_hex());
         (totals, stored)
+    }
+
+    /// Who spent how much, beside what each may: microseconds of processor time a record.
+    fn budget(&self, threads: &BTreeMap<String, f64>) {
+        let each = |seconds: f64| seconds * 1e6 / self.records as f64;
+        let of = |names: &[&str]| each(names.iter().filter_map(|name| threads.get(*name)).sum());
+        // Decoding shares its threads with the sockets, so it is measured once more by itself, over the same lines.
+        let decode = each(decode_seconds(&self.lines));
+        let doors = of(&["tokio-rt-worker", "callrated"]);
+        for (what, took, may) in [
+            ("socket", doors - decode, 0.15),
+            ("decode", decode, 0.35),
+            ("sequence and CRC", of(&["sequencer"]), 0.15),
+            ("identity, resolve and rate", of(&["resolver", "shard"]), 0.15 + 0.4),
+            ("store", of(&["flush", "store"]), 1.0),
+        ] {
+            println!("          {took:>5.2} µs {what}{} (budget {may:.2})", if took > may { ", over" } else { "" });
+        }
+        let known = ["tokio-rt-worker", "callrated", "sequencer", "resolver", "shard", "flush", "store"];
+        let others = threads.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+        for (name, seconds) in others.filter(|(_, seconds)| each(**seconds) >= 0.01) {
+            println!("          {:>5.2} µs {name} (no budget)", each(*seconds));
+        }
     }
 
     /// Journal to store, after a kill; the totals.
@@ -131,7 +163,7 @@ impl Run {
         drop(daemon);
         // Until it is ready: the start with nothing to replay is in it, some tens of milliseconds.
         let begun = Instant::now();
-        let daemon = Daemon::start(folder.path(), "");
+        let daemon = Daemon::start(folder.path(), &self.settings);
         let ready = begun.elapsed();
         let totals = daemon.totals();
         self.say("replayed", ready);
@@ -145,12 +177,13 @@ impl Run {
         let lines: Vec<&[u8]> = self.lines.split_inclusive(|b| *b == b'\n').collect();
         for percent in [10, 50, 80] {
             let folder = folder();
-            let daemon = Daemon::start(folder.path(), "");
+            let daemon = Daemon::start(folder.path(), &self.settings);
             let per_second = (capacity * percent / 100).max(1);
             let most = if self.small { 500 } else { per_second * PACE_SECONDS };
             let lines = &lines[..lines.len().min(most as usize)];
             let times = senders::paced(daemon.tcp, lines, per_second);
             println!("pace      {percent:>2} %: {per_second} a second: {}", percentiles(&times));
+            println!("          of them for write and sync: {}", daemon.syncs());
         }
     }
 
@@ -178,6 +211,22 @@ impl Run {
         let rate = (self.records as f64 / time.as_secs_f64()) as u64;
         println!("{what:<8} {rate:>9} records/s  ({:.2} s)", time.as_secs_f64());
     }
+}
+
+/// Processor time to decode lines into batches as large as a read of a socket makes them.
+fn decode_seconds(lines: &[u8]) -> f64 {
+    let watch = watch::Watch::start();
+    let (mut decoder, mut scratch) = (Decoder::new(Format::Auto, "bench"), Scratch::default());
+    let mut batch = Batch::new(SourceId(0));
+    for line in lines.split(|byte| *byte == b'\n') {
+        if let Ok(Line::Record(record)) = decoder.decode(line, &mut scratch) {
+            batch.push_record(&record);
+        }
+        if batch.len() > 100 << 10 {
+            batch = std::hint::black_box(batch.next());
+        }
+    }
+    watch.seconds()
 }
 
 fn folder() -> tempfile::TempDir {

@@ -115,6 +115,7 @@ impl Parts {
             progress,
             settings,
             unflushed: 0,
+            marked_at: clock.running(),
             metrics: SequencerMetrics::default(),
             space: Space::default(),
         };

@@ -14,11 +14,12 @@ use metrics::{Gauge, Unit, describe_gauge, gauge};
 use tokio::sync::Mutex;
 
 use super::changes::Waiting;
+use super::reading::{Reading, Seen};
 use super::recover::Known;
 use crate::batch::{Batch, EntryKind, SourceId};
 use crate::directory::{Composition, Directory};
 use crate::entry::{Activation, BY_DIGEST};
-use crate::guard::Entered;
+use crate::guard::{self, Entered};
 use crate::images::{ImageMissing, Images};
 use crate::ingest::NotTaken;
 use crate::os::clock::Clock;
@@ -63,6 +64,16 @@ pub(super) struct Held {
     pub(super) known: Known,
     /// The folder gave another tariff since the roll-back: whatever it gives is meant.
     folder_moved: bool,
+    /// Nothing was loaded by this process.
+    first: bool,
+}
+
+/// What the folder gives.
+struct Given {
+    tariff: Arc<Tariff>,
+    directory: Arc<Directory>,
+    guards: guard::Rules,
+    findings: Vec<Finding>,
 }
 
 /// Who wants the folder in force.
@@ -158,7 +169,7 @@ impl Reloader {
             road,
             clock,
             waiting: std::sync::Mutex::default(),
-            known: Mutex::new(Held { known, folder_moved: false }),
+            known: Mutex::new(Held { known, folder_moved: false, first: true }),
             in_force: ArcSwapOption::empty(),
             info: std::sync::Mutex::new(None),
         };
@@ -199,16 +210,12 @@ impl Reloader {
     /// now on; a first tariff reaches back for ever). `by` says who asked.
     pub async fn reload(&self, by: &str, wish: Wish, effective_from: Option<i64>) -> Result<Reloaded, ReloadError> {
         let mut held = self.known.lock().await;
-        let Held { known, folder_moved } = &mut *held;
-        let folder = self.folder.clone();
-        let compiled = tokio::task::spawn_blocking(move || RatesFolder::read(&folder)?.compile());
-        // A compiler that panics has aborted the process already.
-        let CompiledRates { tariff, directory, guards, mut findings } = match compiled.await {
-            Ok(result) => result?,
-            Err(_) => return Err(NotTaken::ShuttingDown.into()),
+        let Held { known, folder_moved, first } = &mut *held;
+        let remembered = if std::mem::take(first) && wish == Wish::Noticed { self.remembered() } else { None };
+        let Given { tariff, directory, guards, mut findings } = match remembered {
+            Some(given) => given,
+            None => self.read().await?,
         };
-        let tariff: Arc<Tariff> = self.images.keep_tariff(&tariff.image)?;
-        let directory = self.images.keep_directory(&directory)?;
         let directory = self.with_changes(known.directory.as_deref(), directory, &mut findings).await?;
         let rolled_back = known.tariff != known.of_folder;
         *folder_moved |= known.of_folder.as_deref() != Some(tariff.digest());
@@ -270,6 +277,35 @@ impl Reloader {
             left,
             findings,
         })
+    }
+
+    /// What the folder gave when it was last read, if it is as it was. Whoever asks for the folder has it read anew.
+    fn remembered(&self) -> Option<Given> {
+        let Reading { tariff, directory, guards, findings, .. } = Reading::kept(self.images.folder(), &self.folder)?;
+        let (tariff, directory) = (self.images.tariff(&tariff).ok()?, self.images.directory(&directory).ok()?);
+        Some(Given { tariff, directory, guards, findings })
+    }
+
+    /// Reads and compiles the folder, and keeps the images.
+    async fn read(&self) -> Result<Given, ReloadError> {
+        let (folder, read_at) = (self.folder.clone(), self.clock.now());
+        let compiled = tokio::task::spawn_blocking(move || {
+            let before = Seen::of(&folder);
+            let compiled = RatesFolder::read(&folder)?.compile()?;
+            Ok::<_, RatesError>((compiled, before.filter(|before| Seen::of(&folder).as_ref() == Some(before))))
+        });
+        // A compiler that panics has aborted the process already.
+        let (CompiledRates { tariff, directory, guards, findings }, seen) = match compiled.await {
+            Ok(result) => result?,
+            Err(_) => return Err(NotTaken::ShuttingDown.into()),
+        };
+        let tariff = self.images.keep_tariff(&tariff.image)?;
+        let directory = self.images.keep_directory(&directory)?;
+        if let Some(seen) = seen {
+            let digests = (tariff.digest(), directory.digest());
+            Reading::new(seen, read_at, digests, guards.clone(), findings.clone()).keep(self.images.folder());
+        }
+        Ok(Given { tariff, directory, guards, findings })
     }
 
     /// What the folder gives, with what was changed by itself on top.

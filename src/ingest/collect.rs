@@ -161,7 +161,8 @@ impl<'d> Collector<'d> {
         if self.batch.is_empty() {
             return None;
         }
-        let batch = std::mem::replace(&mut self.batch, Batch::new(self.door.source));
+        let next = self.batch.next();
+        let batch = std::mem::replace(&mut self.batch, next);
         let refused = std::mem::take(&mut self.refused);
         if let Some(first) = refused.first()
             && let Some(count) = self.door.counters.worth_a_word(refused.len() as u64)

@@ -60,7 +60,7 @@ pub struct Settings {
     /// The data folder's id, written into new segments and demanded of old ones; none: whatever the old ones say.
     pub folder: Option<FolderId>,
     /// Every frame from this position on is checked when the journal is opened; what lies before is checked when read.
-    /// The daemon passes the store's position.
+    /// The daemon passes the very end: it replays what is not stored, and a replay checks what it reads.
     pub verify_from: Position,
     /// The journal must reach this position (the store has seen it), or it has lost its end.
     pub at_least: Position,

@@ -6,6 +6,7 @@ use crate::journal::Settings;
 use crate::os::sim::SimDisk;
 use crate::road::queue;
 
+mod early;
 mod room;
 
 fn batch() -> Batch {
@@ -33,6 +34,7 @@ fn run(disk: &SimDisk, fail: impl FnOnce(&SimDisk)) -> (Result<(), JournalError>
         progress: Arc::default(),
         settings: SequencerSettings { flush_calls: 1_000_000, keep_micros: i64::MAX, max_delay_micros: 2_000 },
         unflushed: 0,
+        marked_at: Micros(0),
         metrics: SequencerMetrics::default(),
         space: Space::default(),
     };

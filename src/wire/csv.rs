@@ -7,6 +7,8 @@
 //!
 //! Does not know JSON, nor where lines come from.
 
+mod plain;
+
 use super::field::{Draft, Field};
 use super::place::Place;
 use super::{Refusal, Scratch, column, utf8};
@@ -59,6 +61,25 @@ impl Columns {
 
 /// Decodes one row. `node` is given to a record that names none.
 pub fn decode<'a>(
+    line: &'a [u8],
+    columns: &Columns,
+    node: &'a [u8],
+    scratch: &'a mut Scratch,
+) -> Result<Record<'a>, Refusal> {
+    if let Some(record) = plain::read(line, columns, node, &mut scratch.day) {
+        return Ok(record);
+    }
+    general(line, columns, node, scratch)
+}
+
+/// Whether the short way reads it.
+#[cfg(test)]
+pub(super) fn is_plain(line: &[u8], columns: &Columns, day: &mut super::plain::Day) -> bool {
+    plain::read(line, columns, b"", day).is_some()
+}
+
+/// Any row at all, and what is wrong with it.
+pub(super) fn general<'a>(
     line: &'a [u8],
     columns: &Columns,
     node: &'a [u8],

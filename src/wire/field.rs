@@ -317,7 +317,7 @@ impl Draft {
 
 /// RFC 3339 with an offset, Unix seconds with decimals, or milliseconds as an integer over 10¹¹; empty: absent.
 #[inline]
-fn time(field: Field, text: &[u8]) -> Result<Option<Timestamp>, Refusal> {
+pub(super) fn time(field: Field, text: &[u8]) -> Result<Option<Timestamp>, Refusal> {
     if text.is_empty() {
         return Ok(None);
     }

@@ -8,7 +8,7 @@ use super::elements::{Element, Elements};
 use super::formats::BUILT_IN;
 use super::octets::{Frame, Frames};
 use super::session::{Heard, Login, Protocol, Session, Step};
-use super::{Carrier, Decoder, Format, Key, Line, Origin, Scratch, hep, sip, syslog};
+use super::{Carrier, Decoder, Format, Key, Line, Origin, Scratch, csv, hep, json, sip, syslog};
 use crate::piece::Piece;
 use crate::record::Record;
 
@@ -32,6 +32,20 @@ pub fn lines(bytes: &[u8]) {
         let mut scratch = Scratch::default();
         for line in bytes.split(|b| *b == b'\n') {
             message(&mut decoder, &mut scratch, line);
+        }
+    }
+}
+
+/// Every line of the bytes by the short way and by the general one: both say the same. The first line may be a header.
+pub fn plain(bytes: &[u8]) {
+    let (mut scratch, mut general) = (Scratch::default(), Scratch::default());
+    let mut lines = bytes.split(|b| *b == b'\n');
+    let columns = lines.clone().next().and_then(|line| csv::Columns::from_header(line).ok());
+    for line in &mut lines {
+        assert_eq!(json::decode(line, b"fuzz", &mut scratch), json::general(line, b"fuzz", &mut general));
+        if let Some(columns) = &columns {
+            let short = csv::decode(line, columns, b"fuzz", &mut scratch);
+            assert_eq!(short, csv::general(line, columns, b"fuzz", &mut general));
         }
     }
 }

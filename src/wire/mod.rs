@@ -18,9 +18,11 @@ pub mod fuzz;
 pub mod hep;
 pub mod json;
 pub mod mapping;
+mod marks;
 pub mod messages;
 mod native;
 mod place;
+mod plain;
 pub mod octets;
 mod refusal;
 pub mod sip;
@@ -136,6 +138,8 @@ pub struct Scratch {
     cells: Vec<place::Place>,
     /// JSON that stood within a text of JSON.
     nested: Vec<u8>,
+    /// The day of the last instant.
+    day: plain::Day,
 }
 
 /// What a line was.

@@ -6,6 +6,7 @@ use crate::record::Direction;
 use crate::time::{Micros, Timestamp};
 
 mod oracle;
+mod plain;
 
 /// Decodes one line as JSON and hands the record, or the refusal's label, to a check.
 fn json<T>(line: &str, look: impl FnOnce(Result<Record<'_>, Refusal>) -> T) -> T {

@@ -33,6 +33,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("wire_lines", callrated::wire::fuzz::lines),
     ("wire_document", callrated::wire::fuzz::document),
+    ("wire_plain", callrated::wire::fuzz::plain),
     ("wire_session", callrated::wire::fuzz::session),
     ("journal", journal),
     ("identity_log", identity_log),
@@ -536,6 +537,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             record.to_vec(),
             b"id;node;source;destination;answer;duration\n1;n;+4930;0151;2026-10-05T09:00:00+02:00;61\n".to_vec(),
         ],
+        "wire_plain" => vec![[&b"id,source,destination,duration\nc1,+49,112,1\n"[..], record, b"\n"].concat()],
         "wire_document" => vec![[&b"["[..], record, b", ", record, b"]"].concat()],
         "wire_session" => vec![
             b"Event: Cdr\r\nSource: 1\r\nDestination: 2\r\nUniqueID: 1.0\r\nBillableSeconds: 3\r\n\r\n".to_vec(),

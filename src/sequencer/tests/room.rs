@@ -40,6 +40,7 @@ impl World {
             progress: Arc::new(Progress::default()),
             settings: SequencerSettings { flush_calls: u64::MAX / 8, keep_micros: i64::MAX / 4, max_delay_micros: 0 },
             unflushed: 0,
+            marked_at: Micros(0),
             metrics: SequencerMetrics::default(),
             space: Space::default(),
         };

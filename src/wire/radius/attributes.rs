@@ -147,12 +147,12 @@ impl<'a> Said<'a> {
     fn cisco(&mut self, kind: u8, value: &'a [u8]) {
         match kind {
             1 => self.pair(value),
-            24 => first(&mut self.conference, unnamed(value)),
-            25 => first(&mut self.setup, unnamed(value)),
-            26 => first(&mut self.origin, unnamed(value)),
-            28 => first(&mut self.connect, unnamed(value)),
-            29 => first(&mut self.disconnect, unnamed(value)),
-            30 => first(&mut self.disconnect_cause, unnamed(value)),
+            24 => first(&mut self.conference, behind(b"h323-conf-id=", value)),
+            25 => first(&mut self.setup, behind(b"h323-setup-time=", value)),
+            26 => first(&mut self.origin, behind(b"h323-call-origin=", value)),
+            28 => first(&mut self.connect, behind(b"h323-connect-time=", value)),
+            29 => first(&mut self.disconnect, behind(b"h323-disconnect-time=", value)),
+            30 => first(&mut self.disconnect_cause, behind(b"h323-disconnect-cause=", value)),
             _ => {}
         }
     }
@@ -198,6 +198,11 @@ fn first_number(place: &mut Option<u32>, value: &[u8]) {
 
 fn number(value: &[u8]) -> Option<u32> {
     Some(u32::from_be_bytes(value.try_into().ok()?))
+}
+
+/// The value behind its own name, which is this one as a rule.
+fn behind<'a>(name: &[u8], value: &'a [u8]) -> &'a [u8] {
+    value.strip_prefix(name).unwrap_or_else(|| unnamed(value))
 }
 
 /// The value behind its own name, which many vendors repeat: `h323-setup-time=14:30:25.429 GMT …`.

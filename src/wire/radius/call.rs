@@ -93,11 +93,6 @@ pub fn decode<'a>(
             code => code,
         },
         forwarded_by: said.redirecting,
-        routing_number: b"",
-        incumbent_cost: b"",
-        incumbent_currency: b"",
-        incumbent_seconds: b"",
-        carrier: b"",
         source: user_of(said.calling),
         destination: user_of(said.called),
         cause: own(&cause),
@@ -106,9 +101,8 @@ pub fn decode<'a>(
         answer: times.answer,
         end: times.end,
         duration: times.talk,
-        seq: None,
-        fold: None,
         raw: packet.bytes(),
+        ..Record::default()
     };
     let delay = Micros::seconds(i64::from(said.delay));
     Ok(Line::Piece(Piece { kind: PieceKind::Radius, step, key: own(&key), at: times.at, delay, record }))
@@ -241,9 +235,15 @@ fn node<'a>(said: &Said<'a>, reading: &'a Reading, client: Option<IpAddr>, text:
         _ => None,
     };
     match address.or(client) {
-        Some(address) => Text::Written(written(text, |out| {
-            // Writing to a Vec cannot fail.
-            let _ = write!(out, "{address}");
+        Some(address) => Text::Written(written(text, |out| match address {
+            IpAddr::V4(address) => {
+                for part in address.octets() {
+                    out.extend_from_slice(itoa::Buffer::new().format(part).as_bytes());
+                    out.push(b'.');
+                }
+                out.pop();
+            }
+            IpAddr::V6(address) => drop(write!(out, "{address}")),
         })),
         None => Text::There(b"unknown"),
     }
@@ -271,8 +271,10 @@ fn key(said: &Said<'_>, text: &mut Vec<u8>) -> Range<usize> {
 /// Cisco's conference id without its spaces; a group may have lost its leading zeros.
 fn conference(id: &[u8], out: &mut Vec<u8>) {
     for group in id.split(|b| *b == b' ').filter(|group| !group.is_empty()) {
-        out.extend(std::iter::repeat_n(b'0', 8usize.saturating_sub(group.len())));
-        out.extend(group.iter().map(u8::to_ascii_uppercase));
+        out.extend_from_slice(b"00000000".get(group.len()..).unwrap_or_default());
+        let from = out.len();
+        out.extend_from_slice(group);
+        out[from..].make_ascii_uppercase();
     }
 }
 
@@ -310,12 +312,15 @@ fn cause(said: &Said<'_>, text: &mut Vec<u8>) -> Range<usize> {
     let hexadecimal = std::str::from_utf8(said.disconnect_cause).ok().filter(|cause| cause.len() <= 4);
     let q850 = hexadecimal.and_then(|cause| u16::from_str_radix(cause.trim(), 16).ok());
     written(text, |out| {
-        let _ = match (q850, said.sip_code.filter(|_| is_sip(said)).or(said.acme_status), said.terminate_cause) {
-            (Some(cause), _, _) => write!(out, "{cause}"),
-            (None, Some(code), _) => write!(out, "{code}"),
-            (None, None, Some(cause)) => write!(out, "terminate-cause {cause}"),
-            _ => Ok(()),
-        };
+        let (mark, number) =
+            match (q850, said.sip_code.filter(|_| is_sip(said)).or(said.acme_status), said.terminate_cause) {
+                (Some(cause), _, _) => ("", u32::from(cause)),
+                (None, Some(code), _) => ("", code),
+                (None, None, Some(cause)) => ("terminate-cause ", cause),
+                _ => return,
+            };
+        out.extend_from_slice(mark.as_bytes());
+        out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     })
 }
 

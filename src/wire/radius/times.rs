@@ -8,6 +8,7 @@
 
 use super::Reading;
 use crate::time::{MICROS_PER_SECOND, Timestamp, Zone, civil};
+use crate::wire::plain::seconds;
 
 const MONTHS: [&[u8; 3]; 12] =
     [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
@@ -23,7 +24,7 @@ struct Written<'a> {
 /// The instant of a gateway's time. Where the hour is one that autumn repeats, that of the two instants counts which is
 /// next to `near`; without it there is none.
 pub(super) fn gateway(text: &[u8], reading: &Reading, near: Option<Timestamp>) -> Option<Timestamp> {
-    let Written { civil, zone } = written(text)?;
+    let Written { civil, zone } = usual(text).or_else(|| written(text))?;
     if let Some(offset) = offset_of(zone) {
         return Some(Timestamp(civil - offset * MICROS_PER_SECOND));
     }
@@ -56,6 +57,39 @@ fn in_zone(civil: i64, zone: &Zone, near: Option<Timestamp>) -> Option<Timestamp
     }
 }
 
+/// `*21:36:40.123 UTC Sat Nov 21 2026`, every part as long as here, which is how nearly all are written.
+fn usual(text: &[u8]) -> Option<Written<'_>> {
+    let text = if let [b'*' | b'.', rest @ ..] = text { rest } else { text };
+    let text: &[u8; 32] = text.try_into().ok()?;
+    let spaces = [12, 16, 20, 24, 27].iter().all(|at| text[*at] == b' ');
+    let words = !text[13..16].contains(&b' ') && !text[17..20].contains(&b' ');
+    let digit = |at: usize| Some(text[at].wrapping_sub(b'0')).filter(|digit| *digit < 10).map(i64::from);
+    let two = |at: usize| Some(digit(at)? * 10 + digit(at + 1)?);
+    if !spaces || !words || text[8] != b'.' {
+        return None;
+    }
+    let micros = (digit(9)? * 100 + two(10)?) * 1000;
+    let month = match &[text[21] | 0x20, text[22] | 0x20, text[23] | 0x20] {
+        b"jan" => 1,
+        b"feb" => 2,
+        b"mar" => 3,
+        b"apr" => 4,
+        b"may" => 5,
+        b"jun" => 6,
+        b"jul" => 7,
+        b"aug" => 8,
+        b"sep" => 9,
+        b"oct" => 10,
+        b"nov" => 11,
+        b"dec" => 12,
+        _ => return None,
+    };
+    let midnight = civil(two(28)? * 100 + two(30)?, month, two(25)?, 0, 0, 0, 0)?;
+    let seconds = seconds(u64::from_le_bytes(*text.first_chunk()?))?;
+    Some(Written { civil: midnight + seconds * MICROS_PER_SECOND + micros, zone: &text[13..16] })
+}
+
+/// The same in any length.
 fn written(text: &[u8]) -> Option<Written<'_>> {
     let text = text.strip_prefix(b"*").or(text.strip_prefix(b".")).unwrap_or(text);
     let mut parts = [&b""[..]; 6];
@@ -137,6 +171,33 @@ fn number(digits: &[u8]) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::time::parse_rfc3339;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn the_usual_shape_is_read_as_any_other(
+            text in "[*.]?[0-2][0-9]:[0-6][0-9]:[0-6][0-9]\\.[0-9]{3} (UTC|GMT|[A-Z]{3}) (Sat|[a-z]{3}) (Nov|Feb|JUN|[a-z]{3}) [0-3][0-9] (2026|[0-9]{4})",
+            at in any::<prop::sample::Index>(),
+            byte in prop_oneof![Just(b' '), Just(b':'), any::<u8>()],
+        ) {
+            let mut spoiled = text.clone().into_bytes();
+            spoiled[at.index(text.len())] = byte;
+            for text in [text.as_bytes(), &spoiled] {
+                if let Some(usual) = usual(text) {
+                    prop_assert_eq!(Some(usual), written(text));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_shape_is_the_usual_way() {
+        for text in ["*21:36:40.123 UTC Sat Nov 21 2026", "14:30:25.429 GMT Wed Jan 23 2002"] {
+            assert!(usual(text.as_bytes()).is_some());
+        }
+    }
 
     fn reading(zone: Option<&str>) -> Reading {
         Reading {
