@@ -1,21 +1,17 @@
 //! What a call costs the machine: from a decoded record to its rated legs.
 //!
-//! `cargo bench --bench rate` rates calls of a thousand hot accounts under the tariff of the `rates` folder; `--test`
-//! rates a few. A hash of all results is printed, which changes only when a rule, a rate or a call of this file does.
+//! `cargo bench --bench rate` rates calls of a thousand hot accounts under the tariff of the `rates` folder, with
+//! `CALLRATED_ACCOUNTS=5000000` calls of any of so many; `--test` rates a few. A hash of all results is printed, which changes only when a rule, a rate or a call of this file does.
 
-use std::path::Path;
+mod scene;
+
 use std::sync::LazyLock;
 
-use bytes::Bytes;
-use callrated::call::TariffSlot;
-use callrated::directory::{self, Directory};
-use callrated::entry::SourceProfile;
-use callrated::rating::{self, Draws, Leg, Resolution, Standing, World};
-use callrated::record::Record;
-use callrated::tariff::{self, RatesText, Tariff};
-use callrated::time::{Micros, Period, Timestamp, parse_rfc3339};
+use callrated::rating::{self, Draws, Leg, Standing, World};
+use callrated::time::Period;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
+use scene::Scene;
 
 fn main() {
     println!("{} calls, {} prefixes: {:016x}", SCENE.calls.len(), SCENE.tariff.prefixes(), SCENE.hash());
@@ -76,142 +72,8 @@ fn rated(leg: &Leg, world: World<'_>, month: Period, draws: &mut Draws) -> i64 {
     }
 }
 
-static SCENE: LazyLock<Scene> = LazyLock::new(Scene::new);
-
-struct Scene {
-    directory: Directory,
-    tariff: Tariff,
-    profile: SourceProfile,
-    calls: Vec<Call>,
-}
-
-struct Call {
-    source: String,
-    destination: String,
-    answer: Timestamp,
-    duration: Micros,
-}
-
-impl Call {
-    fn record(&self) -> Record<'_> {
-        Record {
-            id: b"c1",
-            node: b"lab",
-            source: self.source.as_bytes(),
-            destination: self.destination.as_bytes(),
-            answer: Some(self.answer),
-            duration: Some(self.duration),
-            ..Record::default()
-        }
-    }
-}
-
-impl Scene {
-    fn new() -> Scene {
-        let small = std::env::args().any(|argument| argument == "--test");
-        let text = rates();
-        let compiled = tariff::compile(&text).unwrap_or_else(|findings| panic!("{findings:#?}"));
-        let tariff = Tariff::open(Bytes::from(compiled.image)).unwrap();
-        let (accounts, numbers) = accounts(1000);
-        let (image, _) = directory::compile(accounts.as_bytes(), numbers.as_bytes())
-            .unwrap_or_else(|findings| panic!("{findings:#?}"));
-        let directory = Directory::open(Bytes::from(image)).unwrap();
-        let profile = SourceProfile { country: "DE".into(), max_age_days: 90, ..SourceProfile::default() };
-        Scene { directory, tariff, profile, calls: calls(if small { 1_000 } else { 100_000 }) }
-    }
-
-    fn world(&self) -> World<'_> {
-        World { directory: &self.directory, tariff: &self.tariff, slot: TariffSlot(0) }
-    }
-
-    fn legs(&self, call: &Call, world: World<'_>) -> impl Iterator<Item = Leg> + use<> {
-        let legs = match rating::resolve(black_box(&call.record()), call.answer, &self.profile, world) {
-            Resolution::Legs(first, second) => [first, second],
-            Resolution::Suspended(_) => [None, None],
-        };
-        legs.into_iter().flatten()
-    }
-
-    /// All calls lie in one.
-    fn month(&self) -> Period {
-        Period::of(2026, 10)
-    }
-
-    fn hash(&self) -> u64 {
-        let world = self.world();
-        let mut text = String::new();
-        for call in &self.calls {
-            for leg in self.legs(call, world) {
-                text += &format!(
-                    "{:?}\n",
-                    rating::rate(&leg, world, leg.period(world), Standing::of(&0), &mut Draws::default())
-                );
-            }
-        }
-        xxhash_rust::xxh3::xxh3_64(text.as_bytes())
-    }
-}
-
-/// The shipped rates folder.
-fn rates() -> RatesText {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rates");
-    let read = |name: &str| std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("rates/{name}: {error}"));
-    let mut decks: Vec<(String, Vec<u8>)> = std::fs::read_dir(folder.join("decks"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter_map(|name| Some((name.strip_suffix(".csv")?.to_owned(), read(&format!("decks/{name}")))))
-        .collect();
-    decks.sort();
-    RatesText {
-        countries: read("countries.toml"),
-        numbering: read("numbering.csv"),
-        plans: read("plans.toml"),
-        decks,
-        ..RatesText::default()
-    }
-}
-
-/// Accounts with one number each, German ones and every fourth American.
-fn accounts(count: u32) -> (String, String) {
-    let mut accounts = "account,plan,country,billing_start,timezone,language,extensions\n".to_owned();
-    let mut numbers = "number,account,valid_from,valid_to\n".to_owned();
-    for i in 0..count {
-        let (plan, country, zone, number) = match i % 4 {
-            0 => ("us-business", "US", "America/New_York", format!("1212555{i:04}")),
-            _ => ("de-business", "DE", "Europe/Berlin", format!("493023125{i:04}")),
-        };
-        accounts += &format!("a{i},{plan},{country},2026-01-01,{zone},en,100-199\n");
-        numbers += &format!("+{number},a{i},,\n");
-    }
-    (accounts, numbers)
-}
-
-/// Seven of ten calls stay at home, two go abroad, one goes to another account.
-fn calls(count: u32) -> Vec<Call> {
-    let begin = parse_rfc3339(b"2026-10-05T09:00:00Z").unwrap();
-    let mut random = 88_172_645_463_325_252_u64;
-    let mut next = |below: u64| {
-        // xorshift64: a fixed sequence is all that is wanted.
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random % below
-    };
-    let mut calls = Vec::with_capacity(count as usize);
-    for i in 0..count {
-        let account = next(1000);
-        let american = account % 4 == 0;
-        let source = if american { format!("+1212555{account:04}") } else { format!("03023125{account:04}") };
-        let (abroad, digits) = (if american { "011" } else { "00" }, next(10_000_000));
-        let destination = match (next(10), american) {
-            (0, _) => format!("+493023125{:04}", next(250) * 4 + 1),
-            (1, _) => format!("{abroad}4420{digits:07}0"),
-            (2, _) => format!("{abroad}551198{digits:07}"),
-            (_, true) => format!("1415{digits:07}"),
-            (_, false) => format!("0151{digits:07}1"),
-        };
-        let answer = Timestamp(begin.0 + i64::from(i) * 10_000);
-        calls.push(Call { source, destination, answer, duration: Micros(next(300_000_000) as i64) });
-    }
-    calls
-}
+static SCENE: LazyLock<Scene> = LazyLock::new(|| {
+    let small = std::env::args().any(|argument| argument == "--test");
+    let accounts = std::env::var("CALLRATED_ACCOUNTS").ok().and_then(|count| count.parse().ok()).unwrap_or(1_000);
+    Scene::new(accounts, if small { 1_000 } else { 100_000 })
+});

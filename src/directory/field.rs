@@ -223,6 +223,11 @@ pub fn extensions(text: &str) -> Result<Vec<(u64, u64)>, Fault> {
     Ok(ranges)
 }
 
+/// How many digits the extension of a key has.
+pub fn key_digits(key: u64) -> usize {
+    (key >> 56) as usize
+}
+
 /// Length and value of the digits in one word, so that `0100` and `100` differ; none if they cannot be an extension.
 pub fn extension_key(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > EXTENSION_DIGITS_MAX {

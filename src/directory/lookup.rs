@@ -11,7 +11,7 @@ use std::fmt;
 use xxhash_rust::xxh3::xxh3_64;
 use zerocopy::byteorder::little_endian::U32;
 
-use super::field::{LANGUAGES, extension_key};
+use super::field::{LANGUAGES, extension_key, key_digits};
 use super::hash::{self, Slot};
 use super::image::{ExtensionRange, Row, Section, Span, TextAt};
 use super::read::{EVER, NEVER};
@@ -104,8 +104,13 @@ impl Directory {
     pub fn is_extension(&self, row: u32, digits: &[u8]) -> bool {
         let Some((image, i)) = self.image_of(row) else { return false };
         let Some(item) = image.row_items().get(i as usize) else { return false };
-        let Some(key) = extension_key(digits) else { return false };
         let ranges = image.extensions(item);
+        // Most of what is dialled is longer than any extension of the account: its digits need no look.
+        match ranges.last() {
+            Some(longest) if digits.len() <= key_digits(longest.high.get()) => {}
+            _ => return false,
+        }
+        let Some(key) = extension_key(digits) else { return false };
         let after = ranges.partition_point(|range| range.low.get() <= key);
         after.checked_sub(1).and_then(|i| ranges.get(i)).is_some_and(|range| key <= range.high.get())
     }
@@ -302,6 +307,11 @@ impl<'a> Account<'a> {
             1 => names.image.name(names.row),
             _ => names.image.group_name(names.row.group.get()),
         })
+    }
+
+    /// Whether it names any list of numbers that cost it nothing.
+    pub fn has_free_lists(&self) -> bool {
+        self.names.is_some_and(|names| names.row.free_length > 0)
     }
 
     /// Names of the lists of numbers that cost it nothing, as the tariff has them.

@@ -153,6 +153,17 @@ impl DiallingPlan {
         countries: &Countries,
         numbering: Option<NumberingPlan<'_>>,
     ) -> Result<Number, BadNumber> {
+        self.normalise_by(dialled, countries, || numbering)
+    }
+
+    /// [`DiallingPlan::normalise`] where the numbering plan is asked for only if it has a say: of most numbers it has none.
+    #[inline]
+    pub fn normalise_by<'p>(
+        &self,
+        dialled: &Dialled,
+        countries: &Countries,
+        numbering: impl FnOnce() -> Option<NumberingPlan<'p>>,
+    ) -> Result<Number, BadNumber> {
         let digits = dialled.plain()?;
         if dialled.has_plus() {
             return international(digits, dialled.bracket_zero(), countries);
@@ -285,9 +296,17 @@ impl Readings {
         }
     }
 
-    fn choose(&self, countries: &Countries, numbering: Option<NumberingPlan<'_>>) -> Option<Number> {
+    #[inline]
+    fn choose<'p>(
+        &self,
+        countries: &Countries,
+        numbering: impl FnOnce() -> Option<NumberingPlan<'p>>,
+    ) -> Option<Number> {
         let (all, first) = (self.all(), *self.all().first()?);
-        let Some(plan) = numbering.filter(|_| self.count > 1 || self.must_be_known != 0) else { return Some(first) };
+        if self.count == 1 && self.must_be_known == 0 {
+            return Some(first);
+        }
+        let Some(plan) = numbering() else { return Some(first) };
         // A voice mailbox is a mobile number and two digits more, and so as long as E.164 of the same country without
         // its `+`: it proves nothing.
         let proves =

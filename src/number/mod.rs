@@ -13,6 +13,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(target_arch = "x86_64")]
+use crate::os::cpu::pack_sixteen;
+
 pub mod classify;
 pub mod countries;
 pub mod dialling;
@@ -39,25 +42,24 @@ impl Number {
     #[inline]
     pub fn from_digits(digits: &[u8]) -> Option<Number> {
         let n = digits.len();
-        if let (8..=DIGITS_MAX, Some(front), Some(end)) = (n, digits.first_chunk(), digits.last_chunk()) {
-            // The first eight digits and the last eight, which overlap: the same nibbles fall on each other.
-            let unused = 64 - 4 * n as u32;
-            let packed = pack_eight(*front)? << 32 | pack_eight(*end)? << unused;
-            return Some(Number(packed | FILLER & !(u64::MAX << unused)));
-        }
-        if digits.is_empty() || n > DIGITS_MAX {
-            return None;
-        }
-        let mut packed = 0;
-        for b in digits {
-            let digit = b.wrapping_sub(b'0');
-            if digit > 9 {
-                return None;
+        // Two loads that overlap, where there is room for them: the same nibbles fall on each other.
+        let (front, end) = match n {
+            8..=DIGITS_MAX => {
+                let both = pack_both(*digits.first_chunk()?, *digits.last_chunk()?)?;
+                (both >> 32 << 32, both & 0xFFFF_FFFF)
             }
-            packed = packed << 4 | u64::from(digit);
-        }
+            4..8 => {
+                let (front, end): (&[u8; 4], &[u8; 4]) = (digits.first_chunk()?, digits.last_chunk()?);
+                let [a, b, c, d] = *front;
+                let [e, f, g, h] = *end;
+                let both = pack_eight([a, b, c, d, e, f, g, h])?;
+                (both >> 16 << 48, both & 0xFFFF)
+            }
+            1..4 => (0, pack_few(digits)?),
+            _ => return None,
+        };
         let unused = 64 - 4 * n as u32;
-        Some(Number(packed << unused | FILLER >> (4 * n as u32)))
+        Some(Number(front | end << unused | FILLER >> 4 >> (60 - unused)))
     }
 
     /// How many digits.
@@ -108,7 +110,25 @@ impl Number {
     }
 }
 
+/// Sixteen ASCII digits as nibbles, eight and eight; none if one is no digit.
+#[inline]
+fn pack_both(front: [u8; 8], end: [u8; 8]) -> Option<u64> {
+    #[cfg(target_arch = "x86_64")]
+    return pack_sixteen(front, end);
+    #[cfg(not(target_arch = "x86_64"))]
+    Some(pack_eight(front)? << 32 | pack_eight(end)?)
+}
+
+/// Up to fifteen digits, the last one lowest.
+fn pack_few(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |packed, b| {
+        let digit = b.wrapping_sub(b'0');
+        (digit < 10).then_some(packed << 4 | u64::from(digit))
+    })
+}
+
 /// Eight ASCII digits as eight nibbles, the last one lowest; none if one is no digit.
+#[inline]
 fn pack_eight(digits: [u8; 8]) -> Option<u64> {
     let x = u64::from_be_bytes(digits) ^ 0x3030_3030_3030_3030;
     // A digit is below 10, so that six more do not reach its high nibble; a carry only comes from a byte that is no

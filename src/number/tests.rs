@@ -49,11 +49,24 @@ fn kinds_have_their_place_and_name() {
     assert_eq!(NumberKind::named("landline"), None);
 }
 
+/// Mostly digits.
+fn any_eight() -> impl Strategy<Value = [u8; 8]> {
+    let digits = || proptest::array::uniform8(b'0'..=b'9');
+    prop_oneof![digits(), digits(), proptest::array::uniform8(b'/'..=b':'), any::<[u8; 8]>()]
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_digits_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..20)) {
         let digits = (1..=DIGITS_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_digit);
         prop_assert_eq!(Number::from_digits(&bytes).is_some(), digits);
+    }
+
+    /// Wide or not, the same nibbles: digits, and what lies beside them.
+    #[test]
+    fn sixteen_at_once_are_eight_and_eight(front in any_eight(), end in any_eight()) {
+        let one_by_one = pack_eight(front).zip(pack_eight(end)).map(|(front, end)| front << 32 | end);
+        prop_assert_eq!(pack_both(front, end), one_by_one);
     }
 
     #[test]

@@ -34,7 +34,11 @@ pub(super) fn kind<'a>(leg: &Leg, account: &Account<'_>, plan: PlanId, tariff: &
 #[inline]
 pub(super) fn freed<'a>(leg: &Leg, account: &Account<'_>, plan: PlanId, tariff: &'a Tariff) -> Option<Freed<'a>> {
     let number = dialled(leg)?;
-    let plans = tariff.plan(plan).free.iter().map(String::as_str);
+    let plans = &tariff.plan(plan).free;
+    if plans.is_empty() && !account.has_free_lists() {
+        return None;
+    }
+    let plans = plans.iter().map(String::as_str);
     tariff.freed(account.free_lists().chain(plans), number, leg.answer)
 }
 

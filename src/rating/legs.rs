@@ -60,7 +60,7 @@ fn end_less_answer(record: &Record<'_>) -> Option<Micros> {
 /// R1 to R4: whose call it was. `received_at` is the frame's stamp. Expects [`answered`] to have been asked.
 pub fn resolve(record: &Record<'_>, received_at: Timestamp, source: &SourceProfile, world: World<'_>) -> Resolution {
     match legs(record, received_at, source, world) {
-        Ok((first, second)) => Resolution::Legs(first, second),
+        Ok(resolution) => resolution,
         Err(why) => Resolution::Suspended(why.into()),
     }
 }
@@ -70,7 +70,7 @@ fn legs(
     received_at: Timestamp,
     profile: &SourceProfile,
     world: World<'_>,
-) -> Result<(Option<Leg>, Option<Leg>), Why> {
+) -> Result<Resolution, Why> {
     let (answer, duration) = plausible(record, received_at, profile)?;
     let parties = Parties::of(record, answer, profile, world)?;
     let source = numbers::presented(record.source, parties.source_country, world).ok();
@@ -109,7 +109,7 @@ fn legs(
         };
         not_ended(&payee.0, answer)?;
         let own = owner.is_some_and(|owner| owner.index == payee.0.index);
-        return Ok((Some(leg(Direction::Inbound, payee, called, own)), None));
+        return Ok(Resolution::Legs(Some(leg(Direction::Inbound, payee, called, own)), None));
     }
 
     let payer = parties.payer(record, source, answer, world)?;
@@ -132,8 +132,8 @@ fn legs(
     };
     match (outbound, inbound) {
         (None, None) => Err(Why::NobodyPays),
-        (None, inbound) => Ok((inbound, None)),
-        both => Ok(both),
+        (None, inbound) => Ok(Resolution::Legs(inbound, None)),
+        (outbound, inbound) => Ok(Resolution::Legs(outbound, inbound)),
     }
 }
 

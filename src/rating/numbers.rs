@@ -104,7 +104,7 @@ fn number(dialled: &Dialled, country: Option<Country>, world: World<'_>) -> Call
 fn normalise(dialled: &Dialled, country: Option<Country>, world: World<'_>) -> Result<Number, BadNumber> {
     let countries = world.tariff.countries();
     match country.and_then(|country| countries.get(country)) {
-        Some(plan) => plan.normalise(dialled, countries, Some(world.tariff.numbering())),
+        Some(plan) => plan.normalise_by(dialled, countries, || Some(world.tariff.numbering())),
         None => normalise_international(dialled, countries),
     }
 }

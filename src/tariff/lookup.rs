@@ -7,7 +7,7 @@ use super::buying::DeckList;
 use super::condition::{Asked, Jurisdiction};
 use super::exchange::{self, DatedRate};
 use super::image::{ENTRY_MANY, StoredRow, StoredTerms};
-use super::open::{Index, many};
+use super::open::{Index, many, name_front};
 use super::{Plan, PlanId, Row, RowId, Side, Tariff, compile, plans};
 use crate::call::StepRule;
 use crate::money::{Money, Price};
@@ -40,8 +40,11 @@ impl Tariff {
 
     /// The plan of that name.
     pub fn plan_named(&self, name: &str) -> Option<PlanId> {
-        let i = self.opened.plans.binary_search_by(|plan| plan.name.as_str().cmp(name)).ok()?;
-        u16::try_from(i).ok().map(PlanId)
+        let front = name_front(name);
+        let first = self.opened.plan_fronts.partition_point(|other| *other < front);
+        let alike = self.opened.plan_fronts.get(first..)?.iter().take_while(|other| **other == front).count();
+        let at = self.opened.plans.get(first..first + alike)?.iter().position(|plan| plan.name == name)?;
+        u16::try_from(first + at).ok().map(PlanId)
     }
 
     /// A plan.

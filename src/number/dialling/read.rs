@@ -63,17 +63,8 @@ impl Dialled {
     /// Digits, or `+` and digits: nearly every text. Three loads of eight, which overlap, hold what 8 to 24 digits are.
     #[inline]
     fn read_usual(text: &[u8]) -> Option<Dialled> {
-        let plus = text.first() == Some(&b'+');
-        let digits = text.get(usize::from(plus)..)?;
+        let Usual { plus, digits, front, middle, end } = usual(text)?;
         let n = digits.len();
-        if !(8..=24).contains(&n) {
-            return None;
-        }
-        let (front, end) = (digits.first_chunk::<8>()?, digits.last_chunk::<8>()?);
-        let middle = if n > 16 { digits.get(8..)?.first_chunk::<8>()? } else { front };
-        if others(*front) | others(*middle) | others(*end) != 0 {
-            return None;
-        }
         let mut dialled = Dialled { plus, length: n as u8, ..Dialled::NOTHING };
         dialled.bytes[..8].copy_from_slice(front);
         if n > 16 {
@@ -282,6 +273,36 @@ impl Dialled {
         self.absent = ABSENT.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
         self.not_digits = true;
     }
+}
+
+/// A text of digits, or of `+` and digits: its first eight, its last eight, and the eight between where there are more than
+/// sixteen.
+struct Usual<'t> {
+    plus: bool,
+    digits: &'t [u8],
+    front: &'t [u8; 8],
+    middle: &'t [u8; 8],
+    end: &'t [u8; 8],
+}
+
+/// Takes a text apart, if it is such a one of 8 to 24 digits.
+#[inline]
+fn usual(text: &[u8]) -> Option<Usual<'_>> {
+    let plus = text.first() == Some(&b'+');
+    let digits = text.get(usize::from(plus)..)?;
+    let n = digits.len();
+    if !(8..=24).contains(&n) {
+        return None;
+    }
+    let (front, end) = (digits.first_chunk::<8>()?, digits.last_chunk::<8>()?);
+    let middle = if n > 16 { digits.get(8..)?.first_chunk::<8>()? } else { front };
+    (others(*front) | others(*middle) | others(*end) == 0).then_some(Usual { plus, digits, front, middle, end })
+}
+
+/// Whether a text is nothing but 8 to 24 digits, perhaps behind a `+`.
+#[inline]
+pub(super) fn is_usual(text: &[u8]) -> bool {
+    usual(text).is_some()
 }
 
 /// Zero if all eight bytes are digits.

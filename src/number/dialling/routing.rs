@@ -16,6 +16,9 @@ impl Dialled {
     /// The routing number that stands beside a dialled one, read but not yet brought to E.164.
     #[inline]
     pub fn routing(text: &[u8]) -> Option<Result<Dialled, BadNumber>> {
+        if super::read::is_usual(text) {
+            return None;
+        }
         memchr::memchr(b';', text)?;
         beside(text)
     }

@@ -8,7 +8,7 @@ use zerocopy::little_endian::U32;
 
 use super::{
     ID_NONE, KIND_DENSE, KIND_INNER, KIND_SPARSE, LEVELS_MAX, Number, PLACE, PrefixMap, after_head, after_node,
-    head_index, slot, term,
+    head_index, slot, terms,
 };
 use crate::os::cpu::CountsBits;
 use crate::os::prefetch::prefetch_read;
@@ -135,10 +135,10 @@ fn lanes(map: &PrefixMap<'_>, numbers: &[Number], out: &mut [u32]) {
         l.answer[lane] = u32::MAX;
     }
     for lane in l.sparse.iter() {
-        l.answer[lane] = widen(map.sparse(l.place[lane] as usize, term(l.rest[lane])));
+        l.answer[lane] = widen(map.sparse(l.place[lane] as usize, terms(l.rest[lane])));
     }
     for lane in l.dense.iter() {
-        l.answer[lane] = widen(map.dense(l.place[lane] as usize, term(l.rest[lane])));
+        l.answer[lane] = widen(map.dense(l.place[lane] as usize, terms(l.rest[lane])));
     }
     out.iter_mut().zip(&l.answer).take(n).for_each(|(out, answer)| *out = *answer);
 }

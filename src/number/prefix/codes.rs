@@ -49,7 +49,6 @@ fn shared_digits(a: Number, b: Number) -> usize {
 /// A view over packed numbers.
 #[derive(Clone, Copy)]
 pub struct Codes<'a> {
-    bytes: &'a [u8],
     count: u32,
     offsets: &'a [U32],
     entries: &'a [u8],
@@ -87,19 +86,14 @@ impl<'a> Codes<'a> {
 
     /// A view over bytes that `validate` accepted before.
     pub fn trusted(bytes: &'a [u8]) -> Codes<'a> {
-        Codes::split(bytes).unwrap_or(Codes { bytes, count: 0, offsets: &[], entries: &[] })
+        Codes::split(bytes).unwrap_or(Codes { count: 0, offsets: &[], entries: &[] })
     }
 
     fn split(bytes: &'a [u8]) -> Option<Codes<'a>> {
         let count = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?);
         let offsets_end = HEAD_BYTES.checked_add((count as usize).div_ceil(BLOCK).checked_mul(4)?)?;
         let offsets = <[U32]>::ref_from_bytes(bytes.get(HEAD_BYTES..offsets_end)?).ok()?;
-        Some(Codes { bytes, count, offsets, entries: bytes.get(offsets_end..)? })
-    }
-
-    /// The section's bytes.
-    pub fn bytes(&self) -> &'a [u8] {
-        self.bytes
+        Some(Codes { count, offsets, entries: bytes.get(offsets_end..)? })
     }
 
     /// How many numbers.

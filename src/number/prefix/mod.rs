@@ -80,7 +80,8 @@ pub struct PrefixMap<'a> {
     table: &'a [U32],
     head_digits: u32,
     count: u32,
-    codes: Codes<'a>,
+    /// [`Codes`], taken apart only where they are asked for: no look-up does.
+    codes: &'a [u8],
 }
 
 impl<'a> PrefixMap<'a> {
@@ -98,7 +99,7 @@ impl<'a> PrefixMap<'a> {
         validate::validate(&map)?;
         // No number's key is 0: it has at least one digit.
         let mut least = 0;
-        let codes = Codes::validate(map.codes.bytes(), |id, prefix| {
+        let codes = Codes::validate(map.codes, |id, prefix| {
             let key = lexicographic(prefix);
             if key <= least {
                 return Err("prefix map: prefixes are not in ascending order");
@@ -113,25 +114,21 @@ impl<'a> PrefixMap<'a> {
     }
 
     /// A view over bytes that `validate` accepted before. On other bytes answers are meaningless, never a panic.
+    #[inline]
     pub fn trusted(bytes: &'a [u8]) -> PrefixMap<'a> {
-        PrefixMap::split(bytes).unwrap_or(PrefixMap {
-            table: &[],
-            head_digits: 1,
-            count: 0,
-            codes: Codes::trusted(&[]),
-        })
+        PrefixMap::split(bytes).unwrap_or(PrefixMap { table: &[], head_digits: 1, count: 0, codes: &[] })
     }
 
+    #[inline]
     fn split(bytes: &'a [u8]) -> Option<PrefixMap<'a>> {
-        let word =
-            |i: usize| -> Option<u32> { Some(u32::from_le_bytes(bytes.get(i * 4..i * 4 + 4)?.try_into().ok()?)) };
-        let (magic, head_digits, count, words) = (word(0)?, word(1)?, word(2)?, word(3)?);
+        let (head, rest) = bytes.split_first_chunk::<HEAD_BYTES>()?;
+        let word = |i: usize| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]);
+        let (magic, head_digits, count, words) = (word(0), word(4), word(8), word(12));
         if magic != MAGIC || !matches!(head_digits, 1 | 3 | 5) {
             return None;
         }
-        let table_end = HEAD_BYTES.checked_add((words as usize).checked_mul(4)?)?;
-        let table = <[U32]>::ref_from_bytes(bytes.get(HEAD_BYTES..table_end)?).ok()?;
-        Some(PrefixMap { table, head_digits, count, codes: Codes::trusted(bytes.get(table_end..)?) })
+        let (table, codes) = <[U32]>::ref_from_prefix_with_elems(rest, words as usize).ok()?;
+        Some(PrefixMap { table, head_digits, count, codes })
     }
 
     /// Id of the longest prefix.
@@ -147,7 +144,7 @@ impl<'a> PrefixMap<'a> {
 
     /// The prefix behind an id.
     pub fn prefix(&self, id: u32) -> Option<Number> {
-        self.codes.get(id)
+        Codes::trusted(self.codes).get(id)
     }
 
     /// Id of the next shorter prefix in the map.
@@ -175,7 +172,7 @@ impl<'a> PrefixMap<'a> {
 
     /// All prefixes in the order of their ids.
     pub fn prefixes(&self) -> impl Iterator<Item = Number> + 'a {
-        self.codes.iter()
+        Codes::trusted(self.codes).iter()
     }
 
     /// A word of the table. Validated tables are never left; elsewhere "no prefix" stands in.
@@ -195,10 +192,10 @@ impl<'a> PrefixMap<'a> {
 
     /// Answer of a sparse last node.
     #[inline(always)]
-    fn sparse(&self, place: usize, term: u32) -> u32 {
+    fn sparse(&self, place: usize, terms: Terms) -> u32 {
         let Some([a, b, inherited, first]) = self.node(place) else { return ID_NONE };
         let keys = pair(a, b);
-        let hits = equal_bytes(keys, term) | equal_bytes(keys, one_digit(term));
+        let hits = equal_bytes(keys, terms.two) | equal_bytes(keys, terms.one);
         // Terms ascend, and one digit sorts before two, so the highest hit is the longest prefix.
         let position = (63 - (hits | 1).leading_zeros()) / 8;
         select_unpredictable(hits != 0, first.get().wrapping_add(position), inherited.get()) & ID_NONE
@@ -206,13 +203,12 @@ impl<'a> PrefixMap<'a> {
 
     /// Answer of a dense last node.
     #[inline(always)]
-    fn dense(&self, place: usize, term: u32) -> u32 {
+    fn dense(&self, place: usize, terms: Terms) -> u32 {
         let Some([a, b, c, d]) = self.node(place) else { return ID_NONE };
         let Some([inherited, first, ..]) = self.node(place + 4) else { return ID_NONE };
         let (low, high) = (pair(a, b), pair(c, d));
-        let one = one_digit(term);
-        let (has_two, has_one) = (bit(low, high, term), bit(low, high, one));
-        let hit = select_unpredictable(has_two, term, one);
+        let (has_two, has_one) = (bit(low, high, terms.two), bit(low, high, terms.one));
+        let hit = select_unpredictable(has_two, terms.two, terms.one);
         let id = first.get().wrapping_add(rank_through(low, high, hit)).wrapping_sub(1);
         select_unpredictable(has_two | has_one, id, inherited.get()) & ID_NONE
     }
@@ -241,8 +237,8 @@ impl CountsBits for One<'_, '_> {
             let place = (entry & PLACE) as usize;
             match entry >> 29 {
                 KIND_INNER => entry = map.word(map.inner(place, slot(rest))),
-                KIND_SPARSE => return found(map.sparse(place, term(rest))),
-                KIND_DENSE => return found(map.dense(place, term(rest))),
+                KIND_SPARSE => return found(map.sparse(place, terms(rest))),
+                KIND_DENSE => return found(map.dense(place, terms(rest))),
                 _ => return found(entry & ID_NONE),
             }
             rest = after_node(rest);
@@ -285,13 +281,21 @@ fn equal_bytes(keys: u64, byte: u32) -> u64 {
     !(((v & LOW) + LOW) | v | LOW)
 }
 
+/// Pairs of symbols in base 11, one a byte: of 16 x + y, 5 x is taken off. No nibble borrows from another byte.
+#[inline(always)]
+fn pairs(packed: u64) -> u64 {
+    packed - 5 * (packed >> 4 & 0x0F0F_0F0F_0F0F_0F0F)
+}
+
 /// Index into the head: the first symbols in base 11. Nibbles beyond 10, which no number has, stay inside the head.
 #[inline(always)]
 fn head_index(packed: u64, digits: u32) -> usize {
+    let pairs = pairs(packed);
+    let (first, second) = ((pairs >> 56) as usize, (pairs >> 48 & 0xFF) as usize);
     let nibble = |i: u32| (packed >> (60 - 4 * i) & 0xF) as usize;
     match digits {
-        5 => ((((nibble(0) * 11 + nibble(1)) * 11 + nibble(2)) * 11 + nibble(3)) * 11 + nibble(4)).min(161_050),
-        3 => ((nibble(0) * 11 + nibble(1)) * 11 + nibble(2)).min(1330),
+        5 => (first * 1331 + second * 11 + nibble(4)).min(161_050),
+        3 => (first * 11 + nibble(2)).min(1330),
         _ => nibble(0).min(10),
     }
 }
@@ -312,20 +316,21 @@ fn after_node(rest: u64) -> u64 {
 #[inline(always)]
 fn slot(rest: u64) -> u32 {
     let two = (rest >> 56) as u32;
-    ((two >> 4) * SYMBOLS + (two & 0xF)) & 127
+    (two - 5 * (two >> 4)) & 127
 }
 
-/// Term of a last node: both symbols, the end as 0 and digits one up, so that terms sort lexicographically.
+/// Terms of a last node: that of both symbols, the end as 0 and digits one up, so that terms sort lexicographically; and that
+/// of the first digit alone.
+#[derive(Clone, Copy)]
+struct Terms {
+    two: u32,
+    one: u32,
+}
+
 #[inline(always)]
-fn term(rest: u64) -> u32 {
+fn terms(rest: u64) -> Terms {
     let two = (rest >> 56) as u32;
+    let one = (two >> 4) * SYMBOLS;
     let second = two & 0xF;
-    ((two >> 4) * SYMBOLS + select_unpredictable(second >= 10, 0, second + 1)) & 127
-}
-
-/// The term of the first digit alone.
-#[inline(always)]
-fn one_digit(term: u32) -> u32 {
-    // Division by a constant: a multiplication.
-    term / SYMBOLS * SYMBOLS
+    Terms { two: (one + select_unpredictable(second >= 10, 0, second + 1)) & 127, one: one & 127 }
 }
