@@ -15,6 +15,7 @@ use super::*;
 
 mod account_order;
 mod beside;
+mod binder;
 mod calls;
 mod cell;
 mod guard;
@@ -24,6 +25,7 @@ mod open;
 mod page;
 mod periods;
 mod pieces;
+mod rating;
 mod reader;
 mod reruns;
 mod retention;
@@ -35,6 +37,7 @@ mod told;
 mod unname;
 mod usage;
 mod usage_line;
+mod usage_pack;
 mod value;
 mod write;
 

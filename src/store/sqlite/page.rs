@@ -8,6 +8,7 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 use super::cell::{Digits, bytes_of, unpack_id};
+use super::memory::Times;
 use super::reader::{Known, Lookups};
 use super::{StoredCall, damaged, failed};
 use crate::batch::Position;
@@ -19,11 +20,15 @@ use crate::time::{Micros, Timestamp};
 /// Reads the rows of a stretch, or what a condition leaves of it, in the order of [`Page::push`].
 macro_rules! select_calls {
     ($condition:literal) => {
+        select_calls!($condition, "(SELECT flush FROM superseded WHERE superseded.row = calls.row)")
+    };
+    // With what says which flush took the row out of count.
+    ($condition:literal, $superseded:literal) => {
         concat!(
             "SELECT row, position, account, billing_group, answer, setup, duration, source, source_dialled, \
-             destination, destination_dialled, rating, billable_seconds, included_seconds, cost, node, call_id, grounds, used_before, revision, run, correction, \
-             (SELECT flush FROM superseded WHERE superseded.row = calls.row) \
-             FROM calls WHERE ",
+             destination, destination_dialled, rating, billable_seconds, included_seconds, cost, node, call_id, grounds, used_before, revision, run, correction, ",
+            $superseded,
+            " FROM calls WHERE ",
             $condition,
             " ORDER BY row"
         )
@@ -35,6 +40,8 @@ pub(super) use select_calls;
 #[derive(Default)]
 pub struct Page {
     rows: Vec<PageRow>,
+    /// Places in `rows` in the order in which they are shown; empty: as they came.
+    order: Vec<u32>,
     text: Vec<u8>,
     /// With rows that no longer count.
     all: bool,
@@ -64,6 +71,7 @@ impl Page {
 
     pub fn clear(&mut self) {
         self.rows.clear();
+        self.order.clear();
         self.text.clear();
     }
 
@@ -91,9 +99,11 @@ impl Page {
             ValueRef::Null => lookups.group(account)?,
             _ => small(3)?,
         };
-        let answer = number(4)?;
+        let Times { epoch, tick } = rating.rating.times;
+        let micros = |ticks: i64| ticks.checked_mul(tick).ok_or_else(|| damaged("a call's time"));
+        let answer = micros(number(4)?)?.checked_add(epoch).ok_or_else(|| damaged("a call's time"))?;
         let start = match row.get_ref(5).map_err(failed)? {
-            ValueRef::Integer(setup) => Some(Timestamp(answer.wrapping_sub(setup))),
+            ValueRef::Integer(setup) => Some(Timestamp(answer.wrapping_sub(micros(setup)?))),
             _ => None,
         };
         let source = Digits::read(row.get_ref(7).map_err(failed)?).ok_or_else(|| damaged("a number"))?;
@@ -155,7 +165,7 @@ impl Page {
                 group: GroupKey(group),
                 period: rating.rating.period,
                 answer: Timestamp(answer),
-                duration: Micros(number(6)?),
+                duration: Micros(micros(number(6)?)?),
                 source: source.number(),
                 destination: destination.number(),
                 call_type: rating.rating.call_type,
@@ -183,12 +193,19 @@ impl Page {
 
     /// Sorts by account, answer, position and leg.
     pub fn sort(&mut self) {
-        self.rows.sort_unstable_by_key(|row| (row.call.account, row.call.answer, row.call.key));
+        // Keys and places are sorted: a row is ten times as large.
+        let key = |(place, row): (usize, &PageRow)| (row.call.account, row.call.answer, row.call.key, place as u32);
+        let mut keys: Vec<_> = self.rows.iter().enumerate().map(key).collect();
+        keys.sort_unstable();
+        self.order.clear();
+        self.order.extend(keys.into_iter().map(|(.., place)| place));
     }
 
     /// The calls in order.
     pub fn calls(&self) -> impl Iterator<Item = StoredCall<'_>> {
-        self.rows.iter().map(|row| {
+        let in_order = self.order.iter().filter_map(|place| self.rows.get(*place as usize));
+        let as_they_came = self.rows.iter().skip(if self.order.is_empty() { 0 } else { usize::MAX });
+        in_order.chain(as_they_came).map(|row| {
             let [source, destination, node, id] = row.ends;
             let text = |from: usize, to: usize| self.text.get(from..to).unwrap_or_default();
             StoredCall {

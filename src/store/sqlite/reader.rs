@@ -24,8 +24,13 @@ use crate::time::Period;
 
 /// Rows read in one go: a few milliseconds.
 pub const WINDOW_ROWS: i64 = 4096;
+/// Ends of the rows that no longer count, where every row does.
+const NONE_SUPERSEDED: (i64, i64) = (i64::MAX, i64::MIN);
 /// Ratings a connection remembers; beyond, it forgets all and looks them up again.
 const RATINGS_MAX: usize = 100_000;
+
+/// Accounts whose group a connection remembers: some megabytes.
+const GROUPS_MAX: usize = 200_000;
 
 /// A rating with its words.
 pub struct Known {
@@ -42,7 +47,9 @@ pub struct Cache {
     grounds: Map<u32, Arc<Grounds>>,
     nodes: Map<u32, Box<[u8]>>,
     forms: Map<u32, DialForm>,
-    /// The latest account asked for and its usual group: calls come account by account.
+    /// Accounts' usual groups; once there, they stay.
+    groups: Map<u32, u32>,
+    /// The latest account asked for and its group: calls come account by account.
     group: Option<(u32, u32)>,
 }
 
@@ -50,6 +57,8 @@ pub struct Cache {
 pub struct Reader {
     pub connection: Connection,
     pub cache: Cache,
+    /// The first and the last row that no longer counts, as the read that goes on sees it.
+    superseded: (i64, i64),
 }
 
 /// Looks things up for a row.
@@ -60,7 +69,7 @@ pub struct Lookups<'a> {
 
 impl Reader {
     pub fn new(connection: Connection) -> Reader {
-        Reader { connection, cache: Cache::default() }
+        Reader { connection, cache: Cache::default(), superseded: NONE_SUPERSEDED }
     }
 
     /// The connection and the look-ups side by side.
@@ -70,8 +79,19 @@ impl Reader {
 
     /// Begins a chain of reads: taking and leaving the read lock costs as much as some rows. Whoever begins also ends;
     /// on an error the connection is dropped, and with it the read.
-    pub fn begin(&self) -> Result<(), StoreError> {
-        if self.connection.is_autocommit() { self.run("BEGIN") } else { Ok(()) }
+    pub fn begin(&mut self) -> Result<(), StoreError> {
+        if !self.connection.is_autocommit() {
+            return Ok(());
+        }
+        self.run("BEGIN")?;
+        let sql = "SELECT (SELECT min(row) FROM superseded), (SELECT max(row) FROM superseded)";
+        let ends: (Option<i64>, Option<i64>) = self
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_row((), |row| Ok((row.get(0)?, row.get(1)?))))
+            .map_err(failed)?;
+        self.superseded = ends.0.zip(ends.1).unwrap_or(NONE_SUPERSEDED);
+        Ok(())
     }
 
     /// Ends a chain of reads.
@@ -93,15 +113,24 @@ impl Reader {
 
     /// Appends stretches of rows (first, last) to the page.
     pub fn rows(&mut self, stretches: impl IntoIterator<Item = (i64, i64)>, page: &mut Page) -> Result<(), StoreError> {
-        let (connection, mut lookups) = self.split();
-        let mut statement = connection.prepare_cached(select_calls!("row BETWEEN ?1 AND ?2")).map_err(failed)?;
-        for stretch in stretches {
-            let mut rows = statement.query(stretch).map_err(failed)?;
-            while let Some(row) = rows.next().map_err(failed)? {
-                page.push(row, &mut lookups)?;
+        let alone = self.connection.is_autocommit();
+        self.begin()?;
+        let (first, last) = self.superseded;
+        {
+            let (connection, mut lookups) = self.split();
+            let mut all = connection.prepare_cached(select_calls!("row BETWEEN ?1 AND ?2")).map_err(failed)?;
+            // Where every row counts none is looked up: a tenth of the time (measured).
+            let counting = select_calls!("row BETWEEN ?1 AND ?2", "NULL");
+            let mut counting = connection.prepare_cached(counting).map_err(failed)?;
+            for stretch in stretches {
+                let statement = if stretch.1 < first || stretch.0 > last { &mut counting } else { &mut all };
+                let mut rows = statement.query(stretch).map_err(failed)?;
+                while let Some(row) = rows.next().map_err(failed)? {
+                    page.push(row, &mut lookups)?;
+                }
             }
         }
-        Ok(())
+        if alone { self.end() } else { Ok(()) }
     }
 
     /// Appends the rows of a stretch that carry a position.
@@ -290,11 +319,21 @@ impl Lookups<'_> {
         {
             return Ok(group);
         }
-        let group = self
-            .connection
-            .prepare_cached("SELECT billing_group FROM accounts WHERE key = ?1")
-            .and_then(|mut statement| statement.query_row([account], |row| row.get::<_, u32>(0)))
-            .map_err(|_| damaged("a call names an account without a group"))?;
+        let group = match self.cache.groups.get(&account) {
+            Some(group) => *group,
+            None => {
+                let group = self
+                    .connection
+                    .prepare_cached("SELECT billing_group FROM accounts WHERE key = ?1")
+                    .and_then(|mut statement| statement.query_row([account], |row| row.get::<_, u32>(0)))
+                    .map_err(|_| damaged("a call names an account without a group"))?;
+                if self.cache.groups.len() >= GROUPS_MAX {
+                    self.cache.groups.clear();
+                }
+                self.cache.groups.insert(account, group);
+                group
+            }
+        };
         self.cache.group = Some((account, group));
         Ok(group)
     }
