@@ -1,7 +1,7 @@
 //! A statement and what stands in its parameters, so that what stays is not bound again.
 //!
 //! Half the columns of a call are what they were in the call before that stood in the same place: no group, no revision,
-//! the same form of dialling. To look is a tenth of binding.
+//! the same form of dialling. To bind one takes some 20 ns (a fifth of a flush for all 21).
 //!
 //! Does not know what is bound.
 

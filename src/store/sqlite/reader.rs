@@ -119,7 +119,7 @@ impl Reader {
         {
             let (connection, mut lookups) = self.split();
             let mut all = connection.prepare_cached(select_calls!("row BETWEEN ?1 AND ?2")).map_err(failed)?;
-            // Where every row counts none is looked up: a tenth of the time (measured).
+            // Where every row counts none is looked up: that takes some 700 instructions a row.
             let counting = select_calls!("row BETWEEN ?1 AND ?2", "NULL");
             let mut counting = connection.prepare_cached(counting).map_err(failed)?;
             for stretch in stretches {
