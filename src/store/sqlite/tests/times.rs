@@ -40,7 +40,8 @@ fn times_are_counted_in_the_largest_unit_that_keeps_them() {
     let mut statement = writer.connection().prepare(sql).unwrap();
     let columns = statement.query_map((), |row| Ok(((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?)));
     let columns: Vec<_> = columns.unwrap().collect::<Result<_, _>>().unwrap();
-    let expected: Vec<((i64, Option<i64>, i64), i64)> = rows_of.iter().map(|row| (row.3, row.4)).collect();
+    type Columns = (i64, Option<i64>, i64);
+    let expected: Vec<(Columns, i64)> = rows_of.iter().map(|row| (row.3, row.4)).collect();
     assert_eq!(columns, expected);
     let shown = |position: i64| -> (String, String, String) {
         let sql = "SELECT start, answer, duration_seconds FROM call_details WHERE position = ?1";
