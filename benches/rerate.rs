@@ -1,10 +1,13 @@
 //! Stored calls rated again: read from the store, resolved and priced under what is known, compared; and written as revisions.
+//! Then their month is sealed: all of it put in canonical order, rated, and written into a manifest.
 //!
-//! `cargo bench --bench rerate -- [--calls N] [--threads N] [--folder PATH]`; `--test` runs it small. The calls are rated under
-//! the tariff of the `rates` folder; a second one, in force from before the month on, prices the United Kingdom otherwise, so
-//! that a tenth of the calls changes and no allowance is drawn anew. A hash of the digest and the report is printed.
+//! `cargo bench --bench rerate -- [--calls N] [--threads N] [--folder PATH] [--only dry|draft|seal]`; `--test` runs it small. The
+//! calls are rated under the tariff of the `rates` folder; a second one, in force from before the month on, prices the United
+//! Kingdom otherwise, so that a tenth of the calls changes and no allowance is drawn anew. A hash of the digests and the report
+//! is printed.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use callrated::batch::{Position, SourceId};
 use callrated::call::{AccountKey, GroupKey, LegKey, TariffSlot};
@@ -12,8 +15,9 @@ use callrated::directory::{self, Directory};
 use callrated::entry::{RerateBegin, RerateScope, SourceProfile};
 use callrated::images::Images;
 use callrated::os::clock::Clock;
-use callrated::period::Progress;
+use callrated::os::disk::RealDisk;
 use callrated::period::rerate::{HELD, Run, THREADS, rate};
+use callrated::period::{Progress, Seals};
 use callrated::rating::{self, Draws, Resolution, Standing, World};
 use callrated::record::Record;
 use callrated::store::sqlite::SqliteStore;
@@ -32,6 +36,7 @@ fn main() {
     // In a test run nobody says `--bench`.
     let whole = std::env::args().any(|argument| argument == "--bench");
     let (mut calls, mut threads, mut folder) = (if whole { 1_000_000_u32 } else { 2_000 }, THREADS, None);
+    let mut only = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -39,6 +44,7 @@ fn main() {
             "--calls" => calls = arguments.next().and_then(|n| n.parse().ok()).expect("a number"),
             "--threads" => threads = arguments.next().and_then(|n| n.parse().ok()).expect("a number"),
             "--folder" => folder = arguments.next(),
+            "--only" => only = arguments.next(),
             // cargo passes `--bench`.
             _ => {}
         }
@@ -50,11 +56,16 @@ fn main() {
     let folder = folder.expect("a temporary folder");
     let scene = Scene::new(folder.path(), calls);
     let mut hash = xxhash_rust::xxh3::Xxh3::new();
-    for (what, draft) in [("dry run", None), ("with its draft", Some(1))] {
+    let asked = |name: &str| only.as_ref().is_none_or(|only| only == name);
+    let at = Position(u64::MAX >> 2);
+    for (name, what, draft) in [("dry", "dry run", None), ("draft", "with its draft", Some(1))] {
+        if !asked(name) {
+            continue;
+        }
         let scope = RerateScope { first: MONTH.0, last: MONTH.0, ..RerateScope::default() };
         let begin = RerateBegin { scope, at: scene.begin.0, ..RerateBegin::default() };
-        let at = Position(u64::MAX >> 2);
-        let run = Run { store: &scene.store, images: &scene.images, at, begin: &begin, draft, threads, held: HELD };
+        let run =
+            Run { store: scene.store.as_ref(), images: &scene.images, at, begin: &begin, draft, threads, held: HELD };
         let clock = Clock::wall();
         let began = clock.running();
         let (report, drafted) = rate(&run, &Progress::default()).expect("it is rated");
@@ -69,19 +80,31 @@ fn main() {
         hash.update(format!("{:?}", report.total).as_bytes());
         hash.update(drafted.map_or_else(String::new, |(draft, _)| draft.digest).as_bytes());
     }
+    if asked("seal") {
+        let seals =
+            Seals::new(scene.store.clone(), scene.images.clone(), Arc::new(RealDisk), &folder.path().join("aside"));
+        let clock = Clock::wall();
+        let began = clock.running();
+        let draft = seals.draft(MONTH, at).expect("it is sealed");
+        let seconds = clock.since(began).as_secs_f64();
+        let (read, rated) = seals.progress().get();
+        println!("{:<16} {:>9.0} stored calls/s ({read} read, {rated} rated)", "seal", read as f64 / seconds);
+        assert!(read >= u64::from(calls) && rated + 1 >= read && !draft.superseded.is_empty());
+        hash.update(draft.digest.as_bytes());
+    }
     println!("totals {:016x}", hash.digest());
 }
 
 struct Scene {
-    store: SqliteStore,
-    images: Images,
+    store: Arc<SqliteStore>,
+    images: Arc<Images>,
     begin: Timestamp,
 }
 
 impl Scene {
     fn new(folder: &Path, calls: u32) -> Scene {
-        let store = SqliteStore::open(&folder.join("callrated.db")).unwrap();
-        let images = Images::open(&folder.join("images")).unwrap();
+        let store = Arc::new(SqliteStore::open(&folder.join("callrated.db")).unwrap());
+        let images = Arc::new(Images::open(&folder.join("images")).unwrap());
         let text = rates();
         let compiled =
             |text: &RatesText| tariff::compile(text).unwrap_or_else(|findings| panic!("{findings:#?}")).image;

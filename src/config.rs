@@ -296,6 +296,7 @@ impl Config {
                 calls: raw.retention.calls.map(|m| m.0),
                 conflicts: raw.retention.conflicts.map(|m| m.0),
                 discarded: raw.retention.discarded.map(|m| m.0),
+                images: raw.retention.images.map(|m| m.0),
             },
             flush_every: raw.flush.every,
             flush_calls: raw.flush.calls.max(1),

@@ -35,6 +35,7 @@ mod exits;
 mod gauges;
 pub mod inside;
 pub mod known;
+pub mod old_images;
 pub mod parts;
 pub mod recover;
 pub mod reload;

@@ -11,7 +11,7 @@ use crate::time::{Micros, Timestamp};
 
 mod rerate;
 
-pub use rerate::{Rerate, RerateBegin, RerateScope};
+pub use rerate::{Decides, Rerate, RerateBegin, RerateScope};
 
 /// Which legs a record without `direction` yields (R4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -334,6 +334,9 @@ pub struct Retention {
     /// Delete: what was discarded before this instant goes.
     #[serde(default)]
     pub discarded_before: Option<i64>,
+    /// Delete: images of directories that were replaced before this instant go, where nothing kept needs them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images_before: Option<i64>,
     /// The rule, or the reason in the words of whoever asked.
     pub why: String,
     /// Who or what asked.

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::directory::{Composition, Directory};
 use crate::os;
@@ -82,6 +82,12 @@ pub struct Images {
     folder: PathBuf,
     tariffs: Mutex<HashMap<String, Arc<Tariff>>>,
     directories: Mutex<HashMap<String, Arc<Directory>>>,
+    /// What was kept since the start, by its first digits: the entry that names it may still be on its way into the store.
+    fresh: Mutex<HashSet<u64>>,
+}
+
+fn first_digits(digest: &str) -> u64 {
+    digest.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or_default()
 }
 
 impl Images {
@@ -164,6 +170,34 @@ impl Images {
         Ok(known.entry(digest.to_owned()).or_insert(image).clone())
     }
 
+    /// The images of which a directory consists; none: it is one itself, or is not there.
+    pub fn layers_of_directory(&self, digest: &str) -> Vec<String> {
+        let bytes = read(&self.path(digest, "directory")).unwrap_or_default();
+        Composition::read(&bytes).and_then(Result::ok).map_or_else(Vec::new, |composition| composition.layers)
+    }
+
+    /// Bytes of a directory's file; none: it is not there.
+    pub fn bytes_of_directory(&self, digest: &str) -> Option<u64> {
+        self.path(digest, "directory").metadata().ok().map(|metadata| metadata.len())
+    }
+
+    /// Deletes a directory, unless it was kept since the start; whether it is gone. Who has it open goes on with it.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn delete_directory(&self, digest: &str) -> std::io::Result<bool> {
+        // Held meanwhile: what is kept again is written again.
+        let fresh = self.fresh.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if fresh.contains(&first_digits(digest)) {
+            return Ok(false);
+        }
+        self.directories.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(digest);
+        match std::fs::remove_file(self.path(digest, "directory")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(true),
+        }
+    }
+
     fn path(&self, digest: &str, kind: &str) -> PathBuf {
         self.folder.join(format!("{digest}.{kind}"))
     }
@@ -171,6 +205,7 @@ impl Images {
     /// Written aside, synced, renamed, and the folder synced: a name in this folder always stands for whole content.
     fn write(&self, digest: &str, kind: &str, image: &[u8]) -> Result<(), ImageMissing> {
         let path = self.path(digest, kind);
+        self.fresh.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(first_digits(digest));
         if path.metadata().is_ok_and(|m| m.len() == image.len() as u64) {
             return Ok(());
         }

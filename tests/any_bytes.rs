@@ -85,5 +85,5 @@ macro_rules! any_bytes {
 }
 
 any_bytes! {
-    wire_lines wire_document wire_session journal identity_log entries deck plans countries directory convert tariff_image directory_image
+    wire_lines wire_document wire_session journal identity_log entries deck plans countries directory convert guards tariff_image directory_image
 }

@@ -258,9 +258,11 @@ fn one_flush(
     again: &mut Option<(Fold<'_>, Frames)>,
     audited: &mut Audited,
 ) -> Result<(), AuditError> {
-    // What was decided within this flush follows from its records, as what a seal corrects does not.
+    // What was decided within this flush follows from its records, as what a seal or a run corrects does not; and a run decides
+    // where a month is closed.
+    let of_a_run = |one: &DecidedRow| state.reruns.iter().any(|run| run.settled == Some(one.entry));
     let decided: BTreeSet<Position> = (decisions.iter())
-        .filter(|one| flush.from <= one.entry && one.entry < flush.upto)
+        .filter(|one| flush.from <= one.entry && one.entry < flush.upto && !of_a_run(one))
         .map(|one| one.first)
         .collect();
     let by_hand = |call: &RatedCall| decided.contains(&call.key.position);

@@ -135,6 +135,7 @@ async fn show(client: &Client, json: bool) -> Result<(), Exit> {
         ("calls_months", "call details"),
         ("conflicts_months", "contradicting records"),
         ("discarded_months", "discarded records"),
+        ("images_months", "directories that nothing needs"),
     ] {
         let months = &answer["rules"][name];
         let kept = if months.is_null() { "kept for ever".to_owned() } else { format!("{months} months") };
@@ -146,7 +147,9 @@ async fn show(client: &Client, json: bool) -> Result<(), Exit> {
         out::line(&format!("{period}: details of {accounts} accounts are gone ({} rows)", month["rows"]))?;
     }
     for order in answer["orders"].as_array().into_iter().flatten().filter(|order| order["state"] != "done") {
-        out::line(&format!("{} {}: {}", text(&order["what"]), text(&order["account"]), text(&order["state"])))?;
+        let what = format!("{} {}", text(&order["what"]), text(&order["account"]));
+        let waits = order["waits_for"].as_str().map_or_else(String::new, |what| format!(" for {what} to end"));
+        out::line(&format!("{}: {}{waits}", what.trim_end(), text(&order["state"])))?;
     }
     holds(&answer["holds"])
 }
@@ -165,7 +168,14 @@ fn due(due: &Value) -> Result<(), Exit> {
             out::line(&format!("{what} before {at} {}", if applied { "go" } else { "would go" }))?;
         }
     }
-    let nothing = periods.is_empty() && due["conflicts_before"].is_null() && due["discarded_before"].is_null();
+    if let Some(at) = due["images_before"].as_str() {
+        let count = |name: &str| out::grouped(due[name].as_u64().unwrap_or(0));
+        let (images, bytes) = (count("images"), count("image_bytes"));
+        out::line(&format!("{images} images of directories replaced before {at} {going} ({bytes} bytes)"))?;
+    }
+    let none = |name: &&str| due[*name].is_null();
+    let nothing =
+        periods.is_empty() && ["conflicts_before", "discarded_before", "images_before"].iter().all(|n| none(&n));
     if nothing { out::line("nothing is due") } else { Ok(()) }
 }
 

@@ -236,6 +236,9 @@ async fn decide(client: &Client, record: &str, keep: &str, why: &str, json: bool
         legs("before"),
         legs("now")
     ))?;
+    if let Some(run) = answer["run"].as_u64() {
+        out::line(&format!("its month is closed and stays: the open one has the difference (run {run} of re-rating)"))?;
+    }
     match answer["waiting"].as_u64() {
         None | Some(0) => Ok(()),
         Some(waiting) => out::line(&format!("{waiting} of it waits in suspense")),

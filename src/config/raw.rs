@@ -114,6 +114,7 @@ pub(super) struct RawRetention {
     pub calls: Option<Months>,
     pub conflicts: Option<Months>,
     pub discarded: Option<Months>,
+    pub images: Option<Months>,
 }
 
 #[derive(Debug, Deserialize)]

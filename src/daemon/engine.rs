@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::parts::{Parts, ROAD_MAX, Told};
 use super::recover;
 use super::rerater::Rerater;
-use super::retainer::Retainer;
+use super::retainer::{Places, Retainer};
 use super::sealer::Sealer;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -143,8 +143,8 @@ impl Engine {
 
     /// What deletes, holds and erases.
     pub fn retainer(&self, config: &Config) -> Result<Retainer, Exit> {
-        let (road, store, journal) = (self.road.clone(), self.store.clone(), self.journal.clone());
-        Retainer::new(road, store, journal, self.clock.clone(), config.retention).map_err(recover::store_exit)
+        let places = Places { store: self.store.clone(), images: self.images.clone(), journal: self.journal.clone() };
+        Retainer::new(self.road.clone(), places, self.clock.clone(), config.retention).map_err(recover::store_exit)
     }
 
     /// Says in the lock file where the daemon answers.

@@ -1,7 +1,8 @@
 //! Retention: deletes what its time is over for, holds and erases accounts.
 //!
 //! ```text
-//! ask ─▶ Retention entry ─▶ flush ─▶ the store deletes, a window at a time ─▶ (erasure) journal segments go ─▶ done
+//! ask ─▶ Retention entry ─▶ flush ─▶ the store deletes, a window at a time ─▶ (erasure) journal segments go,
+//!                                                                             (images) files go ─▶ done
 //! ```
 //! Every step follows from the state of the store, so whatever ends in between, a start goes on from there.
 //!
@@ -15,8 +16,10 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
+use super::old_images::{OldImages, old_images};
 use crate::batch::{Batch, EntryKind, Position, SourceId};
 use crate::entry::{Kept, Retention};
+use crate::images::Images;
 use crate::ingest::NotTaken;
 use crate::journal::JournalReader;
 use crate::os::clock::Clock;
@@ -38,6 +41,10 @@ pub fn describe() {
     describe_gauge!("callrated_accounts_held", "Accounts of which nothing is deleted or erased (legal hold)");
     describe_gauge!("callrated_retention_pending", "Deletions and erasures that are not finished");
     describe_counter!("callrated_call_details_deleted_total", "Rows of call details deleted or erased");
+    describe_counter!(
+        "callrated_images_deleted_total",
+        "Images of directories deleted because nothing kept needs them"
+    );
 }
 
 /// Why something is not deleted, held or erased.
@@ -52,6 +59,9 @@ pub enum RetainFailed {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The folder of images.
+    #[error("an image cannot be deleted: {0}")]
+    Images(std::io::Error),
 }
 
 /// What the rules would delete now.
@@ -63,12 +73,27 @@ pub struct Due {
     pub conflicts_before: Option<Timestamp>,
     /// What was discarded before this instant goes.
     pub discarded_before: Option<Timestamp>,
+    /// Images of directories that were replaced before this instant and that nothing needs go.
+    pub images_before: Option<Timestamp>,
+    /// Which those are.
+    pub images: OldImages,
+}
+
+/// What is kept, and where.
+pub struct Places {
+    /// Calls and what leads to them.
+    pub store: Arc<dyn Store>,
+    /// Compiled tariffs and directories by digest.
+    pub images: Arc<Images>,
+    /// Records as they came.
+    pub journal: JournalReader,
 }
 
 /// Does one thing at a time.
 pub struct Retainer {
     road: Road,
     store: Arc<dyn Store>,
+    images: Arc<Images>,
     journal: JournalReader,
     clock: Clock,
     settings: RetentionSettings,
@@ -76,6 +101,7 @@ pub struct Retainer {
     held: Gauge,
     pending: Gauge,
     deleted: Counter,
+    images_deleted: Counter,
 }
 
 impl Retainer {
@@ -83,16 +109,12 @@ impl Retainer {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn new(
-        road: Road,
-        store: Arc<dyn Store>,
-        journal: JournalReader,
-        clock: Clock,
-        settings: RetentionSettings,
-    ) -> Result<Retainer, StoreError> {
+    pub fn new(road: Road, places: Places, clock: Clock, settings: RetentionSettings) -> Result<Retainer, StoreError> {
+        let Places { store, images, journal } = places;
         let retainer = Retainer {
             road,
             store,
+            images,
             journal,
             clock,
             settings,
@@ -100,6 +122,7 @@ impl Retainer {
             held: gauge!("callrated_accounts_held"),
             pending: gauge!("callrated_retention_pending"),
             deleted: counter!("callrated_call_details_deleted_total"),
+            images_deleted: counter!("callrated_images_deleted_total"),
         };
         retainer.show(retainer.store.holds()?.len(), &retainer.store.retention()?);
         Ok(retainer)
@@ -121,10 +144,14 @@ impl Retainer {
             Some(months) => self.ask(move |store| store.deletion_due(before(months))).await?,
             None => Vec::new(),
         };
+        let images_before = self.settings.images.map(instant);
+        let images = self.old_images(images_before).await?;
         let mut due = Due {
             periods,
             conflicts_before: self.settings.conflicts.map(instant),
             discarded_before: self.settings.discarded.map(instant),
+            images_before: images_before.filter(|_| !images.digests.is_empty()),
+            images,
         };
         // What the last order said of them already needs no other one.
         let orders = self.ask(|store| store.retention()).await?;
@@ -145,18 +172,16 @@ impl Retainer {
         let due = self.due().await?;
         if due != Due::default() {
             let months = |what: &str, months: Option<u32>| months.map(|months| format!("{what} = \"{months} months\""));
-            let RetentionSettings { calls, conflicts, discarded } = self.settings;
-            let rules: Vec<String> =
-                [months("calls", calls), months("conflicts", conflicts), months("discarded", discarded)]
-                    .into_iter()
-                    .flatten()
-                    .collect();
+            let RetentionSettings { calls, conflicts, discarded, images } = self.settings;
+            let rules = [("calls", calls), ("conflicts", conflicts), ("discarded", discarded), ("images", images)];
+            let rules: Vec<String> = rules.into_iter().filter_map(|(what, rule)| months(what, rule)).collect();
             self.order(Retention {
                 what: Kept::Delete,
                 account: String::new(),
                 periods: due.periods.iter().map(|period| period.0).collect(),
                 conflicts_before: due.conflicts_before.map(|at| at.0),
                 discarded_before: due.discarded_before.map(|at| at.0),
+                images_before: due.images_before.map(|at| at.0),
                 why: rules.join(", "),
                 by: by.to_owned(),
                 at: self.clock.now().0,
@@ -175,6 +200,7 @@ impl Retainer {
             periods: Vec::new(),
             conflicts_before: None,
             discarded_before: None,
+            images_before: None,
             why: why.to_owned(),
             by: by.to_owned(),
             at: self.clock.now().0,
@@ -228,7 +254,7 @@ impl Retainer {
                 Kept::Erase => {
                     self.leaves_the_journal(order.position).await? && self.ask(|store| store.scrub()).await?
                 }
-                _ => true,
+                _ => self.delete_images(order.entry.images_before.map(Timestamp)).await?,
             };
             if gone {
                 let (position, at) = (order.position, self.clock.now());
@@ -239,17 +265,35 @@ impl Retainer {
         self.look().await
     }
 
-    /// False: it is held.
+    /// False: it is held, or waits for a seal or a run of re-rating.
     async fn delete_stored(&self, order: Position) -> Result<bool, RetainFailed> {
         loop {
             match self.ask(move |store| store.retire(order)).await? {
                 Retired::More(rows) => self.deleted.increment(rows),
-                Retired::Held => return Ok(false),
+                Retired::Held | Retired::Waits => return Ok(false),
                 Retired::Stored => return Ok(true),
             }
             // Flushes come between: each step had the store for one transaction.
             tokio::task::yield_now().await;
         }
+    }
+
+    async fn old_images(&self, before: Option<Timestamp>) -> Result<OldImages, RetainFailed> {
+        let Some(before) = before else { return Ok(OldImages::default()) };
+        let (images, journal) = (self.images.clone(), self.journal.first());
+        self.ask(move |store| old_images(store, &images, journal, before)).await
+    }
+
+    /// Which go is found anew: what an order found when it was given may be needed by now.
+    async fn delete_images(&self, before: Option<Timestamp>) -> Result<bool, RetainFailed> {
+        let old = self.old_images(before).await?;
+        let images = self.images.clone();
+        let gone = tokio::task::spawn_blocking(move || {
+            old.digests.iter().map(|digest| images.delete_directory(digest)).collect::<std::io::Result<Vec<bool>>>()
+        });
+        let gone = gone.await.map_err(|_| RoadClosed)?.map_err(RetainFailed::Images)?;
+        self.images_deleted.increment(gone.iter().filter(|gone| **gone).count() as u64);
+        Ok(true)
     }
 
     /// Everything up to an order is stored and no longer in the journal.

@@ -35,12 +35,30 @@ pub struct RerateBegin {
     /// It takes this run back: the scope is that of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<u32>,
+    /// It takes a version of one record (R20): the scope is that of the record's months.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decides: Option<Decides>,
     /// Who asked.
     pub by: String,
     /// Why, in the words of whoever asked.
     pub why: String,
     /// When.
     pub at: i64,
+}
+
+/// Which version of a record is taken, where a month of it is closed.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Decides {
+    /// Position of the record that came first.
+    pub first: u64,
+    /// Position of the version taken.
+    pub kept: u64,
+    /// Source profile of its frame.
+    pub source: u16,
+    /// Receipt of its frame.
+    pub received_at: i64,
+    /// The version in canonical form, base64; empty once its call details were deleted.
+    pub record: String,
 }
 
 /// Which calls are rated again, and by what. An empty list asks nothing; what is asked must all hold.

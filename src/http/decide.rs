@@ -2,10 +2,14 @@
 //!
 //! Does not know how a version is rated.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -13,13 +17,18 @@ use utoipa::ToSchema;
 use super::calls::{positions, rated};
 use super::details::Leg;
 use super::received::kept;
+use super::rerate::run_of;
 use super::{App, Problem};
 use crate::batch::{Batch, EntryKind, Position, SourceId};
 use crate::call::RatedCall;
 use crate::daemon::retry::entry;
-use crate::entry::Decide;
-use crate::store::{Conflict, DecidedRow};
-use crate::time::{Period, Timestamp};
+use crate::entry::{Decide, Decides, RerateBegin, RerateScope};
+use crate::record::Record;
+use crate::store::{Conflict, DecidedRow, RerateState};
+use crate::time::{Period, Timestamp, Zone};
+
+/// How long an answer waits for a run of re-rating: it reads the months in which the account's allowance was drawn.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Which version, and why.
 #[derive(Deserialize, ToSchema)]
@@ -67,13 +76,17 @@ pub(super) struct Decided {
     now: Vec<Leg>,
     /// How much of the record waits in suspense now.
     waiting: usize,
+    /// The run of re-rating that took it, where a month of the record is closed; else null.
+    run: Option<u32>,
 }
 
 /// Decide which version of a record counts.
 ///
 /// The version taken is rated at once, as a revision: its legs count in place of those before, which stay visible. It
 /// counts at the seal, too, in place of the rule (the shorter talk time, then the smaller digest), and the manifest names
-/// it with the reason. A later decision replaces it. Where a month of the record is closed, 409 says what to do.
+/// it with the reason. A later decision replaces it. Where a month of the record is closed, it stays as it is: a run of
+/// re-rating takes the legs before back in the account's open month and charges those of the version taken there, with the
+/// same author and cause, as it corrects any call of a closed month.
 #[utoipa::path(
     post, path = "/v1/conflicts/{node}/{id}/decide", tag = "operating", operation_id = "decide",
     params(("node" = String, Path, description = "The record's node"), ("id" = String, Path, description = "Its id")),
@@ -101,11 +114,10 @@ pub(super) async fn decide(
     let periods = app.stored(|store| store.periods()).await?;
     let months = before.iter().flat_map(|leg| [leg.call.period, leg.call.own_period()]);
     let mut months = months.chain(waiting.iter().filter_map(|item| item.period));
-    if let Some(closed) = months.find(|month| periods.iter().any(|row| row.period == *month)) {
-        return Err(Problem::conflict(closed_says(closed)));
-    }
+    let closed = months.any(|month| periods.iter().any(|row| row.period == month));
     let latest = app.stored(move |store| store.decisions(Some(first))).await?.pop();
-    let stands = latest.as_ref().map_or(first, |latest| latest.kept) == chosen;
+    // In a closed month the seal may have taken another than the first: the run looks what stands there.
+    let stands = !closed && latest.as_ref().map_or(first, |latest| latest.kept) == chosen;
     let taken = match versions.iter().find(|version| version.position == chosen) {
         Some(version) => (version.record.clone(), version.source, version.received_at),
         None if stands => (Vec::new(), SourceId(0), None),
@@ -114,6 +126,16 @@ pub(super) async fn decide(
     let shown_before = rated(&app, vec![first]).await?;
     let by = asked.by.clone().unwrap_or_else(|| "api".to_owned());
     let at = app.clock.now();
+    if closed {
+        let months: Vec<Period> = before.iter().map(|leg| leg.call.own_period()).collect();
+        let own = months.into_iter().chain(waiting.iter().filter_map(|item| item.period));
+        let run = by_a_run(&app, (first, chosen), taken, own.collect(), (&why, &by, at)).await?;
+        let decision = DecisionShown { kept: chosen.0, why: why.clone(), by: by.clone(), at: at.to_string() };
+        let now = rated(&app, vec![first]).await?;
+        let waiting = app.stored(move |store| store.suspense_of(first)).await?.len();
+        let run = Some(run);
+        return Ok(Json(Decided { node, id, first: first.0, decision, before: shown_before, now, waiting, run }));
+    }
     let rows: Vec<(RatedCall, &[u8])> = before.iter().map(|leg| (leg.call, &*leg.draws)).collect();
     let revision = before.iter().map(|leg| leg.revision).max().unwrap_or(0) + 1;
     let said = Decide {
@@ -139,19 +161,54 @@ pub(super) async fn decide(
     app.settle().await?;
     let made = app.stored(move |store| store.decisions(Some(first))).await?.pop();
     let Some(made) = made.filter(|made| made.at == at && made.kept == chosen) else {
-        return Err(Problem::conflict("the record changed meanwhile, or its month was closed: look again"));
+        return Err(Problem::conflict(
+            "the record changed meanwhile, or its month was closed or is being rated again: look again",
+        ));
     };
     let now = rated(&app, vec![first]).await?;
     let waiting = app.stored(move |store| store.suspense_of(first)).await?.len();
     let decision = DecisionShown::of(&made);
-    Ok(Json(Decided { node, id, first: first.0, decision, before: shown_before, now, waiting }))
+    Ok(Json(Decided { node, id, first: first.0, decision, before: shown_before, now, waiting, run: None }))
 }
 
-fn closed_says(month: Period) -> String {
-    format!(
-        "{month} is closed: its legs are no longer changed by a decision. Correct it by an adjustment: re-rate the call, \
-         or send the difference as a record of its own"
-    )
+/// Takes a version where a month is closed: the number of the run that did.
+async fn by_a_run(
+    app: &App,
+    (first, chosen): (Position, Position),
+    (record, source, received_at): (Vec<u8>, SourceId, Option<Timestamp>),
+    own: Vec<Period>,
+    (why, by, at): (&str, &str, Timestamp),
+) -> Result<u32, Problem> {
+    // Wherever on earth the version taken was answered: nothing else changes in these months meanwhile.
+    let answer = Record::decode(&record).ok().and_then(|record| record.answer);
+    let month = answer.map(|answer| Period::containing(answer, &Zone::UTC));
+    let near = month.into_iter().flat_map(|month| [Period(month.0 - 1), Period(month.0 + 1)]);
+    let own: BTreeSet<Period> = own.into_iter().chain(near).collect();
+    let ends = own.first().zip(own.last());
+    let (begins, ends) = ends.ok_or_else(|| Problem::conflict("nothing of the record was rated: look again"))?;
+    let begin = RerateBegin {
+        scope: RerateScope { first: begins.0, last: ends.0, ..RerateScope::default() },
+        undoes: None,
+        decides: Some(Decides {
+            first: first.0,
+            kept: chosen.0,
+            source: source.0,
+            received_at: received_at.unwrap_or(at).0,
+            record: STANDARD.encode(record),
+        }),
+        by: by.to_owned(),
+        why: why.to_owned(),
+        at: at.0,
+    };
+    let run = run_of(app, begin, PATIENCE).await?;
+    match run.state {
+        RerateState::Counts => Ok(run.run),
+        RerateState::GivenUp => Err(Problem::conflict(run.why_not.unwrap_or_default())),
+        RerateState::Rating => Err(Problem::unavailable(format!(
+            "run {} of re-rating is at work on it: `callrated rerate list` shows when it has ended",
+            run.run
+        ))),
+    }
 }
 
 /// The record that has contradictions, and those.

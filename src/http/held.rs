@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::conflicts::Contradiction;
 use super::details::{self, Leg};
 use super::received::readable;
-use super::retention::{HoldShown, OrderShown, failed, order, wait};
+use super::retention::{HoldShown, OrderShown, at_work, failed, order, wait};
 use super::{App, Problem, accounts, stream};
 use crate::call::AccountKey;
 use crate::directory::Directory;
@@ -206,9 +206,9 @@ pub(super) async fn erase(
     app.retainer.account(Kept::Erase, &account, &why, by).await.map_err(failed)?;
     let retainer = app.retainer.clone();
     wait(tokio::spawn(async move { retainer.go_on().await })).await?;
-    let orders = app.stored(|store| store.retention()).await?;
+    let (orders, at_work) = app.stored(|store| Ok((store.retention()?, at_work(store)?))).await?;
     let mine = orders.iter().rev().find(|row| row.entry.what == Kept::Erase && row.entry.account == account);
-    erasing.order = mine.map(|row| order(row, false));
+    erasing.order = mine.map(|row| order(row, false, &at_work));
     let done = mine.is_some_and(|row| row.done_at.is_some());
     Ok((if done { StatusCode::OK } else { StatusCode::ACCEPTED }, Json(erasing)))
 }

@@ -16,7 +16,7 @@ use super::tariff::{instant, known_digest};
 use super::{App, Problem};
 use crate::daemon::rerater::RerateFailed;
 use crate::entry::{Rerate, RerateBegin, RerateScope};
-use crate::period::{Report, SealError};
+use crate::period::SealError;
 use crate::store::{RerateRun, RerateState};
 use crate::time::{Period, Timestamp};
 
@@ -144,7 +144,7 @@ pub(super) struct RerateRuns {
 pub(super) async fn rerate(State(app): State<App>, Json(asked): Json<RerateRequest>) -> Result<Response, Problem> {
     let (why, by) = said(asked.apply, asked.why.as_deref(), asked.by.as_deref())?;
     let (apply, scope) = (asked.apply, scope(&app, asked).await?);
-    start(&app, apply, RerateBegin { scope, undoes: None, by, why, at: app.clock.now().0 }).await
+    start(&app, apply, RerateBegin { scope, by, why, at: app.clock.now().0, ..RerateBegin::default() }).await
 }
 
 /// Take a run back.
@@ -174,9 +174,13 @@ pub(super) async fn undo(
     if run.state != RerateState::Counts {
         return Err(Problem::conflict(format!("run {number} does not count: {}", run.state.name())));
     }
-    let begin = begin_of(&run);
-    let scope = begin.scope;
-    start(&app, asked.apply, RerateBegin { scope, undoes: Some(number), by, why, at: app.clock.now().0 }).await
+    let scope = begin_of(&run).scope;
+    start(
+        &app,
+        asked.apply,
+        RerateBegin { scope, undoes: Some(number), by, why, at: app.clock.now().0, ..RerateBegin::default() },
+    )
+    .await
 }
 
 /// Runs of re-rating.
@@ -205,7 +209,8 @@ pub(super) async fn one(State(app): State<App>, Path(job): Path<String>) -> Resu
         return dry(&app, number).map(Json);
     }
     let number = job.parse().map_err(|_| Problem::not_found(format!("{job:?} is no run and no dry run")))?;
-    run(&app, number).await.map(Json)
+    let (run, all) = stored(&app, number).await?;
+    Ok(Json(shown(&app, &run, &all)))
 }
 
 /// Begins it, and waits a little for its end.
@@ -225,25 +230,25 @@ async fn start(app: &App, apply: bool, begin: RerateBegin) -> Result<Response, P
             tokio::time::sleep(LOOK).await;
         }
     }
+    let run = run_of(app, begin, PATIENCE).await?;
+    let status = if run.state == RerateState::Rating { StatusCode::ACCEPTED } else { StatusCode::OK };
+    Ok((status, Json(shown(app, &run, &[]))).into_response())
+}
+
+/// Begins a run, and waits a little for its end.
+pub(super) async fn run_of(app: &App, begin: RerateBegin, patience: Duration) -> Result<RerateRun, Problem> {
     let number = app.rerater.begin(begin).await.map_err(failed)?;
     let rerater = app.rerater.clone();
     let ended = tokio::spawn(async move { rerater.go_on().await });
     // What fails is gone on with, and the log says so.
-    let _ = tokio::time::timeout(PATIENCE, ended).await;
-    let job = run(app, number).await?;
-    let status = if job.state == "rating" { StatusCode::ACCEPTED } else { StatusCode::OK };
-    Ok((status, Json(job)).into_response())
+    let _ = tokio::time::timeout(patience, ended).await;
+    Ok(stored(app, number).await?.0)
 }
 
 async fn stored(app: &App, number: u32) -> Result<(RerateRun, Vec<RerateRun>), Problem> {
     let (found, all) = app.stored(move |store| Ok((store.rerate_run(number)?, store.rerate_runs()?))).await?;
     let (run, _) = found.ok_or_else(|| Problem::not_found(format!("there is no run {number}")))?;
     Ok((run, all))
-}
-
-async fn run(app: &App, number: u32) -> Result<RerateJob, Problem> {
-    let (run, all) = stored(app, number).await?;
-    Ok(shown(app, &run, &all))
 }
 
 fn begin_of(run: &RerateRun) -> RerateBegin {
@@ -278,17 +283,15 @@ fn dry(app: &App, number: u64) -> Result<RerateJob, Problem> {
     let job = RerateJob { job: format!("dry-{number}"), ..of(&run.begin) };
     match run.done {
         None => Ok(RerateJob { progress: Some(RerateProgress { read, rated }), ..job }),
-        Some(Ok(report)) => Ok(RerateJob { state: "done", report: value(&report), ..job }),
+        // Plain text and numbers always serialise.
+        Some(Ok(report)) => {
+            Ok(RerateJob { state: "done", report: serde_json::to_value(&*report).unwrap_or_default(), ..job })
+        }
         Some(Err(error)) => match &*error {
             SealError::Refused(why) => Err(Problem::unprocessable(why.clone())),
             error => Err(Problem::unavailable(error.to_string())),
         },
     }
-}
-
-fn value(report: &Report) -> Value {
-    // Plain text and numbers always serialise.
-    serde_json::to_value(report).unwrap_or_default()
 }
 
 fn of(begin: &RerateBegin) -> RerateJob {

@@ -16,7 +16,7 @@ use crate::batch::Position;
 use crate::call::AccountKey;
 use crate::daemon::retainer::RetainFailed;
 use crate::entry::Kept;
-use crate::store::{DeletedRow, OrderRow, RetentionRow, Store, StoreError};
+use crate::store::{DeletedRow, OrderRow, RerateState, RetentionRow, Store, StoreError};
 use crate::time::{Period, Timestamp};
 
 /// How long an answer waits for what it asked for; behind it the work goes on.
@@ -45,6 +45,7 @@ pub(super) struct Rules {
     calls_months: Option<u32>,
     conflicts_months: Option<u32>,
     discarded_months: Option<u32>,
+    images_months: Option<u32>,
 }
 
 /// What a run would delete, or deletes.
@@ -56,6 +57,12 @@ pub(super) struct DueShown {
     conflicts_before: Option<String>,
     /// What was discarded before this instant goes; null: nothing.
     discarded_before: Option<String>,
+    /// Images of directories that were replaced before this instant and that nothing kept needs go; null: none.
+    images_before: Option<String>,
+    /// How many those are.
+    images: u64,
+    /// What they take.
+    image_bytes: u64,
     /// It was ordered, and not only asked for.
     applied: bool,
 }
@@ -86,8 +93,12 @@ pub(super) struct OrderShown {
     why: String,
     by: String,
     at: String,
-    /// `done`, `deleting`, `held`, or `in the journal`: the store has nothing more, and segments of the journal still have.
+    /// `done`, `deleting`, `held`, `waiting`: see `waits_for`, or `in the journal`: the store has nothing more, and segments of
+    /// the journal still have.
     pub(super) state: &'static str,
+    /// The seal or the run of re-rating that must end first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<String>,
     done_at: Option<String>,
 }
 
@@ -122,8 +133,17 @@ impl HoldShown {
     }
 }
 
-pub(super) fn order(row: &OrderRow, held: bool) -> OrderShown {
+/// Seals and runs of re-rating under way, with the place at which they began.
+pub(super) fn at_work(store: &dyn Store) -> Result<Vec<(Position, String)>, StoreError> {
+    let seals = store.periods()?.into_iter().filter(|row| row.sealed.is_none());
+    let runs = store.rerate_runs()?.into_iter().filter(|run| run.state == RerateState::Rating);
+    let seals = seals.map(|row| (row.seal, format!("the seal of {}", row.period)));
+    Ok(seals.chain(runs.map(|run| (run.begun, format!("run {} of re-rating", run.run)))).collect())
+}
+
+pub(super) fn order(row: &OrderRow, held: bool, at_work: &[(Position, String)]) -> OrderShown {
     let entry = &row.entry;
+    let before = at_work.iter().find(|(begun, _)| *begun < row.position && !row.stored && !held);
     OrderShown {
         position: row.position.0,
         what: match entry.what {
@@ -141,8 +161,10 @@ pub(super) fn order(row: &OrderRow, held: bool) -> OrderShown {
             (Some(_), _) => "done",
             (None, true) => "in the journal",
             (None, false) if held => "held",
+            (None, false) if before.is_some() => "waiting",
             (None, false) => "deleting",
         },
+        waits_for: before.map(|(_, what)| what.clone()),
         done_at: row.done_at.map(|at| at.to_string()),
     }
 }
@@ -162,8 +184,8 @@ pub(super) fn failed(error: RetainFailed) -> Problem {
 pub(super) async fn show(State(app): State<App>) -> Result<Json<RetentionShown>, Problem> {
     app.settle().await?;
     let due = due(&app, false).await?;
-    let (orders, holds, gone) =
-        app.stored(|store| Ok((store.retention()?, store.holds()?, store.deleted(None)?))).await?;
+    let (orders, holds, gone, at_work) =
+        app.stored(|store| Ok((store.retention()?, store.holds()?, store.deleted(None)?, at_work(store)?))).await?;
     let mut deleted: BTreeMap<Period, (u64, u64)> = BTreeMap::new();
     for row in gone {
         let month = deleted.entry(row.period).or_default();
@@ -175,11 +197,12 @@ pub(super) async fn show(State(app): State<App>) -> Result<Json<RetentionShown>,
             calls_months: settings.calls,
             conflicts_months: settings.conflicts,
             discarded_months: settings.discarded,
+            images_months: settings.images,
         },
         due,
         orders: orders
             .iter()
-            .map(|row| order(row, holds.iter().any(|hold| hold.entry.account == row.entry.account)))
+            .map(|row| order(row, holds.iter().any(|hold| hold.entry.account == row.entry.account), &at_work))
             .collect(),
         holds: holds.iter().map(HoldShown::of).collect(),
         deleted: deleted
@@ -210,6 +233,9 @@ async fn due(app: &App, applied: bool) -> Result<DueShown, Problem> {
         periods,
         conflicts_before: due.conflicts_before.map(|at| at.to_string()),
         discarded_before: due.discarded_before.map(|at| at.to_string()),
+        images_before: due.images_before.map(|at| at.to_string()),
+        images: due.images.digests.len() as u64,
+        image_bytes: due.images.bytes,
         applied,
     })
 }

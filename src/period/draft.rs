@@ -14,6 +14,7 @@ use super::gather::{Gather, Gathered, suspend};
 use super::known::{Known, read};
 use super::manifest::{LegLine, Manifest};
 use super::outcome::{LineDelta, Outcome};
+use super::retained;
 use super::sort::Sorter;
 use crate::batch::Position;
 use crate::books::name;
@@ -103,6 +104,7 @@ pub fn draft(
     if state.position <= seal {
         return Err(SealError::Behind(seal));
     }
+    retained::carry_out(store, seal)?;
     store.draft_begin(DraftOf::Month(period))?;
     let mut known = Known::at(store, images, &state, seal)?;
     let mut gathered = Gathered::default();

@@ -42,6 +42,7 @@ mod manifest;
 mod outcome;
 pub mod rerate;
 mod reruns;
+mod retained;
 mod seals;
 mod sort;
 pub mod trial;
@@ -123,6 +124,8 @@ pub struct RetentionSettings {
     pub conflicts: Option<u32>,
     /// What was taken out of suspense for good, from then on.
     pub discarded: Option<u32>,
+    /// Images of directories that nothing kept needs, from when another came into force.
+    pub images: Option<u32>,
 }
 
 impl Ledger {

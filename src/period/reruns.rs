@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 
 use super::draft::{Progress, SealError};
 use super::outcome::Outcome;
-use super::rerate::{HELD, Report, Run, RunOutcome, THREADS, rate, undo};
+use super::rerate::{HELD, Report, Run, RunOutcome, THREADS, decide, rate, undo};
 use super::seals::{LOOK, Seals};
 use crate::batch::Position;
 use crate::entry::{Rerate, RerateBegin};
@@ -39,15 +39,20 @@ impl Seals {
         {
             return Ok(draft);
         }
-        let Some((row, _)) = self.store.rerate_run(run)?.filter(|(row, _)| row.begun == begun) else {
-            return Err(SealError::Behind(begun));
-        };
-        let Ok(Rerate::Begin(begin)) = serde_json::from_str(&row.entry) else {
-            return Err(SealError::Unreadable(format!("run {run} of re-rating")));
-        };
+        let begin = self.begin_of(run, begun)?;
         match self.rerate(&begin, begun, Some(run), &self.rerating)? {
             (_, Some((draft, _))) => Ok(draft),
             (_, None) => Err(SealError::Unreadable(format!("run {run} of re-rating left no draft"))),
+        }
+    }
+
+    fn begin_of(&self, run: u32, begun: Position) -> Result<RerateBegin, SealError> {
+        let Some((row, _)) = self.store.rerate_run(run)?.filter(|(row, _)| row.begun == begun) else {
+            return Err(SealError::Behind(begun));
+        };
+        match serde_json::from_str(&row.entry) {
+            Ok(Rerate::Begin(begin)) => Ok(*begin),
+            _ => Err(SealError::Unreadable(format!("run {run} of re-rating"))),
         }
     }
 
@@ -60,22 +65,23 @@ impl Seals {
     ) -> Result<(Report, Option<(Draft, Outcome)>), SealError> {
         let (store, images, held) = (self.store.as_ref(), self.images.as_ref(), self.in_memory.min(HELD));
         let run = Run { store, images, at, begin, draft, threads: THREADS, held };
-        match begin.undoes {
-            Some(taken) => undo(&run, taken, progress),
-            None => rate(&run, progress),
+        match (begin.undoes, &begin.decides) {
+            (Some(taken), _) => undo(&run, taken, progress),
+            (None, Some(decides)) => decide(&run, decides, progress),
+            (None, None) => rate(&run, progress),
         }
     }
 
-    /// What the entry makes count that ends a run, with its digest.
+    /// What the entry makes count that ends a run, with its digest, and what was asked for.
     ///
     /// # Errors
     /// Something that the job reads is not there.
-    pub fn rerated(&self, run: u32, begun: Position) -> Result<(String, Outcome), SealError> {
+    pub fn rerated(&self, run: u32, begun: Position) -> Result<(String, Outcome, RerateBegin), SealError> {
         loop {
             match self.rerate_draft(run, begun) {
                 Ok(draft) => {
                     let kept: RunOutcome = postcard::from_bytes(&draft.outcome)?;
-                    return Ok((draft.digest, kept.outcome));
+                    return Ok((draft.digest, kept.outcome, self.begin_of(run, begun)?));
                 }
                 Err(SealError::Behind(_)) => std::thread::sleep(LOOK),
                 Err(SealError::Store(error)) if error.is_retryable() => std::thread::sleep(LOOK),

@@ -1,7 +1,8 @@
 //! A contradiction that somebody decided (R20): the version taken is rated at once, in place of what was rated before.
 //!
 //! The entry says what stood for the record when it was written: rated legs, and what waits. Where anything of it changed
-//! since, or a month of it closed, the entry is void; whoever wrote it sees that no decision came of it.
+//! since, or a month of it closed or is being rated again, the entry is void; whoever wrote it sees that no decision came of it.
+//! In a closed month a run of re-rating takes the version: see [`crate::period::rerate::decide`].
 //!
 //! Does not know who decides, nor why.
 
@@ -12,7 +13,7 @@ use crate::call::{RatedCall, SuspenseReason};
 use crate::entry::Decide;
 use crate::period::{LineDelta, Outcome};
 use crate::rating;
-use crate::record::Direction;
+use crate::record::{Direction, Record};
 use crate::store::DecidedRow;
 use crate::time::{Period, Timestamp};
 
@@ -34,10 +35,14 @@ impl Resolver {
         let changed = |part: &Option<Direction>| {
             self.state.attempts.get(&(first, *part)).is_some_and(|at| *at >= Position(said.seen))
         };
-        let closed = |period: Period| self.state.periods.get(period).is_some();
-        let mut months = rated.iter().flat_map(|(call, _)| [call.period, call.own_period()]);
+        // What a run under way found must stand there when it counts.
+        let months = &self.state.periods;
+        let closed = |period: Period| months.get(period).is_some() || months.voids_retry(Some(period), None);
+        let answer = Record::decode(record).ok().and_then(|record| record.answer);
+        let at_work = months.voids_retry(None, answer);
+        let mut months_of = rated.iter().flat_map(|(call, _)| [call.period, call.own_period()]);
         let mut waits = said.waiting.iter().filter_map(|item| item.period.map(Period));
-        if PARTS.iter().any(changed) || months.any(closed) || waits.any(closed) {
+        if at_work || PARTS.iter().any(changed) || months_of.any(closed) || waits.any(closed) {
             return Ok(());
         }
         for part in PARTS {

@@ -5,8 +5,8 @@
 use super::{Resolver, ResolverError};
 use crate::batch::{Frame, Position};
 use crate::entry::Rerate;
-use crate::store::RerateRow;
-use crate::time::Period;
+use crate::store::{DecidedRow, RerateRow};
+use crate::time::{Period, Timestamp};
 
 impl Resolver {
     /// An entry of re-rating. One that comes at the wrong time is void.
@@ -25,7 +25,7 @@ impl Resolver {
                 if self.state.periods.rerating().is_none_or(|one| one.run != run || one.begun != begun) {
                     return Ok(());
                 }
-                let (found, outcome) = self.seals.rerated(run, begun)?;
+                let (found, outcome, begin) = self.seals.rerated(run, begun)?;
                 if found != digest {
                     let told = format!("run {run} came to {digest}, and now comes to {found}");
                     return Err(ResolverError::Entry(at, told));
@@ -33,6 +33,18 @@ impl Resolver {
                 self.state.periods.end_rerate(run);
                 self.counts(frame, &outcome, at, "found when it was rated again");
                 self.tally.gathered.rerated.push(RerateRow::Counts { run, begun, at });
+                if let Some(decides) = begin.decides {
+                    self.tally.gathered.decided.push(DecidedRow {
+                        entry: at,
+                        first: Position(decides.first),
+                        kept: Position(decides.kept),
+                        why: begin.why,
+                        by: begin.by,
+                        at: Timestamp(begin.at),
+                        // The rows of the run say what counts.
+                        revision: 0,
+                    });
+                }
             }
             Rerate::GiveUp { run, why } => {
                 if self.state.periods.end_rerate(run) {

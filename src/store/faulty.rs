@@ -354,6 +354,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.retention()
     }
 
+    fn directories_of_calls(&self) -> Result<Option<Vec<u32>>, StoreError> {
+        self.present()?.directories_of_calls()
+    }
+
     fn holds(&self) -> Result<Vec<RetentionRow>, StoreError> {
         self.present()?.holds()
     }

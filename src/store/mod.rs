@@ -287,6 +287,11 @@ pub trait Store: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// By which directories the calls that are kept were resolved, by slot; none: nobody knows.
+    fn directories_of_calls(&self) -> Result<Option<Vec<u32>>, StoreError> {
+        Ok(None)
+    }
+
     /// The entries that hold accounts now, by account.
     fn holds(&self) -> Result<Vec<RetentionRow>, StoreError> {
         Ok(Vec::new())

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use super::Place;
+use super::{Place, nano};
 
 /// A month of a system that bills by 90/60, rounds the price of a second first, and takes the shorter prefix.
 fn month() -> Vec<Value> {
@@ -156,7 +156,7 @@ fn somebody_decides_what_counts_and_mends_what_waits() {
     let imported = place.json(&["import", "--format", "json", "--json", "old.json"]);
     assert_eq!((&imported["conflict"], &imported["resolved"]), (&json!(1), &json!(3)), "{imported}");
 
-    // The second version counts, by its own word; a closed month says what to do instead.
+    // The second version counts, by its own word.
     let decided = ["suspense", "decide", "old/c1", "--keep", "second", "--why", "ticket 1"];
     let said = place.run(&decided).code(0).out();
     assert!(said.contains("before outbound EUR 0.2400, now outbound EUR 0.4800"), "{said}");
@@ -198,8 +198,22 @@ fn somebody_decides_what_counts_and_mends_what_waits() {
     place.run(&["suspense", "discard", &key, "--why", "a test call"]).code(0);
     place.run(&["verify"]).code(0);
     place.run(&["seal", "2026-10"]).code(0);
-    let refused = place.run(&["suspense", "decide", "old/c1", "--keep", "first", "--why", "late"]).code(1).err();
-    assert!(refused.contains("2026-10 is closed"), "{refused}");
+    // The month is closed and stays: the open one credits what was charged and charges what is.
+    let manifest = place.run(&["seal", "2026-10", "--manifest"]).code(0).out();
+    let late = place.json(&["suspense", "decide", "old/c1", "--keep", "first", "--why", "late", "--json"]);
+    let mut legs: Vec<(i128, bool)> =
+        late["now"].as_array().unwrap().iter().map(|leg| (nano(&leg["cost"]), leg["reversal"] == true)).collect();
+    legs.sort_unstable();
+    assert_eq!(legs, [(-480_000_000, true), (240_000_000, false), (480_000_000, false)], "{late:#}");
+    assert_eq!((&late["run"], &late["now"][2]["adjusts"]), (&json!(1), &json!("2026-10")), "{late:#}");
+    let conflicts = place.json(&["suspense", "conflicts", "--json"]);
+    assert_eq!(conflicts["items"][0]["decided"]["why"], "late", "{conflicts}");
+    assert_eq!(place.run(&["seal", "2026-10", "--manifest"]).code(0).out(), manifest);
+    let again = place.json(&["suspense", "decide", "old/c1", "--keep", "first", "--why", "so be it", "--json"]);
+    assert_eq!((&again["run"], &again["now"]), (&json!(2), &late["now"]), "nothing is left to change");
+    let undo = place.run(&["rerate", "undo", "1"]).code(1).err();
+    assert!(undo.contains("decide for the other version"), "{undo}");
+    place.run(&["verify"]).code(0);
     place.run(&["verify", "--period", "2026-10"]).code(0);
 
     let daemon = place.serve("");

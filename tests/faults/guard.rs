@@ -4,9 +4,13 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::Value;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::daemon::{Daemon, PATIENCE, Place, free_port, wait_for};
 use super::lines;
@@ -257,4 +261,76 @@ fn rules_change_while_the_daemon_runs_and_a_mistake_changes_nothing() {
     assert_eq!(events(&daemon).len(), 1);
     daemon.records(&lines("all", 1));
     assert_eq!(events(&daemon).len(), 2);
+}
+
+/// A receiver behind TLS, which shows what certificate is in `shows` just now; what it was told.
+fn behind_tls(shows: Arc<Mutex<Arc<ServerConfig>>>) -> (u16, mpsc::Receiver<Value>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let config = shows.lock().unwrap().clone();
+            let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
+            let mut reader = BufReader::new(&mut stream);
+            let (mut length, mut line) = (0, String::new());
+            // Who does not trust us says nothing.
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+                    length = value.trim_end().parse().unwrap();
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            if length > 0 && reader.read_exact(&mut body).is_ok() {
+                let _ = sender.send(serde_json::from_slice(&body).unwrap());
+                let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+                let _ = stream.flush();
+            }
+        }
+    });
+    (port, told)
+}
+
+/// An authority, as PEM, and a server's settings with a certificate of its for a name.
+fn vouched_for(name: &str) -> (String, Arc<ServerConfig>) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let authority = params.self_signed(&key).unwrap().pem();
+    let issuer = Issuer::new(params, key);
+    let key = KeyPair::generate().unwrap();
+    let cert = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+        .unwrap();
+    (authority, Arc::new(config))
+}
+
+#[test]
+fn over_tls_an_event_goes_to_nobody_but_whom_the_authority_vouches_for() {
+    let place = place();
+    let (authority, ours) = vouched_for("localhost");
+    let (_, strangers) = vouched_for("localhost");
+    let (another, elsewhere) = vouched_for("elsewhere.example");
+    place.write("authority.pem", &format!("{authority}{another}"));
+    let shows = Arc::new(Mutex::new(strangers));
+    let (port, told) = behind_tls(shows.clone());
+    let settings = settings(port).replace("http://127.0.0.1", "https://localhost") + "\nca = \"authority.pem\"";
+    let daemon = place.start(&settings, &[]);
+    let failures = || daemon.metric("callrated_guard_webhook_failures_total", "noc");
+    daemon.records(&lines("half", 5));
+    wait_for("a stranger is told nothing", || failures() > 0);
+    // A name that is not the receiver's, though the authority vouches for it.
+    *shows.lock().unwrap() = elsewhere;
+    let before = failures();
+    wait_for("nor is another host", || failures() > before);
+    assert!(told.try_recv().is_err());
+    *shows.lock().unwrap() = ours;
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap()["data"]["level"], 50);
+    wait_for("it was taken", || daemon.metric("callrated_guard_webhook_deliveries_total", "noc") == 1);
 }

@@ -253,3 +253,77 @@ fn what_was_erased_is_in_no_file() {
     assert_eq!(month["deleted"], 4, "{month:#}");
     assert_eq!(json_of(&daemon, "/v1/retention")["orders"][0]["what"], "hold");
 }
+
+/// Names of the directories' images.
+fn directories(folder: &Path) -> std::collections::BTreeSet<String> {
+    let names = std::fs::read_dir(folder.join("data/images")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".directory")).collect()
+}
+
+#[test]
+fn directories_that_nothing_needs_go_and_what_is_kept_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    rates_folder(folder.path());
+    let [_, month] = months();
+    let daemon = Daemon::start(folder.path());
+    let changed = |daemon: &Daemon, billing_start: &str| {
+        let plan = json!({ "plan": "de", "country": "DE", "billing_start": billing_start, "timezone": "UTC" });
+        let (status, said) = daemon.ask("PUT", "/v1/accounts/acme?by=nora", &plan.to_string());
+        assert!(status == 200 || status == 201, "{said}");
+    };
+    // Resolved by the first directory and by the third; the others see no call.
+    daemon.send_http(&[&call("a", "de01", &german(1), "00442079460123", &month, 1)]);
+    changed(&daemon, "2024-01-01");
+    changed(&daemon, "2024-01-02");
+    daemon.send_http(&[&call("b", "de01", &german(1), "00442079460123", &month, 2)]);
+    changed(&daemon, "2024-01-03");
+    changed(&daemon, "2024-01-04");
+    assert_eq!(daemon.terminate().0.code(), Some(0));
+    let all = directories(folder.path());
+    crate::store_of(folder.path()).execute("UPDATE directories SET activated_at = 1", ()).unwrap();
+
+    // As long as the journal has what names them, nothing goes.
+    let rule = format!("{EACH_SECOND}[retention]\nimages = \"1 month\"\n");
+    let daemon = Daemon::start_with(folder.path(), &rule);
+    assert_eq!(json_of(&daemon, "/v1/retention")["due"]["images"], 0);
+    let asked = json!({ "why": "the journal is to go", "apply": true }).to_string();
+    let (status, said) = daemon.ask("POST", "/v1/accounts/de03/erase", &asked);
+    assert_eq!(status, 200, "{said}");
+    let due = json_of(&daemon, "/v1/retention")["due"].clone();
+    let images = due["images"].as_u64().unwrap();
+    assert!(images >= 2 && due["image_bytes"].as_u64().unwrap() > 0, "{due:#}");
+    assert_eq!(directories(folder.path()), all, "a dry run deletes nothing");
+    let folder_of = daemon.kill();
+    // A deletion that was cut off has done some of it.
+    let daemon = Daemon::start(&folder_of);
+    assert_eq!(json_of(&daemon, "/v1/retention")["due"]["images"], 0, "no rule, nothing goes");
+    assert_eq!(daemon.terminate().0.code(), Some(0));
+    let (code, said, wrong) = Daemon::command(&folder_of, &["retention"]);
+    assert_eq!((code, said.contains("directories that nothing needs: kept for ever")), (0, true), "{said}{wrong}");
+    let config = folder_of.join("callrated.toml");
+    let text = std::fs::read_to_string(&config).unwrap() + "[retention]\nimages = \"1 month\"\n";
+    std::fs::write(&config, text).unwrap();
+    let (code, said, wrong) = Daemon::command(&folder_of, &["retention", "run"]);
+    assert!(code == 0 && said.contains(&format!("{images} images of directories replaced before")), "{said}{wrong}");
+    assert_eq!(directories(&folder_of), all);
+    let (code, said, wrong) = Daemon::command(&folder_of, &["retention", "run", "--apply"]);
+    assert_eq!(code, 0, "{said}{wrong}");
+    let left = directories(&folder_of);
+    assert_eq!((all.len() - left.len()) as u64, images, "{left:?}");
+    assert!(left.is_subset(&all));
+    let (_, said, _) = Daemon::command(&folder_of, &["retention"]);
+    assert!(said.contains("nothing is due"), "{said}");
+
+    // What is kept is proved, balances, and goes on.
+    let daemon = Daemon::start(&folder_of);
+    for id in ["a", "b"] {
+        let proof = json_of(&daemon, &format!("/v1/calls/sbc/{id}/explain"));
+        assert_eq!(proof["legs"][0]["proved"], true, "{proof:#}");
+    }
+    verified(&daemon, &month);
+    changed(&daemon, "2024-01-05");
+    daemon.send_http(&[&call("c", "de01", &german(1), "00442079460123", &month, 3)]);
+    seal(&daemon, &month);
+    verified(&daemon, &month);
+}

@@ -62,6 +62,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod audit;
+mod guard;
 mod model;
 mod months;
 mod pieces;

@@ -42,7 +42,7 @@ use super::world::memory_folder;
 mod decided;
 
 pub const OCTOBER: Period = Period(2026 * 12 + 9);
-const NOVEMBER: Period = Period(2026 * 12 + 10);
+pub const NOVEMBER: Period = Period(2026 * 12 + 10);
 /// Orders in which each of the months is told.
 const ORDERS: u64 = 4;
 /// Months of an ordinary run; `CALLRATED_MONTHS` asks for more.
@@ -95,7 +95,7 @@ impl Said {
         }
     }
 
-    fn record(&self) -> Record<'_> {
+    pub fn record(&self) -> Record<'_> {
         Record {
             id: self.id.as_bytes(),
             node: b"lab",
@@ -226,6 +226,11 @@ impl Folder {
         let mut batch = Batch::new(SourceId(1));
         said.iter().for_each(|said| batch.push_record(&said.record()));
         self.enter(batch);
+    }
+
+    /// What the spend guard told since it was asked last.
+    pub fn told(&mut self) -> Vec<Arc<callrated::guard::Event>> {
+        std::iter::from_fn(|| self.parts.told.events.try_recv().ok()).collect()
     }
 
     pub fn waiting(&mut self) -> Vec<SuspenseItem> {
@@ -371,6 +376,14 @@ impl Folder {
             Visit::Continue(())
         });
         all.unwrap();
+        // Of what was deleted, what it added up to is left.
+        for sum in self.store.deleted_sums(None).unwrap() {
+            let key = (sum.period, sum.account, sum.group, sum.call_type, sum.currency);
+            sums.entry(key).or_default().add(&sum.usage);
+        }
+        for line in self.store.deleted_draws().unwrap() {
+            *drawn.entry((line.period, line.group, line.meter)).or_default() += line.used_seconds as i64;
+        }
         for line in &state.usage {
             let key = (line.period, line.account, line.group, line.call_type, line.currency);
             assert_eq!(line.usage, sums.remove(&key).unwrap_or_default(), "{key:?}");

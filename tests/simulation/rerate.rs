@@ -14,10 +14,13 @@ use callrated::time::{Micros, Period, Timestamp, parse_rfc3339};
 use super::months::{Folder, OCTOBER, Said, month, plainly};
 use super::rates::{SHELF, TARIFFS, number, tariff_of};
 
+mod decided;
+mod deleted;
+
 fn begin(scope: RerateScope) -> RerateBegin {
     // Some instant of November, in which closed months are corrected.
     let at = parse_rfc3339(b"2026-11-02T00:00:00Z").unwrap().0;
-    RerateBegin { scope, undoes: None, by: "nora".to_owned(), why: "a test".to_owned(), at }
+    RerateBegin { scope, by: "nora".to_owned(), why: "a test".to_owned(), at, ..RerateBegin::default() }
 }
 
 fn october() -> RerateScope {

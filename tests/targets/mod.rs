@@ -14,6 +14,7 @@ use callrated::directory::{self, Directory};
 use callrated::entry::{
     Ack, Activation, Decide, DirectoryChange, Discard, Lost, Rerate, Retention, Retry, Seal, Sealed, SourceProfile,
 };
+use callrated::guard;
 use callrated::identity::{self, IdentityIndex};
 use callrated::journal::{self, Journal, check, inspect, seal};
 use callrated::number::{Country, Number};
@@ -41,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     ("countries", countries),
     ("directory", directory_text),
     ("convert", convert),
+    ("guards", guards),
     ("tariff_image", tariff_image),
     ("directory_image", directory_image),
 ];
@@ -300,6 +302,44 @@ pub fn countries(bytes: &[u8]) {
     compile(&text(bytes, PLANS.as_bytes(), DECK.as_bytes()));
 }
 
+const GUARDS: &str = "\
+judge_within = \"12h\"
+[[rule]]
+name = \"month\"
+plans = [\"p\"]
+amount = \"250\"
+per = \"month\"
+levels = [50, 80, 100]
+[[rule]]
+name = \"sat\"
+minutes = 30
+per = \"day\"
+prefixes = [\"+881\", \"882\"]
+call_types = [\"international\"]
+[[rule]]
+name = \"new\"
+first = \"country\"
+learn = \"14d\"
+countries = [\"CU\", \"LV\"]
+[account.a]
+month = \"500\"
+sat = false
+";
+
+/// Any text as the rules of the spend guard: refused with a finding, or rules that the journal gives back as they are.
+pub fn guards(bytes: &[u8]) {
+    let plans = vec![("p", "EUR".to_owned()), ("q", "USD".to_owned())];
+    let known = guard::read::Known { plans, accounts: ["a", "b"].into() };
+    let (rules, findings) = guard::read::read(bytes, &known);
+    let Some(rules) = rules else {
+        assert!(!findings.is_empty(), "refused without a word");
+        return;
+    };
+    assert!(rules.rules.len() <= guard::RULES_MAX);
+    let json = serde_json::to_vec(&rules).unwrap();
+    assert_eq!(serde_json::from_slice::<guard::Rules>(&json).unwrap(), rules);
+}
+
 const ACCOUNTS: &str = "\
 account,plan,country,billing_start,billing_end,timezone,language,extensions,group,valid_from,valid_to
 a,p,DE,2026-01-01,,Europe/Berlin,de,100-199;2001,,,2026-10-05
@@ -506,6 +546,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "deck" => vec![DECK.into(), b"prefix,rate,days,hours,origin,length,after,per_call\n49,1,mon-fri,8-18,,,,\n49,2,,,43,10-12,,\n49,3,mon-fri,8-18,,,60,\n50,,,,anonymous,,,0.1\n".to_vec(), b"from,to,rate,valid_from\nUSD,EUR,0.92,2026-01-01\n".to_vec(), b"prefix,state\n1212,NY\n".to_vec(), b"\xef\xbb\xbfprefix;rate;valid_from\n\"49\";0,1;2026-01-01\n".to_vec()],
         "plans" => vec![PLANS.into()],
         "countries" => vec![COUNTRIES.into()],
+        "guards" => vec![GUARDS.into()],
         "convert" => CGRATES.iter().map(|(_, text)| *text).chain(EXPORTS).map(|text| text.as_bytes().to_vec()).collect(),
         "directory" => vec![[ACCOUNTS.as_bytes(), b"\0", NUMBERS.as_bytes()].concat()],
         // Good bytes unchanged, in each way of making them.

@@ -9,7 +9,7 @@ use crate::books::name;
 use crate::call::RatedCall;
 use crate::entry::Decide;
 use crate::rating;
-use crate::record::Direction;
+use crate::record::{Direction, Record};
 use crate::time::{Period, Timestamp};
 
 impl Fold<'_> {
@@ -20,8 +20,10 @@ impl Fold<'_> {
             serde_json::from_value(said.rated).map_err(|error| unreadable(&error.to_string()))?;
         let first = Position(said.first);
         let parts = [None, Some(Direction::Outbound), Some(Direction::Inbound)];
-        let closed = |period: Period| self.ledger.get(period).is_some();
-        let void = parts.iter().any(|part| self.attempts.get(&(first, *part)).is_some_and(|at| at.0 >= said.seen))
+        let closed = |period: Period| self.ledger.get(period).is_some() || self.ledger.voids_retry(Some(period), None);
+        let answer = Record::decode(record).ok().and_then(|record| record.answer);
+        let void = self.ledger.voids_retry(None, answer)
+            || parts.iter().any(|part| self.attempts.get(&(first, *part)).is_some_and(|at| at.0 >= said.seen))
             || rated.iter().any(|(call, _)| closed(call.period) || closed(call.own_period()))
             || said.waiting.iter().any(|item| item.period.is_some_and(|period| closed(Period(period))));
         if void {

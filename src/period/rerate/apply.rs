@@ -5,8 +5,23 @@ use super::rater::{Again, Rater};
 use super::sink::{Place, Sink};
 use crate::call::{Costs, RatedCall};
 use crate::period::known::read;
-use crate::period::{SealError, SuspendedLeg};
+use crate::period::{Ledger, SealError, SuspendedLeg};
 use crate::store::{CallRow, StoredCall, SuspenseItem};
+
+/// A row no longer stands for its leg: it no longer counts, or is taken back where its month is closed.
+pub(super) fn replace(
+    ledger: &Ledger,
+    rater: &Rater<'_>,
+    sink: &mut Sink,
+    place: &Place<'_>,
+    stored: &StoredCall<'_>,
+) -> Result<(), SealError> {
+    if ledger.get(stored.call.period).is_none() {
+        sink.supersede(stored.row, &stored.call, stored.draws);
+        return Ok(());
+    }
+    sink.reverse(place, stored, rater.open_of(&stored.call))
+}
 
 impl Job<'_> {
     /// What becomes of a row that stands for its leg.
@@ -59,11 +74,7 @@ impl Job<'_> {
         place: &Place<'_>,
         stored: &StoredCall<'_>,
     ) -> Result<(), SealError> {
-        if self.ledger.get(stored.call.period).is_none() {
-            sink.supersede(stored.row, &stored.call, stored.draws);
-            return Ok(());
-        }
-        sink.reverse(place, stored, rater.open_of(&stored.call))
+        replace(self.ledger, rater, sink, place, stored)
     }
 
     /// A leg that waited is rated.

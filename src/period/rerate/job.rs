@@ -1,26 +1,26 @@
 //! The job of a run: first which groups draw their allowances anew, then what changes.
 //!
-//! Memory: what is looked up once, the changes beside rows, and the legs of a slice of the groups that draw anew.
+//! The first look tells which rows change, so the second reads only those, unless a group draws anew.
+//!
+//! Memory: what is looked up once, the changes beside rows, eight bytes for each row that changes, and the legs of a slice of
+//! the groups that draw anew.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
 
 use super::Run;
-use super::rater::{Again, Rater, same_draws};
+use super::look::{Pool, TOLD, gained, see, slices};
+use super::rater::{Again, Rater};
 use super::report::{Report, Seen, Sums};
 use super::scope::Scope;
 use super::sink::{Place, Sink};
 use super::waiting::{Gain, gains};
-use crate::call::{Costs, GroupKey, RatedCall};
 use crate::period::drawn::Counted;
 use crate::period::known::read;
 use crate::period::{Ledger, Outcome, Progress, SealError};
 use crate::record::Direction;
 use crate::store::{Draft, DraftOf, OwnedCall, StoredCall, StoredState, Visit};
 use crate::time::Period;
-
-/// The allowance of a group in a month.
-type Pool = (GroupKey, Period);
 
 /// Rates what a run asks for. A run with a number leaves its draft in the store.
 ///
@@ -32,81 +32,77 @@ pub fn rate(run: &Run<'_>, progress: &Progress) -> Result<(Report, Option<(Draft
     if run.draft.is_some() && state.position <= run.at {
         return Err(SealError::Behind(run.at));
     }
-    if let Some(number) = run.draft {
-        run.store.draft_begin(DraftOf::Run(number))?;
-    }
+    let watched = run.begins()?;
     let scope = Scope::of(&run.begin.scope, &state, run.at)?;
     let ledger = Ledger::before(&state.periods, run.at);
     let reversed: HashSet<u64> = run.store.reversed()?.into_iter().collect();
-    let months = months(run, &scope, &ledger)?;
+    let months = months(run, (scope.first, scope.last), &ledger)?;
     let gains = gains(run, &state, &scope, &ledger)?;
     let next = AtomicU64::new(0);
     let job =
         Job { run, state: &state, scope: &scope, ledger: &ledger, reversed, months, gains, next: &next, progress };
 
-    let pools = job.look()?;
+    let looked = job.look()?;
+    let pools = &looked.pools.list;
     let disturbed: HashSet<Pool> = pools.iter().filter(|(_, pool)| pool.disturbed).map(|(key, _)| *key).collect();
     let (mut sums, mut sink) = (Sums::default(), Sink::default());
     let mut read = 0;
-    for (key, pool) in &pools {
+    for (_, pool) in pools {
         read += pool.legs;
-        if !disturbed.contains(key) {
+        if !pool.disturbed {
             sums.merge(&pool.sums);
         }
     }
-    let mut slices = slices(&pools, run.held);
+    let mut slices = slices(pools, run.held);
     if slices.is_empty() && run.draft.is_some() {
         slices.push(HashSet::new());
     }
+    let change = Change { changed: &looked.changed, disturbed: &disturbed };
     for (at, slice) in slices.iter().enumerate() {
-        job.change(&disturbed, slice, at == 0, &mut sums, &mut sink)?;
+        job.change(&change, slice, at == 0, &mut sums, &mut sink)?;
     }
     let directory = Rater::new(run, &state, &scope, &ledger)?.known.directory;
     let (revisions, reversals) = sink.changed();
     let report = Report { position: run.at.0, read, revisions, reversals, ..Report::of(&sums, &state, &directory) };
-    let Some(number) = run.draft else { return Ok((report, None)) };
+    let Some(number) = run.draft else {
+        watched.map_or(Ok(()), |watched| watched.unchanged(run.store))?;
+        return Ok((report, None));
+    };
     let (draft, outcome) = sink.draft(run.at, serde_json::to_vec(&report).unwrap_or_default())?;
     run.store.draft_finish(DraftOf::Run(number), &draft)?;
     Ok((report, Some((draft, outcome))))
 }
 
-/// Months in which legs of the run's months are billed.
-fn months(run: &Run<'_>, scope: &Scope, ledger: &Ledger) -> Result<Vec<Period>, SealError> {
-    let closed = (scope.first.0..=scope.last.0).any(|month| ledger.get(Period(month)).is_some());
+/// Months in which legs of some months are billed.
+pub(super) fn months(
+    run: &Run<'_>,
+    (first, last): (Period, Period),
+    ledger: &Ledger,
+) -> Result<Vec<Period>, SealError> {
+    let closed = (first.0..=last.0).any(|month| ledger.get(Period(month)).is_some());
     // Every month in between: one of nothing but corrections may count no leg.
     let known = run.store.months()?;
     let ends = (known.first().copied(), known.last().copied());
     let (Some(earliest), Some(latest)) = ends else { return Ok(Vec::new()) };
-    let last = if closed { latest } else { scope.last.min(latest) };
-    Ok((scope.first.max(earliest).0..=last.0).map(Period).collect())
+    let last = if closed { latest } else { last.min(latest) };
+    Ok((first.max(earliest).0..=last.0).map(Period).collect())
 }
 
-/// Groups that draw anew, so many that their legs fit into memory; one at least.
-fn slices(pools: &HashMap<Pool, PoolSeen>, held: usize) -> Vec<HashSet<Pool>> {
-    let mut keys: Vec<(Pool, u64)> =
-        pools.iter().filter(|(_, pool)| pool.disturbed).map(|(key, pool)| (*key, pool.legs)).collect();
-    keys.sort_unstable();
-    let (mut slices, mut size) = (Vec::<HashSet<Pool>>::new(), 0);
-    for (key, legs) in keys {
-        if slices.is_empty() || size + legs > held as u64 {
-            slices.push(HashSet::new());
-            size = 0;
-        }
-        size += legs;
-        if let Some(last) = slices.last_mut() {
-            last.insert(key);
-        }
-    }
-    slices
+/// What the second look is about.
+struct Change<'a> {
+    /// What the first look found, in order.
+    changed: &'a [u64],
+    /// Groups that draw anew.
+    disturbed: &'a HashSet<Pool>,
 }
 
-/// What was seen of a group's month.
-#[derive(Default)]
-struct PoolSeen {
-    legs: u64,
-    /// A leg of the scope draws otherwise than it did.
-    disturbed: bool,
-    sums: Sums,
+/// Which rows are read.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// All of the run's months.
+    Months,
+    /// These.
+    Rows(&'a [u64]),
 }
 
 /// A leg of a group that draws anew.
@@ -127,9 +123,9 @@ pub struct Job<'a> {
     pub ledger: &'a Ledger,
     reversed: HashSet<u64>,
     months: Vec<Period>,
-    gains: Vec<Gain>,
+    pub(super) gains: Vec<Gain>,
     next: &'a AtomicU64,
-    progress: &'a Progress,
+    pub(super) progress: &'a Progress,
 }
 
 impl Job<'_> {
@@ -137,49 +133,57 @@ impl Job<'_> {
         Place { store: self.run.store, run: self.run.draft, next: self.next }
     }
 
-    fn rater(&self) -> Result<Rater<'_>, SealError> {
+    pub(super) fn rater(&self) -> Result<Rater<'_>, SealError> {
         Rater::new(self.run, self.state, self.scope, self.ledger)
     }
 
-    /// Shows every row that stands for a leg of the run's months to threads of their own.
-    fn each<T: Send>(
+    /// Shows rows that stand for legs of the run's months to threads of their own.
+    pub(super) fn each<T: Send>(
         &self,
+        source: Source<'_>,
         make: impl Fn() -> Result<T, SealError> + Sync,
         visit: impl Fn(&mut T, &StoredCall<'_>) -> Result<(), SealError> + Sync,
     ) -> Result<Vec<T>, SealError> {
         let threads = self.run.threads.max(1);
         let part = |part: usize| -> Result<T, SealError> {
             let mut mine = make()?;
-            for month in &self.months {
-                let mut failed = None;
-                let mut read = 0;
-                self.run.store.scan_part(*month, (part, threads), &mut |stored| {
-                    let call = &stored.call;
-                    let stands = call.key.position < self.run.at
-                        && !call.reversal
-                        && self.scope.has(call.own_period())
-                        && (self.reversed.is_empty() || !self.reversed.contains(&stored.row));
-                    if !stands {
-                        return Visit::Continue(());
+            let mut failed = None;
+            let mut read = 0;
+            let mut show = |stored: &StoredCall<'_>| {
+                let call = &stored.call;
+                let stands = call.key.position < self.run.at
+                    && !call.reversal
+                    && stored.superseded.is_none()
+                    && self.scope.has(call.own_period())
+                    && (self.reversed.is_empty() || !self.reversed.contains(&stored.row));
+                if !stands {
+                    return Visit::Continue(());
+                }
+                read += 1;
+                if read == TOLD {
+                    self.progress.read(std::mem::take(&mut read));
+                }
+                match visit(&mut mine, stored) {
+                    Ok(()) => Visit::Continue(()),
+                    Err(error) => {
+                        failed = Some(error);
+                        Visit::Break(())
                     }
-                    read += 1;
-                    if read % 1024 == 0 {
-                        self.progress.read(1024);
+                }
+            };
+            match source {
+                Source::Months => {
+                    for month in &self.months {
+                        self.run.store.scan_part(*month, (part, threads), &mut show)?;
                     }
-                    match visit(&mut mine, stored) {
-                        Ok(()) => Visit::Continue(()),
-                        Err(error) => {
-                            failed = Some(error);
-                            Visit::Break(())
-                        }
-                    }
-                })?;
-                self.progress.read(read % 1024);
-                if let Some(error) = failed {
-                    return Err(error);
+                }
+                Source::Rows(rows) => {
+                    let some = rows.chunks(rows.len().div_ceil(threads).max(1)).nth(part).unwrap_or_default();
+                    self.run.store.rows(some, &mut show)?;
                 }
             }
-            Ok(mine)
+            self.progress.read(read);
+            failed.map_or(Ok(mine), Err)
         };
         std::thread::scope(|scope| {
             let part = &part;
@@ -193,79 +197,35 @@ impl Job<'_> {
         })
     }
 
-    /// Which groups draw anew, and what the legs of all others come to.
-    fn look(&self) -> Result<HashMap<Pool, PoolSeen>, SealError> {
-        let found = self.each(
-            || Ok((self.rater()?, HashMap::<Pool, PoolSeen>::new())),
-            |(rater, pools), stored| {
-                let call = &stored.call;
-                let pool = pools.entry((call.group, call.own_period())).or_default();
-                pool.legs += 1;
-                if !self.scope.holds(stored) {
-                    return Ok(());
-                }
-                self.progress.rated(1);
-                let again = rater.again(stored, None)?;
-                see(&mut pool.sums, rater, stored, &again);
-                let draws = |call: &RatedCall| (call.group, demand(call));
-                match again {
-                    Again::Rated(new) if draws(&new) != draws(call) || !same_draws(stored.draws, rater.drew()) => {
-                        pool.disturbed = true;
-                        if new.group != call.group {
-                            pools.entry((new.group, new.own_period())).or_default().disturbed = true;
-                        }
-                    }
-                    Again::Waits(_) | Again::Gone => pool.disturbed |= call.included_seconds > 0,
-                    _ => {}
-                }
-                Ok(())
-            },
-        )?;
-        let mut pools: HashMap<Pool, PoolSeen> = HashMap::new();
-        for (_, seen) in found {
-            for (key, one) in seen {
-                let pool = pools.entry(key).or_default();
-                pool.legs += one.legs;
-                pool.disturbed |= one.disturbed;
-                pool.sums.merge(&one.sums);
-            }
-        }
-        for (_, call, costs, drew) in &self.gains {
-            let pool = pools.entry((call.group, call.own_period())).or_default();
-            pool.legs += 1;
-            pool.disturbed |= call.used_before.is_some() || !drew.is_empty();
-            pool.sums.see(&gained(call, *costs));
-        }
-        Ok(pools)
-    }
-
     /// The changes of a slice of the groups that draw anew; the first time also those of all that do not.
     fn change(
         &self,
-        disturbed: &HashSet<Pool>,
+        change: &Change<'_>,
         slice: &HashSet<Pool>,
         first: bool,
         sums: &mut Sums,
         sink: &mut Sink,
     ) -> Result<(), SealError> {
         let place = self.place();
+        let Change { changed, disturbed } = *change;
+        // A leg whose group changes disturbs both, so that of a group that is not disturbed stays in it.
+        let source = if disturbed.is_empty() { Source::Rows(changed) } else { Source::Months };
         let found = self.each(
+            source,
             || Ok((self.rater()?, Sink::default(), Vec::<(Order, Held)>::new())),
             |(rater, sink, held), stored| {
                 let call = &stored.call;
-                let in_scope = self.scope.holds(stored);
                 let mut pool = (call.group, call.own_period());
-                if !(disturbed.contains(&pool) || first && in_scope) {
+                if !disturbed.contains(&pool) {
+                    if first && changed.binary_search(&stored.row).is_ok() {
+                        let again = rater.again(stored, None)?;
+                        return self.apply(rater, sink, &place, stored, &again);
+                    }
                     return Ok(());
                 }
-                if in_scope {
-                    let again = rater.again(stored, None)?;
-                    if let Again::Rated(new) = &again {
-                        pool.0 = new.group;
-                    }
-                    if !disturbed.contains(&pool) {
-                        return if first { self.apply(rater, sink, &place, stored, &again) } else { Ok(()) };
-                    }
+                let in_scope = self.scope.holds(stored);
+                if in_scope && let Again::Rated(new) = rater.again(stored, None)? {
+                    pool.0 = new.group;
                 }
                 if slice.contains(&pool) {
                     let direction = stored.grounds.and_then(|grounds| grounds.direction);
@@ -357,39 +317,4 @@ impl Job<'_> {
             }
         }
     }
-}
-
-/// Seconds for which the plan's minutes are asked, and what an allowance gives.
-fn demand(call: &RatedCall) -> (Option<u32>, u32) {
-    (call.used_before.map(|_| call.billable_seconds), call.included_seconds)
-}
-
-/// Adds a leg of the scope to what the report says.
-fn see(sums: &mut Sums, rater: &Rater<'_>, stored: &StoredCall<'_>, again: &Again) {
-    let old = (&stored.call, stored.costs);
-    let changed = match again {
-        Again::Rated(new) => !rater.same(stored, new),
-        Again::Waits(_) | Again::Gone => true,
-        Again::Moved | Again::NotKept => false,
-    };
-    let (new, waits) = match again {
-        // A row that stays keeps what it says of costs.
-        Again::Rated(new) => (Some((new, if changed { rater.costs() } else { stored.costs })), None),
-        Again::Waits(reason) => (None, Some(*reason)),
-        Again::Gone => (None, None),
-        Again::Moved => {
-            sums.moved += 1;
-            (Some(old), None)
-        }
-        Again::NotKept => {
-            sums.not_kept += 1;
-            (Some(old), None)
-        }
-    };
-    sums.see(&Seen { old: Some(old), new, waits, changed, follow_on: false });
-}
-
-/// A leg that waited and is rated.
-fn gained(call: &RatedCall, costs: Option<Costs>) -> Seen<'_> {
-    Seen { old: None, new: Some((call, costs)), waits: None, changed: true, follow_on: false }
 }

@@ -19,19 +19,25 @@
 //!
 //! **Taking back** ([`undo`]) writes what stood there before, to the digit, as revisions and adjustments again.
 //!
+//! **What is deleted meanwhile** (retention, erasure) waits until the run has ended; what was ordered before it goes first.
+//!
 //! What comes behind S is rated as ever, and the differences are added to whatever the totals are by then; nothing before S
 //! changes meanwhile, since retries are void for the run's months and a month that closes gives the run up. So a replay makes
 //! the same draft.
 //!
 //! Does not know who asks, nor how a report is shown.
 
+use super::retained::{self, Watched};
 use crate::batch::Position;
 use crate::entry::RerateBegin;
 use crate::images::Images;
-use crate::store::Store;
+use crate::period::SealError;
+use crate::store::{DraftOf, Store};
 
 mod apply;
+mod decide;
 mod job;
+mod look;
 mod rater;
 mod report;
 mod scope;
@@ -39,6 +45,7 @@ mod sink;
 mod undo;
 mod waiting;
 
+pub use decide::decide;
 pub use job::rate;
 pub use report::Report;
 pub use sink::RunOutcome;
@@ -60,6 +67,16 @@ pub struct Run<'a> {
     pub threads: usize,
     /// Legs held at once while allowances are drawn again.
     pub held: usize,
+}
+
+impl Run<'_> {
+    /// Nothing of what it reads is deleted until it has ended; or, for a dry run, it is seen whether anything was.
+    fn begins(&self) -> Result<Option<Watched>, SealError> {
+        let Some(number) = self.draft else { return Watched::now(self.store).map(Some) };
+        retained::carry_out(self.store, self.at)?;
+        self.store.draft_begin(DraftOf::Run(number))?;
+        Ok(None)
+    }
 }
 
 /// Threads of a run: reading rows is most of the work, and SQLite reads on as many connections as one likes.

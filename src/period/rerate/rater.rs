@@ -60,24 +60,30 @@ type Bounds = (Timestamp, Timestamp);
 /// Rates legs again; one for each thread.
 pub struct Rater<'a> {
     pub known: Known<'a>,
-    run: &'a Run<'a>,
-    state: &'a StoredState,
-    scope: &'a Scope,
-    pub ledger: &'a Ledger,
+    desk: Desk<'a>,
     /// Settings as a row wants them: R1 and R2 were judged when the record came.
     judged: HashMap<(SourceId, Position), Arc<SourceProfile>>,
     last: Option<((SourceId, Position), Arc<SourceProfile>)>,
+    directories: HashMap<u32, Arc<Directory>>,
+    /// By slot: the first slot with the same image.
+    images: Vec<u16>,
+}
+
+/// What a leg asks beside images: apart from them, so that they are borrowed for a leg. Both threads counting the users of one
+/// image up and down for each leg would cost more than rating it.
+struct Desk<'a> {
+    run: &'a Run<'a>,
+    state: &'a StoredState,
+    scope: &'a Scope,
+    ledger: &'a Ledger,
     /// Months of the directory in force, by zone.
     months: Vec<Option<(Period, Bounds)>>,
     /// Numbers of the accounts and groups of the directory in force, by its rows.
     keys: Vec<Option<(AccountKey, GroupKey)>>,
     accounts: HashMap<&'a str, AccountKey>,
     groups: HashMap<&'a str, GroupKey>,
-    directories: HashMap<u32, Arc<Directory>>,
     draws: Draws,
     costs: Option<Costs>,
-    /// By slot: the first slot with the same image.
-    images: Vec<u16>,
 }
 
 impl<'a> Rater<'a> {
@@ -90,19 +96,21 @@ impl<'a> Rater<'a> {
         let digests: Vec<&str> = state.tariffs.iter().map(|row| row.digest.as_str()).collect();
         Ok(Rater {
             known: Known::at(run.store, run.images, state, run.at)?,
-            run,
-            state,
-            scope,
-            ledger,
+            desk: Desk {
+                run,
+                state,
+                scope,
+                ledger,
+                months: Vec::new(),
+                keys: Vec::new(),
+                accounts: state.accounts.iter().map(|a| (a.name.as_str(), a.key)).collect(),
+                groups: state.groups.iter().map(|g| (g.name.as_str(), g.key)).collect(),
+                draws: Draws::default(),
+                costs: None,
+            },
             judged: HashMap::new(),
             last: None,
-            months: Vec::new(),
-            keys: Vec::new(),
-            accounts: state.accounts.iter().map(|a| (a.name.as_str(), a.key)).collect(),
-            groups: state.groups.iter().map(|g| (g.name.as_str(), g.key)).collect(),
             directories: HashMap::new(),
-            draws: Draws::default(),
-            costs: None,
             images: (0..digests.len())
                 .map(|i| digests.iter().position(|d| *d == digests[i]).unwrap_or(i) as u16)
                 .collect(),
@@ -111,25 +119,25 @@ impl<'a> Rater<'a> {
 
     /// What the leg drew that was rated last, as it is kept with it.
     pub fn drew(&self) -> &[u8] {
-        &self.draws.text
+        &self.desk.draws.text
     }
 
     /// What the leg costs us that was rated last.
     pub fn costs(&self) -> Option<Costs> {
-        self.costs
+        self.desk.costs
     }
 
     /// Rates a leg by what the run says. `used`: what its group had drawn before it; none: as its row says.
     pub fn again(&mut self, stored: &StoredCall<'_>, used: Option<&dyn Drawn>) -> Result<Again, SealError> {
         let Some(grounds) = stored.grounds else { return Ok(Again::NotKept) };
-        let profile = self.profile(grounds)?;
+        self.settle(grounds)?;
+        let Some((_, profile)) = &self.last else { return Ok(Again::NotKept) };
         let call = &stored.call;
         let slot = self.slot(call.answer);
-        let Some(tariff) = self.known.tariff(slot).cloned() else { return Ok(Again::NotKept) };
-        let directory = self.known.directory.clone();
-        let world = World { directory: &directory, tariff: &tariff, slot };
+        let Some(tariff) = self.known.tariff(slot) else { return Ok(Again::NotKept) };
+        let world = World { directory: &self.known.directory, tariff, slot };
         let record = stored.record(grounds);
-        let leg = match rating::resolve(&record, call.answer, &profile, world) {
+        let leg = match rating::resolve(&record, call.answer, profile, world) {
             Resolution::Suspended(why) => return Ok(Again::Waits(why.reason)),
             Resolution::Legs(first, second) => {
                 [first, second].into_iter().flatten().find(|leg| leg.direction == call.key.leg)
@@ -137,11 +145,173 @@ impl<'a> Rater<'a> {
         };
         let Some(leg) = leg else { return Ok(Again::Gone) };
         match used {
-            Some(used) => self.leg(&leg, call.key, Some(call), world, used),
-            None => self.leg(&leg, call.key, Some(call), world, &AsTold::of(stored)),
+            Some(used) => self.desk.leg(&leg, call.key, Some(call), world, used),
+            None => self.desk.leg(&leg, call.key, Some(call), world, &AsTold::of(stored)),
         }
     }
 
+    /// Rates a leg as it was, but for what its group had drawn before it. None: it does not come to the same leg.
+    pub fn drawn_anew(&mut self, stored: &StoredCall<'_>, used: &dyn Drawn) -> Result<Option<RatedCall>, SealError> {
+        let (call, Some(grounds)) = (&stored.call, stored.grounds) else { return Ok(None) };
+        if call.used_before.is_none() && stored.draws.is_empty() {
+            return Ok(None);
+        }
+        self.settle(grounds)?;
+        let Some(directory) = self.directory(grounds.directory)? else { return Ok(None) };
+        let Some((_, profile)) = &self.last else { return Ok(None) };
+        let slot = call.basis.tariff;
+        let Some(tariff) = self.known.tariff(slot) else { return Ok(None) };
+        let world = World { directory: &directory, tariff, slot };
+        let record = stored.record(grounds);
+        let Resolution::Legs(first, second) = rating::resolve(&record, call.answer, profile, world) else {
+            return Ok(None);
+        };
+        let leg = [first, second].into_iter().flatten().find(|leg| leg.direction == call.key.leg);
+        let Some(leg) = leg else { return Ok(None) };
+        let rated = rating::rate(&leg, world, call.own_period(), Standing::of(used), &mut self.desk.draws);
+        let Ok(rated) = rated else { return Ok(None) };
+        self.desk.costs = rating::costs(&leg, world, PlanId(rated.basis.plan), call.own_period());
+        let mut new = rated.call(&leg, call.key, call.account, call.group);
+        (new.period, new.adjusts) = (call.period, call.adjusts);
+        if self.desk.ledger.get(call.period).is_some() {
+            let zone = directory.row(leg.account_row).zone;
+            (new.period, new.adjusts) = (self.desk.open(call.own_period(), zone), Some(call.own_period()));
+        }
+        Ok(Some(new))
+    }
+
+    /// Rates a leg that waits. None: it goes on waiting.
+    pub fn waiting(&mut self, item: &SuspenseItem, used: &dyn Drawn) -> Result<Option<RatedCall>, SealError> {
+        let Some(side) = item.key.leg else { return Ok(None) };
+        let facts = Facts {
+            record: item.record.clone(),
+            source: item.source,
+            profile: item.key.position,
+            received_at: Some(item.received_at.0),
+            other: false,
+        };
+        let answer = read(&facts.record)?.answer.unwrap_or(item.received_at);
+        let slot = self.slot(answer);
+        let (resolution, slot) = self.known.resolve_by_slot(&facts, Some(slot))?;
+        let Resolution::Legs(first, second) = resolution else { return Ok(None) };
+        let leg = [first, second].into_iter().flatten().find(|leg| leg.direction == side);
+        let (Some(leg), Some(tariff)) = (leg, self.known.tariff(slot)) else { return Ok(None) };
+        let world = World { directory: &self.known.directory, tariff, slot };
+        let key = LegKey { position: item.key.position, leg: side };
+        Ok(match self.desk.leg(&leg, key, None, world, used)? {
+            Again::Rated(call) => Some(call),
+            _ => None,
+        })
+    }
+
+    /// Who pays for a leg, and in which month it was.
+    pub fn pays(&mut self, leg: &Leg) -> Result<(GroupKey, Period), SealError> {
+        let directory = &self.known.directory;
+        let account = directory.row(leg.account_row);
+        let own = self.desk.month(account.zone_index, account.zone, leg.answer);
+        Ok((self.desk.keys(directory, leg.account_row)?.1, own))
+    }
+
+    /// Rates a leg that no row stands for.
+    pub fn leg(&mut self, leg: &Leg, key: LegKey, slot: TariffSlot, used: &dyn Drawn) -> Result<Again, SealError> {
+        let Some(tariff) = self.known.tariff(slot) else { return Ok(Again::NotKept) };
+        let world = World { directory: &self.known.directory, tariff, slot };
+        self.desk.leg(leg, key, None, world, used)
+    }
+
+    /// Position of the settings' entry by which a leg that waits is resolved.
+    pub fn grounds_of<'r>(&self, item: &SuspenseItem, record: &Record<'r>) -> crate::store::GroundsOf<'r> {
+        crate::store::GroundsOf {
+            source: item.source,
+            profile: item.key.position,
+            directory: self.known.directory_slot,
+            direction: record.direction,
+            account: record.account,
+            forwarded_by: record.forwarded_by,
+            routing_number: record.routing_number,
+            carrier: record.carrier,
+        }
+    }
+
+    /// By which tariff a call is rated.
+    pub fn slot(&self, answer: Timestamp) -> TariffSlot {
+        self.desk.scope.named.unwrap_or_else(|| self.known.in_force(answer).0)
+    }
+
+    /// Whether a leg that was just rated is billed as it was, whatever others used before it, and whichever image says so: a
+    /// row that costs the same is proved by the one it names. What an operator names must outlive the seal, so a row of an
+    /// open month is another one unless it says so already, or the tariff applies by itself. What a call costs us is put right
+    /// in open months; nobody is credited and charged the same again on a later invoice for it.
+    pub fn same(&self, stored: &StoredCall<'_>, new: &RatedCall) -> bool {
+        let old = &stored.call;
+        let whose = |call: &RatedCall| (call.account, call.group, call.source, call.destination, call.call_type);
+        let amount = |call: &RatedCall| (call.billable_seconds, call.included_seconds, call.cost);
+        let price = |call: &RatedCall| {
+            let Basis { steps, price, currency, decimals, exchange, .. } = call.basis;
+            (steps, price, currency, decimals, exchange)
+        };
+        let image = |slot: TariffSlot| self.images.get(usize::from(slot.0)).copied().unwrap_or(slot.0);
+        let kept = |named: TariffSlot| {
+            let says_so = stored.named_tariff && image(old.basis.tariff) == image(named);
+            says_so || image(self.known.in_force(old.answer).0) == image(named) && !stored.named_tariff
+        };
+        let outlives = match self.desk.scope.named {
+            Some(named) => self.desk.ledger.get(old.period).is_some() || new.basis.tariff != named || kept(named),
+            None => true,
+        };
+        whose(old) == whose(new)
+            && amount(old) == amount(new)
+            && price(old) == price(new)
+            && same_draws(stored.draws, &self.desk.draws.text)
+            && (self.desk.ledger.get(old.period).is_some() || same_costs(stored.costs, self.desk.costs))
+            && outlives
+    }
+
+    /// The zone of the account that a row names, as the directory in force has it.
+    pub fn open_of(&self, call: &RatedCall) -> Period {
+        let directory = &self.known.directory;
+        let name = self.desk.state.accounts.binary_search_by_key(&call.account, |a| a.key);
+        let name = name.map_or("", |at| &self.desk.state.accounts[at].name);
+        let utc = Zone::UTC;
+        let zone = directory.account_at(name.as_bytes(), call.answer).map_or(&utc, |account| account.zone);
+        self.desk.open(call.own_period(), zone)
+    }
+
+    /// Has the settings of a leg's listener at hand.
+    fn settle(&mut self, grounds: &Grounds) -> Result<(), SealError> {
+        let place = (grounds.source, grounds.profile);
+        if self.last.as_ref().is_some_and(|(last, _)| *last == place) {
+            return Ok(());
+        }
+        let profile = match self.judged.get(&place) {
+            Some(profile) => profile.clone(),
+            None => {
+                let profile = self.known.profile(place.0, place.1)?;
+                let judged = SourceProfile { talk: Talk::Duration, max_age_days: u32::MAX, ..(*profile).clone() };
+                let judged = Arc::new(judged);
+                if self.judged.len() > 10_000 {
+                    self.judged.clear();
+                }
+                self.judged.insert(place, judged.clone());
+                judged
+            }
+        };
+        self.last = Some((place, profile));
+        Ok(())
+    }
+
+    fn directory(&mut self, slot: u32) -> Result<Option<Arc<Directory>>, SealError> {
+        if let Some(directory) = self.directories.get(&slot) {
+            return Ok(Some(directory.clone()));
+        }
+        let Some(row) = self.desk.state.directories.get(slot as usize) else { return Ok(None) };
+        let directory = self.desk.run.images.directory(&row.digest)?;
+        self.directories.insert(slot, directory.clone());
+        Ok(Some(directory))
+    }
+}
+
+impl Desk<'_> {
     fn leg(
         &mut self,
         leg: &Leg,
@@ -175,124 +345,12 @@ impl<'a> Rater<'a> {
         Ok(Again::Rated(call))
     }
 
-    /// Rates a leg as it was, but for what its group had drawn before it. None: it does not come to the same leg.
-    pub fn drawn_anew(&mut self, stored: &StoredCall<'_>, used: &dyn Drawn) -> Result<Option<RatedCall>, SealError> {
-        let (call, Some(grounds)) = (&stored.call, stored.grounds) else { return Ok(None) };
-        if call.used_before.is_none() && stored.draws.is_empty() {
-            return Ok(None);
-        }
-        let profile = self.profile(grounds)?;
-        let Some(directory) = self.directory(grounds.directory)? else { return Ok(None) };
-        let slot = call.basis.tariff;
-        let Some(tariff) = self.known.tariff(slot).cloned() else { return Ok(None) };
-        let world = World { directory: &directory, tariff: &tariff, slot };
-        let record = stored.record(grounds);
-        let Resolution::Legs(first, second) = rating::resolve(&record, call.answer, &profile, world) else {
-            return Ok(None);
-        };
-        let leg = [first, second].into_iter().flatten().find(|leg| leg.direction == call.key.leg);
-        let Some(leg) = leg else { return Ok(None) };
-        let rated = rating::rate(&leg, world, call.own_period(), Standing::of(used), &mut self.draws);
-        let Ok(rated) = rated else { return Ok(None) };
-        self.costs = rating::costs(&leg, world, PlanId(rated.basis.plan), call.own_period());
-        let mut new = rated.call(&leg, call.key, call.account, call.group);
-        (new.period, new.adjusts) = (call.period, call.adjusts);
-        if self.ledger.get(call.period).is_some() {
-            let zone = directory.row(leg.account_row).zone;
-            (new.period, new.adjusts) = (self.open(call.own_period(), zone), Some(call.own_period()));
-        }
-        Ok(Some(new))
-    }
-
-    /// Rates a leg that waits. None: it goes on waiting.
-    pub fn waiting(&mut self, item: &SuspenseItem, used: &dyn Drawn) -> Result<Option<RatedCall>, SealError> {
-        let Some(side) = item.key.leg else { return Ok(None) };
-        let facts = Facts {
-            record: item.record.clone(),
-            source: item.source,
-            profile: item.key.position,
-            received_at: Some(item.received_at.0),
-            other: false,
-        };
-        let answer = read(&facts.record)?.answer.unwrap_or(item.received_at);
-        let slot = self.slot(answer);
-        let (resolution, slot) = self.known.resolve_by_slot(&facts, Some(slot))?;
-        let Resolution::Legs(first, second) = resolution else { return Ok(None) };
-        let leg = [first, second].into_iter().flatten().find(|leg| leg.direction == side);
-        let (Some(leg), Some(tariff)) = (leg, self.known.tariff(slot).cloned()) else { return Ok(None) };
-        let directory = self.known.directory.clone();
-        let world = World { directory: &directory, tariff: &tariff, slot };
-        let key = LegKey { position: item.key.position, leg: side };
-        Ok(match self.leg(&leg, key, None, world, used)? {
-            Again::Rated(call) => Some(call),
-            _ => None,
-        })
-    }
-
-    /// Position of the settings' entry by which a leg that waits is resolved.
-    pub fn grounds_of<'r>(&self, item: &SuspenseItem, record: &Record<'r>) -> crate::store::GroundsOf<'r> {
-        crate::store::GroundsOf {
-            source: item.source,
-            profile: item.key.position,
-            directory: self.known.directory_slot,
-            direction: record.direction,
-            account: record.account,
-            forwarded_by: record.forwarded_by,
-            routing_number: record.routing_number,
-            carrier: record.carrier,
-        }
-    }
-
-    /// By which tariff a call is rated.
-    pub fn slot(&self, answer: Timestamp) -> TariffSlot {
-        self.scope.named.unwrap_or_else(|| self.known.in_force(answer).0)
-    }
-
-    /// Whether a leg that was just rated is billed as it was, whatever others used before it, and whichever image says so: a
-    /// row that costs the same is proved by the one it names. What an operator names must outlive the seal, so a row of an
-    /// open month is another one unless it says so already, or the tariff applies by itself. What a call costs us is put right
-    /// in open months; nobody is credited and charged the same again on a later invoice for it.
-    pub fn same(&self, stored: &StoredCall<'_>, new: &RatedCall) -> bool {
-        let old = &stored.call;
-        let whose = |call: &RatedCall| (call.account, call.group, call.source, call.destination, call.call_type);
-        let amount = |call: &RatedCall| (call.billable_seconds, call.included_seconds, call.cost);
-        let price = |call: &RatedCall| {
-            let Basis { steps, price, currency, decimals, exchange, .. } = call.basis;
-            (steps, price, currency, decimals, exchange)
-        };
-        let image = |slot: TariffSlot| self.images.get(usize::from(slot.0)).copied().unwrap_or(slot.0);
-        let kept = |named: TariffSlot| {
-            let says_so = stored.named_tariff && image(old.basis.tariff) == image(named);
-            says_so || image(self.known.in_force(old.answer).0) == image(named) && !stored.named_tariff
-        };
-        let outlives = match self.scope.named {
-            Some(named) => self.ledger.get(old.period).is_some() || new.basis.tariff != named || kept(named),
-            None => true,
-        };
-        whose(old) == whose(new)
-            && amount(old) == amount(new)
-            && price(old) == price(new)
-            && same_draws(stored.draws, &self.draws.text)
-            && (self.ledger.get(old.period).is_some() || same_costs(stored.costs, self.costs))
-            && outlives
-    }
-
     /// The account's open month, in which a closed one is corrected.
     pub fn open(&self, own: Period, zone: &Zone) -> Period {
         match self.ledger.place(own, Period::containing(Timestamp(self.run.begin.at), zone)) {
             Place::Adjusts(open) => open,
             Place::Own | Place::Waits => own,
         }
-    }
-
-    /// The zone of the account that a row names, as the directory in force has it.
-    pub fn open_of(&self, call: &RatedCall) -> Period {
-        let directory = &self.known.directory;
-        let name = self.state.accounts.binary_search_by_key(&call.account, |a| a.key);
-        let name = name.map_or("", |at| &self.state.accounts[at].name);
-        let utc = Zone::UTC;
-        let zone = directory.account_at(name.as_bytes(), call.answer).map_or(&utc, |account| account.zone);
-        self.open(call.own_period(), zone)
     }
 
     fn month(&mut self, zone_index: u16, zone: &Zone, at: Timestamp) -> Period {
@@ -330,40 +388,6 @@ impl<'a> Rater<'a> {
         }
         self.keys[index] = Some((key, group));
         Ok((key, group))
-    }
-
-    fn profile(&mut self, grounds: &Grounds) -> Result<Arc<SourceProfile>, SealError> {
-        let place = (grounds.source, grounds.profile);
-        if let Some((last, profile)) = &self.last
-            && *last == place
-        {
-            return Ok(profile.clone());
-        }
-        let profile = match self.judged.get(&place) {
-            Some(profile) => profile.clone(),
-            None => {
-                let profile = self.known.profile(place.0, place.1)?;
-                let judged = SourceProfile { talk: Talk::Duration, max_age_days: u32::MAX, ..(*profile).clone() };
-                let judged = Arc::new(judged);
-                if self.judged.len() > 10_000 {
-                    self.judged.clear();
-                }
-                self.judged.insert(place, judged.clone());
-                judged
-            }
-        };
-        self.last = Some((place, profile.clone()));
-        Ok(profile)
-    }
-
-    fn directory(&mut self, slot: u32) -> Result<Option<Arc<Directory>>, SealError> {
-        if let Some(directory) = self.directories.get(&slot) {
-            return Ok(Some(directory.clone()));
-        }
-        let Some(row) = self.state.directories.get(slot as usize) else { return Ok(None) };
-        let directory = self.run.images.directory(&row.digest)?;
-        self.directories.insert(slot, directory.clone());
-        Ok(Some(directory))
     }
 }
 

@@ -90,14 +90,18 @@ impl Sums {
         self.scope += u64::from(!seen.follow_on);
         self.changed += u64::from(seen.changed && !seen.follow_on);
         self.follow_on += u64::from(seen.follow_on);
-        for (after, call) in [(false, seen.old), (true, seen.new)] {
-            let Some((call, costs)) = call else { continue };
-            let line = self.lines.entry((call.account, call.basis.currency, call.call_type)).or_default();
-            line.bill(after, call, costs);
-            // Under the account and type that it has in the end.
-            if after == seen.new.is_some() {
-                line.changed += u64::from(seen.changed);
-                line.follow_on += u64::from(seen.follow_on);
+        let key = |call: &RatedCall| (call.account, call.basis.currency, call.call_type);
+        // Under the account and type that it has in the end.
+        let last = seen.new.or(seen.old);
+        if let Some((last, costs)) = last {
+            let line = self.lines.entry(key(last)).or_default();
+            line.changed += u64::from(seen.changed);
+            line.follow_on += u64::from(seen.follow_on);
+            line.bill(seen.new.is_some(), last, costs);
+            if let (Some((old, costs)), Some((new, _))) = (seen.old, seen.new) {
+                // Mostly it stays in its line.
+                let line = if key(old) == key(new) { line } else { self.lines.entry(key(old)).or_default() };
+                line.bill(false, old, costs);
             }
         }
         match (seen.old, seen.new, seen.waits) {

@@ -12,6 +12,7 @@ use super::report::{Report, Sums};
 use super::scope::Scope;
 use super::sink::{Place, RunOutcome, Sink};
 use crate::call::{LegKey, RatedCall, SuspenseReason};
+use crate::entry::Rerate;
 use crate::period::{Ledger, Outcome, Progress, SealError, SuspendedLeg};
 use crate::store::{Draft, DraftOf, OwnedCall, RerateState, Revised, StoredCall, Visit};
 
@@ -25,15 +26,21 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
     if run.draft.is_some() && state.position <= run.at {
         return Err(SealError::Behind(run.at));
     }
-    if let Some(number) = run.draft {
-        run.store.draft_begin(DraftOf::Run(number))?;
-    }
+    let watched = run.begins()?;
     let refused = |why: String| SealError::Refused(why);
     let found = run.store.rerate_run(taken)?.ok_or_else(|| refused(format!("there is no run {taken}")))?;
     let (row, outcome) = found;
     let Some(flush) = row.flush.filter(|_| row.state == RerateState::Counts) else {
         return Err(refused(format!("run {taken} does not count: {}", row.state.name())));
     };
+    if let Ok(Rerate::Begin(begun)) = serde_json::from_str(&row.entry)
+        && let Some(decides) = begun.decides
+    {
+        return Err(refused(format!(
+            "run {taken} took a version of the record at position {}: decide for the other version instead",
+            decides.first
+        )));
+    }
     let kept: RunOutcome =
         postcard::from_bytes(&outcome).map_err(|_| refused(format!("run {taken} was made by another version")))?;
     let scope = Scope::of(&run.begin.scope, &state, run.at)?;
@@ -51,6 +58,17 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
         }
         Visit::Continue(())
     })?;
+    let corrected = run.store.corrected_by(flush)?;
+    // What it wrote or replaced may have been deleted with its month or its account; no part of it is left to guess.
+    let still = [(written.len(), kept.outcome.rows), (there(run, &corrected.superseded)?, kept.revised.0)];
+    let gone = || {
+        let text = "call details that run {} changed have been deleted or erased since: what they were is not known any \
+                    more, so it cannot be taken back to the digit";
+        refused(text.replace("{}", &taken.to_string()))
+    };
+    if still.iter().any(|(there, were)| (*there as u64) < *were) {
+        return Err(gone());
+    }
     // A run behind it that was taken back has left the same again.
     for one in written.iter_mut().filter(|one| !one.counts) {
         let now = run.store.revisions(one.call.call.key.position)?;
@@ -61,7 +79,6 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
         };
         *one = now.into_iter().find(same).ok_or_else(later)?;
     }
-    let corrected = run.store.corrected_by(flush)?;
     let mut before: Vec<(u64, OwnedCall)> = Vec::new();
     run.store.rows(&corrected.superseded, &mut |stored| {
         before.push((stored.row, stored.to_owned_call()));
@@ -85,7 +102,7 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
                     back.contains(&row.row)
                         && (row.call.call.key, row.call.revision) == (owned.call.key, owned.revision)
                 });
-                sink.restored.extend(stood.map(|row| row.row));
+                sink.restored.push(stood.ok_or_else(gone)?.row);
             }
         } else {
             let open = rater.open_of(&owned.call);
@@ -142,8 +159,21 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
     let read = (written.len() + before.len()) as u64;
     let report =
         Report { position: run.at.0, read, revisions, reversals, ..Report::of(&sums, &state, &rater.known.directory) };
-    let Some(number) = run.draft else { return Ok((report, None)) };
+    let Some(number) = run.draft else {
+        watched.map_or(Ok(()), |watched| watched.unchanged(run.store))?;
+        return Ok((report, None));
+    };
     let (draft, outcome) = sink.draft(run.at, serde_json::to_vec(&report).unwrap_or_default())?;
     run.store.draft_finish(DraftOf::Run(number), &draft)?;
     Ok((report, Some((draft, outcome))))
+}
+
+/// How many of some rows are still there.
+fn there(run: &Run<'_>, rows: &[u64]) -> Result<usize, SealError> {
+    let mut there = 0;
+    run.store.rows(rows, &mut |_| {
+        there += 1;
+        Visit::Continue(())
+    })?;
+    Ok(there)
 }

@@ -10,6 +10,7 @@ use super::cell::{Cell, DialForm, Digits, pack_id};
 use super::locator::Run;
 use super::memory::{FORMS_MAX, GROUNDS_MAX, Memory, NODES_MAX};
 use super::rating::{rating, times};
+use super::stand_in::StandIn;
 use super::{costs, failed, leg_number, whole};
 use crate::batch::Position;
 use crate::call::{AccountKey, LegKey};
@@ -75,6 +76,7 @@ pub fn write(
     let mut scratch = Vec::new();
     let mut row = first_row;
     let attempts = Attempts::new(batch);
+    let stand_in = StandIn::before(transaction, first_row)?;
     for (n, places) in order.chunks(GROUP).enumerate() {
         ask_ahead(batch.calls, order, n * GROUP);
         let whole_group = places.len() == GROUP;
@@ -105,6 +107,7 @@ pub fn write(
         }
     }
     poison::nowhere();
+    stand_in.map_or(Ok(()), |stand_in| stand_in.leaves(transaction))?;
     // SQLite numbers rows one above the highest; the locators count on it.
     let last: i64 = transaction
         .prepare_cached("SELECT max(row) FROM calls")

@@ -21,8 +21,10 @@ mod cell;
 mod costs;
 mod guard;
 mod locator;
+mod lookups;
 mod memory;
 mod open;
+mod order;
 mod page;
 mod periods;
 mod pieces;
@@ -32,6 +34,7 @@ mod reruns;
 mod retention;
 mod retire;
 mod segments;
+mod stand_in;
 mod state;
 mod suspense;
 mod told;
@@ -339,6 +342,10 @@ impl Store for SqliteStore {
 
     fn retention(&self) -> Result<Vec<OrderRow>, StoreError> {
         self.read(|reader| retention::orders(&reader.connection))
+    }
+
+    fn directories_of_calls(&self) -> Result<Option<Vec<u32>>, StoreError> {
+        self.read(|reader| retention::directories(&reader.connection)).map(Some)
     }
 
     fn holds(&self) -> Result<Vec<RetentionRow>, StoreError> {

@@ -8,8 +8,8 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 use super::cell::{Digits, bytes_of, unpack_id};
+use super::lookups::{Known, Lookups};
 use super::memory::Times;
-use super::reader::{Known, Lookups};
 use super::{StoredCall, costs, damaged, failed};
 use crate::batch::Position;
 use crate::call::{AccountKey, Costs, GroupKey, LegKey, RatedCall};
@@ -84,18 +84,29 @@ impl Page {
 
     /// Decodes a row of [`select_calls`].
     pub fn push(&mut self, row: &Row<'_>, lookups: &mut Lookups<'_>) -> Result<(), StoreError> {
+        let superseded = match row.get_ref(22).map_err(failed)? {
+            ValueRef::Null => None,
+            ValueRef::Integer(flush) => Some(u64::try_from(flush).map_err(|_| damaged("a call's number"))?),
+            _ => return Err(damaged("a call's number")),
+        };
+        self.push_known(row, superseded, lookups)
+    }
+
+    /// The same, of a row of which it is known from which flush on it no longer counts.
+    pub fn push_known(
+        &mut self,
+        row: &Row<'_>,
+        superseded: Option<u64>,
+        lookups: &mut Lookups<'_>,
+    ) -> Result<(), StoreError> {
+        if superseded.is_some() && !self.all {
+            return Ok(());
+        }
         let number = |i: usize| match row.get_ref(i).map_err(failed)? {
             ValueRef::Integer(number) => Ok(number),
             _ => Err(damaged("a call's number")),
         };
         let small = |i: usize| u32::try_from(number(i)?).map_err(|_| damaged("a call's number"));
-        let superseded = match row.get_ref(22).map_err(failed)? {
-            ValueRef::Null => None,
-            _ => Some(u64::try_from(number(22)?).map_err(|_| damaged("a call's number"))?),
-        };
-        if superseded.is_some() && !self.all {
-            return Ok(());
-        }
         let rating = lookups.rating(small(11)?)?;
         let account = small(2)?;
         let group = match row.get_ref(3).map_err(failed)? {

@@ -5,55 +5,22 @@
 //!
 //! Does not know who asks.
 
-use std::sync::Arc;
-
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::cell::{DialForm, bytes_of};
-use super::costs::CostBasis;
-use super::memory::{
-    GROUNDS_COLUMNS, RATING_COLUMNS, RATING_WIDTH, Rating, TEXT_COLUMNS, forms, grounds_of, nodes, rating_of, text_of,
-};
+use super::lookups::{Cache, Lookups};
 use super::page::{Page, select_calls};
 use super::{damaged, failed, segments, whole};
 use crate::batch::Position;
-use crate::store::{BasisText, Grounds, OwnedCall, Revised, StoreError, StoredCall, Visit};
+use crate::store::{OwnedCall, Revised, StoreError, StoredCall, Visit};
 use crate::time::Period;
 
 /// Rows read in one go: a few milliseconds.
 pub const WINDOW_ROWS: i64 = 4096;
 /// Ends of the rows that no longer count, where every row does.
 const NONE_SUPERSEDED: (i64, i64) = (i64::MAX, i64::MIN);
-/// Ratings a connection remembers; beyond, it forgets all and looks them up again.
-const RATINGS_MAX: usize = 100_000;
-
-/// Accounts whose group a connection remembers: some megabytes.
-const GROUPS_MAX: usize = 200_000;
-
-/// A rating with its words.
-pub struct Known {
-    pub rating: Rating,
-    pub text: BasisText,
-}
-
-type Map<K, V> = HashMap<K, V, FixedState>;
-
-/// What does not change once written.
-#[derive(Default)]
-pub struct Cache {
-    ratings: Map<u32, Arc<Known>>,
-    grounds: Map<u32, Arc<Grounds>>,
-    costs: Map<u32, CostBasis>,
-    nodes: Map<u32, Box<[u8]>>,
-    forms: Map<u32, DialForm>,
-    /// Accounts' usual groups; once there, they stay.
-    groups: Map<u32, u32>,
-    /// The latest account asked for and its group: calls come account by account.
-    group: Option<(u32, u32)>,
-}
+/// Stretches of so many rows are asked once which of them no longer count; below, each row is asked.
+const MANY_ROWS: i64 = 8;
 
 /// A reading connection.
 pub struct Reader {
@@ -61,12 +28,6 @@ pub struct Reader {
     pub cache: Cache,
     /// The first and the last row that no longer counts, as the read that goes on sees it.
     superseded: (i64, i64),
-}
-
-/// Looks things up for a row.
-pub struct Lookups<'a> {
-    pub connection: &'a Connection,
-    pub cache: &'a mut Cache,
 }
 
 impl Reader {
@@ -117,16 +78,23 @@ impl Reader {
     pub fn rows(&mut self, stretches: impl IntoIterator<Item = (i64, i64)>, page: &mut Page) -> Result<(), StoreError> {
         let alone = self.connection.is_autocommit();
         self.begin()?;
-        let (first, last) = self.superseded;
+        let (first_gone, last_gone) = self.superseded;
         {
             let (connection, mut lookups) = self.split();
             let mut all = connection.prepare_cached(select_calls!("row BETWEEN ?1 AND ?2")).map_err(failed)?;
             // Where every row counts none is looked up: that takes some 700 instructions a row.
             let counting = select_calls!("row BETWEEN ?1 AND ?2", "NULL");
             let mut counting = connection.prepare_cached(counting).map_err(failed)?;
-            for stretch in stretches {
-                let statement = if stretch.1 < first || stretch.0 > last { &mut counting } else { &mut all };
-                let mut rows = statement.query(stretch).map_err(failed)?;
+            for (first, last) in stretches {
+                let all_count = last < first_gone || first > last_gone;
+                if !all_count && last - first >= MANY_ROWS {
+                    let _ended = each_row((first, last), &mut lookups, &mut |row, superseded, lookups| {
+                        page.push_known(row, superseded, lookups).map(Visit::Continue)
+                    })?;
+                    continue;
+                }
+                let statement = if all_count { &mut counting } else { &mut all };
+                let mut rows = statement.query((first, last)).map_err(failed)?;
                 while let Some(row) = rows.next().map_err(failed)? {
                     page.push(row, &mut lookups)?;
                 }
@@ -213,7 +181,8 @@ impl Reader {
         Ok(())
     }
 
-    /// One of so many parts of [`Reader::scan_stored`]: every so many windows.
+    /// One of so many parts of [`Reader::scan_stored`]: every so many windows. Each call is shown as it is read, while it is
+    /// in the nearest cache, so a visitor holds the read of a window, for some milliseconds.
     pub fn scan_part(
         &mut self,
         period: Period,
@@ -231,9 +200,14 @@ impl Reader {
                 if window as usize % parts != part {
                     continue;
                 }
-                page.clear();
-                self.rows([(from, to)], &mut page)?;
-                if page.calls().any(|call| call.call.period == period && visit(&call).is_break()) {
+                let (_, mut lookups) = self.split();
+                let ended = each_row((from, to), &mut lookups, &mut |row, superseded, lookups| {
+                    page.clear();
+                    page.push_known(row, superseded, lookups)?;
+                    let shown = page.calls().filter(|call| call.call.period == period);
+                    Ok(shown.map(|call| visit(&call)).find(|visit| visit.is_break()).unwrap_or(Visit::Continue(())))
+                })?;
+                if ended.is_break() {
                     return Ok(());
                 }
             }
@@ -281,101 +255,30 @@ impl Reader {
     }
 }
 
-impl Lookups<'_> {
-    pub fn rating(&mut self, id: u32) -> Result<Arc<Known>, StoreError> {
-        if let Some(known) = self.cache.ratings.get(&id) {
-            return Ok(known.clone());
+/// Shows the rows of a stretch, each with the flush from which on it no longer counts: asked for all of them at once.
+fn each_row(
+    stretch: (i64, i64),
+    lookups: &mut Lookups<'_>,
+    show: &mut dyn FnMut(&Row<'_>, Option<u64>, &mut Lookups<'_>) -> Result<Visit, StoreError>,
+) -> Result<Visit, StoreError> {
+    // Before the rows: what replaces one later lies behind the stretch, so the old one is right.
+    let superseded: Vec<(i64, u64)> = {
+        let sql = "SELECT row, flush FROM superseded WHERE row BETWEEN ?1 AND ?2 ORDER BY row";
+        let mut statement = lookups.connection.prepare_cached(sql).map_err(failed)?;
+        let rows = statement.query_map(stretch, |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)));
+        rows.and_then(Iterator::collect).map_err(failed)?
+    };
+    let mut superseded = superseded.into_iter().peekable();
+    let sql = select_calls!("row BETWEEN ?1 AND ?2", "NULL");
+    let mut statement = lookups.connection.prepare_cached(sql).map_err(failed)?;
+    let mut rows = statement.query(stretch).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let ValueRef::Integer(number) = row.get_ref(0).map_err(failed)? else { return Err(damaged("a call's number")) };
+        while superseded.next_if(|(row, _)| *row < number).is_some() {}
+        let flush = superseded.next_if(|(row, _)| *row == number).map(|(_, flush)| flush);
+        if show(row, flush, lookups)?.is_break() {
+            return Ok(Visit::Break(()));
         }
-        let sql = format!("SELECT {RATING_COLUMNS}, {TEXT_COLUMNS} FROM ratings WHERE id = ?1");
-        let mut statement = self.connection.prepare_cached(&sql).map_err(failed)?;
-        let mut rows = statement.query([id]).map_err(failed)?;
-        let row = rows.next().map_err(failed)?.ok_or_else(|| damaged("a call names a rating that is not there"))?;
-        let known = Arc::new(Known { rating: rating_of(row, 0)?, text: text_of(row, RATING_WIDTH)? });
-        if self.cache.ratings.len() >= RATINGS_MAX {
-            self.cache.ratings.clear();
-        }
-        self.cache.ratings.insert(id, known.clone());
-        Ok(known)
     }
-
-    pub fn grounds(&mut self, id: u32) -> Result<Arc<Grounds>, StoreError> {
-        if let Some(known) = self.cache.grounds.get(&id) {
-            return Ok(known.clone());
-        }
-        let sql = format!("SELECT {GROUNDS_COLUMNS} FROM grounds WHERE id = ?1");
-        let mut statement = self.connection.prepare_cached(&sql).map_err(failed)?;
-        let mut rows = statement.query([id]).map_err(failed)?;
-        let row = rows.next().map_err(failed)?.ok_or_else(|| damaged("a call names grounds that are not there"))?;
-        let known = Arc::new(grounds_of(row, 0)?);
-        if self.cache.grounds.len() >= RATINGS_MAX {
-            self.cache.grounds.clear();
-        }
-        self.cache.grounds.insert(id, known.clone());
-        Ok(known)
-    }
-
-    /// How calls are bought, by number.
-    pub fn costs(&mut self, id: u32) -> Result<CostBasis, StoreError> {
-        if let Some(known) = self.cache.costs.get(&id) {
-            return Ok(*known);
-        }
-        let known = super::costs::known(self.connection, id)?;
-        if self.cache.costs.len() >= RATINGS_MAX {
-            self.cache.costs.clear();
-        }
-        self.cache.costs.insert(id, known);
-        Ok(known)
-    }
-
-    /// The account's usual group.
-    pub fn group(&mut self, account: u32) -> Result<u32, StoreError> {
-        if let Some((known, group)) = self.cache.group
-            && known == account
-        {
-            return Ok(group);
-        }
-        let group = match self.cache.groups.get(&account) {
-            Some(group) => *group,
-            None => {
-                let group = self
-                    .connection
-                    .prepare_cached("SELECT billing_group FROM accounts WHERE key = ?1")
-                    .and_then(|mut statement| statement.query_row([account], |row| row.get::<_, u32>(0)))
-                    .map_err(|_| damaged("a call names an account without a group"))?;
-                if self.cache.groups.len() >= GROUPS_MAX {
-                    self.cache.groups.clear();
-                }
-                self.cache.groups.insert(account, group);
-                group
-            }
-        };
-        self.cache.group = Some((account, group));
-        Ok(group)
-    }
-
-    /// Appends a dialled number.
-    pub fn dialled(&mut self, value: ValueRef<'_>, digits: &[u8], out: &mut Vec<u8>) -> Result<(), StoreError> {
-        match value {
-            ValueRef::Null => {}
-            ValueRef::Integer(id) => {
-                let id = u32::try_from(id).map_err(|_| damaged("a dialling form"))?;
-                if !self.cache.forms.contains_key(&id) {
-                    self.cache.forms.extend(forms(self.connection)?);
-                }
-                self.cache.forms.get(&id).ok_or_else(|| damaged("a dialling form"))?.write(digits, out);
-            }
-            other => out.extend_from_slice(bytes_of(other).ok_or_else(|| damaged("a dialled number"))?),
-        }
-        Ok(())
-    }
-
-    /// Appends a node's name.
-    pub fn node(&mut self, id: i64, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        let id = u32::try_from(id).map_err(|_| damaged("a node"))?;
-        if !self.cache.nodes.contains_key(&id) {
-            self.cache.nodes.extend(nodes(self.connection)?);
-        }
-        out.extend_from_slice(self.cache.nodes.get(&id).ok_or_else(|| damaged("a node"))?);
-        Ok(())
-    }
+    Ok(Visit::Continue(()))
 }

@@ -117,7 +117,9 @@ pub fn rows(
     let mut page = Page::of_all();
     for some in rows.chunks(1024) {
         page.clear();
-        reader.rows(some.iter().map(|row| (*row as i64, *row as i64)), &mut page)?;
+        let neighbours = some.chunk_by(|one, next| *next == one + 1);
+        let stretches = neighbours.filter_map(|all| Some((*all.first()? as i64, *all.last()? as i64)));
+        reader.rows(stretches, &mut page)?;
         if page.calls().any(|call| visit(&call).is_break()) {
             break;
         }

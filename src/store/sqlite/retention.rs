@@ -58,6 +58,11 @@ pub fn orders(connection: &Connection) -> Result<Vec<OrderRow>, StoreError> {
         .collect()
 }
 
+/// By which directories calls were resolved: grounds that no kept call names go with the last call that did.
+pub fn directories(connection: &Connection) -> Result<Vec<u32>, StoreError> {
+    all(connection, "SELECT DISTINCT directory FROM grounds ORDER BY directory", (), |row| row.get(0))
+}
+
 /// What holds accounts.
 pub fn holds(connection: &Connection) -> Result<Vec<RetentionRow>, StoreError> {
     let sql = "SELECT h.position, r.entry FROM holds h JOIN retention r ON r.position = h.position ORDER BY h.account";

@@ -9,102 +9,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashSet;
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{OptionalExtension, Transaction};
 
 use super::beside::{events, unanswered};
+use super::order::Order;
 use super::page::Page;
 use super::reader::Reader;
 use super::state::all;
 use super::unname::{grounds, unname, used_grounds};
-use super::{SqliteStore, costs, damaged, failed, period_number, segments, whole};
+use super::{SqliteStore, costs, damaged, failed, period_number};
 use crate::batch::Position;
-use crate::call::{AccountKey, Meter, RatedCall, Usage};
-use crate::entry::{Kept, Retention};
+use crate::call::{Meter, RatedCall, Usage};
+use crate::entry::Kept;
 use crate::store::{Margin, Retired, Store, StoreError, StoredCall};
 use crate::time::{Period, Zone};
-
-use super::retention::{entry_of, months};
 
 /// Rows read and deleted at once: some 350 KiB of pages, a few milliseconds.
 const WINDOW_ROWS: i64 = 4096;
 /// Windows without anything to delete that are passed over in one step.
 const WINDOWS: usize = 64;
-
-/// What an order takes.
-struct Order {
-    position: i64,
-    entry: Retention,
-    row_at: i64,
-    /// Sealed months whose details it takes; none: all sealed ones.
-    periods: BTreeSet<Period>,
-    /// The one account it takes.
-    account: Option<AccountKey>,
-    held: BTreeSet<u32>,
-}
-
-impl Order {
-    fn read(connection: &Connection, position: Position) -> Result<Option<Order>, StoreError> {
-        let at = whole(position.0)?;
-        let found: Option<(String, i64)> = connection
-            .query_row("SELECT entry, row_at FROM retention WHERE position = ?1 AND stored = 0", [at], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()
-            .map_err(failed)?;
-        let Some((json, row_at)) = found else { return Ok(None) };
-        let entry = entry_of(&json)?;
-        let mut periods: BTreeSet<Period> =
-            months(connection, "SELECT period FROM periods WHERE state = 'sealed'", ())?.into_iter().collect();
-        let account = match entry.what {
-            Kept::Erase => super::state::account_named(connection, &entry.account)?,
-            _ => {
-                periods.retain(|period| entry.periods.contains(&period.0));
-                None
-            }
-        };
-        let sql = "SELECT a.key FROM holds h JOIN accounts a ON a.name = h.account";
-        let held = all(connection, sql, (), |row| row.get(0))?.into_iter().collect();
-        Ok(Some(Order { position: at, entry, row_at, periods, account, held }))
-    }
-
-    /// Rows that may be its own, in order, behind those it has done.
-    fn stretches(&self, reader: &Reader) -> Result<Vec<(i64, i64)>, StoreError> {
-        let mut stretches: Vec<(i64, i64)> = match (self.entry.what, self.account) {
-            (Kept::Erase, None) => Vec::new(),
-            (Kept::Erase, Some(account)) => {
-                segments::runs(&reader.connection, None, (account, account), reader.last_row()?)?
-                    .iter()
-                    .map(|run| (run.first, run.first + i64::from(run.rows) - 1))
-                    .collect()
-            }
-            _ => {
-                let mut all = Vec::new();
-                for period in &self.periods {
-                    all.extend(segments::stretches(&reader.connection, Some(*period))?);
-                }
-                all
-            }
-        };
-        stretches.sort_unstable();
-        let mut merged: Vec<(i64, i64)> = Vec::new();
-        for (first, last) in stretches {
-            let first = first.max(self.row_at + 1);
-            match merged.last_mut() {
-                Some(before) if first <= before.1 + 1 => before.1 = before.1.max(last),
-                _ if first <= last => merged.push((first, last)),
-                _ => {}
-            }
-        }
-        Ok(merged)
-    }
-
-    fn is_hold_against(&self, connection: &Connection) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM holds WHERE account = ?1";
-        let held: Option<i64> =
-            connection.query_row(sql, [&self.entry.account], |row| row.get(0)).optional().map_err(failed)?;
-        Ok(self.entry.what == Kept::Erase && held.is_some())
-    }
-}
 
 /// One window's worth of rows that go.
 #[derive(Default)]
@@ -131,11 +54,14 @@ pub fn retire(store: &SqliteStore, position: Position) -> Result<Retired, StoreE
     if let Some(going) = going {
         let mut writer = store.writer();
         let transaction = writer.connection.transaction().map_err(failed)?;
-        // A hold that came meanwhile counts.
-        if Order::read(&transaction, position)?.is_none_or(|now| now.held != order.held)
-            || order.is_hold_against(&transaction)?
+        if let Some(stays) = order.stays(&transaction)? {
+            return Ok(stays);
+        }
+        // A hold that came meanwhile counts, and two may be at one order: each window goes once.
+        if Order::read(&transaction, position)?
+            .is_none_or(|now| (now.held, now.row_at) != (order.held.clone(), order.row_at))
         {
-            return Ok(if order.is_hold_against(&transaction)? { Retired::Held } else { Retired::More(0) });
+            return Ok(Retired::More(0));
         }
         delete(&transaction, &order, &going)?;
         transaction.commit().map_err(failed)?;
@@ -146,8 +72,8 @@ pub fn retire(store: &SqliteStore, position: Position) -> Result<Retired, StoreE
     let mut writer = store.writer();
     writer.memory = None;
     let transaction = writer.connection.transaction().map_err(failed)?;
-    if order.is_hold_against(&transaction)? {
-        return Ok(Retired::Held);
+    if let Some(stays) = order.stays(&transaction)? {
+        return Ok(stays);
     }
     finish(&transaction, &order, &kept)?;
     grounds(&transaction, used, last_row)?;
@@ -287,12 +213,25 @@ fn delete(transaction: &Transaction<'_>, order: &Order, going: &Going) -> Result
             transaction.execute("DELETE FROM conflicts WHERE position = ?1", [position]).map_err(failed)?;
         }
     }
+    versions_taken(transaction, &positions)?;
     let months: BTreeSet<i64> = going.rows.iter().map(|(_, call, _)| period_number(call.own_period())).collect();
     for month in months.into_iter().filter(|_| !going.names.is_empty()) {
         unname(transaction, month, &going.names)?;
     }
     let moved = "UPDATE retention SET row_at = ?2 WHERE position = ?1";
     transaction.execute(moved, (order.position, going.upto)).map_err(failed).map(|_| ())
+}
+
+/// A run that took a version of a record names its numbers, until the record's details go.
+fn versions_taken(transaction: &Transaction<'_>, positions: &HashSet<i64>) -> Result<(), StoreError> {
+    let sql = "SELECT run, json_extract(entry, '$.decides.first') FROM rerate_runs
+               WHERE coalesce(json_extract(entry, '$.decides.record'), '') <> ''";
+    let taken: Vec<(i64, i64)> = all(transaction, sql, (), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for (run, _) in taken.iter().filter(|(_, first)| positions.contains(first)) {
+        let sql = "UPDATE rerate_runs SET entry = json_set(entry, '$.decides.record', '') WHERE run = ?1";
+        transaction.execute(sql, [run]).map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn add_sum(transaction: &Transaction<'_>, key: SumKey, usage: Usage) -> Result<(), StoreError> {

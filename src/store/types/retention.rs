@@ -38,6 +38,8 @@ pub enum Retired {
     More(u64),
     /// The account is held: nothing goes until it is released.
     Held,
+    /// A run of re-rating or a seal that began before the order is at work on what goes: nothing goes until it has ended.
+    Waits,
     /// The store has nothing more of it.
     Stored,
 }

@@ -13,7 +13,7 @@ impl Folder {
     }
 
     /// As the API does it.
-    fn decide(&mut self, said: &Said, keep: Option<&Said>) -> Decide {
+    pub fn decide(&mut self, said: &Said, keep: Option<&Said>) -> Decide {
         self.flush();
         let seen = self.store.load().unwrap().position;
         let first = self.place(said);

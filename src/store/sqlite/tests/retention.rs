@@ -18,6 +18,7 @@ fn order(store: &dyn Store, model: &mut Model, what: Kept, periods: &[i32]) -> P
         periods: periods.to_vec(),
         conflicts_before: None,
         discarded_before: None,
+        images_before: None,
         why: "a test".into(),
         by: "test".into(),
         at: 5,
