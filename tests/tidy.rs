@@ -124,7 +124,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
-    ("store", &["batch", "call", "entry", "guard", "money", "number", "poison", "record", "time"]),
+    // Of `os` the hint that memory will be read soon.
+    ("store", &["batch", "call", "entry", "guard", "money", "number", "os", "poison", "record", "time"]),
     // The whole way a second time, from the journal and the store.
     (
         "audit",

@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::filter::{Filter, FilterJob, Filtering};
 use super::grow::{AHEAD, Grown, Growth, Job, fill, insert_all};
 use super::log::{Entry, Log, SLOT};
 use super::rebuild::{self, Scan};
@@ -21,7 +22,7 @@ const LAST_STEP: u64 = if cfg!(test) { 50 } else { 8192 };
 /// Of these, brought over into the larger table in one turn: each is a miss of the cache, so that all at once would hold a
 /// batch up for milliseconds. More than come in a turn, so that it has an end.
 const BRING: u64 = 2 * TURN as u64;
-/// Tables larger than this are given back to the system by another thread: it takes milliseconds.
+/// Tables and filters larger than this are given back to the system by another thread: it takes milliseconds.
 const SLOW_TO_DROP: usize = 8 << 20;
 
 /// What the index has done beside answering, since it was opened.
@@ -60,6 +61,10 @@ pub struct IdentityIndex {
     arriving: Option<Grown>,
     /// The first table of the next generation, while the last one fills up.
     next: Option<Growth>,
+    /// Says which identities may be in full generations.
+    filter: Option<Filter>,
+    /// One that knows of more of them.
+    filtering: Option<Filtering>,
     entries: u64,
     latched: bool,
     chores: Chores,
@@ -92,6 +97,8 @@ impl IdentityIndex {
             growth: None,
             arriving: None,
             next: None,
+            filter: None,
+            filtering: None,
             entries,
             latched: false,
             chores,
@@ -132,7 +139,7 @@ impl IdentityIndex {
 
     /// Content and first position of an identity, if it is known.
     pub fn find(&self, identity: Identity) -> Result<Option<(Content, Position)>, IdentityError> {
-        Ok(find(&self.generations, &self.log, identity)?.map(|entry| (entry.content, entry.position)))
+        Ok(self.known(identity)?.map(|entry| (entry.content, entry.position)))
     }
 
     /// Identities known.
@@ -153,7 +160,7 @@ impl IdentityIndex {
     /// Bytes of memory held, a table being built not counted.
     pub fn memory_bytes(&self) -> usize {
         let tables: usize = self.generations.iter().map(|generation| generation.table.bytes()).sum();
-        tables + self.log.pending.capacity()
+        tables + self.filter.as_ref().map_or(0, Filter::bytes) + self.log.pending.capacity()
     }
 
     /// What it has done beside answering.
@@ -174,7 +181,7 @@ impl IdentityIndex {
                 if let Some(ahead) = turn.get(at + AHEAD) {
                     self.prefetch(ahead.identity);
                 }
-                let verdict = match find(&self.generations, &self.log, key.identity)? {
+                let verdict = match self.known(key.identity)? {
                     None => {
                         let Key { identity, content, position } = *key;
                         self.insert(Entry { identity, content, position })?;
@@ -195,7 +202,31 @@ impl IdentityIndex {
 
     #[inline]
     fn prefetch(&self, identity: Identity) {
-        self.generations.iter().for_each(|generation| generation.table.prefetch(identity));
+        let filtered = self.filter.as_ref().map_or(0, |filter| {
+            filter.prefetch(identity);
+            filter.generations
+        });
+        self.generations.iter().skip(filtered).for_each(|generation| generation.table.prefetch(identity));
+    }
+
+    /// The entry of an identity, newest generation first: repeats mostly come soon.
+    #[inline]
+    fn known(&self, identity: Identity) -> Result<Option<Entry>, IdentityError> {
+        let filtered = self.filter.as_ref().map_or(0, |filter| filter.generations);
+        for (number, generation) in self.generations.iter().enumerate().rev() {
+            if number + 1 == filtered && self.filter.as_ref().is_some_and(|filter| !filter.may_hold(identity)) {
+                break;
+            }
+            let place = generation.table.place(identity);
+            let found = generation.table.find(place, |ordinal| {
+                let entry = self.log.entry(generation.base + u64::from(ordinal))?;
+                Ok::<_, IdentityError>(entry.filter(|entry| entry.identity == identity))
+            })?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     #[inline]
@@ -223,6 +254,7 @@ impl IdentityIndex {
 
     /// Looks after growth: takes over a table that is ready, begins one that will be needed. Never waits.
     fn tend(&mut self) -> Result<(), IdentityError> {
+        self.tend_filter()?;
         if self.arriving.is_some() || self.growth.as_ref().is_some_and(Growth::is_ready) {
             return self.take_over(BRING);
         }
@@ -241,6 +273,25 @@ impl IdentityIndex {
         } else {
             Ok(())
         }
+    }
+
+    /// Takes over a filter that is ready, begins one that knows of the generations that are full by now.
+    fn tend_filter(&mut self) -> Result<(), IdentityError> {
+        if let Some(filtering) = self.filtering.take_if(|filtering| filtering.is_ready()) {
+            let filter = filtering.finish(&self.log.path)?;
+            if let Some(old) = self.filter.replace(filter).filter(|old| old.bytes() > SLOW_TO_DROP) {
+                drop_aside(old);
+            }
+        }
+        let Some((last, full)) = self.generations.split_last() else { return Ok(()) };
+        let known = self.filter.as_ref().map_or(0, |filter| filter.generations);
+        // What a full disk keeps from the file, no filter can be made of.
+        if self.filtering.is_none() && known < full.len() && self.log.written >= last.base {
+            let (file, path) = (Arc::clone(&self.log.file), self.log.path.clone());
+            let job = FilterJob { file, path, generations: full.len(), upto: last.base };
+            self.filtering = Some(Filtering::start(job, self.settings.helper)?);
+        }
+        Ok(())
     }
 
     /// The last table can take nothing more: waits for its successor. Only a flood comes here, for a table is begun to
@@ -324,8 +375,7 @@ impl IdentityIndex {
         self.chores.taken_over += 1;
         let old = std::mem::replace(&mut last.table, grown.table);
         if old.bytes() > SLOW_TO_DROP {
-            // Dropped here if no thread can be had.
-            let _ = std::thread::Builder::new().name("identity-drop".into()).spawn(move || drop(old));
+            drop_aside(old);
         }
         Ok(())
     }
@@ -339,18 +389,7 @@ impl IdentityIndex {
     }
 }
 
-/// The entry of an identity, newest generation first: repeats mostly come soon.
-#[inline]
-fn find(generations: &[Generation], log: &Log, identity: Identity) -> Result<Option<Entry>, IdentityError> {
-    for generation in generations.iter().rev() {
-        let place = generation.table.place(identity);
-        let found = generation.table.find(place, |ordinal| {
-            let entry = log.entry(generation.base + u64::from(ordinal))?;
-            Ok::<_, IdentityError>(entry.filter(|entry| entry.identity == identity))
-        })?;
-        if found.is_some() {
-            return Ok(found);
-        }
-    }
-    Ok(None)
+/// Drops something large on a thread of its own, or here if none can be had.
+fn drop_aside<T: Send + 'static>(large: T) {
+    let _ = std::thread::Builder::new().name("identity-drop".into()).spawn(move || drop(large));
 }

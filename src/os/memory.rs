@@ -9,6 +9,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// A large page on the platforms the program runs on.
 const LARGE_PAGE: usize = 2 << 20;
 
+/// A line of the cache on the platforms the program runs on.
+const LINE: usize = 64;
+
 /// A zeroed table of `T` whose memory comes straight from the system; dropped, it goes straight back.
 pub struct LargeTable<T> {
     map: MmapMut,
@@ -71,6 +74,16 @@ pub fn prefetch<T>(what: &T) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = what;
+}
+
+/// Asks for every line of a value ahead of its use.
+#[inline(always)]
+pub fn prefetch_all<T>(what: &T) {
+    let bytes = std::ptr::from_ref(what).cast::<std::mem::MaybeUninit<u8>>();
+    for at in (0..size_of::<T>()).step_by(LINE) {
+        // SAFETY: the byte lies within the value; nothing is said of what it holds.
+        prefetch(unsafe { &*bytes.add(at) });
+    }
 }
 
 #[cfg(test)]

@@ -64,19 +64,20 @@ fn verify_after(folder: &Path, tamper: &dyn Fn(&Path)) -> (i32, Value, String) {
     (code, serde_json::from_str(&said).unwrap_or(Value::Null), wrong)
 }
 
-/// Adds one to the cost of the first line of totals in the latest flush.
+/// Adds one to a number of the latest lines of a table.
+fn raise_a_column(store: &rusqlite::Connection, table: &str, column: usize) {
+    let lowest = format!("$.lowest[{column}]");
+    let sql = format!(
+        "UPDATE {table} SET shape = json_set(shape, ?1, json_extract(shape, ?1) + 1) WHERE row = (SELECT max(row) FROM {table})"
+    );
+    assert_eq!(store.execute(&sql, [lowest]).unwrap(), 1);
+}
+
+/// Adds one to the costs of the latest lines of totals.
 fn raise_a_total(folder: &Path) {
     let store = store_of(folder);
-    let (row, lines): (i64, String) = store
-        .query_row("SELECT row, lines FROM usage_recent ORDER BY row DESC LIMIT 1", (), |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .unwrap();
-    let mut lines: Value = serde_json::from_str(&lines).unwrap();
-    // period, account, group, type, currency, decimals, calls, talk, billable, units, nanos
-    let nanos = &mut lines[0][10];
-    *nanos = Value::from(nanos.as_i64().unwrap() + 1);
-    store.execute("UPDATE usage_recent SET lines = ?2 WHERE row = ?1", (row, lines.to_string())).unwrap();
+    // period, account, group, type, currency, calls, talk, billable, nanos
+    raise_a_column(&store, "usage_recent", 8);
 }
 
 #[test]
@@ -169,8 +170,8 @@ fn whatever_is_changed_is_named() {
         ),
         (
             "a drawn allowance",
-            &sql("UPDATE allowances_recent SET lines = replace(lines, '0]]', '1]]') \
-                  WHERE row = (SELECT max(row) FROM allowances_recent)"),
+            // period, group, meter, seconds
+            &|folder: &Path| raise_a_column(&store_of(folder), "allowances_recent", 3),
             "",
             "allowance seconds drawn by group de",
             ["0", "1"],

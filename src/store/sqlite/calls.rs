@@ -5,13 +5,16 @@
 use hashbrown::HashMap;
 use rusqlite::Transaction;
 
+use super::binder::Binder;
 use super::cell::{Cell, DialForm, Digits, pack_id};
 use super::locator::Run;
-use super::memory::{FORMS_MAX, GROUNDS_MAX, Memory, NODES_MAX, RATINGS_MAX, Rating};
+use super::memory::{FORMS_MAX, GROUNDS_MAX, Memory, NODES_MAX};
+use super::rating::{rating, times};
 use super::stand_in::StandIn;
-use super::{costs, failed, leg_number, period_number, whole};
+use super::{costs, failed, leg_number, whole};
 use crate::batch::Position;
 use crate::call::{AccountKey, LegKey};
+use crate::os::memory::{prefetch, prefetch_all};
 use crate::poison;
 use crate::store::{CallRow, FlushBatch, StoreError, SuspenseKey};
 
@@ -67,33 +70,26 @@ pub fn write(
     order: &[Place],
     first_row: i64,
 ) -> Result<Vec<Run>, StoreError> {
-    let mut insert_group = transaction.prepare_cached(&insert_calls(GROUP)).map_err(failed)?;
-    let mut insert_one = transaction.prepare_cached(&insert_calls(1)).map_err(failed)?;
+    let prepare = |rows| transaction.prepare_cached(&insert_calls(rows)).map(Binder::new).map_err(failed);
+    let (mut insert_group, mut insert_one) = (prepare(GROUP)?, prepare(1)?);
     let mut runs: Vec<Run> = Vec::new();
-    let mut group: Vec<CallRow<'_>> = Vec::with_capacity(GROUP);
     let mut scratch = Vec::new();
     let mut row = first_row;
     let attempts = Attempts::new(batch);
     let stand_in = StandIn::before(transaction, first_row)?;
-    for places in order.chunks(GROUP) {
-        // The rows lie all over the memory: fetched side by side, their cache misses overlap.
-        group.clear();
-        group.extend(places.iter().filter_map(|place| batch.calls.get(place.index as usize)));
-        let touch = |sum: usize, row: &CallRow<'_>| {
-            [row.id, row.node, row.source_dialled, row.destination_dialled]
-                .iter()
-                .fold(sum, |sum, text| sum + usize::from(text.first().copied().unwrap_or(0)))
-        };
-        std::hint::black_box(group.iter().fold(0, touch));
-        let whole_group = group.len() == GROUP;
-        for (i, item) in group.iter().enumerate() {
+    for (n, places) in order.chunks(GROUP).enumerate() {
+        ask_ahead(batch.calls, order, n * GROUP);
+        let whole_group = places.len() == GROUP;
+        for (i, place) in places.iter().enumerate() {
+            let item = batch.calls.get(place.index as usize);
+            let item = item.ok_or_else(|| StoreError::Unstorable("an order names a row that is not there".into()))?;
             poison::at(attempts.of(item));
             #[cfg(debug_assertions)]
             poison::pretend("stored", item.id);
-            let (insert, at) = if whole_group { (&mut *insert_group, i * COLUMNS) } else { (&mut *insert_one, 0) };
+            let (insert, at) = if whole_group { (&mut insert_group, i * COLUMNS) } else { (&mut insert_one, 0) };
             bind(transaction, memory, batch, item, insert, at, &mut scratch)?;
             if !whole_group {
-                insert_one.raw_execute().map_err(failed)?;
+                insert_one.execute()?;
             }
             let call = &item.call;
             costs::write(transaction, &mut memory.costs, batch, item, row)?;
@@ -107,7 +103,7 @@ pub fn write(
             row += 1;
         }
         if whole_group {
-            insert_group.raw_execute().map_err(failed)?;
+            insert_group.execute()?;
         }
     }
     poison::nowhere();
@@ -121,6 +117,24 @@ pub fn write(
         return Err(StoreError::Damaged("rows of calls are not consecutive".into()));
     }
     Ok(runs)
+}
+
+/// In the order of accounts the rows lie all over the memory, and their text once more. So the rows of the group after the
+/// next are asked for, and the text of the next one.
+#[inline]
+fn ask_ahead(calls: &[CallRow<'_>], order: &[Place], at: usize) {
+    let rows = |from: usize| {
+        let places = order.get(from..).unwrap_or_default().iter().take(GROUP);
+        places.filter_map(|place| calls.get(place.index as usize))
+    };
+    for row in rows(at + 2 * GROUP) {
+        prefetch_all(row);
+    }
+    for row in rows(at + GROUP) {
+        for text in [row.id, row.node, row.source_dialled, row.destination_dialled] {
+            text.first().into_iter().for_each(prefetch);
+        }
+    }
 }
 
 /// Where in the journal the word stands that made a call be rated: its record's place, or that of the latest retry.
@@ -150,12 +164,15 @@ fn bind(
     memory: &mut Memory,
     batch: &FlushBatch<'_>,
     item: &CallRow<'_>,
-    insert: &mut rusqlite::Statement<'_>,
+    insert: &mut Binder<'_>,
     at: usize,
     scratch: &mut Vec<u8>,
 ) -> Result<(), StoreError> {
     let call = &item.call;
-    let (rating, cost) = rating(transaction, memory, batch, item)?;
+    // Wrapping: reading wraps back, so that any start a sender may claim is kept as it was.
+    let setup = item.start.map(|start| call.answer.0.wrapping_sub(start.0));
+    let times = times(memory, call, setup);
+    let (rating, cost) = rating(transaction, memory, batch, item, times)?;
     let group = (memory.group(call.account.0) != call.group.0).then(|| i64::from(call.group.0));
     let (source, destination) = (Digits::of(call.source), Digits::of(call.destination));
     let source_form = form(transaction, memory, item.source_dialled, source.as_slice())?;
@@ -163,16 +180,14 @@ fn bind(
     let node = node(transaction, memory, item.node)?;
     let id = pack_id(item.id, scratch);
     let grounds = grounds(transaction, memory, item)?;
-    // Wrapping: reading wraps back, so that any start a sender may claim is kept as it was.
-    let setup = item.start.map(|start| call.answer.0.wrapping_sub(start.0));
     let correction = i64::from(call.reversal) | i64::from(item.named_tariff) << 1;
     let cells: [Cell<'_>; COLUMNS] = [
         Cell::Int(whole(call.key.position.0)?),
         Cell::Int(i64::from(call.account.0)),
         Cell::option(group),
-        Cell::Int(call.answer.0),
-        Cell::option(setup),
-        Cell::Int(call.duration.0),
+        Cell::Int((call.answer.0 - times.epoch) / times.tick),
+        Cell::option(setup.map(|setup| setup / times.tick)),
+        Cell::Int(call.duration.0 / times.tick),
         source.cell(),
         source_form,
         destination.cell(),
@@ -192,10 +207,7 @@ fn bind(
         Cell::option(item.run.map(i64::from)),
         Cell::option((correction > 0).then_some(correction)),
     ];
-    for (i, cell) in cells.iter().enumerate() {
-        insert.raw_bind_parameter(at + i + 1, cell).map_err(failed)?;
-    }
-    Ok(())
+    insert.put(at, &cells)
 }
 
 /// A leg that is stored later than the flush of its record's position is found by name.
@@ -207,112 +219,12 @@ fn late(transaction: &Transaction<'_>, item: &CallRow<'_>, row: i64) -> Result<(
     Ok(())
 }
 
-/// The number of what decided the call, and its cost in the scale that goes with it.
-#[inline]
-fn rating(
-    transaction: &Transaction<'_>,
-    memory: &mut Memory,
-    batch: &FlushBatch<'_>,
-    item: &CallRow<'_>,
-) -> Result<(u32, i64), StoreError> {
-    let call = &item.call;
-    let (scale, cost) = scaled(call.cost.0, call.basis.decimals);
-    let key = Rating {
-        basis: call.basis,
-        period: call.period,
-        leg: call.key.leg,
-        call_type: call.call_type,
-        scale,
-        adjusts: call.adjusts,
-    };
-    if let Some((last, id)) = &memory.rating_last
-        && *last == key
-    {
-        return Ok((*id, cost));
-    }
-    if let Some(id) = memory.ratings.get(&key) {
-        memory.rating_last = Some((key, *id));
-        return Ok((*id, cost));
-    }
-    if memory.ratings.len() >= RATINGS_MAX {
-        memory.ratings.clear();
-    }
-    let id = memory.rating_next;
-    insert_rating(transaction, id, &key, &(batch.describe)(&call.basis))?;
-    memory.rating_next = id.checked_add(1).ok_or_else(|| StoreError::Unstorable("too many ratings".into()))?;
-    memory.ratings.insert(key, id);
-    Ok((id, cost))
-}
-
-/// Nano-units in the decimals to which the cost was rounded; nine where it was not.
-#[inline]
-fn scaled(nanos: i64, decimals: u8) -> (u8, i64) {
-    const POWERS: [i64; 10] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
-    let scale = decimals.min(9);
-    let step = POWERS.get(usize::from(9 - scale)).copied().unwrap_or(1);
-    if nanos % step == 0 { (scale, nanos / step) } else { (9, nanos) }
-}
-
-fn insert_rating(
-    transaction: &Transaction<'_>,
-    id: u32,
-    rating: &Rating,
-    text: &crate::store::BasisText,
-) -> Result<(), StoreError> {
-    let basis = &rating.basis;
-    let (steps, price) = (&basis.steps, &basis.price);
-    let number = |n: i64| Cell::Int(n);
-    let cells = [
-        number(i64::from(id)),
-        number(period_number(rating.period)),
-        number(leg_number(Some(rating.leg))),
-        number(i64::from(rating.call_type as u8)),
-        number(i64::from(rating.scale)),
-        Cell::bytes(&basis.currency),
-        number(i64::from(basis.decimals)),
-        number(i64::from(basis.rule)),
-        number(i64::from(basis.tariff.0)),
-        number(i64::from(basis.plan)),
-        Cell::option(basis.row.map(i64::from)),
-        Cell::Text(text.tariff.as_bytes()),
-        Cell::Text(text.plan.as_bytes()),
-        Cell::Text(text.deck.as_bytes()),
-        Cell::Text(text.prefix.as_bytes()),
-        Cell::Text(text.destination.as_bytes()),
-        Cell::Text(steps.mode.name().as_bytes()),
-        number(i64::from(steps.initial)),
-        number(i64::from(steps.increment)),
-        number(i64::from(steps.minimum)),
-        number(steps.free_below.0),
-        number(price.rate.0),
-        number(price.connect_fee.0),
-        Cell::option(price.minimum_cost.map(|m| m.0)),
-        Cell::option(price.maximum_cost.map(|m| m.0)),
-        Cell::option(rating.adjusts.map(period_number)),
-        basis.exchange.as_ref().map_or(Cell::Null, |exchange| Cell::bytes(&exchange.from)),
-        Cell::option(basis.exchange.map(|exchange| exchange.rate.0)),
-    ];
-    let mut insert = transaction
-        .prepare_cached(
-            "INSERT INTO ratings (id, period, leg, call_type, cost_scale, currency, decimals, rule, tariff_slot,
-             plan_index, row_index, tariff, plan, deck, prefix, destination, step_mode, initial, increment, minimum,
-             free_below, rate, connect_fee, minimum_cost, maximum_cost, adjusts, exchange_from, exchange_rate) VALUES (?1,
-             ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
-             ?26, ?27, ?28)",
-        )
-        .map_err(failed)?;
-    for (i, cell) in cells.iter().enumerate() {
-        insert.raw_bind_parameter(i + 1, cell).map_err(failed)?;
-    }
-    insert.raw_execute().map_err(failed).map(|_| ())
-}
-
 /// The number of what decided whose call it was.
 #[inline]
 fn grounds(transaction: &Transaction<'_>, memory: &mut Memory, item: &CallRow<'_>) -> Result<Option<u32>, StoreError> {
     let Some(grounds) = item.grounds else { return Ok(None) };
     if let Some((last, id)) = &memory.grounds_last
-        && last.borrowed() == grounds
+        && last.is(&grounds)
     {
         return Ok(Some(*id));
     }
@@ -366,7 +278,12 @@ fn form<'a>(
         return Ok(Cell::Null);
     }
     let Some(form) = DialForm::of(dialled, digits) else { return Ok(Cell::bytes(dialled)) };
+    if let Some((_, id)) = memory.forms_last.iter().find(|(last, _)| *last == form) {
+        return Ok(Cell::Int(i64::from(*id)));
+    }
     if let Some(id) = memory.forms.get(&form) {
+        memory.forms_last.rotate_right(1);
+        memory.forms_last[0] = (form, *id);
         return Ok(Cell::Int(i64::from(*id)));
     }
     if memory.forms.len() >= FORMS_MAX {

@@ -115,10 +115,13 @@ pub struct DialForm {
 }
 
 impl DialForm {
+    /// What no dialled number has: nobody drops so many digits.
+    pub const NONE: DialForm = DialForm { prefix: [0; 8], dropped: u8::MAX };
+
     /// The form, if the dialled number ends like the E.164 digits and begins with something short.
     #[inline]
     pub fn of(dialled: &[u8], digits: &[u8]) -> Option<DialForm> {
-        let common = dialled.iter().rev().zip(digits.iter().rev()).take_while(|(a, b)| a == b).count();
+        let common = common_end(dialled, digits);
         let front = dialled.get(..dialled.len() - common)?;
         // Shorter matches are chance; they would only fill the table of forms.
         if common < 3 || front.len() > 8 || !front.iter().all(u8::is_ascii_graphic) {
@@ -139,6 +142,21 @@ impl DialForm {
         out.extend_from_slice(self.prefix());
         out.extend_from_slice(digits.get(usize::from(self.dropped)..).unwrap_or_default());
     }
+}
+
+/// How many bytes at their ends are equal.
+#[inline]
+fn common_end(a: &[u8], b: &[u8]) -> usize {
+    // Nearly always more than eight are, so these are looked at together.
+    if let (Some(a8), Some(b8)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) {
+        let differ = u64::from_be_bytes(*a8) ^ u64::from_be_bytes(*b8);
+        if differ != 0 {
+            return (differ.trailing_zeros() / 8) as usize;
+        }
+        let (a, b) = (&a[..a.len() - 8], &b[..b.len() - 8]);
+        return 8 + a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
+    }
+    a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
 }
 
 // First byte of a packed call id. The view `call_details` knows the same numbers.

@@ -210,7 +210,7 @@ pub fn take_back(transaction: &Transaction<'_>, memory: &mut CostMemory, row: i6
     let mut select = transaction
         .prepare_cached(
             "SELECT k.cost, k.resale_1, k.resale_2, k.resale_3, b.cost_scale, b.currency, b.decimals, k.basis,
-             c.account, c.duration, c.billable_seconds, c.cost, r.cost_scale, r.period, coalesce(c.correction, 0) & 1
+             c.account, c.duration * coalesce(r.tick, 1), c.billable_seconds, c.cost, r.cost_scale, r.period, coalesce(c.correction, 0) & 1
              FROM call_costs k JOIN cost_bases b ON b.id = k.basis JOIN calls c ON c.row = k.row
              JOIN ratings r ON r.id = c.rating WHERE k.row = ?1",
         )

@@ -16,7 +16,7 @@ use crate::call::{Basis, CallType, Exchange, StepMode, StepRule, TariffSlot};
 use crate::money::{Money, Price};
 use crate::record::Direction;
 use crate::store::{AllowanceLine, BasisText, Grounds, StoreError, UsageLine};
-use crate::time::{Micros, Period};
+use crate::time::{Micros, Period, Zone};
 
 /// What calls share: a row of `ratings`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -27,8 +27,19 @@ pub struct Rating {
     pub call_type: CallType,
     /// Costs count 10^-scale.
     pub scale: u8,
+    pub times: Times,
     /// Month of a late call.
     pub adjusts: Option<Period>,
+}
+
+/// How a call's times are counted: most are whole milliseconds or seconds of the month in which the call is billed, and
+/// take half the bytes that microseconds since 1970 take.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Times {
+    /// Instant of answer 0, microseconds since 1970.
+    pub epoch: i64,
+    /// Microseconds that one stands for.
+    pub tick: i64,
 }
 
 /// Ratings remembered; beyond, all are forgotten and written again when needed, which costs rows, not correctness.
@@ -44,6 +55,8 @@ pub const FORMS_MAX: usize = 4096;
 pub const NO_GROUP: u32 = u32::MAX;
 /// How far a key may lie beyond the known ones and still be remembered.
 const GROUP_GAP_MAX: usize = 1 << 24;
+/// In microseconds.
+pub const SECOND: i64 = 1_000_000;
 type Map<K, V> = HashMap<K, V, FixedState>;
 
 /// The writer's memory.
@@ -54,8 +67,12 @@ pub struct Memory {
     /// The latest one: neighbouring calls of an account mostly share it.
     pub rating_last: Option<(Rating, u32)>,
     pub rating_next: u32,
+    /// The latest period and the instant from which its calls are counted.
+    pub epoch_last: (Period, i64),
     pub nodes: Map<Box<[u8]>, u32>,
     pub forms: Map<DialForm, u32>,
+    /// The latest ones: there are hardly more in use.
+    pub forms_last: [(DialForm, u32); 4],
     pub grounds: Map<Grounds, u32>,
     /// The latest one: most calls of a frame share it.
     pub grounds_last: Option<(Grounds, u32)>,
@@ -76,8 +93,10 @@ impl Memory {
             ratings: Map::default(),
             rating_last: None,
             rating_next: 1,
+            epoch_last: epoch_of(Period(0)),
             nodes: Map::default(),
             forms: Map::default(),
+            forms_last: [(DialForm::NONE, 0); 4],
             grounds: Map::default(),
             grounds_last: None,
             grounds_next: 1,
@@ -142,6 +161,12 @@ impl Memory {
     }
 }
 
+/// A period, and the middle of its month in UTC: from there every instant of it is less than 2^31 milliseconds away.
+pub fn epoch_of(period: Period) -> (Period, i64) {
+    let (start, end) = period.bounds(&Zone::UTC);
+    (period, (start.0 / 2 + end.0 / 2) / SECOND * SECOND)
+}
+
 /// A node's number and its name, bytes as the record has them.
 type NumberedNode = (u32, Box<[u8]>);
 
@@ -174,11 +199,11 @@ pub fn forms(connection: &Connection) -> Result<Vec<(u32, DialForm)>, StoreError
 /// Columns of `ratings` that make a [`Rating`], in the order of [`rating_of`].
 pub const RATING_COLUMNS: &str = "period, leg, call_type, cost_scale, currency, decimals, rule, tariff_slot, plan_index, \
      row_index, step_mode, initial, increment, minimum, free_below, rate, connect_fee, minimum_cost, maximum_cost, adjusts, \
-     exchange_from, exchange_rate";
+     exchange_from, exchange_rate, epoch, tick";
 /// Columns of `ratings` that make a [`BasisText`], in the order of [`text_of`].
 pub const TEXT_COLUMNS: &str = "tariff, plan, deck, prefix, destination";
 /// How many columns [`RATING_COLUMNS`] has.
-pub const RATING_WIDTH: usize = 22;
+pub const RATING_WIDTH: usize = 24;
 
 /// Reads a rating from a row whose columns from `at` on are [`RATING_COLUMNS`].
 pub fn rating_of(row: &rusqlite::Row<'_>, at: usize) -> Result<Rating, StoreError> {
@@ -193,6 +218,10 @@ pub fn rating_of(row: &rusqlite::Row<'_>, at: usize) -> Result<Rating, StoreErro
         leg: leg_of(number(1)?).flatten().ok_or_else(bad)?,
         call_type: call_type_of(number(2)?).ok_or_else(bad)?,
         scale: row.get(at + 3).map_err(failed)?,
+        times: Times {
+            epoch: row.get::<_, Option<i64>>(at + 22).map_err(failed)?.unwrap_or(0),
+            tick: row.get::<_, Option<i64>>(at + 23).map_err(failed)?.unwrap_or(1),
+        },
         adjusts: match row.get::<_, Option<i64>>(at + 19).map_err(failed)? {
             Some(month) => Some(period_of(month).ok_or_else(bad)?),
             None => None,

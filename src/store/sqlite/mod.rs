@@ -15,17 +15,20 @@ use super::*;
 
 mod account_order;
 mod beside;
+mod binder;
 mod calls;
 mod cell;
 mod costs;
 mod guard;
 mod locator;
+mod lookups;
 mod memory;
 mod open;
 mod order;
 mod page;
 mod periods;
 mod pieces;
+mod rating;
 mod reader;
 mod reruns;
 mod retention;
@@ -38,6 +41,7 @@ mod told;
 mod unname;
 mod usage;
 mod usage_line;
+mod usage_pack;
 mod value;
 mod write;
 

@@ -8,7 +8,8 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 use super::cell::{Digits, bytes_of, unpack_id};
-use super::reader::{Known, Lookups};
+use super::lookups::{Known, Lookups};
+use super::memory::Times;
 use super::{StoredCall, costs, damaged, failed};
 use crate::batch::Position;
 use crate::call::{AccountKey, Costs, GroupKey, LegKey, RatedCall};
@@ -21,6 +22,7 @@ macro_rules! select_calls {
     ($condition:literal) => {
         select_calls!($condition, "(SELECT flush FROM superseded WHERE superseded.row = calls.row)")
     };
+    // With what says which flush took the row out of count.
     ($condition:literal, $superseded:literal) => {
         concat!(
             "SELECT row, position, account, billing_group, answer, setup, duration, source, source_dialled, \
@@ -40,6 +42,8 @@ pub(super) use select_calls;
 #[derive(Default)]
 pub struct Page {
     rows: Vec<PageRow>,
+    /// Places in `rows` in the order in which they are shown; empty: as they came.
+    order: Vec<u32>,
     text: Vec<u8>,
     /// With rows that no longer count.
     all: bool,
@@ -70,6 +74,7 @@ impl Page {
 
     pub fn clear(&mut self) {
         self.rows.clear();
+        self.order.clear();
         self.text.clear();
     }
 
@@ -108,9 +113,11 @@ impl Page {
             ValueRef::Null => lookups.group(account)?,
             _ => small(3)?,
         };
-        let answer = number(4)?;
+        let Times { epoch, tick } = rating.rating.times;
+        let micros = |ticks: i64| ticks.checked_mul(tick).ok_or_else(|| damaged("a call's time"));
+        let answer = micros(number(4)?)?.checked_add(epoch).ok_or_else(|| damaged("a call's time"))?;
         let start = match row.get_ref(5).map_err(failed)? {
-            ValueRef::Integer(setup) => Some(Timestamp(answer.wrapping_sub(setup))),
+            ValueRef::Integer(setup) => Some(Timestamp(answer.wrapping_sub(micros(setup)?))),
             _ => None,
         };
         let source = Digits::read(row.get_ref(7).map_err(failed)?).ok_or_else(|| damaged("a number"))?;
@@ -173,7 +180,7 @@ impl Page {
                 group: GroupKey(group),
                 period: rating.rating.period,
                 answer: Timestamp(answer),
-                duration: Micros(number(6)?),
+                duration: Micros(micros(number(6)?)?),
                 source: source.number(),
                 destination: destination.number(),
                 call_type: rating.rating.call_type,
@@ -202,12 +209,19 @@ impl Page {
 
     /// Sorts by account, answer, position and leg.
     pub fn sort(&mut self) {
-        self.rows.sort_unstable_by_key(|row| (row.call.account, row.call.answer, row.call.key));
+        // Keys and places are sorted: a row is ten times as large.
+        let key = |(place, row): (usize, &PageRow)| (row.call.account, row.call.answer, row.call.key, place as u32);
+        let mut keys: Vec<_> = self.rows.iter().enumerate().map(key).collect();
+        keys.sort_unstable();
+        self.order.clear();
+        self.order.extend(keys.into_iter().map(|(.., place)| place));
     }
 
     /// The calls in order.
     pub fn calls(&self) -> impl Iterator<Item = StoredCall<'_>> {
-        self.rows.iter().map(|row| {
+        let in_order = self.order.iter().filter_map(|place| self.rows.get(*place as usize));
+        let as_they_came = self.rows.iter().skip(if self.order.is_empty() { 0 } else { usize::MAX });
+        in_order.chain(as_they_came).map(|row| {
             let [source, destination, node, id] = row.ends;
             let text = |from: usize, to: usize| self.text.get(from..to).unwrap_or_default();
             StoredCall {

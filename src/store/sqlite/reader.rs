@@ -5,66 +5,34 @@
 //!
 //! Does not know who asks.
 
-use std::sync::Arc;
-
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::cell::{DialForm, bytes_of};
-use super::costs::CostBasis;
-use super::memory::{
-    GROUNDS_COLUMNS, RATING_COLUMNS, RATING_WIDTH, Rating, TEXT_COLUMNS, forms, grounds_of, nodes, rating_of, text_of,
-};
+use super::lookups::{Cache, Lookups};
 use super::page::{Page, select_calls};
 use super::{damaged, failed, segments, whole};
 use crate::batch::Position;
-use crate::store::{BasisText, Grounds, OwnedCall, Revised, StoreError, StoredCall, Visit};
+use crate::store::{OwnedCall, Revised, StoreError, StoredCall, Visit};
 use crate::time::Period;
 
 /// Rows read in one go: a few milliseconds.
 pub const WINDOW_ROWS: i64 = 4096;
+/// Ends of the rows that no longer count, where every row does.
+const NONE_SUPERSEDED: (i64, i64) = (i64::MAX, i64::MIN);
 /// Stretches of so many rows are asked once which of them no longer count; below, each row is asked.
 const MANY_ROWS: i64 = 8;
-/// Ratings a connection remembers; beyond, it forgets all and looks them up again.
-const RATINGS_MAX: usize = 100_000;
-
-/// A rating with its words.
-pub struct Known {
-    pub rating: Rating,
-    pub text: BasisText,
-}
-
-type Map<K, V> = HashMap<K, V, FixedState>;
-
-/// What does not change once written.
-#[derive(Default)]
-pub struct Cache {
-    ratings: Map<u32, Arc<Known>>,
-    grounds: Map<u32, Arc<Grounds>>,
-    costs: Map<u32, CostBasis>,
-    nodes: Map<u32, Box<[u8]>>,
-    forms: Map<u32, DialForm>,
-    /// The latest account asked for and its usual group: calls come account by account.
-    group: Option<(u32, u32)>,
-}
 
 /// A reading connection.
 pub struct Reader {
     pub connection: Connection,
     pub cache: Cache,
-}
-
-/// Looks things up for a row.
-pub struct Lookups<'a> {
-    pub connection: &'a Connection,
-    pub cache: &'a mut Cache,
+    /// The first and the last row that no longer counts, as the read that goes on sees it.
+    superseded: (i64, i64),
 }
 
 impl Reader {
     pub fn new(connection: Connection) -> Reader {
-        Reader { connection, cache: Cache::default() }
+        Reader { connection, cache: Cache::default(), superseded: NONE_SUPERSEDED }
     }
 
     /// The connection and the look-ups side by side.
@@ -74,8 +42,19 @@ impl Reader {
 
     /// Begins a chain of reads: taking and leaving the read lock costs as much as some rows. Whoever begins also ends;
     /// on an error the connection is dropped, and with it the read.
-    pub fn begin(&self) -> Result<(), StoreError> {
-        if self.connection.is_autocommit() { self.run("BEGIN") } else { Ok(()) }
+    pub fn begin(&mut self) -> Result<(), StoreError> {
+        if !self.connection.is_autocommit() {
+            return Ok(());
+        }
+        self.run("BEGIN")?;
+        let sql = "SELECT (SELECT min(row) FROM superseded), (SELECT max(row) FROM superseded)";
+        let ends: (Option<i64>, Option<i64>) = self
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_row((), |row| Ok((row.get(0)?, row.get(1)?))))
+            .map_err(failed)?;
+        self.superseded = ends.0.zip(ends.1).unwrap_or(NONE_SUPERSEDED);
+        Ok(())
     }
 
     /// Ends a chain of reads.
@@ -97,21 +76,31 @@ impl Reader {
 
     /// Appends stretches of rows (first, last) to the page.
     pub fn rows(&mut self, stretches: impl IntoIterator<Item = (i64, i64)>, page: &mut Page) -> Result<(), StoreError> {
-        let (connection, mut lookups) = self.split();
-        let mut statement = connection.prepare_cached(select_calls!("row BETWEEN ?1 AND ?2")).map_err(failed)?;
-        for (first, last) in stretches {
-            if last - first >= MANY_ROWS {
-                let _ended = each_row((first, last), &mut lookups, &mut |row, superseded, lookups| {
-                    page.push_known(row, superseded, lookups).map(Visit::Continue)
-                })?;
-                continue;
-            }
-            let mut rows = statement.query((first, last)).map_err(failed)?;
-            while let Some(row) = rows.next().map_err(failed)? {
-                page.push(row, &mut lookups)?;
+        let alone = self.connection.is_autocommit();
+        self.begin()?;
+        let (first_gone, last_gone) = self.superseded;
+        {
+            let (connection, mut lookups) = self.split();
+            let mut all = connection.prepare_cached(select_calls!("row BETWEEN ?1 AND ?2")).map_err(failed)?;
+            // Where every row counts none is looked up: that takes some 700 instructions a row.
+            let counting = select_calls!("row BETWEEN ?1 AND ?2", "NULL");
+            let mut counting = connection.prepare_cached(counting).map_err(failed)?;
+            for (first, last) in stretches {
+                let all_count = last < first_gone || first > last_gone;
+                if !all_count && last - first >= MANY_ROWS {
+                    let _ended = each_row((first, last), &mut lookups, &mut |row, superseded, lookups| {
+                        page.push_known(row, superseded, lookups).map(Visit::Continue)
+                    })?;
+                    continue;
+                }
+                let statement = if all_count { &mut counting } else { &mut all };
+                let mut rows = statement.query((first, last)).map_err(failed)?;
+                while let Some(row) = rows.next().map_err(failed)? {
+                    page.push(row, &mut lookups)?;
+                }
             }
         }
-        Ok(())
+        if alone { self.end() } else { Ok(()) }
     }
 
     /// Appends the rows of a stretch that carry a position.
@@ -292,93 +281,4 @@ fn each_row(
         }
     }
     Ok(Visit::Continue(()))
-}
-
-impl Lookups<'_> {
-    pub fn rating(&mut self, id: u32) -> Result<Arc<Known>, StoreError> {
-        if let Some(known) = self.cache.ratings.get(&id) {
-            return Ok(known.clone());
-        }
-        let sql = format!("SELECT {RATING_COLUMNS}, {TEXT_COLUMNS} FROM ratings WHERE id = ?1");
-        let mut statement = self.connection.prepare_cached(&sql).map_err(failed)?;
-        let mut rows = statement.query([id]).map_err(failed)?;
-        let row = rows.next().map_err(failed)?.ok_or_else(|| damaged("a call names a rating that is not there"))?;
-        let known = Arc::new(Known { rating: rating_of(row, 0)?, text: text_of(row, RATING_WIDTH)? });
-        if self.cache.ratings.len() >= RATINGS_MAX {
-            self.cache.ratings.clear();
-        }
-        self.cache.ratings.insert(id, known.clone());
-        Ok(known)
-    }
-
-    pub fn grounds(&mut self, id: u32) -> Result<Arc<Grounds>, StoreError> {
-        if let Some(known) = self.cache.grounds.get(&id) {
-            return Ok(known.clone());
-        }
-        let sql = format!("SELECT {GROUNDS_COLUMNS} FROM grounds WHERE id = ?1");
-        let mut statement = self.connection.prepare_cached(&sql).map_err(failed)?;
-        let mut rows = statement.query([id]).map_err(failed)?;
-        let row = rows.next().map_err(failed)?.ok_or_else(|| damaged("a call names grounds that are not there"))?;
-        let known = Arc::new(grounds_of(row, 0)?);
-        if self.cache.grounds.len() >= RATINGS_MAX {
-            self.cache.grounds.clear();
-        }
-        self.cache.grounds.insert(id, known.clone());
-        Ok(known)
-    }
-
-    /// How calls are bought, by number.
-    pub fn costs(&mut self, id: u32) -> Result<CostBasis, StoreError> {
-        if let Some(known) = self.cache.costs.get(&id) {
-            return Ok(*known);
-        }
-        let known = super::costs::known(self.connection, id)?;
-        if self.cache.costs.len() >= RATINGS_MAX {
-            self.cache.costs.clear();
-        }
-        self.cache.costs.insert(id, known);
-        Ok(known)
-    }
-
-    /// The account's usual group.
-    pub fn group(&mut self, account: u32) -> Result<u32, StoreError> {
-        if let Some((known, group)) = self.cache.group
-            && known == account
-        {
-            return Ok(group);
-        }
-        let group = self
-            .connection
-            .prepare_cached("SELECT billing_group FROM accounts WHERE key = ?1")
-            .and_then(|mut statement| statement.query_row([account], |row| row.get::<_, u32>(0)))
-            .map_err(|_| damaged("a call names an account without a group"))?;
-        self.cache.group = Some((account, group));
-        Ok(group)
-    }
-
-    /// Appends a dialled number.
-    pub fn dialled(&mut self, value: ValueRef<'_>, digits: &[u8], out: &mut Vec<u8>) -> Result<(), StoreError> {
-        match value {
-            ValueRef::Null => {}
-            ValueRef::Integer(id) => {
-                let id = u32::try_from(id).map_err(|_| damaged("a dialling form"))?;
-                if !self.cache.forms.contains_key(&id) {
-                    self.cache.forms.extend(forms(self.connection)?);
-                }
-                self.cache.forms.get(&id).ok_or_else(|| damaged("a dialling form"))?.write(digits, out);
-            }
-            other => out.extend_from_slice(bytes_of(other).ok_or_else(|| damaged("a dialled number"))?),
-        }
-        Ok(())
-    }
-
-    /// Appends a node's name.
-    pub fn node(&mut self, id: i64, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        let id = u32::try_from(id).map_err(|_| damaged("a node"))?;
-        if !self.cache.nodes.contains_key(&id) {
-            self.cache.nodes.extend(nodes(self.connection)?);
-        }
-        out.extend_from_slice(self.cache.nodes.get(&id).ok_or_else(|| damaged("a node"))?);
-        Ok(())
-    }
 }

@@ -22,6 +22,7 @@ mod faults;
 mod grounds;
 mod queries;
 mod retention;
+mod times;
 mod views;
 
 /// A stream of numbers that is the same in every run (splitmix64).

@@ -8,9 +8,12 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Transaction};
 
+use super::cell::Cell;
 use super::usage_line::Line;
+use super::usage_pack::{pack, unpack};
 use super::{damaged, failed, period_number, state};
 use crate::call::{AccountKey, GroupKey};
 use crate::store::{Account, AllowanceLine, StoreError, UsageLine, Visit};
@@ -18,8 +21,8 @@ use crate::time::Period;
 
 /// Flushes after which every line has been folded.
 const SLICES: usize = 16;
-/// Lines of a chunk: about 12 KiB of JSON, within one page.
-const CHUNK_LINES: usize = 256;
+/// Lines of a chunk: some 3 KiB, so that chunks fill pages, and one account's lines are soon found.
+const CHUNK_LINES: usize = 128;
 /// A chunk's row is its flush shifted by this, plus its place in the flush.
 const FLUSH_BITS: u32 = 24;
 /// Accounts looked through in one read.
@@ -49,6 +52,10 @@ pub fn write<L: Line>(
     lines: &[L],
     flush: u64,
 ) -> Result<(), StoreError> {
+    // Every slice has had its turn with what is older, this flush's own in what follows. First, so that the pages are used
+    // again at once: what is freed is overwritten, and would be written twice.
+    let oldest = first_row(*recent_flushes(flush).start());
+    transaction.prepare_cached(L::FORGET).and_then(|mut delete| delete.execute([oldest])).map_err(failed)?;
     let mut touched = lines.to_vec();
     touched.sort_unstable_by_key(L::key);
     append(transaction, &touched, flush)?;
@@ -66,9 +73,6 @@ pub fn write<L: Line>(
         }
     }
     slice.clear();
-    // Every slice has had its turn with what is older.
-    let oldest = first_row(*recent_flushes(flush).start());
-    transaction.prepare_cached(L::FORGET).and_then(|mut delete| delete.execute([oldest])).map_err(failed)?;
     Ok(())
 }
 
@@ -79,27 +83,42 @@ fn append<L: Line>(transaction: &Transaction<'_>, lines: &[L], flush: u64) -> Re
     }
     let mut insert = transaction.prepare_cached(L::APPEND).map_err(failed)?;
     let mut row = first_row(flush);
-    let mut json: Vec<u8> = Vec::new();
+    let (mut numbers, mut bytes): (Vec<i64>, Vec<u8>) = (Vec::new(), Vec::new());
     let mut rest = lines;
     while let Some(head) = rest.first() {
-        json.clear();
         let mut count = 0;
         for same in rest.chunk_by(|a, b| (a.period(), a.owner()) == (b.period(), b.owner())) {
             if count >= CHUNK_LINES {
                 break;
             }
-            for line in same {
-                json.push(if count == 0 { b'[' } else { b',' });
-                line.write(&mut json)?;
-                count += 1;
-            }
+            count += same.len();
         }
-        json.push(b']');
-        let text = super::cell::Cell::Text(&json);
-        insert.execute((row, period_number(head.period()), head.owner(), text)).map_err(failed)?;
+        let (chunk, others) = rest.split_at(count);
+        numbers.clear();
+        bytes.clear();
+        let packable = chunk.iter().all(|line| line.numbers(&mut numbers));
+        let shape = if packable { pack(&numbers, L::STEPS, &mut bytes) } else { None };
+        let lines = if shape.is_some() {
+            Cell::Blob(&bytes)
+        } else {
+            json(chunk, &mut bytes)?;
+            Cell::Text(&bytes)
+        };
+        insert.execute((row, period_number(head.period()), head.owner(), lines, shape)).map_err(failed)?;
         row += 1;
-        rest = rest.get(count..).unwrap_or_default();
+        rest = others;
     }
+    Ok(())
+}
+
+/// Lines as JSON: any number has room there.
+fn json<L: Line>(lines: &[L], out: &mut Vec<u8>) -> Result<(), StoreError> {
+    out.clear();
+    for (i, line) in lines.iter().enumerate() {
+        out.push(if i == 0 { b'[' } else { b',' });
+        line.write(out)?;
+    }
+    out.push(b']');
     Ok(())
 }
 
@@ -112,8 +131,15 @@ fn chunks<L: Line>(
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
     let mut rows = statement.query(parameters).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
-        let json = row.get_ref(0).map_err(failed)?.as_str().map_err(|_| damaged("recent lines"))?;
-        L::parse(json.as_bytes())?.into_iter().for_each(&mut take);
+        match row.get_ref(0).map_err(failed)? {
+            ValueRef::Blob(digits) => {
+                let shape = row.get_ref(1).map_err(failed)?.as_str().map_err(|_| damaged("recent lines"))?;
+                let take = |numbers: &[i64]| L::of_numbers(numbers).map(&mut take);
+                unpack(shape, digits, L::STEPS.len(), take).ok_or_else(|| damaged("recent lines"))?;
+            }
+            ValueRef::Text(json) => L::parse(json)?.into_iter().for_each(&mut take),
+            _ => return Err(damaged("recent lines")),
+        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A line of the totals or an allowance as SQLite and JSON hold it.
+//! A line of the totals or an allowance as SQLite holds it, packed chunks hold it, and JSON.
 //!
 //! Does not know when lines are written or folded.
 
@@ -17,11 +17,11 @@ pub trait Line: Copy {
     /// What makes it one line: period and owner first.
     type Key: Ord + Copy;
 
-    /// Appends a chunk: row, period, owner, lines.
+    /// Appends a chunk: row, period, owner, lines, shape.
     const APPEND: &'static str;
     /// Deletes chunks before a row.
     const FORGET: &'static str;
-    /// All chunks' lines by row.
+    /// All chunks' lines and shapes by row.
     const CHUNKS: &'static str;
     /// The last chunk of rows ?1 ≤ row < ?2 that begins at or before (?3, ?4).
     const CHUNK: &'static str;
@@ -35,6 +35,13 @@ pub trait Line: Copy {
     fn key(&self) -> Self::Key;
     fn period(&self) -> Period;
     fn owner(&self) -> u32;
+    /// For each number of [`Line::numbers`] by what the distances between lines can often be divided.
+    const STEPS: &'static [&'static [i64]];
+
+    /// Appends its numbers, to be packed; false where one of them is too large for that.
+    fn numbers(&self, out: &mut Vec<i64>) -> bool;
+    /// What [`Line::numbers`] told.
+    fn of_numbers(numbers: &[i64]) -> Option<Self>;
     /// Appends it as a JSON array.
     fn write(&self, out: &mut Vec<u8>) -> Result<(), StoreError>;
     /// Reads a JSON array of what [`Line::write`] wrote.
@@ -123,10 +130,11 @@ fn numbers(values: &[i64], out: &mut Vec<u8>) {
 impl Line for UsageLine {
     type Key = (Period, AccountKey, GroupKey, CallType, [u8; 3]);
 
-    const APPEND: &'static str = "INSERT INTO usage_recent VALUES (?1, ?2, ?3, ?4)";
+    const APPEND: &'static str =
+        "INSERT INTO usage_recent (row, period, owner, lines, shape) VALUES (?1, ?2, ?3, ?4, ?5)";
     const FORGET: &'static str = "DELETE FROM usage_recent WHERE row < ?1";
-    const CHUNKS: &'static str = "SELECT lines FROM usage_recent ORDER BY row";
-    const CHUNK: &'static str = "SELECT lines FROM usage_recent WHERE row >= ?1 AND row < ?2
+    const CHUNKS: &'static str = "SELECT lines, shape FROM usage_recent ORDER BY row";
+    const CHUNK: &'static str = "SELECT lines, shape FROM usage_recent WHERE row >= ?1 AND row < ?2
          AND (period, owner) <= (?3, ?4) ORDER BY row DESC LIMIT 1";
     const FOLD: &'static str = "INSERT INTO usage VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
          ON CONFLICT DO UPDATE SET decimals = ?6, calls = ?7, talk = ?8, billable_seconds = ?9, cost_units = ?10,
@@ -144,6 +152,48 @@ impl Line for UsageLine {
 
     fn owner(&self) -> u32 {
         self.account.0
+    }
+
+    // Period, account, group, type, currency and decimals, calls, talk, billable seconds, cost. Talk mostly in whole
+    // milliseconds, costs in the decimals of an amount.
+    const STEPS: &'static [&'static [i64]] =
+        &[&[], &[], &[], &[], &[], &[], &[1_000_000, 1000], &[60], &[10_000_000, 100_000, 1000]];
+
+    fn numbers(&self, out: &mut Vec<i64>) -> bool {
+        let UsageLine { period, account, group, decimals, call_type, currency, usage } = self;
+        let (Ok(talk), Ok(cost)) = (i64::try_from(usage.talk), i64::try_from(usage.cost)) else { return false };
+        let [a, b, c] = *currency;
+        if !currency.is_ascii() {
+            return false;
+        }
+        out.extend_from_slice(&[
+            period_number(*period),
+            i64::from(account.0),
+            i64::from(group.0),
+            i64::from(*call_type as u8),
+            i64::from(u32::from_be_bytes([a, b, c, *decimals])),
+            usage.calls,
+            talk,
+            usage.billable_seconds,
+            cost,
+        ]);
+        true
+    }
+
+    fn of_numbers(numbers: &[i64]) -> Option<UsageLine> {
+        let [period, account, group, call_type, currency, calls, talk, billable_seconds, cost] = *numbers else {
+            return None;
+        };
+        let [a, b, c, decimals] = u32::try_from(currency).ok()?.to_be_bytes();
+        Some(UsageLine {
+            period: period_of(period)?,
+            account: AccountKey(u32::try_from(account).ok()?),
+            group: GroupKey(u32::try_from(group).ok()?),
+            decimals,
+            call_type: call_type_of(call_type)?,
+            currency: [a, b, c],
+            usage: Usage { calls, talk: talk.into(), billable_seconds, cost: cost.into() },
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) -> Result<(), StoreError> {
@@ -211,10 +261,11 @@ impl Line for UsageLine {
 impl Line for AllowanceLine {
     type Key = (Period, GroupKey, Meter);
 
-    const APPEND: &'static str = "INSERT INTO allowances_recent VALUES (?1, ?2, ?3, ?4)";
+    const APPEND: &'static str =
+        "INSERT INTO allowances_recent (row, period, owner, lines, shape) VALUES (?1, ?2, ?3, ?4, ?5)";
     const FORGET: &'static str = "DELETE FROM allowances_recent WHERE row < ?1";
-    const CHUNKS: &'static str = "SELECT lines FROM allowances_recent ORDER BY row";
-    const CHUNK: &'static str = "SELECT lines FROM allowances_recent WHERE row >= ?1 AND row < ?2
+    const CHUNKS: &'static str = "SELECT lines, shape FROM allowances_recent ORDER BY row";
+    const CHUNK: &'static str = "SELECT lines, shape FROM allowances_recent WHERE row >= ?1 AND row < ?2
          AND (period, owner) <= (?3, ?4) ORDER BY row DESC LIMIT 1";
     const FOLD: &'static str = "INSERT INTO meters VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET used_seconds = ?4";
@@ -231,6 +282,18 @@ impl Line for AllowanceLine {
 
     fn owner(&self) -> u32 {
         self.group.0
+    }
+
+    // Period, group, meter, seconds.
+    const STEPS: &'static [&'static [i64]] = &[&[], &[], &[], &[60]];
+
+    fn numbers(&self, out: &mut Vec<i64>) -> bool {
+        allowance_columns(self).map(|columns| out.extend_from_slice(&columns)).is_ok()
+    }
+
+    fn of_numbers(numbers: &[i64]) -> Option<AllowanceLine> {
+        let [period, group, meter, used] = *numbers else { return None };
+        allowance_line((period, u32::try_from(group).ok()?, u32::try_from(meter).ok()?, used))
     }
 
     fn write(&self, out: &mut Vec<u8>) -> Result<(), StoreError> {
