@@ -1,4 +1,4 @@
-//! What the group whose legs come has drawn so far in the month that is rated again.
+//! What the group whose legs come has drawn so far in the month that is rated again, and what earlier months left to it.
 //!
 //! Does not know other groups, nor other months.
 
@@ -8,18 +8,29 @@ use crate::time::Period;
 
 /// See the module. A plan has few pools: they are looked through.
 #[derive(Clone, Default, Debug)]
-pub(super) struct Counted(Vec<(Meter, u64)>);
+pub struct Counted {
+    drawn: Vec<(Meter, u64)>,
+    /// Counters of roll-over, which no leg changes.
+    handed: Vec<(Meter, u64)>,
+}
 
 impl Counted {
     /// The next group's legs come.
-    pub fn clear(&mut self) {
-        self.0.clear();
+    pub fn begin(&mut self, handed: &[(Meter, u64)]) {
+        self.drawn.clear();
+        self.handed.clear();
+        self.handed.extend_from_slice(handed);
+    }
+
+    /// What a meter has counted.
+    pub fn counted(&self, meter: Meter) -> u64 {
+        self.drawn.iter().find(|(of, _)| *of == meter).map_or(0, |(_, counted)| *counted)
     }
 
     fn add(&mut self, meter: Meter, seconds: u32) {
-        match self.0.iter_mut().find(|(of, _)| *of == meter) {
+        match self.drawn.iter_mut().find(|(of, _)| *of == meter) {
             Some((_, counted)) => *counted += u64::from(seconds),
-            None => self.0.push((meter, u64::from(seconds))),
+            None => self.drawn.push((meter, u64::from(seconds))),
         }
     }
 
@@ -39,6 +50,10 @@ impl Counted {
 
 impl Drawn for Counted {
     fn seconds(&self, _month: Period, meter: Meter) -> u64 {
-        self.0.iter().find(|(of, _)| *of == meter).map_or(0, |(_, counted)| *counted)
+        // No allowance has the name of a counter of roll-over.
+        match self.handed.iter().find(|(of, _)| *of == meter) {
+            Some((_, seconds)) => *seconds,
+            None => self.counted(meter),
+        }
     }
 }

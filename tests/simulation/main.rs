@@ -69,6 +69,7 @@ mod plain_store;
 mod random;
 mod rates;
 mod rerate;
+mod rollover;
 mod told;
 mod traffic;
 mod trial;

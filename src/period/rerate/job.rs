@@ -15,6 +15,7 @@ use crate::call::{GroupKey, RatedCall};
 use crate::period::drawn::Counted;
 use crate::period::known::read;
 use crate::period::{Ledger, Outcome, Progress, SealError};
+use crate::rating;
 use crate::record::Direction;
 use crate::store::{Draft, DraftOf, OwnedCall, StoredCall, StoredState, SuspenseItem, Visit};
 use crate::time::Period;
@@ -215,7 +216,9 @@ impl Job<'_> {
                             pools.entry((new.group, new.own_period())).or_default().disturbed = true;
                         }
                     }
-                    Again::Waits(_) | Again::Gone => pool.disturbed |= call.included_seconds > 0,
+                    Again::Waits(_) | Again::Gone => {
+                        rating::drawn(call, stored.draws, |_, seconds| pool.disturbed |= seconds > 0);
+                    }
                     _ => {}
                 }
                 Ok(())
@@ -301,7 +304,7 @@ impl Job<'_> {
         for (order, one) in held {
             if pool != Some(order.0) {
                 pool = Some(order.0);
-                used.clear();
+                used.begin(rater.handed(order.0.0, order.0.1));
             }
             self.draw(&mut rater, sums, sink, &place, one, &mut used)?;
         }

@@ -12,11 +12,13 @@ use crate::call::{AccountKey, Basis, GroupKey, LegKey, Meter, RatedCall, Suspens
 use crate::directory::Directory;
 use crate::entry::{SourceProfile, Talk};
 use crate::period::candidates::Facts;
+use crate::period::carry::Handed;
 use crate::period::known::{Known, read};
 use crate::period::{Ledger, Place, SealError};
 use crate::rating::{self, Drawn, Draws, Leg, Resolution, Standing, Told, World};
 use crate::record::Record;
 use crate::store::{Grounds, StoredCall, StoredState, SuspenseItem};
+use crate::tariff::rollover::Rollover;
 use crate::time::{Period, Timestamp, Zone};
 
 /// What becomes of a leg.
@@ -52,6 +54,10 @@ impl Drawn for AsTold {
         let told = self.told.iter().find(|told| told.meter() == meter).map(|told| told.2);
         told.unwrap_or(if meter == Meter::PLAN { self.plan } else { 0 })
     }
+
+    fn carried(&self, _month: Period, meter: Meter, _rollover: &Rollover) -> i64 {
+        self.told.iter().find(|told| told.meter() == meter).map_or(0, |told| told.4)
+    }
 }
 
 type Bounds = (Timestamp, Timestamp);
@@ -74,6 +80,7 @@ pub struct Rater<'a> {
     groups: HashMap<&'a str, GroupKey>,
     directories: HashMap<u32, Arc<Directory>>,
     draws: Draws,
+    handed: Handed,
     /// By slot: the first slot with the same image.
     images: Vec<u16>,
 }
@@ -86,8 +93,11 @@ impl<'a> Rater<'a> {
         ledger: &'a Ledger,
     ) -> Result<Rater<'a>, SealError> {
         let digests: Vec<&str> = state.tariffs.iter().map(|row| row.digest.as_str()).collect();
+        let known = Known::at(run.store, run.images, state, run.at)?;
+        let handed = Handed::of(state, known.tariffs(), (scope.first, scope.last), true);
         Ok(Rater {
-            known: Known::at(run.store, run.images, state, run.at)?,
+            known,
+            handed,
             run,
             state,
             scope,
@@ -104,6 +114,11 @@ impl<'a> Rater<'a> {
                 .map(|i| digests.iter().position(|d| *d == digests[i]).unwrap_or(i) as u16)
                 .collect(),
         })
+    }
+
+    /// Counters of roll-over of a group's month.
+    pub fn handed(&self, group: GroupKey, month: Period) -> &[(Meter, u64)] {
+        self.handed.get(group, month)
     }
 
     /// What the leg drew that was rated last, as it is kept with it.
