@@ -264,9 +264,9 @@ impl Words<'_> {
             ]));
             if carried > 0 {
                 sentences.push(self.say([
-                    format!("In it, {carried} s were left over from earlier months; those are used first."),
-                    format!("Darin sind {carried} s aus früheren Monaten übrig; sie werden zuerst verbraucht."),
-                    format!("Ne fanno parte {carried} s rimasti dai mesi precedenti; si usano per primi."),
+                    format!("This allowance includes {carried} s left over from earlier months; they are used first."),
+                    format!("Darin enthalten sind {carried} s aus früheren Monaten; sie werden zuerst verbraucht."),
+                    format!("Sono compresi {carried} s rimasti dai mesi precedenti, usati per primi."),
                 ]));
             }
         }

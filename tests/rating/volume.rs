@@ -67,7 +67,7 @@ prefix,destination,rate,connect_fee,increment,initial,minimum_cost,after
 33,France,0.07,,1,1,,
 44,United Kingdom,0.20,0.01,60,,,
 39,Italy,0.30,,60,,,
-39,Italy,0.10,,60,,,60
+39,Italy,0.10,,,,,60
 ";
 const DOLLARS: &str = "prefix,rate,increment\n34,0.10,60\n";
 const ACCOUNTS: &str = "\

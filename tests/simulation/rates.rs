@@ -119,7 +119,7 @@ const TIERS: &str = "[plan.de.tiers.world]\nof = [\"international\"]\n\
 pub fn rolling(tariff: usize) -> Vec<u8> {
     let keys = ["rollover = { months = 2, at_most_minutes = 9 }", "rollover = { months = 3 }"][tariff];
     let kept = "[plan.de.allowances.mobile]\nminutes = 4\nof = [\"DE:mobile\"]\nrollover = { months = 1 }\n";
-    tariff_text(&TARIFFS[tariff], [30, 20][tariff], keys, &format!("{kept}{TIERS}"))
+    tariff_text(&TARIFFS[tariff], [5, 4][tariff], keys, &format!("{kept}{TIERS}"))
 }
 
 fn tariff_with(tariff: &(&str, &str, Option<&str>), minutes: u64, pools: &str) -> Vec<u8> {

@@ -65,7 +65,7 @@ fn tier<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         if let Some(last) = levels.last() {
             if level.after <= last.after {
                 let message =
-                    format!("{name}: a level after {} min behind one after {}", level.after / 60, last.after / 60);
+                    format!("{name}: a level after {} min behind one after {} min", level.after / 60, last.after / 60);
                 document.wrong(value, message, "write levels in the order in which they are reached");
                 continue;
             }
