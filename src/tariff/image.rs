@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::buying::StoredBuying;
 use super::deck::Terms;
 use super::exchange::DatedRate;
 use super::free::FreeList;
@@ -246,6 +247,9 @@ pub struct Meta {
     /// By pair and date.
     #[serde(default)]
     pub exchange: Vec<DatedRate>,
+    /// Names of the carriers that plans tell apart, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carriers: Vec<String>,
     /// By name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub free: Vec<FreeList>,
@@ -270,6 +274,8 @@ pub struct StoredPlan {
     pub bands: Bands,
     #[serde(default)]
     pub internal: Internal,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buying: Option<StoredBuying>,
     /// Lists of free numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub free: Vec<String>,

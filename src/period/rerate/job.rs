@@ -10,14 +10,14 @@ use super::rater::{Again, Rater, same_draws};
 use super::report::{Report, Seen, Sums};
 use super::scope::Scope;
 use super::sink::{Place, Sink};
-use super::waiting::gains;
-use crate::call::{GroupKey, RatedCall};
+use super::waiting::{Gain, gains};
+use crate::call::{Costs, GroupKey, RatedCall};
 use crate::period::drawn::Counted;
 use crate::period::known::read;
 use crate::period::{Ledger, Outcome, Progress, SealError};
 use crate::rating;
 use crate::record::Direction;
-use crate::store::{Draft, DraftOf, OwnedCall, StoredCall, StoredState, SuspenseItem, Visit};
+use crate::store::{Draft, DraftOf, OwnedCall, StoredCall, StoredState, Visit};
 use crate::time::Period;
 
 /// The allowance of a group in a month.
@@ -128,7 +128,7 @@ pub struct Job<'a> {
     pub ledger: &'a Ledger,
     reversed: HashSet<u64>,
     months: Vec<Period>,
-    gains: Vec<(SuspenseItem, RatedCall, Vec<u8>)>,
+    gains: Vec<Gain>,
     next: &'a AtomicU64,
     progress: &'a Progress,
 }
@@ -233,12 +233,11 @@ impl Job<'_> {
                 pool.sums.merge(&one.sums);
             }
         }
-        for (_, call, drew) in &self.gains {
+        for (_, call, costs, drew) in &self.gains {
             let pool = pools.entry((call.group, call.own_period())).or_default();
             pool.legs += 1;
             pool.disturbed |= call.used_before.is_some() || !drew.is_empty();
-            let seen = Seen { old: None, new: Some(call), waits: None, changed: true, follow_on: false };
-            pool.sums.see(&seen);
+            pool.sums.see(&gained(call, *costs));
         }
         Ok(pools)
     }
@@ -287,7 +286,7 @@ impl Job<'_> {
             held.extend(some);
         }
         let mut rater = self.rater()?;
-        for (at, (item, call, drew)) in self.gains.iter().enumerate() {
+        for (at, (item, call, costs, drew)) in self.gains.iter().enumerate() {
             let pool = (call.group, call.own_period());
             if slice.contains(&pool) {
                 let record = read(&item.record)?;
@@ -296,7 +295,7 @@ impl Job<'_> {
                 let order = (pool, call.answer.0, node, id, call.key.leg, record.direction, position);
                 held.push((order, Held::Waiting(at)));
             } else if first && !disturbed.contains(&pool) {
-                self.gain(&rater, sink, &place, item, (*call, drew))?;
+                self.gain(&rater, sink, &place, item, (*call, *costs, drew))?;
             }
         }
         held.sort_by(|a, b| a.0.cmp(&b.0));
@@ -326,9 +325,9 @@ impl Job<'_> {
                 let (item, ..) = &self.gains[at];
                 let Some(call) = rater.waiting(item, used)? else { return Ok(()) };
                 used.stands(&call, rater.drew());
-                sums.see(&Seen { old: None, new: Some(&call), waits: None, changed: true, follow_on: false });
+                sums.see(&gained(&call, rater.costs()));
                 let drew = rater.drew().to_vec();
-                self.gain(rater, sink, place, item, (call, &drew))
+                self.gain(rater, sink, place, item, (call, rater.costs(), &drew))
             }
             Held::Row(row, owned, true) => {
                 let stored = StoredCall { row, ..owned.borrowed() };
@@ -351,11 +350,12 @@ impl Job<'_> {
                 if rater.same(&stored, &new) {
                     return Ok(());
                 }
-                let old = &stored.call;
-                sums.see(&Seen { old: Some(old), new: Some(&new), waits: None, changed: true, follow_on: true });
+                let old = Some((&stored.call, stored.costs));
+                let new_costs = rater.costs();
+                sums.see(&Seen { old, new: Some((&new, new_costs)), waits: None, changed: true, follow_on: true });
                 let grounds = stored.grounds.map(|grounds| grounds.borrowed());
                 self.replace(rater, sink, place, &stored)?;
-                let (new, named) = ((new, rater.drew()), stored.named_tariff);
+                let (new, named) = ((new, new_costs, rater.drew()), stored.named_tariff);
                 sink.row(place, &stored, new, grounds, stored.revision + 1, named)
             }
         }
@@ -369,9 +369,15 @@ fn demand(call: &RatedCall) -> (Option<u32>, u32) {
 
 /// Adds a leg of the scope to what the report says.
 fn see(sums: &mut Sums, rater: &Rater<'_>, stored: &StoredCall<'_>, again: &Again) {
-    let old = &stored.call;
+    let old = (&stored.call, stored.costs);
+    let changed = match again {
+        Again::Rated(new) => !rater.same(stored, new),
+        Again::Waits(_) | Again::Gone => true,
+        Again::Moved | Again::NotKept => false,
+    };
     let (new, waits) = match again {
-        Again::Rated(new) => (Some(new), None),
+        // A row that stays keeps what it says of costs.
+        Again::Rated(new) => (Some((new, if changed { rater.costs() } else { stored.costs })), None),
         Again::Waits(reason) => (None, Some(*reason)),
         Again::Gone => (None, None),
         Again::Moved => {
@@ -383,6 +389,10 @@ fn see(sums: &mut Sums, rater: &Rater<'_>, stored: &StoredCall<'_>, again: &Agai
             (Some(old), None)
         }
     };
-    let changed = new.is_none_or(|new| !rater.same(stored, new));
     sums.see(&Seen { old: Some(old), new, waits, changed, follow_on: false });
+}
+
+/// A leg that waited and is rated.
+fn gained(call: &RatedCall, costs: Option<Costs>) -> Seen<'_> {
+    Seen { old: None, new: Some((call, costs)), waits: None, changed: true, follow_on: false }
 }

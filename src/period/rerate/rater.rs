@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Run;
 use super::scope::Scope;
 use crate::batch::{Position, SourceId};
-use crate::call::{AccountKey, Basis, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot};
+use crate::call::{AccountKey, Basis, Costs, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot};
 use crate::directory::Directory;
 use crate::entry::{SourceProfile, Talk};
 use crate::period::candidates::Facts;
@@ -18,6 +18,7 @@ use crate::period::{Ledger, Place, SealError};
 use crate::rating::{self, Drawn, Draws, Leg, Resolution, Standing, Told, World};
 use crate::record::Record;
 use crate::store::{Grounds, StoredCall, StoredState, SuspenseItem};
+use crate::tariff::PlanId;
 use crate::tariff::rollover::Rollover;
 use crate::time::{Period, Timestamp, Zone};
 
@@ -25,7 +26,7 @@ use crate::time::{Period, Timestamp, Zone};
 // Most are rated: in a box each would cost an allocation.
 #[allow(clippy::large_enum_variant)]
 pub enum Again {
-    /// It is rated; what it drew is in [`Rater::drew`].
+    /// It is rated; what it drew is in [`Rater::drew`], what it costs us in [`Rater::costs`].
     Rated(RatedCall),
     /// It would wait.
     Waits(SuspenseReason),
@@ -81,6 +82,7 @@ pub struct Rater<'a> {
     directories: HashMap<u32, Arc<Directory>>,
     draws: Draws,
     handed: Handed,
+    costs: Option<Costs>,
     /// By slot: the first slot with the same image.
     images: Vec<u16>,
 }
@@ -110,6 +112,7 @@ impl<'a> Rater<'a> {
             groups: state.groups.iter().map(|g| (g.name.as_str(), g.key)).collect(),
             directories: HashMap::new(),
             draws: Draws::default(),
+            costs: None,
             images: (0..digests.len())
                 .map(|i| digests.iter().position(|d| *d == digests[i]).unwrap_or(i) as u16)
                 .collect(),
@@ -124,6 +127,11 @@ impl<'a> Rater<'a> {
     /// What the leg drew that was rated last, as it is kept with it.
     pub fn drew(&self) -> &[u8] {
         &self.draws.text
+    }
+
+    /// What the leg costs us that was rated last.
+    pub fn costs(&self) -> Option<Costs> {
+        self.costs
     }
 
     /// Rates a leg by what the run says. `used`: what its group had drawn before it; none: as its row says.
@@ -167,6 +175,7 @@ impl<'a> Rater<'a> {
             Ok(rated) => rated,
             Err(why) => return Ok(Again::Waits(why.reason)),
         };
+        self.costs = rating::costs(leg, world, PlanId(rated.basis.plan), own);
         let mut call = rated.call(leg, key, key_of_account, group);
         match old {
             // A row of an open month is replaced where it stands.
@@ -200,6 +209,7 @@ impl<'a> Rater<'a> {
         let Some(leg) = leg else { return Ok(None) };
         let rated = rating::rate(&leg, world, call.own_period(), Standing::of(used), &mut self.draws);
         let Ok(rated) = rated else { return Ok(None) };
+        self.costs = rating::costs(&leg, world, PlanId(rated.basis.plan), call.own_period());
         let mut new = rated.call(&leg, call.key, call.account, call.group);
         (new.period, new.adjusts) = (call.period, call.adjusts);
         if self.ledger.get(call.period).is_some() {
@@ -244,6 +254,7 @@ impl<'a> Rater<'a> {
             account: record.account,
             forwarded_by: record.forwarded_by,
             routing_number: record.routing_number,
+            carrier: record.carrier,
         }
     }
 
@@ -254,7 +265,8 @@ impl<'a> Rater<'a> {
 
     /// Whether a leg that was just rated is billed as it was, whatever others used before it, and whichever image says so: a
     /// row that costs the same is proved by the one it names. What an operator names must outlive the seal, so a row of an
-    /// open month is another one unless it says so already, or the tariff applies by itself.
+    /// open month is another one unless it says so already, or the tariff applies by itself. What a call costs us is put right
+    /// in open months; nobody is credited and charged the same again on a later invoice for it.
     pub fn same(&self, stored: &StoredCall<'_>, new: &RatedCall) -> bool {
         let old = &stored.call;
         let whose = |call: &RatedCall| (call.account, call.group, call.source, call.destination, call.call_type);
@@ -276,6 +288,7 @@ impl<'a> Rater<'a> {
             && amount(old) == amount(new)
             && price(old) == price(new)
             && same_draws(stored.draws, &self.draws.text)
+            && (self.ledger.get(old.period).is_some() || same_costs(stored.costs, self.costs))
             && outlives
     }
 
@@ -367,6 +380,12 @@ impl<'a> Rater<'a> {
         self.directories.insert(slot, directory.clone());
         Ok(Some(directory))
     }
+}
+
+/// Whether two legs cost us the same, whichever image says so.
+fn same_costs(one: Option<Costs>, other: Option<Costs>) -> bool {
+    let amounts = |costs: Costs| (costs.billable_seconds, costs.carrier_cost, costs.resale);
+    one.map(amounts) == other.map(amounts)
 }
 
 /// Whether two legs draw the same, whatever was drawn before them; of the plan's minutes alone the calls themselves say it.
