@@ -8,17 +8,18 @@
 //!
 //! Does not know where the tariff comes from, nor how the outcome is shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::Ledger;
 use super::candidates::{Candidate, Row};
+use super::carry::Handed;
 use super::draft::{Progress, SealError};
 use super::drawn::Counted;
 use super::gather::{Gather, Gathered};
 use super::known::Known;
 use super::sort::{IN_MEMORY, Sorter};
 use crate::batch::Position;
-use crate::call::{CallType, SuspenseReason, TariffSlot};
+use crate::call::{CallType, GroupKey, SuspenseReason, TariffSlot};
 use crate::flush::Spill;
 use crate::images::Images;
 use crate::money::{Money, Sum};
@@ -125,12 +126,15 @@ impl Trial<'_> {
         let closed = Ledger::before(&state.periods, state.position).get(self.period);
         let seal = closed.map_or(state.position, |closed| closed.seal);
         let mut known = Known::at(self.store, self.images, &state, seal)?;
+        let handed = Handed::of(&state, known.tariffs().chain([self.tariff]), (self.period, self.period), false);
         let mut gathered = Gathered::default();
         let mut sorter = Sorter::new(spill, held);
         Gather::new(&mut known, &state, (self.period, seal), &mut sorter, &mut gathered, progress).all()?;
         let mut job = Job {
             trial: self,
             known: &mut known,
+            groups: state.groups.iter().map(|g| (g.name.as_str(), g.key)).collect(),
+            handed,
             group: String::new(),
             used: Default::default(),
             draws: Draws::default(),
@@ -159,6 +163,9 @@ impl Trial<'_> {
 struct Job<'a, 's> {
     trial: &'a Trial<'a>,
     known: &'a mut Known<'s>,
+    groups: HashMap<&'a str, GroupKey>,
+    /// What earlier months left; what this one hands on is not taken from it, as when it was sealed.
+    handed: Handed,
     /// Whose legs come.
     group: String,
     /// Drawn by it so far, before and after.
@@ -181,7 +188,9 @@ impl Job<'_, '_> {
         }
         if self.group != candidate.key.group {
             self.group.clone_from(&candidate.key.group);
-            self.used.iter_mut().for_each(Counted::clear);
+            let key = self.groups.get(self.group.as_str());
+            let handed = key.map_or(&[][..], |key| self.handed.get(*key, self.trial.period));
+            self.used.iter_mut().for_each(|used| used.begin(handed));
         }
         if let Some(fixed) = &candidate.fixed {
             if fixed.draws {

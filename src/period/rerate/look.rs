@@ -11,6 +11,7 @@ use super::rater::{Again, Rater, same_draws};
 use super::report::{Seen, Sums};
 use crate::call::{Costs, GroupKey, RatedCall};
 use crate::period::SealError;
+use crate::rating;
 use crate::store::StoredCall;
 use crate::time::Period;
 
@@ -118,7 +119,9 @@ impl Job<'_> {
                             looked.pools.of((new.group, new.own_period())).disturbed = true;
                         }
                     }
-                    Again::Waits(_) | Again::Gone => pool.disturbed |= call.included_seconds > 0,
+                    Again::Waits(_) | Again::Gone => {
+                        rating::drawn(call, stored.draws, |_, seconds| pool.disturbed |= seconds > 0);
+                    }
                     _ => {}
                 }
                 Ok(())
