@@ -13,6 +13,8 @@ mod exchange;
 mod free;
 #[path = "rating/pools.rs"]
 mod pools;
+#[path = "rating/successive.rs"]
+mod successive;
 
 use callrated::entry::{Ambiguous, LegsPolicy, Talk};
 use callrated::rating::{MAX_AHEAD, MAX_TALK, durations_differ};

@@ -17,7 +17,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use crate::batch::SourceId;
-use crate::call::{Meter, RatedCall};
+use crate::call::{Chain, Meter, Pair, RatedCall};
 use crate::directory::{Account, Directory};
 use crate::entry::{SourceProfile, Talk};
 use crate::images::{ImageMissing, Images};
@@ -180,11 +180,13 @@ fn used_before(call: &RatedCall, world: World<'_>, account: &Account<'_>) -> u64
 struct Before {
     plan: u64,
     told: Vec<Told>,
+    chain: Option<Chain>,
 }
 
 impl Before {
     fn of(call: &OwnedCall, world: World<'_>, account: &Account<'_>) -> Before {
-        Before { plan: used_before(&call.call, world, account), told: Told::read(&call.draws) }
+        let chain = Chain::told(&call.call, &call.draws);
+        Before { plan: used_before(&call.call, world, account), told: Told::read(&call.draws), chain }
     }
 
     fn of_meter(&self, meter: Meter) -> Option<&Told> {
@@ -199,6 +201,10 @@ impl Drawn for Before {
 
     fn left(&self, meter: Meter) -> Option<u64> {
         self.of_meter(meter).map(|told| told.3.unwrap_or(u64::MAX))
+    }
+
+    fn chain(&self, _pair: Pair) -> Option<Chain> {
+        self.chain
     }
 }
 

@@ -14,7 +14,7 @@ use crate::books::{Books, Share};
 use crate::call::{Basis, Usage};
 use crate::guard::Event;
 use crate::resolver::Gathered;
-use crate::shard::{LineKey, RatedRow, ShardPart, SuspendedLeg};
+use crate::shard::{ChainChange, LineKey, RatedRow, ShardPart, SuspendedLeg};
 use crate::store::{BasisText, FlushBatch, PackedFlush};
 use crate::time::Timestamp;
 
@@ -72,6 +72,7 @@ impl Gathering {
                     + part.rows.len() * size_of::<RatedRow>()
                     + part.suspended.len() * size_of::<SuspendedLeg>()
                     + part.lines.len() * size_of::<(LineKey, Usage, u8)>()
+                    + part.chains.len() * size_of::<ChainChange>()
                     + part.guarded.iter().map(|(_, state)| 48 + state.len()).sum::<usize>()
                     + part.guard_events.iter().map(|event| size_of::<Event>() + event.body.len()).sum::<usize>()
             })
@@ -150,6 +151,7 @@ impl Content {
             discarded: &rows.discarded,
             guards: &gathering.gathered.guards,
             guarded: &rows.guarded,
+            chains: &rows.chains,
             guard_events: &rows.guard_events,
             decided: &gathering.gathered.decided,
             told: &rows.told,

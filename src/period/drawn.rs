@@ -2,33 +2,57 @@
 //!
 //! Does not know other groups, nor other months.
 
-use crate::call::{Meter, RatedCall};
+use std::collections::HashMap;
+
+use crate::call::{Chain, Linked, Meter, Pair, RatedCall};
 use crate::rating::{self, Drawn, Draws, Rated};
-use crate::time::Period;
+use crate::tariff::successive::WITHIN_MAX;
+use crate::time::{MICROS_PER_SECOND, Period};
+
+/// Chains that are held before those that no call can go on with any more are let go.
+const CHAINS: usize = 4096;
 
 /// See the module. A plan has few pools: they are looked through.
 #[derive(Clone, Default, Debug)]
-pub(super) struct Counted(Vec<(Meter, u64)>);
+pub(super) struct Counted {
+    meters: Vec<(Meter, u64)>,
+    /// Calls in quick succession that are under way (R28).
+    chains: HashMap<Pair, Chain>,
+    most: usize,
+}
 
 impl Counted {
     /// The next group's legs come.
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.meters.clear();
+        self.chains.clear();
     }
 
     fn add(&mut self, meter: Meter, seconds: u32) {
-        match self.0.iter_mut().find(|(of, _)| *of == meter) {
+        match self.meters.iter_mut().find(|(of, _)| *of == meter) {
             Some((_, counted)) => *counted += u64::from(seconds),
-            None => self.0.push((meter, u64::from(seconds))),
+            None => self.meters.push((meter, u64::from(seconds))),
         }
     }
 
     /// A leg was rated.
     pub fn rated(&mut self, rated: &Rated, draws: &Draws) {
+        self.linked(draws);
         if draws.list.is_empty() {
             return self.add(Meter::PLAN, rated.included_seconds);
         }
         draws.list.iter().for_each(|draw| self.add(draw.meter, draw.seconds));
+    }
+
+    /// A call that was rated may be gone on with. Calls come in the order of their answers.
+    pub fn linked(&mut self, draws: &Draws) {
+        let Some(Linked { pair, chain }) = draws.linked else { return };
+        self.chains.insert(pair, chain);
+        if self.chains.len() > self.most.max(CHAINS) {
+            let soon = i64::from(WITHIN_MAX) * MICROS_PER_SECOND;
+            self.chains.retain(|_, other| other.end.0.saturating_add(soon) >= chain.begin.0);
+            self.most = self.chains.len() * 2;
+        }
     }
 
     /// A row stands as it is.
@@ -39,6 +63,10 @@ impl Counted {
 
 impl Drawn for Counted {
     fn seconds(&self, _month: Period, meter: Meter) -> u64 {
-        self.0.iter().find(|(of, _)| *of == meter).map_or(0, |(_, counted)| *counted)
+        self.meters.iter().find(|(of, _)| *of == meter).map_or(0, |(_, counted)| *counted)
+    }
+
+    fn chain(&self, pair: Pair) -> Option<Chain> {
+        self.chains.get(&pair).copied()
     }
 }

@@ -17,8 +17,9 @@
 use super::kind::{Kind, Later, Nature};
 use super::parts::Parts;
 use super::pools::{self, Month};
-use super::{Draws, Standing, Why};
-use crate::call::{CallType, Exchange, Meter, StepRule};
+use super::successive::rest_of;
+use super::{Draw, Draws, Standing, Why};
+use crate::call::{Before, CallType, Exchange, Meter, StepRule};
 use crate::money::{ExchangedSeconds, Money, Price};
 use crate::tariff::{Allowance, Bands, Overage, Plan, Row};
 use crate::time::{Micros, Period};
@@ -49,6 +50,8 @@ pub(super) struct Charge {
     pub cost: Money,
     /// Of the row that gave the price.
     pub exchange: Option<Exchange>,
+    /// What the call costs together with those before it that count as one with it (R28).
+    pub whole: Money,
 }
 
 /// An allowance that was asked.
@@ -69,11 +72,14 @@ pub(super) fn charge<'a>(
     kind: &Kind<'a>,
     steps: StepRule,
     month: Month<'_, 'a>,
-    standing: Standing<'_>,
+    (standing, joined): (Standing<'_>, Option<Before>),
     draws: &mut Draws,
 ) -> Result<Charge, Why> {
     let (talk, plan) = (later.leg.duration, month.plan);
-    let billable = steps.billable(talk);
+    // R28: with what counts as one with it, and what of that is this call's.
+    let before = joined.unwrap_or_default();
+    let whole = steps.billable(talk);
+    let billable = whole.saturating_sub(before.billed);
     let decimals = u32::from(plan.cost_decimals);
     let free = Charge {
         call_type: CallType::Included,
@@ -86,6 +92,7 @@ pub(super) fn charge<'a>(
         due: NO_PRICE,
         cost: Money::ZERO,
         exchange: None,
+        whole: Money::ZERO,
     };
     let covered = |draws: &mut Draws| match month.plan.pools.as_slice() {
         [] => None,
@@ -97,14 +104,16 @@ pub(super) fn charge<'a>(
         Nature::Charged(call_type) => {
             let row = kind.pricing_row().ok_or(Why::NoRow)?;
             let included = covered(draws).unwrap_or(0);
-            let rest = billable - included;
-            if included > 0 && rest == 0 {
+            let from = before.included.saturating_add(included);
+            let rest = whole.saturating_sub(from);
+            if from > 0 && rest == 0 {
                 // The row is named, for whoever reads where the call went.
                 return Ok(Charge { call_type, included_seconds: included, row: Some(row.id.0), ..free });
             }
             let due = due(row.price, steps, talk, rest);
-            let parts = Parts { kind, steps, from: included, to: billable, split: plan.bands == Bands::Split };
+            let parts = Parts { kind, steps, from, to: from + rest, split: plan.bands == Bands::Split };
             let exchange = later.exchange(row, plan.currency)?;
+            let whole = cost(row, exchange, &parts, due, later, plan)?;
             Ok(Charge {
                 call_type,
                 included_seconds: included,
@@ -112,8 +121,9 @@ pub(super) fn charge<'a>(
                 row: Some(row.id.0),
                 charged_seconds: rest,
                 due,
-                cost: cost(row, exchange, &parts, due, later, plan)?,
+                cost: rest_of(whole, before),
                 exchange,
+                whole,
                 ..free
             })
         }
@@ -122,7 +132,13 @@ pub(super) fn charge<'a>(
                 Some(included) => Charge { included_seconds: included, ..free },
                 None => {
                     let asked = Asked::of(Meter::PLAN, month.allowance(None), month.period, standing);
-                    Charge { included_seconds: asked.gives(billable), allowance: Some(asked), ..free }
+                    let included_seconds = asked.gives(billable);
+                    if joined.is_some() {
+                        asked.tell(included_seconds, draws);
+                        Charge { included_seconds, ..free }
+                    } else {
+                        Charge { included_seconds, allowance: Some(asked), ..free }
+                    }
                 }
             };
             let included = in_plan.included_seconds;
@@ -137,21 +153,24 @@ pub(super) fn charge<'a>(
                     (row.price, Some(row))
                 }
             };
-            let due = due(price, steps, talk, overage);
-            let parts = Parts { kind, steps, from: included, to: billable, split: plan.bands == Bands::Split };
+            let from = before.included.saturating_add(included);
+            let charged = whole.saturating_sub(from);
+            let due = due(price, steps, talk, charged);
+            let parts = Parts { kind, steps, from, to: from + charged, split: plan.bands == Bands::Split };
             let exchange = row.map(|row| later.exchange(row, plan.currency)).transpose()?.flatten();
-            let cost = match row {
-                None => due.cost(i64::from(overage), decimals),
+            let whole = match row {
+                None => due.cost(i64::from(charged), decimals),
                 Some(row) => cost(row, exchange, &parts, due, later, plan)?,
             };
             Ok(Charge {
                 call_type: if included == 0 { CallType::Overage } else { CallType::Included },
                 price,
                 row: row.map(|row| row.id.0),
-                charged_seconds: overage,
+                charged_seconds: charged,
                 due,
-                cost,
+                cost: rest_of(whole, before),
                 exchange,
+                whole,
                 ..in_plan
             })
         }
@@ -174,6 +193,12 @@ impl Asked {
             }
             Some(left) => Asked { allowance, used: standing.drawn.seconds(period, meter), left },
         }
+    }
+
+    /// Says what the plan's minutes gave of their own accord.
+    fn tell(&self, seconds: u32, draws: &mut Draws) {
+        let left = (self.allowance != Allowance::Unlimited).then_some(self.left);
+        draws.push("", Draw { meter: Meter::PLAN, pool: None, seconds, used: self.used, left });
     }
 
     /// How many of so many seconds it gives.

@@ -9,13 +9,15 @@
 //! A call that asks the plan's minutes alone gives no [`Draws`]: what it drew is in [`Rated`](super::Rated), and nothing is
 //! allocated for it. One that asks others gives all of them, the plan's minutes too, and their text, which is kept with
 //! the call: `[["mobile",120,600,11400],["",0,0,60000]]` is name, seconds drawn, seconds drawn before, seconds that were
-//! left (null: no limit); the plan's minutes have no name.
+//! left (null: no limit); the plan's minutes have no name. One that counts as one call with others before it (R28) gives
+//! what those came to in front: `{"after":[…],"draws":[…]}`.
 //!
 //! Does not know where meters are kept.
 
 use serde::Deserialize;
 
-use crate::call::{Meter, RatedCall};
+use super::successive::Whole;
+use crate::call::{Chain, Linked, Meter, Pair, RatedCall};
 use crate::time::Period;
 
 /// The meters of one billing group.
@@ -25,6 +27,11 @@ pub trait Drawn {
 
     /// What was left of it before the call, where that is told rather than to be found: for a call that was rated before.
     fn left(&self, _meter: Meter) -> Option<u64> {
+        None
+    }
+
+    /// R28: the calls between two numbers that a call may go on with.
+    fn chain(&self, _pair: Pair) -> Option<Chain> {
         None
     }
 }
@@ -72,12 +79,17 @@ pub struct Draws {
     pub list: Vec<Draw>,
     /// The same, as it is kept with the call; empty where the list is.
     pub text: Vec<u8>,
+    /// R28: what it went on with.
+    pub follows: Option<Chain>,
+    /// R28: what a next call may go on with, to be kept by whoever rates.
+    pub linked: Option<Linked>,
 }
 
 impl Draws {
     pub(super) fn clear(&mut self) {
         self.list.clear();
         self.text.clear();
+        (self.follows, self.linked) = (None, None);
     }
 
     /// Adds one with the name of its pool, which has no character that JSON escapes.
@@ -117,7 +129,11 @@ pub struct Told(
 impl Told {
     /// Reads [`Draws::text`]; nothing where it is empty or no such text.
     pub fn read(text: &[u8]) -> Vec<Told> {
-        if text.is_empty() { Vec::new() } else { serde_json::from_slice(text).unwrap_or_default() }
+        match text.first() {
+            None => Vec::new(),
+            Some(b'{') => Whole::read(text).map_or_else(Vec::new, |whole| whole.draws),
+            Some(_) => serde_json::from_slice(text).unwrap_or_default(),
+        }
     }
 
     /// Which meter counts it.

@@ -21,6 +21,7 @@ use super::deck::Terms;
 use super::exchange::DatedRate;
 use super::free::FreeList;
 use super::pools::StoredPool;
+use super::successive::Successive;
 use super::{Allowance, Bands, ImageError, Internal, Overage};
 use crate::call::{CallType, StepMode, StepRule};
 use crate::money::{MONEY_INPUT_MAX, Money, Price};
@@ -276,6 +277,8 @@ pub struct StoredPlan {
     pub pools: Vec<StoredPool>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prorate_change: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successive: Option<Successive>,
 }
 
 /// A deck; decks are in the order of their names.

@@ -25,6 +25,7 @@ pub mod pools;
 mod prefixes;
 mod states;
 pub mod steps;
+pub mod successive;
 pub mod supplier;
 #[cfg(test)]
 mod tests;
@@ -196,6 +197,8 @@ pub struct Plan {
     pub internal: Internal,
     /// Names of the lists of numbers that cost nothing.
     pub free: Vec<String>,
+    /// Calls in quick succession that count as one; none: each call is one.
+    pub successive: Option<successive::Successive>,
 }
 
 /// One deck row as the look-up gives it.

@@ -278,6 +278,7 @@ fn plan(stored: &StoredPlan, meta: &Meta) -> Option<(Plan, PlanDetails)> {
         bands: stored.bands,
         internal: stored.internal,
         free: stored.free.clone(),
+        successive: stored.successive,
     };
     let included = stored
         .included

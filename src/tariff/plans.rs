@@ -19,13 +19,12 @@ use crate::time::Zone;
 mod allowances;
 mod currencies;
 mod holidays;
+mod successive;
 mod text;
 
 pub use allowances::PoolText;
 pub use text::{DeckText, Included, PlanText, Plans};
 
-/// Most minutes a plan may include: far beyond the minutes of a month times any group, and seconds fit easily.
-const INCLUDED_MINUTES_MAX: u64 = 1_000_000_000;
 /// R18: money is stored with nine decimals, one of which is kept for rounding.
 /// Most decimals that a cost may have.
 pub const COST_DECIMALS_MAX: u64 = 8;
@@ -48,6 +47,7 @@ const PLAN_KEYS: &[&str] = &[
     "prorate_first",
     "prorate_change",
     "cost_decimals",
+    "successive",
 ];
 const DECK_KEYS: &[&str] = &["currency", "timezone", "holidays", "source"];
 const HOLIDAY_KEYS: &[&str] = &["yearly", "easter", "dates"];
@@ -187,7 +187,7 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         None => missing(document, table, "currency", "currency = \"EUR\""),
         Some(value) => currency(document, value),
     };
-    let allowance = allowance(document, table);
+    let allowance = allowances::of_plan(document, table);
     let decks = deck_list(document, table, "decks");
     let inbound_decks = deck_list(document, table, "inbound_decks");
     let overage = overage(document, table, allowance, &decks);
@@ -219,6 +219,7 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         bands,
         internal,
         free: deck_list(document, table, "free"),
+        successive: successive::read(document, table),
     })
 }
 
@@ -258,22 +259,6 @@ fn currency<'t>(document: &mut Document<'t>, value: &toml::Spanned<toml::de::DeV
         document.findings.warn(document.at(value), format!("currency: {text:?} is not in ISO 4217"), hint);
     }
     code
-}
-
-fn allowance<'t>(document: &mut Document<'t>, table: Table<'_, 't>) -> Allowance {
-    table.get("included_minutes").map_or(Allowance::Seconds(0), |value| minutes(document, "included_minutes", value))
-}
-
-/// A whole number, or no limit.
-fn minutes<'t>(document: &mut Document<'t>, key: &str, value: &toml::Spanned<toml::de::DeValue<'t>>) -> Allowance {
-    match value.get_ref() {
-        toml::de::DeValue::String(text) if text == "unlimited" => Allowance::Unlimited,
-        toml::de::DeValue::String(text) => {
-            document.wrong(value, format!("{key}: {text:?} is not known"), "write a whole number or \"unlimited\"");
-            Allowance::Seconds(0)
-        }
-        _ => Allowance::Seconds(document.integer(key, value, INCLUDED_MINUTES_MAX).unwrap_or(0) * 60),
-    }
 }
 
 fn overage<'t>(

@@ -100,20 +100,20 @@ fn tariff_image(tariff: &(&str, &str, Option<&str>)) -> Vec<u8> {
 
 /// With so many minutes in the German plan.
 pub fn tariff_of(tariff: &(&str, &str, Option<&str>), minutes: u64) -> Vec<u8> {
-    tariff_with(tariff, minutes, "")
+    tariff_with(tariff, minutes, "", "")
 }
 
-/// The same with few minutes for mobile numbers and for calls abroad.
+/// The same with few minutes for mobile numbers and for calls abroad, and calls in quick succession as one.
 pub fn pooled_of(tariff: &(&str, &str, Option<&str>), minutes: u64) -> Vec<u8> {
     let pools = "[plan.de.allowances.mobile]\nminutes = 4\nof = [\"DE:mobile\"]\n\
                  [plan.de.allowances.abroad]\nminutes = 3\nof = [\"international\"]\n";
-    tariff_with(tariff, minutes, pools)
+    tariff_with(tariff, minutes, pools, "successive = { within = 120, from = \"any\" }\n")
 }
 
-fn tariff_with((overage, uk, france): &(&str, &str, Option<&str>), minutes: u64, pools: &str) -> Vec<u8> {
+fn tariff_with((overage, uk, france): &(&str, &str, Option<&str>), minutes: u64, pools: &str, german: &str) -> Vec<u8> {
     let plans = format!(
         "[plan.de]\ncountry = \"DE\"\ncurrency = \"EUR\"\nincluded_minutes = {minutes}\noverage_rate = \"{overage}\"\n\
-         decks = [\"premium\", \"world\"]\n[plan.us]\ncountry = \"US\"\ncurrency = \"USD\"\nincluded_minutes = 0\n\
+         decks = [\"premium\", \"world\"]\n{german}[plan.us]\ncountry = \"US\"\ncurrency = \"USD\"\nincluded_minutes = 0\n\
          overage_rate = \"0.02\"\ndecks = [\"world\"]\ninbound_decks = [\"tollfree\"]\n{pools}"
     );
     let mut world =

@@ -207,9 +207,14 @@ impl Job<'_> {
                 self.progress.rated(1);
                 let again = rater.again(stored, None)?;
                 see(&mut pool.sums, rater, stored, &again);
+                pool.disturbed |= rater.in_succession(call);
                 let draws = |call: &RatedCall| (call.group, demand(call));
                 match again {
-                    Again::Rated(new) if draws(&new) != draws(call) || !same_draws(stored.draws, rater.drew()) => {
+                    Again::Rated(new)
+                        if rater.in_succession(&new)
+                            || draws(&new) != draws(call)
+                            || !same_draws(stored.draws, rater.drew()) =>
+                    {
                         pool.disturbed = true;
                         if new.group != call.group {
                             pools.entry((new.group, new.own_period())).or_default().disturbed = true;
@@ -230,10 +235,12 @@ impl Job<'_> {
                 pool.sums.merge(&one.sums);
             }
         }
+        let rater = if self.gains.is_empty() { None } else { Some(self.rater()?) };
         for (_, call, drew) in &self.gains {
             let pool = pools.entry((call.group, call.own_period())).or_default();
             pool.legs += 1;
-            pool.disturbed |= call.used_before.is_some() || !drew.is_empty();
+            let follows = rater.as_ref().is_some_and(|rater| rater.in_succession(call));
+            pool.disturbed |= call.used_before.is_some() || !drew.is_empty() || follows;
             let seen = Seen { old: None, new: Some(call), waits: None, changed: true, follow_on: false };
             pool.sums.see(&seen);
         }
@@ -323,6 +330,7 @@ impl Job<'_> {
                 let (item, ..) = &self.gains[at];
                 let Some(call) = rater.waiting(item, used)? else { return Ok(()) };
                 used.stands(&call, rater.drew());
+                used.linked(rater.draws());
                 sums.see(&Seen { old: None, new: Some(&call), waits: None, changed: true, follow_on: false });
                 let drew = rater.drew().to_vec();
                 self.gain(rater, sink, place, item, (call, &drew))
@@ -332,7 +340,10 @@ impl Job<'_> {
                 let again = rater.again(&stored, Some(used))?;
                 see(sums, rater, &stored, &again);
                 match &again {
-                    Again::Rated(new) => used.stands(new, rater.drew()),
+                    Again::Rated(new) => {
+                        used.stands(new, rater.drew());
+                        used.linked(rater.draws());
+                    }
                     Again::Waits(_) | Again::Gone => {}
                     Again::Moved | Again::NotKept => used.stands(&stored.call, stored.draws),
                 }
@@ -345,6 +356,7 @@ impl Job<'_> {
                     return Ok(());
                 };
                 used.stands(&new, rater.drew());
+                used.linked(rater.draws());
                 if rater.same(&stored, &new) {
                     return Ok(());
                 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Run;
 use super::scope::Scope;
 use crate::batch::{Position, SourceId};
-use crate::call::{AccountKey, Basis, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot};
+use crate::call::{AccountKey, Basis, Chain, GroupKey, LegKey, Meter, Pair, RatedCall, SuspenseReason, TariffSlot};
 use crate::directory::Directory;
 use crate::entry::{SourceProfile, Talk};
 use crate::period::candidates::Facts;
@@ -17,6 +17,7 @@ use crate::period::{Ledger, Place, SealError};
 use crate::rating::{self, Drawn, Draws, Leg, Resolution, Standing, Told, World};
 use crate::record::Record;
 use crate::store::{Grounds, StoredCall, StoredState, SuspenseItem};
+use crate::tariff::PlanId;
 use crate::time::{Period, Timestamp, Zone};
 
 /// What becomes of a leg.
@@ -39,11 +40,16 @@ pub enum Again {
 struct AsTold {
     plan: u64,
     told: Vec<Told>,
+    chain: Option<Chain>,
 }
 
 impl AsTold {
     fn of(stored: &StoredCall<'_>) -> AsTold {
-        AsTold { plan: stored.call.used_before.unwrap_or(0), told: Told::read(stored.draws) }
+        AsTold {
+            plan: stored.call.used_before.unwrap_or(0),
+            told: Told::read(stored.draws),
+            chain: Chain::told(&stored.call, stored.draws),
+        }
     }
 }
 
@@ -51,6 +57,10 @@ impl Drawn for AsTold {
     fn seconds(&self, _month: Period, meter: Meter) -> u64 {
         let told = self.told.iter().find(|told| told.meter() == meter).map(|told| told.2);
         told.unwrap_or(if meter == Meter::PLAN { self.plan } else { 0 })
+    }
+
+    fn chain(&self, _pair: Pair) -> Option<Chain> {
+        self.chain
     }
 }
 
@@ -111,6 +121,17 @@ impl<'a> Rater<'a> {
         &self.draws.text
     }
 
+    /// The same, with what it goes on with and is gone on with.
+    pub fn draws(&self) -> &Draws {
+        &self.draws
+    }
+
+    /// Whether calls before it may have a say in what a call costs (R28).
+    pub fn in_succession(&self, call: &RatedCall) -> bool {
+        let tariff = self.known.tariff(call.basis.tariff);
+        tariff.is_some_and(|tariff| tariff.plan(PlanId(call.basis.plan)).successive.is_some())
+    }
+
     /// Rates a leg by what the run says. `used`: what its group had drawn before it; none: as its row says.
     pub fn again(&mut self, stored: &StoredCall<'_>, used: Option<&dyn Drawn>) -> Result<Again, SealError> {
         let Some(grounds) = stored.grounds else { return Ok(Again::NotKept) };
@@ -169,7 +190,7 @@ impl<'a> Rater<'a> {
     /// Rates a leg as it was, but for what its group had drawn before it. None: it does not come to the same leg.
     pub fn drawn_anew(&mut self, stored: &StoredCall<'_>, used: &dyn Drawn) -> Result<Option<RatedCall>, SealError> {
         let (call, Some(grounds)) = (&stored.call, stored.grounds) else { return Ok(None) };
-        if call.used_before.is_none() && stored.draws.is_empty() {
+        if call.used_before.is_none() && stored.draws.is_empty() && !self.in_succession(call) {
             return Ok(None);
         }
         let profile = self.profile(grounds)?;

@@ -17,6 +17,7 @@ mod account_order;
 mod beside;
 mod calls;
 mod cell;
+mod chains;
 mod guard;
 mod locator;
 mod memory;

@@ -204,8 +204,16 @@ fn add_draws(call: &StoredCall<'_>, sums: &mut BTreeMap<(i64, u32, u32), i64>) -
         add(Meter::PLAN, call.call.included_seconds);
         return Ok(());
     }
-    type Told = (String, u32, u64, Option<u64>);
-    let told: Vec<Told> = serde_json::from_slice(call.draws).map_err(|_| damaged("what a call drew"))?;
+    type Told = Vec<(String, u32, u64, Option<u64>)>;
+    #[derive(serde::Deserialize)]
+    struct WithOthers {
+        draws: Told,
+    }
+    let told: Result<Told, _> = match call.draws.first() {
+        Some(b'{') => serde_json::from_slice(call.draws).map(|whole: WithOthers| whole.draws),
+        _ => serde_json::from_slice(call.draws),
+    };
+    let told = told.map_err(|_| damaged("what a call drew"))?;
     told.iter().for_each(|(name, seconds, ..)| add(Meter::named(name), *seconds));
     Ok(())
 }

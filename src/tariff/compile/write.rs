@@ -92,6 +92,7 @@ fn stored_plan(plan: &PlanText, outbound_list: u16, inbound_list: u16) -> Stored
         free: plan.free.iter().map(|(name, _)| name.clone()).collect(),
         pools: plan.pools.iter().map(|text| StoredPool::new(&text.pool)).collect(),
         prorate_change: plan.prorate_change,
+        successive: plan.successive,
     }
 }
 

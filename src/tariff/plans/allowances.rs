@@ -18,6 +18,8 @@ const NAME_MAX: usize = 32;
 const CALL_TYPES: [CallType; 4] =
     [CallType::Included, CallType::International, CallType::DomesticPremium, CallType::TollFree];
 
+/// Most minutes a plan may include: far beyond the minutes of a month times any group, and seconds fit easily.
+const INCLUDED_MINUTES_MAX: u64 = 1_000_000_000;
 /// A pool as its file has it.
 #[derive(Clone, Debug)]
 pub struct PoolText {
@@ -81,7 +83,7 @@ fn pool<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
             Allowance::Seconds(0)
         }
         Some(value) => {
-            let allowance = super::minutes(document, "minutes", value);
+            let allowance = minutes(document, "minutes", value);
             if allowance == Allowance::Seconds(0) {
                 document.wrong(value, format!("{name}: an allowance of 0 minutes gives nothing"), "leave it out");
             }
@@ -145,4 +147,21 @@ fn entry(text: &str) -> Result<PoolOf, (String, String)> {
         },
     };
     Ok(PoolOf::Country(country, kinds))
+}
+
+/// The plan's minutes.
+pub(super) fn of_plan<'t>(document: &mut Document<'t>, table: Table<'_, 't>) -> Allowance {
+    table.get("included_minutes").map_or(Allowance::Seconds(0), |value| minutes(document, "included_minutes", value))
+}
+
+/// A whole number, or no limit.
+fn minutes<'t>(document: &mut Document<'t>, key: &str, value: &toml::Spanned<toml::de::DeValue<'t>>) -> Allowance {
+    match value.get_ref() {
+        toml::de::DeValue::String(text) if text == "unlimited" => Allowance::Unlimited,
+        toml::de::DeValue::String(text) => {
+            document.wrong(value, format!("{key}: {text:?} is not known"), "write a whole number or \"unlimited\"");
+            Allowance::Seconds(0)
+        }
+        _ => Allowance::Seconds(document.integer(key, value, INCLUDED_MINUTES_MAX).unwrap_or(0) * 60),
+    }
 }

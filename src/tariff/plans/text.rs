@@ -7,6 +7,7 @@ use crate::call::StepRule;
 use crate::number::Country;
 use crate::tariff::bands::Holidays;
 use crate::tariff::findings::Place;
+use crate::tariff::successive::Successive;
 use crate::tariff::{Allowance, Bands, Internal, Overage};
 use crate::time::Zone;
 
@@ -49,6 +50,8 @@ pub struct PlanText {
     pub internal: Internal,
     /// Lists of free numbers, each with the place that names it.
     pub free: Vec<(String, Place)>,
+    /// Calls in quick succession that count as one.
+    pub successive: Option<Successive>,
 }
 
 /// One entry of `included`: a country and kinds of number.
