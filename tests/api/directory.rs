@@ -135,13 +135,13 @@ fn what_was_taken_over_is_given_back_to_the_files() {
     assert_eq!(history["changes"][4]["after"], acme);
 
     // A number, and an account taken over as it was: nothing but its keeper changes, and that is told.
-    let number = daemon.get("/v1/numbers/+4930123450").json();
+    let number = daemon.get("/v1/numbers/+4930123456").json();
     let owner = number["owners"][0]["account"].as_str().unwrap_or_else(|| panic!("{number}")).to_owned();
-    done(put(&daemon, "/v1/numbers/+4930123450?take_over=true", &json!({ "account": owner, "valid_from": "" })));
-    done(delete("/v1/numbers/+4930123450?to=files"));
-    let history = daemon.get("/v1/numbers/+4930123450/history").json();
+    done(put(&daemon, "/v1/numbers/+4930123456?take_over=true", &json!({ "account": owner, "valid_from": "" })));
+    done(delete("/v1/numbers/+4930123456?to=files"));
+    let history = daemon.get("/v1/numbers/+4930123456/history").json();
     assert_eq!(history["changes"][2]["kept"], "files", "{history}");
-    assert_eq!(daemon.get("/v1/numbers/+4930123450").json()["owners"], number["owners"]);
+    assert_eq!(daemon.get("/v1/numbers/+4930123456").json()["owners"], number["owners"]);
 
     for (path, status, part) in [
         ("/v1/accounts/bluth?to=files", 409, "accounts.csv does not have account"),
