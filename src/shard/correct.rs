@@ -41,11 +41,9 @@ impl Shard {
         if let Some(linked) = self.draws.linked {
             self.state.chains.link(group, linked, job.attempt);
         }
-        if self.draws.list.is_empty() {
-            if included > 0 {
-                self.state.meters.add(group, period, Meter::PLAN, i64::from(included));
-                self.drawn.push((group, period, Meter::PLAN));
-            }
+        if self.draws.list.is_empty() && included > 0 {
+            self.state.meters.add(group, period, Meter::PLAN, i64::from(included));
+            self.drawn.push((group, period, Meter::PLAN));
         }
         if self.draws.text.is_empty() {
             return (0, 0);
