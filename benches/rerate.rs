@@ -171,10 +171,12 @@ impl Scene {
                             account: b"",
                             forwarded_by: b"",
                             routing_number: b"",
+                            carrier: b"",
                         }),
                         revision: 0,
                         run: None,
                         named_tariff: false,
+                        costs: None,
                         draws: b"",
                     });
                 }

@@ -58,6 +58,7 @@ const GROUNDS: GroundsOf<'static> = GroundsOf {
     account: b"",
     forwarded_by: b"",
     routing_number: b"",
+    carrier: b"",
 };
 
 struct Call {
@@ -294,6 +295,7 @@ fn run(settings: &Settings, folder: &Path) -> Result<(), Box<dyn std::error::Err
                 revision: 0,
                 run: None,
                 named_tariff: false,
+                costs: None,
                 draws: b"",
             })
             .collect();

@@ -302,6 +302,64 @@ impl RatedCall {
     }
 }
 
+/// Most plans between that of an account and the carrier.
+pub const RESELLERS_MAX: usize = 3;
+
+/// The other side of a rated call: what it costs us. Only for calls of plans that say how they are bought; its plan, tariff
+/// and currency are those of the call.
+///
+/// Of a [reversal](RatedCall::reversal) seconds are those of the call that is taken back, amounts are below zero.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Costs {
+    /// The carrier by its number in the tariff, where the plan has decks of its own for it.
+    pub carrier: Option<u16>,
+    /// Row of a cost deck, index in the tariff's image; none: no row, or nobody is paid for such a call.
+    pub row: Option<u32>,
+    /// Seconds that the carrier bills, by its own steps.
+    pub billable_seconds: u32,
+    /// What it charges, in the currency and decimals of the plan; none: not known, which is never 0.
+    pub carrier_cost: Option<Money>,
+    /// What the call costs under each plan of the reseller chain, nearest first; none: not known, or no such level.
+    pub resale: [Option<Money>; RESELLERS_MAX],
+}
+
+impl Costs {
+    /// Those of the call taken back, or of what this takes back come again: amounts change their sign, seconds stay, as in
+    /// [`RatedCall::reversed`].
+    pub fn reversed(&self) -> Costs {
+        let back = |amount: Option<Money>| amount.map(|amount| Money(-amount.0));
+        Costs { carrier_cost: back(self.carrier_cost), resale: self.resale.map(back), ..*self }
+    }
+
+    /// What is left of a price: none where the cost is not known.
+    pub fn margin(&self, revenue: Money) -> Option<Money> {
+        Some(Money(revenue.0.saturating_sub(self.carrier_cost?.0)))
+    }
+}
+
+impl std::fmt::Display for Costs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let amount = |amount: Option<Money>| amount.map_or_else(|| "unknown".to_owned(), |amount| amount.to_string());
+        write!(f, "{} for {} s", amount(self.carrier_cost), self.billable_seconds)?;
+        match self.row {
+            Some(row) => write!(f, " by row {row}")?,
+            None => f.write_str(" by no row")?,
+        }
+        if let Some(carrier) = self.carrier {
+            write!(f, " of carrier {carrier}")?;
+        }
+        let levels = self.resale.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        self.resale.iter().take(levels).try_for_each(|price| write!(f, ", resold at {}", amount(*price)))
+    }
+}
+
+impl CallType {
+    /// Whether calls of this type have a price of their own, rather than being part of what the plan includes, or free.
+    pub const fn is_sold(self) -> bool {
+        matches!(self, CallType::Overage | CallType::DomesticPremium | CallType::International | CallType::TollFree)
+    }
+}
+
 /// One line of an account's totals: what calls of one type add up to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Usage {

@@ -11,6 +11,7 @@ use toml::Spanned;
 use crate::ingest::connect::settings::{BadConnect, Connect};
 use crate::ingest::folder::settings::Watch;
 use crate::ingest::settings::{BadListen, Listen, ListenSettings};
+use crate::money::{Money, PerCent};
 use crate::nearest::{nearest, unknown};
 use crate::period::{PeriodSettings, RetentionSettings};
 use crate::time::Micros;
@@ -65,6 +66,8 @@ pub struct Config {
     pub flush_every: Length,
     /// And after this many records.
     pub flush_calls: u64,
+    /// What is to be left of a price, in per cent, where a plan says nothing of it.
+    pub least_margin: Money,
     /// SQLite file of the invoice storage.
     pub store: PathBuf,
 }
@@ -296,9 +299,17 @@ impl Config {
             },
             flush_every: raw.flush.every,
             flush_calls: raw.flush.calls.max(1),
+            least_margin: least_margin(raw.margin.warn_below_percent)?,
             store,
         })
     }
+}
+
+fn least_margin(written: Option<Spanned<PerCent>>) -> Result<Money, Fault> {
+    let Some(written) = written else { return Ok(Money::ZERO) };
+    let hint = "write per cent of the price, 0 to 100: 5, or \"2.5\"";
+    let fault = || Fault { hint: hint.to_owned(), ..Fault::at(&written, "no least margin") };
+    written.get_ref().value().ok_or_else(fault)
 }
 
 /// What the reader of the text says, with "did you mean" for what it does not know.
@@ -310,7 +321,7 @@ fn fault_of(error: &toml::de::Error) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::raw::{RawFlush, RawHttp, RawJournal, RawMetrics, RawPeriods, RawRetention, RawStore};
+    use super::raw::{RawFlush, RawHttp, RawJournal, RawMargin, RawMetrics, RawPeriods, RawRetention, RawStore};
     use super::*;
     use crate::ingest::connect::settings::ConnectSettings;
     use crate::ingest::folder::settings::WatchSettings;
@@ -340,6 +351,7 @@ mod tests {
                 ":3:1: [[listen]] udp 127.0.0.1:7070: country",
             ),
             ("[[watch]]\nfolder = \"f\"\ncountry = \"de\"", ":1:1: [[watch]] f: country"),
+            ("[margin]\nwarn_below_percent = \"101\"", ":2:22: no least margin"),
             ("[flush]\nevery = \"5\"", ":2:9: \"5\" needs a unit"),
             ("[periods]\ngrace = \"3\"", ":2:9: \"3\" needs a unit"),
             ("[retention]\ncalls = \"400d\"", ":2:9: \"400d\" needs a unit: month, months, year, years"),
@@ -423,6 +435,7 @@ mod tests {
             keys::<RawMetrics>(),
             keys::<RawFlush>(),
             keys::<RawStore>(),
+            keys::<RawMargin>(),
             keys::<super::webhooks::RawWebhook>(),
         ] {
             assert!(!keys.is_empty());

@@ -27,6 +27,7 @@ use crossbeam::channel::TryRecvError;
 use crate::batch::Position;
 use crate::books::{Books, Share};
 use crate::images::Images;
+use crate::money::Money;
 use crate::os::clock::Clock;
 use crate::resolver::Gathered;
 use crate::road::{Came, Inbox, Marker, Road, Step};
@@ -36,6 +37,7 @@ use crate::time::Micros;
 
 mod asking;
 mod held;
+mod margins;
 mod metrics;
 mod rows;
 mod spill;
@@ -50,6 +52,7 @@ pub use spill::{Aside, Spill, SpillError};
 
 use asking::Retry;
 use held::{Body, Content, Gathering, Held};
+use margins::Margins;
 use metrics::FlushMetrics;
 use words::Words;
 use writer::Writer;
@@ -122,6 +125,7 @@ pub struct Flush {
     latest: (u64, u64),
     /// The spill refuses, which was said.
     spill_refuses: bool,
+    margins: Margins,
     metrics: FlushMetrics,
 }
 
@@ -161,6 +165,7 @@ impl Flush {
             in_memory: state.in_memory,
             retry: Retry::default(),
             latest: (0, 0),
+            margins: Margins::new(state.least_margin),
             spill_refuses: false,
             metrics,
         }
@@ -274,6 +279,7 @@ impl Flush {
         }
         self.metrics.books(&self.books, &faults);
         self.words.learn(gathered.tariffs.iter().map(|t| t.activation.digest.clone()));
+        self.margins.look(&shards, &self.words);
         self.latest = (marker.number, marker.records);
         let Marker { number, upto, records, at, replies } = marker;
         let (from, covered) = (self.taken, gathered.covered);
@@ -322,4 +328,6 @@ pub struct FlushState {
     pub spill: Spill,
     /// Most bytes of flushes that wait in memory: [`HELD_BYTES_MAX`].
     pub in_memory: u64,
+    /// Least margin in per cent, where a plan says none.
+    pub least_margin: Money,
 }

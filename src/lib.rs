@@ -16,7 +16,7 @@
 //!
 //! | in the data folder | layout | read by |
 //! | --- | --- | --- |
-//! | `journal/*.seg` | 1; records in it: 1, 2 where a routing number is named, 3 where another's price is; pieces of calls: 1 | [`journal`], [`mod@record`], [`piece`] |
+//! | `journal/*.seg` | 1; records in it: 1, 2 where a routing number is named, 3 where another's price is, 4 where a carrier is; pieces of calls: 1 | [`journal`], [`mod@record`], [`piece`] |
 //! | `identity/` | 1 | [`identity`] |
 //! | `images/*.tariff` | 2 (1 had no conditions) | [`tariff`] |
 //! | `images/*.directory` | 1; or a list of them, 1 | [`directory`] |

@@ -93,6 +93,27 @@ impl Money {
     }
 }
 
+/// A share as people write it: `5` or `"2.5"` per cent.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum PerCent {
+    /// Whole per cent.
+    Whole(u8),
+    /// A decimal in quotes.
+    Decimal(Money),
+}
+
+impl PerCent {
+    /// Per cent; none where it is more than all, or less than nothing.
+    pub fn value(&self) -> Option<Money> {
+        let value = match self {
+            PerCent::Whole(whole) => Money(i64::from(*whole) * 1_000_000_000),
+            PerCent::Decimal(value) => *value,
+        };
+        (0..=100_000_000_000).contains(&value.0).then_some(value)
+    }
+}
+
 impl Sum {
     /// Adds one amount; cannot overflow below 10²⁰ calls.
     pub fn add(&mut self, amount: Money) {

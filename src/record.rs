@@ -62,6 +62,8 @@ pub struct Record<'a> {
     pub incumbent_currency: &'a [u8],
     /// The seconds which that system bills, where it says so.
     pub incumbent_seconds: &'a [u8],
+    /// Who carried the call on, where the node says so: decides what it costs us, and nothing that a customer pays.
+    pub carrier: &'a [u8],
     /// This leg only; none: the source's `legs` decides (R4).
     pub direction: Option<Direction>,
     /// Set-up of the call.
@@ -94,10 +96,12 @@ const ABSENT_TIME: i64 = i64::MIN;
 const ABSENT_SEQ: u64 = u64::MAX;
 /// Layout version of the canonical form; readers keep every version ever released.
 const VERSION: u8 = 1;
-/// The same with a [`Routing`] behind the head; written only where there is a routing number.
+/// The same with a [`Place`] behind the head; written only where there is a routing number.
 const VERSION_ROUTED: u8 = 2;
-/// The same with a [`Compared`] behind the head; written only where somebody else's price is told.
+/// The same with [`COMPARED`] of them; written only where somebody else's price is told.
 const VERSION_COMPARED: u8 = 3;
+/// The same with [`CARRIED`] of them; written only where a carrier is named.
+const VERSION_CARRIED: u8 = 4;
 
 /// The fixed part of the canonical form; the text follows: raw bytes, then what was not found in them.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
@@ -118,21 +122,21 @@ struct Head {
 const HEAD: usize = size_of::<Head>();
 const _: () = assert!(HEAD == 88);
 
-/// Where the routing number lies in the text, or another field that few records have.
+/// Where a field lies in the text that few records have.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
 #[repr(C)]
-struct Routing {
+struct Place {
     start: U32,
     length: U16,
 }
 
-const ROUTING: usize = size_of::<Routing>();
-const _: () = assert!(ROUTING == 6);
+const PLACE: usize = size_of::<Place>();
+const _: () = assert!(PLACE == 6);
 
-/// Routing number, and the three fields of the incumbent's price.
-#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
-#[repr(C)]
-struct Compared([Routing; 4]);
+/// Places behind the head where somebody else's price is told: of the routing number and its three fields.
+const COMPARED: usize = 4;
+/// Of these and the carrier.
+const CARRIED: usize = 5;
 
 /// A canonical form that cannot be read: written by a newer version, or not by us.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -149,8 +153,8 @@ impl<'a> Record<'a> {
     /// Appends the canonical form.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let head_at = out.len();
-        let (version, beside) = self.layout();
-        out.resize(head_at + HEAD + beside, 0);
+        let (version, places) = self.layout();
+        out.resize(head_at + HEAD + places * PLACE, 0);
         let text_at = out.len();
         out.extend_from_slice(self.raw);
         let fields = self.fields();
@@ -182,26 +186,30 @@ impl<'a> Record<'a> {
         for (i, field) in fields.iter().enumerate() {
             (head.starts[i], head.lengths[i]) = put(field);
         }
-        if beside > 0 {
-            let further = [self.routing_number, self.incumbent_cost, self.incumbent_currency, self.incumbent_seconds];
-            let places = Compared(further.map(|field| {
-                let (start, length) = put(field);
-                Routing { start, length }
-            }));
-            out[head_at + HEAD..text_at].copy_from_slice(&places.as_bytes()[..beside]);
+        let mut placed = [Place { start: U32::ZERO, length: U16::ZERO }; CARRIED];
+        for (place, field) in placed.iter_mut().zip(self.further()).take(places) {
+            (place.start, place.length) = put(field);
         }
+        out[head_at + HEAD..text_at].copy_from_slice(placed[..places].as_bytes());
         out[head_at..head_at + HEAD].copy_from_slice(head.as_bytes());
     }
 
-    /// The layout that says all there is in the fewest bytes, and what of it stands behind the head.
+    /// The layout that says all there is in the fewest bytes, and how many places stand behind its head.
     fn layout(&self) -> (u8, usize) {
-        if self.is_compared() {
-            (VERSION_COMPARED, size_of::<Compared>())
+        if !self.carrier.is_empty() {
+            (VERSION_CARRIED, CARRIED)
+        } else if self.is_compared() {
+            (VERSION_COMPARED, COMPARED)
         } else if self.routing_number.is_empty() {
             (VERSION, 0)
         } else {
-            (VERSION_ROUTED, ROUTING)
+            (VERSION_ROUTED, 1)
         }
+    }
+
+    /// What few records have, in the order of its places.
+    fn further(&self) -> [&'a [u8]; CARRIED] {
+        [self.routing_number, self.incumbent_cost, self.incumbent_currency, self.incumbent_seconds, self.carrier]
     }
 
     /// Whether it tells what somebody else charges.
@@ -212,25 +220,24 @@ impl<'a> Record<'a> {
     /// Reads the canonical form back.
     pub fn decode(bytes: &'a [u8]) -> Result<Record<'a>, BadRecord> {
         let version = *bytes.first().ok_or(BadRecord::Short)?;
-        if !matches!(version, VERSION | VERSION_ROUTED | VERSION_COMPARED) {
-            return Err(BadRecord::Version(version));
-        }
-        let (head, mut text) = Head::ref_from_prefix(bytes).map_err(|_| BadRecord::Short)?;
-        let mut further = [&b""[..]; 4];
         let places = match version {
+            VERSION => 0,
             VERSION_ROUTED => 1,
-            VERSION_COMPARED => further.len(),
-            _ => 0,
+            VERSION_COMPARED => COMPARED,
+            VERSION_CARRIED => CARRIED,
+            newer => return Err(BadRecord::Version(newer)),
         };
+        let (head, mut text) = Head::ref_from_prefix(bytes).map_err(|_| BadRecord::Short)?;
+        let mut further = [&b""[..]; CARRIED];
         if places > 0 {
-            let (found, rest) = <[Routing]>::ref_from_prefix_with_elems(text, places).map_err(|_| BadRecord::Short)?;
+            let (found, rest) = <[Place]>::ref_from_prefix_with_elems(text, places).map_err(|_| BadRecord::Short)?;
             for (field, place) in further.iter_mut().zip(found) {
                 let start = place.start.get() as usize;
                 *field = rest.get(start..start + usize::from(place.length.get())).ok_or(BadRecord::Short)?;
             }
             text = rest;
         }
-        let [routing_number, incumbent_cost, incumbent_currency, incumbent_seconds] = further;
+        let [routing_number, incumbent_cost, incumbent_currency, incumbent_seconds, carrier] = further;
         let field = |i: usize| -> Result<&'a [u8], BadRecord> {
             let start = head.starts[i].get() as usize;
             text.get(start..start + usize::from(head.lengths[i].get())).ok_or(BadRecord::Short)
@@ -248,6 +255,7 @@ impl<'a> Record<'a> {
             incumbent_cost,
             incumbent_currency,
             incumbent_seconds,
+            carrier,
             direction: match head.direction & DIRECTION {
                 1 => Some(Direction::Outbound),
                 2 => Some(Direction::Inbound),
@@ -271,7 +279,7 @@ impl<'a> Record<'a> {
         identity(self.node, self.id, self.direction)
     }
 
-    /// The content that a repeat must share to be a duplicate (R20): `seq`, cause and extras do not count.
+    /// The content that a repeat must share to be a duplicate (R20): `seq`, cause, carrier and extras do not count.
     pub fn content(&self) -> Content {
         let mut bytes = [0u8; 512];
         let texts = [self.account, self.source, self.destination, self.forwarded_by];
@@ -422,7 +430,7 @@ mod tests {
             bytes
         };
         // Four places; what stands in the raw text is not written twice.
-        assert_eq!(bytes(&told).len(), bytes(&plain).len() + 4 * ROUTING + "EUR".len());
+        assert_eq!(bytes(&told).len(), bytes(&plain).len() + COMPARED * PLACE + "EUR".len());
         for record in [told, routed] {
             assert_eq!(bytes(&record)[0], 3);
             assert_eq!(Record::decode(&bytes(&record)), Ok(record));
@@ -432,6 +440,24 @@ mod tests {
         }
         assert_eq!(plain.content(), told.content(), "a repeat with another price is a repeat");
         assert_eq!(plain.identity(), told.identity());
+    }
+
+    #[test]
+    fn a_carrier_is_no_content_and_needs_the_fourth_layout() {
+        let plain = Record { id: b"c1", destination: b"+15125550100", raw: b"raw", ..Record::default() };
+        let compared = Record { incumbent_cost: b"0.02", ..plain };
+        let routed = Record { routing_number: b"+17035550100", ..plain };
+        for other in [plain, routed, compared, Record { incumbent_seconds: b"60", ..routed }] {
+            let carried = Record { carrier: b"colt", ..other };
+            let mut bytes = Vec::new();
+            carried.encode(&mut bytes);
+            assert_eq!((bytes[0], Record::decode(&bytes)), (4, Ok(carried)));
+            assert_eq!(carried.content(), other.content());
+            assert_eq!(carried.identity(), other.identity());
+            for cut in 0..bytes.len() {
+                assert!(Record::decode(&bytes[..cut]).is_err());
+            }
+        }
     }
 
     proptest! {

@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 use tokio::sync::mpsc;
 
 use crate::batch::{Frame, Position};
-use crate::call::{AccountKey, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot, Usage};
+use crate::call::{AccountKey, Costs, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot, Usage};
 use crate::directory::Directory;
 use crate::flush::Part;
 use crate::guard::{self, Event, Fired, Judge, Rules, States};
@@ -21,7 +21,7 @@ use crate::os::clock::Clock;
 use crate::poison;
 use crate::rating::{self, Draws, Leg, Standing, World};
 use crate::road::{Inbox, LiveUsage, Step};
-use crate::tariff::Tariff;
+use crate::tariff::{PlanId, Tariff};
 use crate::time::{Period, Timestamp};
 
 mod chains;
@@ -192,6 +192,8 @@ pub struct ShardPart {
     pub frames: Vec<Frame>,
     /// Rated calls, in arrival order.
     pub rows: Vec<RatedRow>,
+    /// What some of them cost us, by the place of their row, in order; nothing for plans that do not say.
+    pub costs: Vec<(u32, Costs)>,
     /// Legs in suspense.
     pub suspended: Vec<SuspendedLeg>,
     /// Lines that changed, whole.
@@ -322,6 +324,7 @@ impl Shard {
         let found = self.state.found(job.group, job.attempt);
         match rating::rate(&job.leg, world, period, Standing::of(&found), &mut self.draws) {
             Ok(rated) => {
+                let costs = rating::costs(&job.leg, world, PlanId(rated.basis.plan), period);
                 let billed = job.adjusts_in.unwrap_or(period);
                 let counts = self.counts.period(billed);
                 counts.1 += 1;
@@ -332,6 +335,9 @@ impl Shard {
                     (call.period, call.adjusts) = (billed, Some(period));
                 }
                 self.add_up(&call);
+                if let Some(costs) = costs {
+                    self.part.costs.push((self.part.rows.len() as u32, costs));
+                }
                 if !self.judge.is_idle() {
                     self.guard(&call, job, &account, bytes);
                 }
@@ -357,20 +363,6 @@ impl Shard {
                 self.part.suspended.push(SuspendedLeg { job: *job, reason, detail: why.detail, period, frame });
             }
         }
-    }
-
-    fn add_up(&mut self, call: &RatedCall) {
-        self.counts.rated[call.call_type as usize] += 1;
-        let currency = call.basis.currency;
-        let mut into_totals = 0;
-        for (call_type, usage) in call.usage_lines() {
-            let key = LineKey { account: call.account, group: call.group, period: call.period, call_type, currency };
-            self.add_to_line(key, &usage, call.basis.decimals);
-            into_totals += usage.cost;
-        }
-        let money = self.counts.money(currency);
-        money.1 += i128::from(call.cost.0);
-        money.2 += into_totals;
     }
 
     fn marker(&mut self, number: u64, upto: Position) {

@@ -20,6 +20,8 @@ use tokio::sync::oneshot;
 mod api;
 #[path = "api/directory.rs"]
 mod directory;
+#[path = "api/margin.rs"]
+mod margin;
 
 use api::schema;
 
@@ -42,7 +44,9 @@ impl Daemon {
     }
 
     fn start_in(folder: tempfile::TempDir, http: &str) -> Daemon {
-        let rates = Path::new(env!("CARGO_MANIFEST_DIR")).join("rates");
+        let own = folder.path().join("rates");
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("rates");
+        let rates = if own.is_dir() { own } else { shipped };
         let text = format!(
             "rates_dir = {rates:?}\nlisten = []\n[flush]\nevery = \"1h\"\n\
              [metrics]\naddress = \"127.0.0.2:0\"\n[http]\naddress = \"127.0.0.1:0\"\n{http}\n"
@@ -215,7 +219,7 @@ fn requests_get_the_right_status_and_form() {
         ("GET", "/v1/accounts/soylent?at=tomorrow", &none, "", 400, "write RFC 3339"),
         ("GET", "/v1/accounts/globex/calls", &none, "", 200, "Source Number"),
         ("GET", "/v1/accounts/acme/calls?lang=fr", &none, "", 400, "en, de and it"),
-        ("GET", "/v1/accounts/acme/calls?columns=all", &none, "", 400, "usual or full"),
+        ("GET", "/v1/accounts/acme/calls?columns=all", &none, "", 400, "usual, full or margin"),
         ("GET", "/v1/accounts/acme/calls", &[("Accept", "image/png")], "", 406, "text/csv"),
         ("GET", "/v1/calls/lab/straddle%2F1%40host", &none, "", 200, "\"overage_seconds\":60"),
         ("GET", "/v1/calls/lab/straddle%2F1@host", &none, "", 200, "straddle/1@host"),
@@ -457,6 +461,7 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
         (("GET", "/v1/tariff"), ("/v1/tariff".into(), Value::Null)),
         (("GET", "/v1/directory"), ("/v1/directory".into(), Value::Null)),
         (("GET", "/v1/suspense"), ("/v1/suspense?limit=1".into(), Value::Null)),
+        (("GET", "/v1/margin"), (format!("/v1/margin?period={period}"), Value::Null)),
         (("GET", "/v1/conflicts"), ("/v1/conflicts?limit=1".into(), Value::Null)),
         (("GET", "/v1/guard/events"), ("/v1/guard/events?newest=true".into(), Value::Null)),
         (("GET", "/v1/accounts/{account}/guard"), ("/v1/accounts/acme/guard".into(), Value::Null)),

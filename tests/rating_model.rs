@@ -6,9 +6,12 @@
 
 mod common;
 
-use callrated::call::Meter;
+use callrated::batch::Position;
+use callrated::call::{AccountKey, GroupKey, LegKey, Meter};
 use callrated::rating::{self, Drawn, Draws, Resolution, Standing, Told};
 use callrated::record::Direction;
+use callrated::store::Margin;
+use callrated::tariff::PlanId;
 use callrated::time::Period;
 use common::{Books, COUNTRIES, Call, at, call};
 use proptest::prelude::*;
@@ -117,6 +120,9 @@ struct Plan {
     decks: Vec<Vec<Row>>,
     inbound: Vec<Row>,
     split: bool,
+    /// What a carrier charges; none: nothing is said of it.
+    costs: Vec<Vec<Row>>,
+    cost_steps: Option<Steps>,
     pools: Vec<Pool>,
 }
 
@@ -238,12 +244,20 @@ fn books(plan: &Plan) -> Books {
     if plan.includes_austria {
         toml += "included = [\"AT\"]\n";
     }
+    let cost_names: Vec<String> = (0..plan.costs.len()).map(|i| format!("cost{i}")).collect();
+    if !plan.costs.is_empty() {
+        toml += &format!("cost_decks = {cost_names:?}\n");
+    }
+    if let Some(steps) = plan.cost_steps {
+        toml += &format!("cost_steps = {}\n", steps_toml(steps));
+    }
     for Pool { name, minutes, of } in &plan.pools {
         toml += &format!("allowances.{name} = {{ minutes = {minutes}, of = {of:?} }}\n");
     }
     let mut decks: Vec<(&str, String)> =
         names.iter().map(|n| n.as_str()).zip(plan.decks.iter().map(|d| deck_csv(d))).collect();
     decks.push(("inbound", deck_csv(&plan.inbound)));
+    decks.extend(cost_names.iter().map(|n| n.as_str()).zip(plan.costs.iter().map(|d| deck_csv(d))));
     let decks: Vec<(&str, &str)> = decks.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let numbering: String = std::iter::once("prefix,country,type,total_lengths\n".to_owned())
         .chain(NUMBERING.iter().map(|(prefix, country, kind)| format!("{prefix},{country},{kind},\n")))
@@ -544,6 +558,44 @@ fn model(plan: &Plan, call: &OneCall) -> Expected {
     }
 }
 
+/// What the call costs us: nothing said, not known, or an amount.
+fn cost_model(plan: &Plan, call: &OneCall) -> Option<Option<Decimal>> {
+    if plan.costs.is_empty() || call.inbound {
+        return None;
+    }
+    let number = call.to.as_str();
+    if OWN.contains(&number) {
+        return Some(Some(Decimal::ZERO));
+    }
+    let decks: Vec<&[Row]> = plan.costs.iter().map(Vec::as_slice).collect();
+    let second_of_october = (u32::from(call.day) - 1) * 86_400 + call.second;
+    let row_at = |into: u32| {
+        let asked = Asked { number, from: call.from, day: call.day, minute: (second_of_october + into) / 60 };
+        longest(&decks, asked, false).filter(|row| !row.blocked)
+    };
+    let Some(first) = row_at(0) else { return Some(None) };
+    let by_the_second = Steps { nearest: false, initial: 1, increment: 1, minimum: 0, free_below: 0 };
+    let steps = first.steps.or(plan.cost_steps).unwrap_or(by_the_second);
+    let billable = step(steps, call.micros);
+    let forgiven = call.micros == 0 || call.micros < i64::from(steps.free_below) * 1_000_000;
+    let decimal = |value: u32| Decimal::new(i64::from(value), 5);
+    let (mut begin, mut cost) = (0_i64, if forgiven { Decimal::ZERO } else { decimal(first.fee) });
+    let mut sixtieths = Decimal::ZERO;
+    while begin < billable {
+        let block = i64::from(if begin == 0 && steps.initial > 0 { steps.initial } else { steps.increment });
+        let Some(row) = row_at(if plan.split { begin as u32 } else { 0 }) else { return Some(None) };
+        let rate = row.later.filter(|(after, _)| begin >= i64::from(*after)).map_or(row.rate, |(_, rate)| rate);
+        sixtieths += decimal(rate) * Decimal::from(block.min(billable - begin));
+        begin += block;
+    }
+    cost += sixtieths / Decimal::from(60);
+    if billable > 0 {
+        cost = first.least.map_or(cost, |least| cost.max(decimal(least)));
+        cost = first.most.map_or(cost, |most| cost.min(decimal(most)));
+    }
+    Some(Some(cost.round_dp_with_strategy(plan.decimals, RoundingStrategy::MidpointAwayFromZero)))
+}
+
 // --- Random worlds ------------------------------------------------------------------------------------------------------
 
 fn steps() -> impl Strategy<Value = Steps> {
@@ -616,7 +668,8 @@ fn plan() -> impl Strategy<Value = Plan> {
         select(vec![0_u32, 2, 4, 4, 6, 8]),
     );
     let flags = (any::<bool>(), any::<bool>(), 1..20_u8, any::<bool>());
-    let decks = (proptest::collection::vec(deck(1..25), 1..4), deck(0..10));
+    let costs = (proptest::collection::vec(deck(1..25), 0..3), proptest::option::weighted(0.3, steps()));
+    let decks = (proptest::collection::vec(deck(1..25), 1..4), deck(0..10), costs);
     let pool = (1..6_u64, proptest::collection::vec(select(OF), 1..4));
     let pools = proptest::collection::vec(pool, 0..=POOLS.len());
     let money = (money, pools);
@@ -626,7 +679,7 @@ fn plan() -> impl Strategy<Value = Plan> {
             ((minutes, overage, decimals), pools),
             steps,
             (includes_austria, prorate, billing_start_day, split),
-            (decks, mut inbound),
+            (decks, mut inbound, (costs, cost_steps)),
         )| {
             // Rows of inbound decks name no type.
             inbound.iter_mut().for_each(|row| row.call_type = None);
@@ -642,6 +695,8 @@ fn plan() -> impl Strategy<Value = Plan> {
                 decks,
                 inbound,
                 split,
+                costs,
+                cost_steps,
                 pools: POOLS.iter().zip(pools).map(|(name, (minutes, of))| Pool { name, minutes, of }).collect(),
             }
         },
@@ -717,6 +772,23 @@ proptest! {
             let expected = model(&plan, one)
                 .map(|(t, rule, billable, included, cost, gave)| (t, rule, billable, included, cost.normalize(), gave));
             prop_assert_eq!(got, expected.clone(), "{:?}", one);
+            if let Ok(rated) = rated {
+                let costs = rating::costs(&leg, world, PlanId(rated.basis.plan), leg.period(world));
+                let amount = costs.map(|costs| costs.carrier_cost.map(|cost| cost.decimal().normalize()));
+                let expected = cost_model(&plan, one).map(|cost| cost.map(|cost| cost.normalize()));
+                prop_assert_eq!(amount, expected, "{:?}", one);
+                // Revenue less cost is the margin, to the digit; of the call, taken back, and of both together.
+                if let (Some(costs), Ok((.., price, _))) = (costs, model(&plan, one)) {
+                    let left = costs.margin(rated.cost).map(|left| left.decimal());
+                    prop_assert_eq!(left, expected.flatten().map(|cost| price - cost), "{:?}", one);
+                    let key = LegKey { position: Position(1), leg: leg.direction };
+                    let call = rated.call(&leg, key, AccountKey(0), GroupKey(0));
+                    let mut sum = Margin::of(&call, &costs);
+                    prop_assert_eq!(Decimal::from_i128_with_scale(sum.margin(), 9), left.unwrap_or_default());
+                    sum.add(&Margin::of(&call.reversed(), &costs.reversed()), 1);
+                    prop_assert_eq!(sum, Margin::default());
+                }
+            }
 
             // The proof comes to the same, to the digit.
             let proof = rating::prove(&record, call.received(), &call.profile, world, leg.direction, &|_, _| Standing::of(one));

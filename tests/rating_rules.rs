@@ -7,6 +7,8 @@ mod bands;
 mod conditions;
 #[path = "rating/convert.rs"]
 mod convert;
+#[path = "rating/costs.rs"]
+mod costs;
 #[path = "rating/exchange.rs"]
 mod exchange;
 #[path = "rating/free.rs"]

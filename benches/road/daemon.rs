@@ -21,8 +21,12 @@ pub struct Daemon {
 impl Daemon {
     /// Starts one in a folder, with the rates that ship, and waits until it is ready.
     pub fn start(folder: &Path, settings: &str) -> Daemon {
+        Daemon::start_with(folder, &Path::new(env!("CARGO_MANIFEST_DIR")).join("rates"), settings)
+    }
+
+    /// The same with rates of its own.
+    pub fn start_with(folder: &Path, rates: &Path, settings: &str) -> Daemon {
         let [tcp, udp, posts, http] = [(); 4].map(|()| free_port());
-        let rates = Path::new(env!("CARGO_MANIFEST_DIR")).join("rates");
         let config = format!(
             "data_dir = \"data\"\nrates_dir = {rates:?}\n[[listen]]\nprotocol = \"tcp\"\naddress = \"127.0.0.1:{tcp}\"\n\
              [[listen]]\nprotocol = \"udp\"\naddress = \"127.0.0.1:{udp}\"\n\
@@ -69,10 +73,30 @@ impl Daemon {
         values.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
     }
 
+    /// The digest of the tariff in force.
+    #[allow(dead_code, reason = "only where tariffs change")]
+    pub fn tariff(&self) -> String {
+        let answer = self.ask("/v1/status");
+        let (_, rest) = answer.split_once("\"tariff\":\"").expect("a tariff in force");
+        rest.split('"').next().unwrap_or_default().to_owned()
+    }
+
+    /// Posts JSON, which must be taken.
+    #[allow(dead_code, reason = "only where tariffs change")]
+    pub fn post(&self, path: &str, body: &str) -> String {
+        let head =
+            format!("Content-Type: application/json\r\nContent-Length: {}\r\nAccept: application/json", body.len());
+        self.exchange(&format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{head}\r\nConnection: close\r\n\r\n{body}"))
+    }
+
     fn ask(&self, path: &str) -> String {
+        let head = "Host: localhost\r\nAccept: text/csv, text/plain;q=0.5, application/json;q=0.1\r\nConnection: close";
+        self.exchange(&format!("GET {path} HTTP/1.1\r\n{head}\r\n\r\n"))
+    }
+
+    fn exchange(&self, request: &str) -> String {
         let mut stream = connect(self.http);
-        let head = "Host: localhost\r\nAccept: text/csv, text/plain;q=0.5\r\nConnection: close";
-        stream.write_all(format!("GET {path} HTTP/1.1\r\n{head}\r\n\r\n").as_bytes()).expect("a question");
+        stream.write_all(request.as_bytes()).expect("a question");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

@@ -132,6 +132,7 @@ fn merged<'a>(pieces: &[Option<&Piece<'a>>], answer: Option<&Piece<'a>>, end: Op
         incumbent_cost: of_end(|record| record.incumbent_cost),
         incumbent_currency: of_end(|record| record.incumbent_currency),
         incumbent_seconds: of_end(|record| record.incumbent_seconds),
+        carrier: text(|record| record.carrier),
         direction: records().find_map(|record| record.direction),
         start: records().find_map(|record| record.start),
         answer: answered,

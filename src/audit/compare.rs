@@ -2,11 +2,34 @@
 //!
 //! Does not know how either came about.
 
-use super::fold::{Expected, Fold};
+use super::fold::Fold;
 use super::{AuditError, Audited, Difference, Sources};
 use crate::batch::Position;
-use crate::call::{AccountKey, GroupKey, LegKey, RatedCall, SuspenseReason};
+use crate::call::{AccountKey, Costs, GroupKey, LegKey, RatedCall, SuspenseReason};
+use crate::record::Record;
 use crate::store::{OwnedCall, StoredState};
+use crate::time::Timestamp;
+
+/// A rated leg with the text of its record.
+pub(super) struct Expected {
+    pub call: RatedCall,
+    pub costs: Option<Costs>,
+    /// As [`crate::store::StoredCall::draws`].
+    pub draws: Vec<u8>,
+    pub node: Vec<u8>,
+    pub id: Vec<u8>,
+    pub source_dialled: Vec<u8>,
+    pub destination_dialled: Vec<u8>,
+    pub start: Option<Timestamp>,
+}
+
+impl Expected {
+    pub fn of(call: RatedCall, costs: Option<Costs>, draws: Vec<u8>, record: &Record<'_>) -> Expected {
+        let [node, id] = [record.node, record.id].map(<[u8]>::to_vec);
+        let [source_dialled, destination_dialled] = [record.source, record.destination].map(<[u8]>::to_vec);
+        Expected { call, costs, draws, node, id, source_dialled, destination_dialled, start: record.start }
+    }
+}
 
 /// Compares the rows of a flush with what its frames gave.
 pub(super) fn calls(
@@ -88,7 +111,7 @@ fn fields(state: &StoredState, expected: &Expected, row: &OwnedCall, audited: &m
         && expected.source_dialled == row.source_dialled
         && expected.destination_dialled == row.destination_dialled
         && expected.start == row.start;
-    if a == b && expected.draws == row.draws && same_text {
+    if a == b && expected.costs == row.costs && expected.draws == row.draws && same_text {
         return;
     }
     let (node, id) = (row.node.clone(), row.id.clone());
@@ -124,11 +147,17 @@ fn fields(state: &StoredState, expected: &Expected, row: &OwnedCall, audited: &m
     differ("source", number(a.source), number(b.source));
     differ("destination", number(a.destination), number(b.destination));
     differ("what decided the price", format!("{:?}", a.basis), format!("{:?}", b.basis));
+    differ("what it costs us", shown(&expected.costs), shown(&row.costs));
     differ("node", lossy(&expected.node), lossy(&row.node));
     differ("id", lossy(&expected.id), lossy(&row.id));
     differ("source as dialled", lossy(&expected.source_dialled), lossy(&row.source_dialled));
     differ("destination as dialled", lossy(&expected.destination_dialled), lossy(&row.destination_dialled));
     differ("set-up", start(expected.start), start(row.start));
+}
+
+/// What a call costs us, where anything is said of it.
+pub(super) fn shown(costs: &Option<Costs>) -> String {
+    costs.map_or_else(|| "nothing said".to_owned(), |costs| costs.to_string())
 }
 
 fn summary(call: &RatedCall) -> String {

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::compare::Expected;
 use super::counted::Counted;
 use super::{AuditError, Difference, Sources};
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::books::name;
-use crate::call::{AccountKey, GroupKey, LegKey, Meter, RatedCall, TariffSlot};
+use crate::call::{AccountKey, GroupKey, LegKey, Meter, TariffSlot};
 use crate::directory::Directory;
 use crate::entry::{Activation, Discard, Kept, Lost, Retention, Seal, Sealed, SourceProfile};
 use crate::names::Names;
@@ -19,7 +20,7 @@ use crate::period::{Ledger, Place};
 use crate::rating::{self, Answered, Draws, Leg, Resolution, Standing, World};
 use crate::record::{Direction, Record};
 use crate::store::{ActivationRow, StoredState};
-use crate::tariff::Tariff;
+use crate::tariff::{PlanId, Tariff};
 use crate::time::{Period, Timestamp};
 
 mod chains;
@@ -32,18 +33,6 @@ use chains::Chains;
 
 /// Identities asked for in one question: each holds up the road for a microsecond or so.
 const ASKED: usize = 1024;
-
-/// A rated leg with the text of its record.
-pub(super) struct Expected {
-    pub call: RatedCall,
-    /// As [`crate::store::StoredCall::draws`].
-    pub draws: Vec<u8>,
-    pub node: Vec<u8>,
-    pub id: Vec<u8>,
-    pub source_dialled: Vec<u8>,
-    pub destination_dialled: Vec<u8>,
-    pub start: Option<Timestamp>,
-}
 
 /// See the module.
 pub(super) struct Fold<'a> {
@@ -358,18 +347,10 @@ impl<'a> Fold<'a> {
         if let Some(open) = billed {
             (call.period, call.adjusts) = (open, Some(period));
         }
+        let costs = rating::costs(leg, world, PlanId(call.basis.plan), period);
         let draws = self.draws.text.clone();
         self.drawn.add(&call, &draws);
-        let expected = Expected {
-            call,
-            draws,
-            node: record.node.to_vec(),
-            id: record.id.to_vec(),
-            source_dialled: record.source.to_vec(),
-            destination_dialled: record.destination.to_vec(),
-            start: record.start,
-        };
-        self.expected.insert((place, attempt.revision), expected);
+        self.expected.insert((place, attempt.revision), Expected::of(call, costs, draws, record));
     }
 
     fn count(&mut self, name: String, by: i128) {

@@ -22,13 +22,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::batch::Position;
-use crate::call::{AccountKey, CallType, GroupKey, Meter, RatedCall, Usage};
+use crate::call::{AccountKey, CallType, Costs, GroupKey, Meter, RatedCall, Usage};
 use crate::entry::Kept;
 use crate::images::{ImageMissing, Images};
 use crate::journal::{Frames, JournalError, JournalReader};
 use crate::rating;
 use crate::record::{Content, Identity};
-use crate::store::{DecidedRow, DeletedSum, FlushInfo, OrderRow, Store, StoreError, StoredState, Visit};
+use crate::store::{DecidedRow, DeletedSum, FlushInfo, Margin, OrderRow, Store, StoreError, StoredState, Visit};
 use crate::time::Period;
 
 mod compare;
@@ -90,6 +90,8 @@ pub struct Sums {
     pub rated: BTreeMap<Period, i128>,
     /// Cost by currency, nano-units.
     pub money: BTreeMap<[u8; 3], i128>,
+    /// What calls cost us, by month, account and currency.
+    pub margins: BTreeMap<(Period, AccountKey, [u8; 3]), Margin>,
 }
 
 /// One thing that is not as it should be.
@@ -127,7 +129,7 @@ pub struct Audited {
     /// Contradicting records before this position may have been deleted or erased.
     conflicts_gone: Position,
     /// Rows that no longer count from a flush on.
-    superseded: BTreeMap<u64, Vec<Drew>>,
+    superseded: BTreeMap<u64, Vec<(Drew, Option<Costs>)>>,
     /// A record was met on which the daemon died twice: the journal gives other counts than the road did.
     set_aside: bool,
     /// The first [`LISTED_MAX`].
@@ -270,9 +272,9 @@ fn one_flush(
     let mut rows = 0;
     sources.store.calls_of_flush(flush.number, &mut |call| {
         rows += 1;
-        sums.add(&call.call, call.draws, 1);
+        sums.add(&call.call, call.draws, call.costs.as_ref(), 1);
         if let Some(flush) = call.superseded {
-            superseded.entry(flush).or_default().push((call.call, call.draws.to_vec()));
+            superseded.entry(flush).or_default().push(((call.call, call.draws.to_vec()), call.costs));
         }
         if (call.revision > 0 || call.run.is_some()) && !by_hand(&call.call) {
             corrections.push((call.call, call.draws.to_vec()));
@@ -282,8 +284,8 @@ fn one_flush(
         Visit::Continue(())
     })?;
     let replaced = audited.superseded.remove(&flush.number).unwrap_or_default();
-    for (call, draws) in &replaced {
-        audited.sums.add(call, draws, -1);
+    for ((call, draws), costs) in &replaced {
+        audited.sums.add(call, draws, costs.as_ref(), -1);
     }
     audited.missing += flush.calls.saturating_sub(rows);
     let may_lack = audited.deleted > 0 && rows < flush.calls;
@@ -299,7 +301,7 @@ fn one_flush(
     let Some((fold, frames)) = again else { return Ok(()) };
     fold.begin();
     fold.rows(&stored);
-    let others = replaced.iter().filter(|(call, _)| !by_hand(call));
+    let others = replaced.iter().map(|(drew, _)| drew).filter(|(call, _)| !by_hand(call));
     for ((call, draws), sign) in corrections.iter().map(|c| (c, 1)).chain(others.map(|c| (c, -1))) {
         rating::drawn(call, draws, |meter, seconds| {
             let place = (call.own_period(), call.group, meter);
@@ -327,7 +329,11 @@ impl Sums {
     }
 
     /// Adds a call, or takes it out.
-    fn add(&mut self, call: &RatedCall, draws: &[u8], sign: i64) {
+    fn add(&mut self, call: &RatedCall, draws: &[u8], costs: Option<&Costs>, sign: i64) {
+        if let Some(costs) = costs {
+            let key = (call.period, call.account, call.basis.currency);
+            self.margins.entry(key).or_default().add(&Margin::of(call, costs), sign);
+        }
         self.calls = self.calls.saturating_add_signed(sign);
         for (call_type, usage) in call.usage_lines() {
             let key = LineKey {

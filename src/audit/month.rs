@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::compare::shown;
 use super::{AuditError, Difference, LISTED_MAX};
 use crate::call::{AccountKey, CallType, Usage};
 use crate::explain::{Archive, ExplainError};
@@ -158,15 +159,21 @@ impl Month<'_> {
                 Err(ExplainError::Image(error)) => return Err(error.into()),
             };
             self.found.proved += 1;
-            for one in explained.differences {
-                let which = format!(
+            let which = || {
+                format!(
                     "{}/{} {} (position {})",
                     String::from_utf8_lossy(&call.node),
                     String::from_utf8_lossy(&call.id),
                     call.call.key.leg.name(),
                     call.call.key.position
-                );
-                self.differ(Some(name.clone()), Some(which), one.field.to_owned(), one.derived, one.stored);
+                )
+            };
+            for one in explained.differences {
+                self.differ(Some(name.clone()), Some(which()), one.field.to_owned(), one.derived, one.stored);
+            }
+            if explained.costs != call.costs {
+                let (derived, stored) = (shown(&explained.costs), shown(&call.costs));
+                self.differ(Some(name.clone()), Some(which()), "what it costs us".to_owned(), derived, stored);
             }
         }
         self.totals(key, &name, calls)?;

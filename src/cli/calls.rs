@@ -47,6 +47,8 @@ pub struct CallsArguments {
 enum Columns {
     Usual,
     Full,
+    /// All, and what each call costs us.
+    Margin,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -65,12 +67,17 @@ pub(super) async fn run(config: &Config, arguments: CallsArguments) -> Result<()
 async fn show(client: &Client, arguments: &CallsArguments) -> Result<(), Exit> {
     let usual = if out::on_terminal() { Format::Table } else { Format::Csv };
     let format = if arguments.json { Format::Ndjson } else { arguments.format.unwrap_or(usual) };
+    let columns = match arguments.columns {
+        Columns::Usual => None,
+        Columns::Full => Some("full"),
+        Columns::Margin => Some("margin"),
+    };
     let url = path(
         &format!("/v1/accounts/{}/calls", segment(&arguments.account)),
         &[
             ("period", arguments.period.as_deref()),
             ("lang", arguments.lang.as_deref()),
-            ("columns", (arguments.columns == Columns::Full).then_some("full")),
+            ("columns", columns),
             ("billed_only", arguments.billed_only.then_some("true")),
         ],
     );

@@ -8,15 +8,18 @@ use serde_json::{Value, json};
 
 use super::deck_import::report;
 use super::out::{self, Paint};
+use super::usage::this_moment;
 use crate::config::{Config, ConfigError, DEFAULT_FILE};
 use crate::directory::Directory;
 use crate::exit::Exit;
 use crate::http::auth::{self, TokensError};
 use crate::ingest::radius::Clients;
+use crate::money::Money;
 use crate::rates::{self, NO_FOLDER_HINT, RatesError, RatesFolder};
+use crate::rating;
 use crate::tariff::judge::{DeckRemarks, Kind, Remark};
-use crate::tariff::{Finding, Severity, Tariff};
-use crate::time::tz_database;
+use crate::tariff::{Finding, PlanId, Severity, Tariff};
+use crate::time::{Micros, tz_database};
 use crate::tls::{self, Tls};
 
 /// Validate configuration, plans, decks, accounts and numbers.
@@ -58,7 +61,7 @@ pub(super) fn run(config: Option<&Path>, arguments: CheckArguments) -> Result<()
     let (mut findings, summary, judged) = match Config::load(config) {
         Ok(config) => {
             let (mut findings, summary, judged) =
-                folder_checked(arguments.rates.as_ref().unwrap_or(&config.rates_dir), &accepted);
+                folder_checked(arguments.rates.as_ref().unwrap_or(&config.rates_dir), &accepted, config.least_margin);
             findings.splice(0..0, named_files(&config));
             (findings, summary, judged)
         }
@@ -131,7 +134,7 @@ pub(super) fn said_twice(finding: &Finding, judged: &[DeckRemarks]) -> bool {
     finding.severity == Severity::Warning && file().any(|d| d.remarks.iter().any(doubt))
 }
 
-fn folder_checked(folder: &Path, accepted: &[Kind]) -> (Vec<Finding>, Option<Summary>, Vec<DeckRemarks>) {
+fn folder_checked(folder: &Path, accepted: &[Kind], least: Money) -> (Vec<Finding>, Option<Summary>, Vec<DeckRemarks>) {
     let read = RatesFolder::read(folder).and_then(|folder| Ok((folder.compile()?, folder.judge(accepted))));
     let (compiled, judged) = match read {
         Ok(both) => both,
@@ -146,18 +149,53 @@ fn folder_checked(folder: &Path, accepted: &[Kind]) -> (Vec<Finding>, Option<Sum
             return (vec![whole_file(file, message, hint)], None, Vec::new());
         }
     };
+    let mut findings = compiled.findings;
     let mut summary = Summary { rows: compiled.tariff.rows, prefixes: compiled.tariff.prefixes, ..Summary::default() };
     if let Ok(tariff) = Tariff::open(Bytes::from(compiled.tariff.image)) {
         summary.plans = tariff.plans().len();
         summary.decks = tariff.decks().count();
         summary.tariff = format!("blake3:{}", tariff.digest());
+        findings.extend(margins(&tariff, least));
     }
     if let Ok(directory) = Directory::open(Bytes::from(compiled.directory)) {
         summary.accounts = u64::from(directory.accounts());
         summary.numbers = directory.numbers();
         summary.directory = format!("blake3:{}", directory.digest());
     }
-    (compiled.findings, Some(summary), judged)
+    (findings, Some(summary), judged)
+}
+
+/// Plans that sell for less than they should, in a call of a minute made now.
+fn margins(tariff: &Tariff, least: Money) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut warn = |message: String, hint: String| {
+        found.push(Finding { severity: Severity::Warning, ..whole_file("plans.toml".to_owned(), message, hint) });
+    };
+    for (place, plan) in tariff.plans().iter().enumerate() {
+        let (Some(buying), Ok(place)) = (plan.buying.as_deref(), u16::try_from(place)) else { continue };
+        let least = buying.minimum_margin.unwrap_or(least);
+        let sums = rating::sums(tariff, PlanId(place), this_moment(), Micros::seconds(60), least);
+        let amount = |money: Money| money.fixed(u32::from(plan.cost_decimals));
+        if let Some((prefix, revenue, cost)) = &sums.worst {
+            let message = format!(
+                "plan {:?}: {} of {} prefixes leave less than {least} per cent of the price, most of all {prefix}: a minute brings {} and costs {}",
+                plan.name,
+                sums.below,
+                sums.known + sums.unknown,
+                amount(*revenue),
+                amount(*cost)
+            );
+            warn(message, format!("`callrated tariff margin {}` names them all", plan.name));
+        }
+        if let Some(prefix) = &sums.first_unknown {
+            let message = format!(
+                "plan {:?}: {} prefixes are sold that no cost deck knows, such as {prefix}",
+                plan.name, sums.unknown
+            );
+            warn(message, "what their calls cost will not be known".to_owned());
+        }
+    }
+    found
 }
 
 fn config_finding(error: &ConfigError) -> Finding {

@@ -253,6 +253,7 @@ fn of_record(number: u64, record: &Record<'_>) -> Value {
         "incumbent_cost": text(record.incumbent_cost),
         "incumbent_currency": text(record.incumbent_currency),
         "incumbent_seconds": text(record.incumbent_seconds),
+        "carrier": text(record.carrier),
         "direction": record.direction.map(|d| d.name()),
         "start": record.start.map(|t| t.to_string()),
         "answer": record.answer.map(|t| t.to_string()),

@@ -26,6 +26,7 @@ mod guard;
 mod import;
 mod journal;
 mod logging;
+mod margin;
 mod out;
 mod pages;
 mod retention;
@@ -71,6 +72,8 @@ pub enum Command {
     Explain(explain::ExplainArguments),
     #[allow(missing_docs)]
     Usage(usage::UsageArguments),
+    #[allow(missing_docs)]
+    Margin(margin::MarginArguments),
     #[allow(missing_docs)]
     Calls(calls::CallsArguments),
     #[allow(missing_docs)]
@@ -130,6 +133,7 @@ pub fn run(arguments: Arguments) -> Result<(), Exit> {
         Command::Check(arguments) => check::run(file, arguments),
         Command::Explain(arguments) => runtime()?.block_on(explain::run(&config()?, arguments)),
         Command::Usage(arguments) => runtime()?.block_on(usage::run(&config()?, arguments)),
+        Command::Margin(arguments) => runtime()?.block_on(margin::run(&config()?, arguments)),
         Command::Calls(arguments) => runtime()?.block_on(calls::run(&config()?, arguments)),
         Command::Export(arguments) => runtime()?.block_on(export::run(&config()?, arguments)),
         Command::Formats(arguments) => formats::run(&config()?, arguments),

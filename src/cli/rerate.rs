@@ -195,6 +195,33 @@ async fn shown(client: &Client, mut job: Value, json: bool, top: usize) -> Resul
     if json { Ok(()) } else { report(&job, top) }
 }
 
+/// What the calls cost us, where a plan says it.
+fn margins(totals: &[Value]) -> Result<(), Exit> {
+    let told: Vec<&Value> = totals.iter().filter(|line| line["margin"].is_object()).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    out::line("")?;
+    let mut table = out::table(&["what they cost us", "currency", "before", "after", "difference"], &[2, 3, 4]);
+    for line in told {
+        let margin = |name: &str| text(&line["margin"][name]);
+        let currency = text(&line["currency"]);
+        let cost = ["cost_before", "cost_after", "cost_difference"].map(margin);
+        let left = ["before", "after", "difference"].map(margin);
+        for (name, [before, after, difference]) in [("carriers", cost), ("margin", left)] {
+            table.add_row([name.to_owned(), currency.clone(), before, after, difference]);
+        }
+        let unknown = |name: &str| line["margin"][name].as_i64().unwrap_or(0);
+        let (before, after) = (unknown("unknown_before"), unknown("unknown_after"));
+        if (before, after) != (0, 0) {
+            let row = [before, after, after - before].map(|calls| calls.to_string());
+            let [before, after, difference] = row;
+            table.add_row(["calls of unknown cost".to_owned(), String::new(), before, after, difference]);
+        }
+    }
+    out::line(&table.to_string())
+}
+
 fn report(job: &Value, top: usize) -> Result<(), Exit> {
     let report = &job["report"];
     let count = |name: &str| out::grouped(report[name].as_u64().unwrap_or(0));
@@ -243,6 +270,7 @@ fn report(job: &Value, top: usize) -> Result<(), Exit> {
         table.add_row(row("all".to_owned(), &line));
     }
     out::line(&table.to_string())?;
+    margins(&lines("total"))?;
     let accounts = lines("accounts");
     if accounts.is_empty() {
         return Ok(());

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 mod diff;
 mod history;
+mod margin;
 mod side;
 mod trial;
 
@@ -61,6 +62,8 @@ enum What {
     #[allow(missing_docs)]
     Diff(diff::DiffArguments),
     #[allow(missing_docs)]
+    Margin(margin::MarginArguments),
+    #[allow(missing_docs)]
     Try(trial::TryArguments),
     #[allow(missing_docs)]
     History(history::HistoryArguments),
@@ -97,6 +100,7 @@ pub(super) fn run(config: &Config, arguments: TariffArguments) -> Result<(), Exi
         What::Import(arguments) => super::deck_import::run(&config.rates_dir, arguments),
         What::Convert(arguments) => super::convert::run(&config.rates_dir, arguments),
         What::Diff(arguments) => diff::run(config, &arguments),
+        What::Margin(arguments) => margin::run(config, &arguments),
         What::Try(arguments) => trial::run(config, &arguments),
         What::History(arguments) => super::runtime()?.block_on(history::history(config, &arguments)),
         What::Activate(arguments) => super::runtime()?.block_on(history::activate(config, &arguments)),

@@ -13,6 +13,7 @@ use super::{ByteSize, Length, Months};
 use crate::ingest::connect::settings::ConnectSettings;
 use crate::ingest::folder::settings::WatchSettings;
 use crate::ingest::settings::{ListenSettings, Protocol};
+use crate::money::PerCent;
 use crate::tls::TlsSettings;
 use crate::wire::mapping::settings::MappingSettings;
 
@@ -33,6 +34,7 @@ pub(super) struct Raw {
     pub metrics: RawMetrics,
     pub flush: RawFlush,
     pub store: RawStore,
+    pub margin: RawMargin,
     pub webhook: Vec<Spanned<RawWebhook>>,
 }
 
@@ -53,6 +55,7 @@ impl Default for Raw {
             metrics: RawMetrics::default(),
             flush: RawFlush::default(),
             store: RawStore::default(),
+            margin: RawMargin::default(),
             webhook: Vec::new(),
         }
     }
@@ -130,6 +133,12 @@ impl Default for RawFlush {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawStore {
     pub url: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawMargin {
+    pub warn_below_percent: Option<Spanned<PerCent>>,
 }
 
 /// A default, which stands nowhere in the text.

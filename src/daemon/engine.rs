@@ -67,6 +67,7 @@ impl Engine {
             .map_err(|e| Exit::environment(format!("the data folder {} cannot be made: {e}", folder.display())))?;
         let lock = FolderLock::take(&folder.join("lock")).map_err(|e: LockError| Exit::environment(e))?;
         let mut recovered = recover::recover(config)?;
+        recovered.flush.least_margin = config.least_margin;
         let (store, images, seals) = (recovered.store.clone(), recovered.images.clone(), recovered.seals.clone());
         let mut report = std::mem::take(&mut recovered.report);
         let stored = recovered.flush.position;

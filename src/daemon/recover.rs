@@ -17,6 +17,7 @@ use crate::guard::AccountState;
 use crate::identity::{self, IdentityIndex, Key};
 use crate::images::Images;
 use crate::journal::{self, Journal, JournalError, JournalReader};
+use crate::money::Money;
 use crate::names::Names;
 use crate::os::clock::Clock;
 use crate::os::disk::{Disk, RealDisk};
@@ -172,6 +173,7 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
         // What lies there was made from the journal and is made again from it.
         spill: Spill::open(spill_disk, &folder.join("spill")).map_err(Exit::environment)?,
         in_memory,
+        least_margin: Money::ZERO,
     };
     Ok(Recovered { store, images, journal, identity, seals: Arc::new(seals), resolver, shards, flush, known, report })
 }

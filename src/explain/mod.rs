@@ -17,11 +17,11 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use crate::batch::SourceId;
-use crate::call::{Chain, Meter, Pair, RatedCall};
+use crate::call::{Chain, Costs, Meter, Pair, RatedCall};
 use crate::directory::{Account, Directory};
 use crate::entry::{SourceProfile, Talk};
 use crate::images::{ImageMissing, Images};
-use crate::rating::{self, Drawn, Proof, Standing, Told, World};
+use crate::rating::{self, Drawn, Proof, Resolution, Standing, Told, World};
 use crate::record::Record;
 use crate::store::{ActivationRow, Grounds, OwnedCall, Store, StoreError};
 use crate::tariff::{Allowance, PlanId};
@@ -45,6 +45,8 @@ pub struct Kept<'a> {
 pub struct Explained {
     /// Every decision, and what they come to.
     pub proof: Proof,
+    /// What the call costs us, derived anew: for operators only, hence in none of the lines and differences.
+    pub costs: Option<Costs>,
     /// The record with its raw text was there: which of those given; else what the store keeps of it decided.
     pub raw: Option<Vec<u8>>,
     /// What differs from the stored call; empty: it is proved.
@@ -103,8 +105,10 @@ impl<'a> Archive<'a> {
     pub fn explain(&self, call: &OwnedCall, kept: &[Kept<'_>]) -> Result<Explained, ExplainError> {
         if call.call.reversal {
             // What is taken back is what was charged, to the digit.
-            let charged = OwnedCall { call: call.call.reversed(), ..call.clone() };
-            return self.explain(&charged, kept);
+            let costs = call.costs.map(|costs| costs.reversed());
+            let charged = OwnedCall { call: call.call.reversed(), costs, ..call.clone() };
+            let explained = self.explain(&charged, kept)?;
+            return Ok(Explained { costs: explained.costs.map(|costs| costs.reversed()), ..explained });
         }
         // A correction may stand on another version of the record than the one at its place in the journal.
         let kept = kept.iter().find(|kept| Archive::is_of(call, kept));
@@ -122,16 +126,18 @@ impl<'a> Archive<'a> {
         let told = OnceCell::new();
         let standing = |account: &Account<'_>, _| Standing::of(told.get_or_init(|| Before::of(call, world, account)));
         let side = call.call.key.leg;
-        let proof = match kept {
-            Some(kept) => rating::prove(&kept.record, kept.received_at, &profile, world, side, &standing),
+        let (record, at, profile) = match kept {
+            Some(kept) => (kept.record, kept.received_at, profile),
+            // R1 and R2 were judged when it came: the row has their outcome.
             None => {
-                // R1 and R2 were judged when it came: the row has their outcome.
-                let profile = SourceProfile { talk: Talk::Duration, max_age_days: u32::MAX, ..profile };
-                rating::prove(&call.borrowed().record(&grounds), call.call.answer, &profile, world, side, &standing)
+                let judged = SourceProfile { talk: Talk::Duration, max_age_days: u32::MAX, ..profile };
+                (call.borrowed().record(&grounds), call.call.answer, judged)
             }
         };
+        let proof = rating::prove(&record, at, &profile, world, side, &standing);
+        let costs = costs(call, rating::resolve(&record, at, &profile, world), world);
         let differences = differences(call, &proof);
-        Ok(Explained { proof, raw: kept.map(|kept| kept.record.raw.to_vec()), differences, directory })
+        Ok(Explained { proof, costs, raw: kept.map(|kept| kept.record.raw.to_vec()), differences, directory })
     }
 
     /// Whether a call was rated from this version of its record.
@@ -157,8 +163,17 @@ impl<'a> Archive<'a> {
             account: kept.record.account.into(),
             forwarded_by: kept.record.forwarded_by.into(),
             routing_number: kept.record.routing_number.into(),
+            carrier: kept.record.carrier.into(),
         }
     }
+}
+
+/// What the call costs us, derived anew.
+fn costs(call: &OwnedCall, resolution: Resolution, world: World<'_>) -> Option<Costs> {
+    let Resolution::Legs(first, second) = resolution else { return None };
+    let mut legs = [first, second].into_iter().flatten();
+    let leg = legs.find(|leg| leg.direction == call.call.key.leg)?;
+    rating::costs(&leg, world, PlanId(call.call.basis.plan), call.call.own_period())
 }
 
 /// What was used of the allowance before the call. A row of an earlier version does not say; what it drew leaves one

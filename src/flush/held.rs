@@ -11,7 +11,7 @@ use super::spill::{Aside, Spill};
 use super::{FlushError, Part};
 use crate::batch::{Frame, Position};
 use crate::books::{Books, Share};
-use crate::call::{Basis, Usage};
+use crate::call::{Basis, Costs, Usage};
 use crate::guard::Event;
 use crate::resolver::Gathered;
 use crate::shard::{ChainChange, LineKey, RatedRow, ShardPart, SuspendedLeg};
@@ -70,6 +70,7 @@ impl Gathering {
             .map(|(part, _)| {
                 frames(&part.frames)
                     + part.rows.len() * size_of::<RatedRow>()
+                    + part.costs.len() * size_of::<(u32, Costs)>()
                     + part.suspended.len() * size_of::<SuspendedLeg>()
                     + part.lines.len() * size_of::<(LineKey, Usage, u8)>()
                     + part.chains.len() * size_of::<ChainChange>()

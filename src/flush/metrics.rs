@@ -20,6 +20,7 @@ pub(super) struct FlushMetrics {
 
 /// Says what the metrics of this part mean; once, after the recorder is installed.
 pub fn describe() {
+    super::margins::describe();
     describe_histogram!("callrated_flush_seconds", Unit::Seconds, "Time of a store transaction");
     describe_counter!("callrated_flush_failures_total", "Store transactions that failed and were tried again");
     describe_gauge!(

@@ -43,7 +43,8 @@ impl<'a> Rows<'a> {
         let mut suspended: Vec<store::SuspendedRow<'a>> = Vec::new();
         let mut told: Vec<store::ToldRow<'a>> = gathered.unanswered.iter().map(unanswered).collect();
         for part in parts() {
-            for row in &part.rows {
+            let mut costs = part.costs.iter().peekable();
+            for (place, row) in part.rows.iter().enumerate() {
                 let record = record_of(&part.frames[row.frame as usize], row.at as usize, row.length as usize).1;
                 if record.is_compared() {
                     told.push(told_of(row.call.key.position, &record));
@@ -63,10 +64,12 @@ impl<'a> Rows<'a> {
                         account: record.account,
                         forwarded_by: record.forwarded_by,
                         routing_number: record.routing_number,
+                        carrier: record.carrier,
                     }),
                     revision: row.revision,
                     run: None,
                     named_tariff: false,
+                    costs: costs.next_if(|(of, _)| *of as usize == place).map(|(_, costs)| *costs),
                     draws: part
                         .draws
                         .get(row.draws_at as usize..)

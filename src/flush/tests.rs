@@ -31,7 +31,7 @@ impl Desk {
         let (parts, inbox) = queue(8);
         let spill = Spill::open(Arc::new(SimDisk::new(1)), std::path::Path::new("/spill")).unwrap();
         let (books, tariffs) = (Books::default(), Vec::new());
-        let state = FlushState { position: Position(0), books, tariffs, spill, in_memory };
+        let state = FlushState { position: Position(0), books, tariffs, spill, in_memory, least_margin: Money::ZERO };
         let flush = Flush::new(inbox, 0, store.clone(), Arc::default(), road, clock, state);
         let thread = std::thread::spawn(move || flush.run());
         Desk { _folder: folder, store, parts, sequencer, progress, thread }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::call::Basis;
 use crate::images::Images;
+use crate::money::Money;
 use crate::store::BasisText;
 use crate::tariff::{PlanId, RowId};
 
@@ -27,6 +28,12 @@ impl Words {
         if digests.len() > 0 {
             Arc::make_mut(&mut self.tariffs).extend(digests);
         }
+    }
+
+    /// What the plan of a call wants to be left of its price, if it says so.
+    pub fn least_margin(&self, basis: &Basis) -> Option<Money> {
+        let tariff = self.images.tariff(self.tariffs.get(usize::from(basis.tariff.0))?).ok()?;
+        tariff.plans().get(usize::from(basis.plan))?.buying.as_deref()?.minimum_margin
     }
 
     pub fn describe(&self, basis: &Basis) -> BasisText {

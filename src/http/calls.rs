@@ -2,10 +2,10 @@
 //!
 //! Does not know how calls are stored, nor how they are shown: `details` does.
 
-use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -13,7 +13,7 @@ use super::conflicts::Contradiction;
 use super::details::{self, Columns, Language, Leg};
 use super::received::{Received, received};
 use super::retention::Gone;
-use super::{App, Problem, accounts, manners, stream};
+use super::{App, Operates, Problem, accounts, manners, stream};
 use crate::batch::Position;
 use crate::call::AccountKey;
 use crate::money::Money;
@@ -21,6 +21,8 @@ use crate::record::{Direction, identity};
 use crate::store::{CallPage, DiscardedItem, Store, StoredCall, Visit};
 use crate::time::{Period, Zone};
 
+/// The path of an account's calls.
+pub(super) const OF_ACCOUNT: &str = "/v1/accounts/{account}/calls";
 const CSV: &str = "text/csv; charset=utf-8";
 const NDJSON: &str = "application/x-ndjson";
 const JSON: &str = "application/json";
@@ -35,7 +37,8 @@ pub(super) struct Asked {
     period: Option<String>,
     /// Language of the CSV headings and call types: `en`, `de`, `it`; without it the account's.
     lang: Option<String>,
-    /// `usual` or `full`: with currency, allowance split, prefix, rule, node, id, tariff.
+    /// `usual` or `full`: with currency, allowance split, prefix, rule, node, id, tariff. `margin`: those, and what each call
+    /// costs us; needs the scope `operate`, too.
     columns: Option<String>,
     /// Leaves out calls that cost nothing.
     #[serde(default)]
@@ -60,6 +63,7 @@ pub(super) async fn of_account(
     State(app): State<App>,
     Path(account): Path<String>,
     Query(asked): Query<Asked>,
+    operates: Option<Extension<Operates>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (_, directory) = app.in_force()?;
@@ -75,7 +79,11 @@ pub(super) async fn of_account(
     let columns = match asked.columns.as_deref() {
         None | Some("usual") => Columns::Usual,
         Some("full") => Columns::Full,
-        Some(other) => return Err(Problem::bad_request(format!("columns={other:?}: write usual or full"))),
+        Some("margin") if operates.is_none_or(|Extension(Operates(may))| may) => Columns::Margin,
+        Some("margin") => return Err(Problem::forbidden("columns=margin needs a token with the scope operate, too")),
+        Some(other) => {
+            return Err(Problem::bad_request(format!("columns={other:?}: write usual, full or margin")));
+        }
     };
     let kind = manners::choose(&headers, &[CSV, NDJSON, JSON])?;
     let known = directory.account_named(account.as_bytes()).is_some();
@@ -95,8 +103,8 @@ pub(super) async fn of_account(
             Problem::unavailable("as many downloads as are served at once are under way").retry_after(5)
         })?;
     let shape = match kind {
-        NDJSON => Shape::Lines,
-        JSON => Shape::Array,
+        NDJSON => Shape::Lines(columns == Columns::Margin),
+        JSON => Shape::Array(columns == Columns::Margin),
         _ => Shape::Csv(language, columns),
     };
     let wanted = Wanted { account, key, period, billed_only: asked.billed_only };
@@ -128,8 +136,10 @@ struct Wanted {
 #[derive(Clone, Copy)]
 enum Shape {
     Csv(Language, Columns),
-    Lines,
-    Array,
+    /// Whether with what each call costs us.
+    Lines(bool),
+    /// The same.
+    Array(bool),
 }
 
 /// Writes the rows while they are read. Where the client goes away, it ends.
@@ -137,8 +147,8 @@ fn write(store: &dyn Store, wanted: &Wanted, shape: Shape, mut writer: stream::W
     let mut text = String::new();
     match shape {
         Shape::Csv(language, columns) => details::csv_header(language, columns, &mut text),
-        Shape::Array => text.push('['),
-        Shape::Lines => {}
+        Shape::Array(_) => text.push('['),
+        Shape::Lines(_) => {}
     }
     let mut first = true;
     let mut row = |call: &StoredCall<'_>| {
@@ -147,14 +157,16 @@ fn write(store: &dyn Store, wanted: &Wanted, shape: Shape, mut writer: stream::W
         }
         match shape {
             Shape::Csv(language, columns) => details::csv_row(call, language, columns, &mut text),
-            Shape::Lines | Shape::Array => {
-                if matches!(shape, Shape::Array) {
+            Shape::Lines(margin) | Shape::Array(margin) => {
+                if matches!(shape, Shape::Array(_)) {
                     text.push_str(if first { "\n" } else { ",\n" });
                 }
                 first = false;
+                let leg = Leg::of(call, &wanted.account);
+                let leg = if margin { leg.with_costs(call) } else { leg };
                 // Text and numbers always serialise.
-                text.push_str(&serde_json::to_string(&Leg::of(call, &wanted.account)).unwrap_or_default());
-                if matches!(shape, Shape::Lines) {
+                text.push_str(&serde_json::to_string(&leg).unwrap_or_default());
+                if matches!(shape, Shape::Lines(_)) {
                     text.push('\n');
                 }
             }
@@ -173,7 +185,7 @@ fn write(store: &dyn Store, wanted: &Wanted, shape: Shape, mut writer: stream::W
         writer.cut_off();
         return;
     }
-    if matches!(shape, Shape::Array) {
+    if matches!(shape, Shape::Array(_)) {
         text.push_str("\n]\n");
     }
     // A client that went away wants no end.

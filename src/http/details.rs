@@ -8,17 +8,22 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use self::costs::{LegCosts, MARGIN, margin};
 use super::usage::minutes;
 use crate::call::{CallType, RatedCall};
 pub(super) use crate::explain::Language;
 use crate::store::StoredCall;
 use crate::time::{Micros, Timestamp};
 
+mod costs;
+
 /// Which columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Columns {
     Usual,
     Full,
+    /// All of them, and what each call costs us: for operators.
+    Margin,
 }
 
 /// Heading of the account, where rows of several stand together.
@@ -81,12 +86,16 @@ pub(super) fn call_type(call_type: CallType, language: Language) -> &'static str
 
 /// The heading row.
 pub(super) fn csv_header(language: Language, columns: Columns, out: &mut String) {
-    let further: &[[&'static str; 3]] = if columns == Columns::Full { &FULL } else { &[] };
+    let further: &[[&'static str; 3]] = if columns == Columns::Usual { &[] } else { &FULL };
     for (i, heading) in USUAL.iter().chain(further).enumerate() {
         if i > 0 {
             out.push(',');
         }
         cell(language.of(*heading), out);
+    }
+    for heading in MARGIN.iter().filter(|_| columns == Columns::Margin) {
+        out.push(',');
+        cell(heading, out);
     }
     out.push_str("\r\n");
 }
@@ -112,8 +121,14 @@ pub(super) fn csv_row(row: &StoredCall<'_>, language: Language, columns: Columns
         }
         cell(text, out);
     }
-    if columns == Columns::Full {
+    if columns != Columns::Usual {
         for text in full(row) {
+            out.push(',');
+            cell(&text, out);
+        }
+    }
+    if columns == Columns::Margin {
+        for text in margin(row) {
             out.push(',');
             cell(&text, out);
         }
@@ -223,6 +238,10 @@ pub(super) struct Leg {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     reversal: bool,
+    /// With `columns=margin` only, and where the call's plan says how it is bought.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    costs: Option<LegCosts>,
 }
 
 /// How talk time is brought to billable seconds.
@@ -284,7 +303,13 @@ impl Leg {
             revision: row.revision,
             run: row.run,
             reversal: call.reversal,
+            costs: None,
         }
+    }
+
+    /// With what it costs us.
+    pub(super) fn with_costs(self, row: &StoredCall<'_>) -> Leg {
+        Leg { costs: LegCosts::of(row), ..self }
     }
 }
 

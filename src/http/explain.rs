@@ -162,7 +162,8 @@ fn leg(app: &App, call: &OwnedCall, language: Option<Language>) -> Result<Explai
             Some(Kept { record: Record::decode(bytes).ok()?, received_at, source })
         })
         .collect();
-    let Explained { proof, raw, differences, directory } = archive.explain(call, &records)?;
+    // What a call costs us is told to operators, and this is not.
+    let Explained { proof, raw, differences, directory, costs: _ } = archive.explain(call, &records)?;
     let account = app.store.account_name(call.call.account)?.unwrap_or_default();
     let row = directory.account_at(account.as_bytes(), call.call.answer);
     let language = language.or_else(|| row.and_then(|row| Language::named(row.language))).unwrap_or(Language::En);

@@ -98,7 +98,7 @@ pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     "version": "0.1.0", "tz_database": "2026e", "at": "2026-10-05T03:00:00Z", "ready": true, "reasons": [], "records_received": 1200,
     "records_refused": 0, "legs_rated": 1010, "lag_records": 12, "books_balanced": true, "store_up": true,
     "journal_full": false, "suspense": [{ "reason": "no_rate", "count": 7, "oldest": "2026-10-04T22:00:00Z" }], "conflicts": 0,
-    "conflicts_oldest": null, "udp_dropped": 0, "sequence_gaps": 0,
+    "conflicts_oldest": null, "below_margin": 0, "udp_dropped": 0, "sequence_gaps": 0,
     "sources": [{ "name": "connect:pbx:5038", "connected": true, "since": "2026-10-05T02:10:00Z", "trouble": null,
         "missed_from": "2026-10-05T02:00:00Z", "missed_to": "2026-10-05T02:10:00Z", "gap_seconds": 600 }],
     "tariff": "blake3:…", "prefixes": 6842, "directory": "blake3:…", "accounts": 9,
@@ -128,6 +128,8 @@ pub(super) struct Status {
     conflicts: u64,
     /// RFC 3339: when the oldest of them came.
     conflicts_oldest: Option<String>,
+    /// Destinations that brought less than their least margin, in the latest flush that had calls with costs.
+    below_margin: u64,
     /// Datagrams that the kernel dropped.
     udp_dropped: u64,
     /// Numbers that senders' counters skipped: records that may be lost.
@@ -238,6 +240,7 @@ pub(super) async fn status(State(app): State<App>) -> Json<Status> {
             .collect(),
         conflicts: waits.undecided.0,
         conflicts_oldest: waits.undecided.1.map(|at| at.to_string()),
+        below_margin: sum("callrated_margin_destinations_below"),
         udp_dropped: sum("callrated_udp_dropped_total"),
         sequence_gaps: sum("callrated_udp_sequence_gaps_total"),
         sources: sources(&app),

@@ -40,6 +40,7 @@ use crate::ingest::connect::Source;
 use crate::ingest::{Door, Stop};
 use crate::journal::JournalReader;
 use crate::metrics::Metrics;
+use crate::money::Money;
 use crate::os::clock::Clock;
 use crate::os::handed::Handed;
 use crate::road::Road;
@@ -66,6 +67,7 @@ mod held;
 mod history;
 mod import;
 mod manners;
+mod margin;
 mod months;
 pub mod node;
 mod openapi;
@@ -139,6 +141,8 @@ pub struct Shared {
     pub data_dir: PathBuf,
     /// Renders the metrics.
     pub metrics: Metrics,
+    /// Least margin in per cent, where a plan says none.
+    pub least_margin: Money,
     /// Tells when the daemon stops.
     stop: Stop,
     settler: Settler,
@@ -183,6 +187,7 @@ impl App {
             importing: Arc::default(),
             data_dir: config.data_dir.clone(),
             metrics,
+            least_margin: config.least_margin,
             stop,
             settler: Settler::default(),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
@@ -199,8 +204,12 @@ impl App {
     fn guarded(&self, routes: Routes, guard: &Arc<Guard>, health_open: bool) -> Router {
         let table = Arc::new(routes.table);
         let (guard, clock) = (guard.clone(), self.clock.clone());
-        let admit = move |request: Request, next: Next| {
+        let admit = move |mut request: Request, next: Next| {
             let admitted = admit(&guard, &table, health_open, clock.now(), &request);
+            if request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str() == calls::OF_ACCOUNT) {
+                let operates = admit_to(&guard, Access::Scope(Scope::Operate), health_open, clock.now(), &request);
+                request.extensions_mut().insert(Operates(operates.is_ok()));
+            }
             async move {
                 match admitted {
                     Ok(()) => next.run(request).await,
@@ -244,6 +253,10 @@ impl App {
     }
 }
 
+/// Whether whoever asks may also see what is for operators only; absent where the request comes from inside the process.
+#[derive(Clone, Copy)]
+struct Operates(bool);
+
 /// Whether a request from outside may go on to its route.
 fn admit(
     guard: &Guard,
@@ -257,6 +270,17 @@ fn admit(
     // What has no route here is answered 404 or 405, which tells nobody anything.
     let access =
         table.iter().find(|(m, p, _)| m == method && Some(*p) == path).map_or(Access::Public, |(_, _, access)| *access);
+    admit_to(guard, access, health_open, now, request)
+}
+
+/// Whether whoever sends a request from outside has such access.
+fn admit_to(
+    guard: &Guard,
+    access: Access,
+    health_open: bool,
+    now: Timestamp,
+    request: &Request,
+) -> Result<(), Problem> {
     let headers = request.headers();
     let Some(server::Peer(peer)) = request.extensions().get() else {
         return Err(Problem::forbidden("this request came from nowhere"));

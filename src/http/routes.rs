@@ -12,7 +12,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use super::auth::{Access, Scope};
 use super::{
     App, accounts, backup, calls, changes, conflicts, decide, explain, export, guard, health, held, history, import,
-    months, openapi, page, periods, post, quote, rerate, retention, shadow, suspense, tariff, usage, verify, waiting,
+    margin, months, openapi, page, periods, post, quote, rerate, retention, shadow, suspense, tariff, usage, verify,
+    waiting,
 };
 
 /// Every route: method, path, who may call, handler.
@@ -32,7 +33,7 @@ pub(super) fn api() -> Routes {
         .scoped(Method::GET, "/v1/numbers/{number}/history", Read, history::of_number)
         .scoped(Method::POST, "/v1/numbers", Operate, changes::many_numbers)
         .scoped(Method::GET, "/v1/accounts/{account}/usage", Read, usage::of_account)
-        .scoped(Method::GET, "/v1/accounts/{account}/calls", Read, calls::of_account)
+        .scoped(Method::GET, calls::OF_ACCOUNT, Read, calls::of_account)
         .scoped(Method::GET, "/v1/periods/{period}/usage", Read, periods::usage)
         .scoped(Method::GET, "/v1/periods", Read, months::list)
         .scoped(Method::GET, "/v1/periods/{period}", Read, months::one)
@@ -62,6 +63,7 @@ pub(super) fn api() -> Routes {
         .scoped(Method::GET, "/v1/rerate/{job}", Operate, rerate::one)
         .scoped(Method::POST, "/v1/rerate/{job}/undo", Operate, rerate::undo)
         .scoped(Method::POST, "/v1/import", Operate, import::post)
+        .scoped(Method::GET, "/v1/margin", Operate, margin::margin)
         .scoped(Method::GET, "/v1/verify", Operate, verify::verify)
         .scoped(Method::POST, "/v1/backup", Operate, backup::backup)
         .scoped(Method::GET, "/v1/retention", Operate, retention::show)

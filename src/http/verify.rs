@@ -14,9 +14,9 @@ use super::{App, Problem};
 use crate::assembly;
 use crate::audit::{self, AuditError, LISTED_MAX, LineKey, Sources, Sums};
 use crate::books::{Books, name};
-use crate::call::{GroupKey, Meter, SuspenseReason, Usage};
+use crate::call::{AccountKey, GroupKey, Meter, SuspenseReason, Usage};
 use crate::money::Sum;
-use crate::store::StoredState;
+use crate::store::{Margin, Store, StoredState};
 use crate::time::{Micros, Period};
 
 /// What is not as it should be.
@@ -209,6 +209,7 @@ fn compared(app: &App, runtime: &tokio::runtime::Handle, verified: &mut Verified
     let sums = &audited.sums;
     lines(&state, sums, &mut differences);
     allowances(&state, sums, &mut differences);
+    margins(app.store.as_ref(), &state, sums, &mut differences)?;
     books(&state, sums, audited.books.as_ref(), &mut differences);
     let period =
         |(period, calls): (&Period, &i128)| VerifiedPeriod { period: period.to_string(), calls: *calls as u64 };
@@ -290,6 +291,57 @@ fn allowances(state: &StoredState, recomputed: &Sums, differences: &mut Differen
             of(&recomputed.drawn),
         );
     }
+}
+
+/// What calls cost us, by account; and by route, which must come to the same.
+fn margins(
+    store: &dyn Store,
+    state: &StoredState,
+    recomputed: &Sums,
+    differences: &mut Differences,
+) -> Result<(), AuditError> {
+    let mut months: Vec<Period> = store.months()?;
+    months.extend(recomputed.margins.keys().map(|(period, ..)| *period));
+    months.sort_unstable();
+    months.dedup();
+    for period in months {
+        let accounts: BTreeMap<(AccountKey, [u8; 3]), Margin> = store
+            .margin_accounts(period)?
+            .into_iter()
+            .map(|line| ((line.account, line.currency), line.margin))
+            .collect();
+        let of_month = recomputed.margins.iter().filter(|((month, ..), _)| *month == period);
+        let mut expected: BTreeMap<(AccountKey, [u8; 3]), Margin> =
+            of_month.map(|((_, account, currency), margin)| ((*account, *currency), *margin)).collect();
+        for line in store.deleted_margins(period)? {
+            expected.entry((line.account, line.currency)).or_default().add(&line.margin, 1);
+        }
+        let mut keys: Vec<_> = accounts.keys().chain(expected.keys()).copied().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            let of = |lines: &BTreeMap<_, Margin>| lines.get(&key).copied().unwrap_or_default();
+            differences.compare(
+                || {
+                    let account = state.accounts.iter().find(|a| a.key == key.0).map_or("?", |a| a.name.as_str());
+                    format!("what calls of account {account} cost us in {period}, {}", text(&key.1))
+                },
+                of(&accounts),
+                of(&expected),
+            );
+        }
+        let sum = |margins: &mut dyn Iterator<Item = Margin>| {
+            let mut sum = Margin::default();
+            margins.for_each(|margin| sum.add(&margin, 1));
+            sum
+        };
+        differences.compare(
+            || format!("what calls cost us in {period}, by route"),
+            sum(&mut store.margin_routes(period)?.into_iter().map(|route| route.margin)),
+            sum(&mut expected.into_values()),
+        );
+    }
+    Ok(())
 }
 
 fn books(

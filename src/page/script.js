@@ -165,6 +165,9 @@ function show(status) {
   say("dropped", whole.format(status.udp_dropped));
   say("gaps", whole.format(status.sequence_gaps) + " numbers skipped by senders");
   mark("udp", status.udp_dropped > 0);
+  byId("margin-box").hidden = status.below_margin === 0;
+  say("below", whole.format(status.below_margin));
+  mark("margin-box", status.below_margin > 0);
   say("refused", whole.format(status.records_refused));
   suspense(status.suspense, { count: status.conflicts, oldest: status.conflicts_oldest }, status.at);
   called(status.sources);

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Position, SourceId};
-use crate::call::{RatedCall, SuspenseReason, TariffSlot};
+use crate::call::{Costs, RatedCall, SuspenseReason, TariffSlot};
 use crate::record::Direction;
 use crate::time::Period;
 
@@ -61,6 +61,7 @@ pub struct Row {
     pub number: u64,
     pub revision: u32,
     pub call: RatedCall,
+    pub costs: Option<Costs>,
     /// What it drew; see `StoredCall::draws`.
     pub draws: Vec<u8>,
     /// An operator named its tariff (R22).

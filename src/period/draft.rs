@@ -17,11 +17,12 @@ use super::outcome::{LineDelta, Outcome};
 use super::sort::Sorter;
 use crate::batch::Position;
 use crate::books::name;
-use crate::call::{AccountKey, CallType, GroupKey, LegKey, Meter, RatedCall, Usage};
+use crate::call::{AccountKey, CallType, Costs, GroupKey, LegKey, Meter, RatedCall, Usage};
 use crate::flush::{Spill, SpillError};
 use crate::images::{ImageMissing, Images};
 use crate::rating::{self, Draws, Leg, Resolution, Standing, World};
 use crate::store::{CallRow, Draft, DraftOf, GroundsOf, Store, StoreError, SuspenseKey};
+use crate::tariff::PlanId;
 use crate::time::Period;
 
 /// New rows written at a time.
@@ -145,6 +146,9 @@ pub fn draft(
     job.finish(seal)
 }
 
+/// A call, what it costs us, what it drew, what it was rated from, its revision, and whether an operator named the tariff.
+type NewRow = (RatedCall, Option<Costs>, Vec<u8>, Facts, u32, bool);
+
 struct Job<'a, 's> {
     store: &'s dyn Store,
     known: &'a mut Known<'s>,
@@ -159,8 +163,7 @@ struct Job<'a, 's> {
     /// What the leg drew that was rated last.
     draws: Draws,
     group: String,
-    /// With what they drew, their revision, and whether an operator named the tariff.
-    rows: Vec<(RatedCall, Vec<u8>, Facts, u32, bool)>,
+    rows: Vec<NewRow>,
     numbers: u64,
     gathered: Gathered,
 }
@@ -197,16 +200,18 @@ impl Job<'_, '_> {
             return Err(SealError::Unreadable(format!("account {} has no number", account.name())));
         };
         let answer = leg.answer;
-        let rated = {
+        let (rated, costs) = {
             let (_, tariff) = self.known.in_force_or(answer, named);
             let world = World { directory: &directory, tariff, slot };
-            rating::rate(&leg, world, self.period, Standing::of(&self.used), &mut self.draws)
+            let rated = rating::rate(&leg, world, self.period, Standing::of(&self.used), &mut self.draws);
+            let costs = rated.as_ref().ok().and_then(|r| rating::costs(&leg, world, PlanId(r.basis.plan), self.period));
+            (rated, costs)
         };
         match rated {
             Ok(rated) => {
                 self.used.rated(&rated, &self.draws);
                 let place = LegKey { position: candidate.key.position, leg: side };
-                self.rated(rated.call(&leg, place, key, group), account.name(), candidate)
+                self.rated(rated.call(&leg, place, key, group), costs, account.name(), candidate)
             }
             Err(why) => {
                 self.not_rated(&leg, why.reason, key, candidate);
@@ -215,14 +220,21 @@ impl Job<'_, '_> {
         }
     }
 
-    fn rated(&mut self, call: RatedCall, account: &str, candidate: Candidate) -> Result<(), SealError> {
+    fn rated(
+        &mut self,
+        call: RatedCall,
+        costs: Option<Costs>,
+        account: &str,
+        candidate: Candidate,
+    ) -> Result<(), SealError> {
         let record = read(&candidate.facts.record)?;
         {
             let tariff = self.known.tariff(call.basis.tariff).map_or("", |tariff| tariff.digest()).to_owned();
             self.manifest.leg(account, &LegLine { call: &call, record: &record, tariff: &tariff });
         }
         let revision = match &candidate.row {
-            Some(row) if !candidate.facts.other && self.same(row, &call) => return Ok(()),
+            // What it costs us is none of the customer's manifest, and yet it is to be right.
+            Some(row) if !candidate.facts.other && row.costs == costs && self.same(row, &call) => return Ok(()),
             Some(row) => {
                 self.supersede(row);
                 row.revision + 1
@@ -235,7 +247,7 @@ impl Job<'_, '_> {
         let drew = self.draws.text.clone();
         self.count(&call, &drew, 1);
         let named = candidate.row.is_some_and(|row| row.named().is_some());
-        self.rows.push((call, drew, candidate.facts, revision, named));
+        self.rows.push((call, costs, drew, candidate.facts, revision, named));
         if self.rows.len() >= ROWS { self.write_rows() } else { Ok(()) }
     }
 
@@ -309,7 +321,7 @@ impl Job<'_, '_> {
             return Ok(());
         }
         let mut rows = Vec::with_capacity(self.rows.len());
-        for (call, drew, facts, revision, named) in &self.rows {
+        for (call, costs, drew, facts, revision, named) in &self.rows {
             let record = read(&facts.record)?;
             rows.push(CallRow {
                 call: *call,
@@ -326,10 +338,12 @@ impl Job<'_, '_> {
                     account: record.account,
                     forwarded_by: record.forwarded_by,
                     routing_number: record.routing_number,
+                    carrier: record.carrier,
                 }),
                 revision: *revision,
                 run: None,
                 named_tariff: *named,
+                costs: *costs,
                 draws: drew,
             });
         }

@@ -158,6 +158,7 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
             number: stored.row,
             revision: stored.revision,
             call,
+            costs: stored.costs,
             draws: stored.draws.to_vec(),
             named_tariff: stored.named_tariff,
         };

@@ -7,6 +7,8 @@
 //! ```
 //! Everything goes in by name, with its length before it, and nothing that depends on this folder: no position, no number
 //! of an account, no time of receipt, no revision. So two folders that were told the same month seal it to one digest.
+//! Nor what a call costs us: a manifest is what a customer was charged, can be shown to one, and stays when a carrier's deck
+//! is put right. What calls cost us is checked beside it, call by call ([`crate::audit`]).
 //!
 //! Does not know where legs come from.
 

@@ -17,6 +17,7 @@ use crate::call::{CallType, Exchange};
 use crate::number::classify::Class;
 use crate::number::{Country, Number, NumberKind};
 use crate::record::Direction;
+use crate::tariff::buying::DeckList;
 use crate::tariff::{Allowance, Asked, Internal, Overage, PlanId, Row, Side, Tariff};
 use crate::time::{MICROS_PER_SECOND, Timestamp};
 
@@ -45,9 +46,18 @@ pub(super) struct Kind<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Lookup {
     key: Number,
-    side: Side,
-    /// Only rows that name a call type (R8).
-    typed: bool,
+    among: Among,
+}
+
+/// Which rows are asked.
+#[derive(Clone, Copy, Debug)]
+enum Among {
+    /// Of the plan's decks.
+    Side(Side),
+    /// Of them, only rows that name a call type (R8).
+    Typed,
+    /// Of what we pay.
+    Costs(DeckList),
 }
 
 /// How a leg is charged.
@@ -96,17 +106,35 @@ impl<'a> Later<'_, 'a> {
     /// The row after so many billed seconds; the time of day is that moment's if bands split calls, else the answer's.
     pub fn row(&self, kind: &Kind<'a>, second: u32, split: bool) -> Result<Row<'a>, Why> {
         let Later { leg, home, plan, tariff } = *self;
-        let Lookup { key, side, typed } = kind.asked.ok_or(Why::NoRow)?;
+        let Lookup { key, among } = kind.asked.ok_or(Why::NoRow)?;
         let into = if split { i64::from(second) * MICROS_PER_SECOND } else { 0 };
         let at = Timestamp(leg.answer.0.saturating_add(into));
         let asked = Asked { at, second, ..Asked::at_answer(leg.answer, leg.source) };
-        let found = if typed { tariff.lookup_typed(plan, key, asked) } else { tariff.lookup(plan, side, key, asked) };
+        let found = match among {
+            Among::Side(side) => tariff.lookup(plan, side, key, asked),
+            Among::Typed => tariff.lookup_typed(plan, key, asked),
+            Among::Costs(list) => tariff.lookup_list(list, key, asked),
+        };
         let row = found.ok_or(Why::NoRow)?;
         match kind.class {
             Some(class) if !(Call { leg, home, plan, tariff }).reaches(&row, key, class) => Err(Why::RowTooShort),
             _ => Ok(row),
         }
     }
+}
+
+/// R16 among cost decks: the row by which a carrier charges; a block there is a price that is not known. A carrier goes by its
+/// longest prefix whatever the numbering plan says of the number.
+pub(super) fn bought<'a>(leg: &Leg, list: DeckList, key: Number, tariff: &'a Tariff) -> Result<Kind<'a>, Why> {
+    let row = tariff.lookup_list(list, key, Asked::at_answer(leg.answer, leg.source)).ok_or(Why::NoRow)?;
+    charged(16, CallType::Overage, None, row, Lookup { key, among: Among::Costs(list) })
+}
+
+/// The row by which a plan sells to a prefix, whatever kind of call that is.
+pub(super) fn sold<'a>(leg: &Leg, plan: PlanId, key: Number, tariff: &'a Tariff) -> Result<Kind<'a>, Why> {
+    let asked = Asked::at_answer(leg.answer, leg.source);
+    let row = tariff.lookup(plan, Side::Outbound, key, asked).ok_or(Why::NoRow)?;
+    charged(16, CallType::International, None, row, outbound(key))
 }
 
 /// R6 to R11.
@@ -183,7 +211,7 @@ impl<'a> Call<'_, 'a> {
             return Ok(free(11, CallType::Inbound, Some(class)));
         }
         let row = self.row(Side::Inbound, number).ok_or(Why::NoRow)?;
-        charged(11, CallType::TollFree, Some(class), row, Lookup { key: number, side: Side::Inbound, typed: false })
+        charged(11, CallType::TollFree, Some(class), row, Lookup { key: number, among: Among::Side(Side::Inbound) })
     }
 
     fn short_code(&self, key: Number) -> Result<Kind<'a>, Why> {
@@ -196,7 +224,7 @@ impl<'a> Call<'_, 'a> {
 
     /// R8: the longest row that names a call type gives type and price.
     fn named_by_row(&self, row: Row<'a>, number: Number, class: Option<Class>) -> Result<Kind<'a>, Why> {
-        let asked = Lookup { typed: true, ..outbound(number) };
+        let asked = Lookup { key: number, among: Among::Typed };
         match row.call_type {
             Some(CallType::Included) | None => {
                 let number = class.map(|_| number);
@@ -264,7 +292,7 @@ fn is_ordinary(kind: NumberKind) -> bool {
 }
 
 fn outbound(key: Number) -> Lookup {
-    Lookup { key, side: Side::Outbound, typed: false }
+    Lookup { key, among: Among::Side(Side::Outbound) }
 }
 
 pub(super) fn free<'a>(rule: u8, call_type: CallType, class: Option<Class>) -> Kind<'a> {

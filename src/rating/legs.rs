@@ -74,6 +74,7 @@ fn legs(
     let (answer, duration) = plausible(record, received_at, profile)?;
     let parties = Parties::of(record, answer, profile, world)?;
     let source = numbers::presented(record.source, parties.source_country, world).ok();
+    let carrier = world.tariff.carrier_named(record.carrier);
     let leg = |direction, (account, payer_by): (Account<'_>, PayerBy), called, to_own_number| Leg {
         // It says where the caller's call went; what the called side pays goes by the number it owns.
         routing: match direction {
@@ -88,6 +89,7 @@ fn legs(
         source,
         called,
         to_own_number,
+        carrier,
     };
 
     let sides = match (record.direction, profile.legs) {

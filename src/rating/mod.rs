@@ -14,6 +14,7 @@
 //!            R28       successive.rs  calls in quick succession as one
 //!            R12       pools.rs     how much of it pools and the plan's minutes cover
 //!            R17       parts.rs     the parts of a call whose price changes while it lasts
+//! costs      R16 R18   costs.rs     what the same call costs us: carrier, resellers
 //! prove      R23       proof.rs     the same decisions, written down
 //! ```
 //!
@@ -23,6 +24,7 @@
 //!
 //! Does not know files, sockets, threads, clocks, logs, metrics, the journal or the store.
 
+mod costs;
 mod free;
 mod kind;
 mod legs;
@@ -31,13 +33,16 @@ mod parts;
 mod pools;
 mod price;
 mod proof;
+mod routes;
 mod standing;
 mod successive;
 mod why;
 
+pub use costs::costs;
 pub use legs::{MAX_AHEAD, MAX_TALK, answered, durations_differ, resolve, talk_time};
 pub use pools::allowance;
 pub use proof::{Line, Proof, Quote, QuotedDraw, QuotedSteps, Unpriced, billable_millionths, billable_minutes, prove};
+pub use routes::{Route, RouteSums, routes, sums};
 pub use standing::{Draw, Drawn, Draws, Standing, Told, drawn};
 pub use why::{Suspended, Why};
 
@@ -101,6 +106,9 @@ pub struct Leg {
     pub to_own_number: bool,
     /// Where a ported number leads: in its place for R8 to R10 and R16.
     pub routing: Routing,
+    /// Which carrier took the call, by its number in the tariff of the [`World`] by which it was resolved; none: the record
+    /// names none that any plan tells from others.
+    pub carrier: Option<u16>,
 }
 
 /// The record's routing number (R3).

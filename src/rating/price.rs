@@ -177,6 +177,22 @@ pub(super) fn charge<'a>(
     }
 }
 
+/// R13, R17, R18 of a call that a row prices from its first second.
+pub(super) fn by_row<'a>(
+    later: &Later<'_, 'a>,
+    kind: &Kind<'a>,
+    row: &Row<'a>,
+    steps: StepRule,
+    plan: &Plan,
+) -> Result<Money, Why> {
+    let talk = later.leg.duration;
+    let billable = steps.billable(talk);
+    let due = due(row.price, steps, talk, billable);
+    let parts = Parts { kind, steps, from: 0, to: billable, split: plan.bands == Bands::Split };
+    let exchange = later.exchange(row, plan.currency)?;
+    cost(row, exchange, &parts, due, later, plan)
+}
+
 impl Asked {
     /// What a meter says of an allowance.
     #[inline]

@@ -3,10 +3,25 @@
 //! Does not know why they change.
 
 use super::{LegJob, LineKey, Shard};
-use crate::call::{GroupKey, Meter, Usage};
+use crate::call::{GroupKey, Meter, RatedCall, Usage};
 use crate::time::Period;
 
 impl Shard {
+    /// Counts a call that was just rated.
+    pub(super) fn add_up(&mut self, call: &RatedCall) {
+        self.counts.rated[call.call_type as usize] += 1;
+        let currency = call.basis.currency;
+        let mut into_totals = 0;
+        for (call_type, usage) in call.usage_lines() {
+            let key = LineKey { account: call.account, group: call.group, period: call.period, call_type, currency };
+            self.add_to_line(key, &usage, call.basis.decimals);
+            into_totals += usage.cost;
+        }
+        let money = self.counts.money(currency);
+        money.1 += i128::from(call.cost.0);
+        money.2 += into_totals;
+    }
+
     pub(super) fn add_to_line(&mut self, key: LineKey, usage: &Usage, decimals: u8) {
         let line = match self.state.lines.get_mut(&key) {
             Some(line) => line,

@@ -306,6 +306,18 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.periods()
     }
 
+    fn margin_routes(&self, period: Period) -> Result<Vec<MarginRoute>, StoreError> {
+        self.present()?.margin_routes(period)
+    }
+
+    fn margin_accounts(&self, period: Period) -> Result<Vec<MarginAccount>, StoreError> {
+        self.present()?.margin_accounts(period)
+    }
+
+    fn deleted_margins(&self, period: Period) -> Result<Vec<MarginAccount>, StoreError> {
+        self.present()?.deleted_margins(period)
+    }
+
     fn months(&self) -> Result<Vec<Period>, StoreError> {
         self.present()?.months()
     }

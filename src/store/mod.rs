@@ -243,6 +243,21 @@ pub trait Store: Send + Sync {
     /// Months that are closed, by month.
     fn periods(&self) -> Result<Vec<PeriodRow>, StoreError>;
 
+    /// What the calls of a month cost us, by how they are sold and bought. A store that keeps no costs has none.
+    fn margin_routes(&self, _period: Period) -> Result<Vec<MarginRoute>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// What the calls of a month cost us, by account, in the order of names.
+    fn margin_accounts(&self, _period: Period) -> Result<Vec<MarginAccount>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Of these sums, what stands for calls whose details are gone.
+    fn deleted_margins(&self, _period: Period) -> Result<Vec<MarginAccount>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// Every month that has or had a leg, by month.
     fn months(&self) -> Result<Vec<Period>, StoreError>;
 

@@ -129,7 +129,7 @@ fn check_plans(
             }
         }
         pools(plan, &known, numbering, findings);
-        for (name, at) in plan.decks.iter().chain(&plan.inbound_decks) {
+        for (name, at) in plan.all_decks() {
             if !files().any(|file| file == name) {
                 let hint = did_you_mean(name, files(), &format!("there is no decks/{name}.csv"));
                 findings.error(*at, format!("deck {name:?} has no file"), hint);
@@ -145,6 +145,7 @@ fn check_plans(
         }
     }
     check_shared_decks(plans, findings);
+    plans::check_chains(&plans.plans, findings);
     countries.into_iter().for_each(|countries| warn_of_nothing_billed(plans, countries, findings));
 }
 
@@ -211,7 +212,7 @@ fn check_shared_decks(plans: &Plans, findings: &mut Findings) {
     let mut first: Vec<(&str, &PlanText)> = Vec::new();
     let silent = |name: &str| !plans.decks.iter().any(|deck| deck.name == name && deck.currency.is_some());
     for plan in &plans.plans {
-        for (name, at) in plan.decks.iter().chain(&plan.inbound_decks).filter(|(name, _)| silent(name)) {
+        for (name, at) in plan.all_decks().filter(|(name, _)| silent(name)) {
             match first.iter().find(|(deck, _)| deck == name) {
                 None => first.push((name, plan)),
                 Some((_, other)) if other.currency != plan.currency => {
@@ -222,6 +223,26 @@ fn check_shared_decks(plans: &Plans, findings: &mut Findings) {
                 Some(_) => {}
             }
         }
+    }
+}
+
+/// A carrier that bills by the minute costs more than its deck says, where that says nothing of steps.
+fn warn_of_silent_steps(name: &str, deck: &Deck, plans: &Plans, findings: &mut Findings) {
+    let silent =
+        |plan: &&PlanText| plan.buying.steps.is_none() && plan.buying.all_decks().any(|(deck, _)| deck == name);
+    let mut rows = deck.rows.iter();
+    let says = |row: &deck::DeckRow| {
+        // A block costs nothing; what begins later in a call has the steps of its first row.
+        let terms = deck.terms.get(row.terms as usize);
+        terms.is_none_or(|terms| terms.steps.is_some() || terms.blocked) || deck.condition(row).after > 0
+    };
+    let without = rows.find(|row| !says(row));
+    if let (Some(plan), Some(row)) = (plans.plans.iter().find(silent), without) {
+        findings.warn(
+            Place { line: row.line, column: 1 },
+            format!("a cost deck of plan {:?} without increments: its calls cost us by the second", plan.name),
+            "add the columns initial and increment, or cost_steps = { increment = 60 } to the plan",
+        );
     }
 }
 
@@ -239,12 +260,8 @@ fn read_decks(
     countries: Option<&Countries>,
     found: &mut Vec<Finding>,
 ) -> Vec<NamedDeck> {
-    let used: BTreeSet<&str> = plans
-        .plans
-        .iter()
-        .flat_map(|p| p.decks.iter().chain(&p.inbound_decks))
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let used: BTreeSet<&str> =
+        plans.plans.iter().flat_map(PlanText::all_decks).map(|(name, _)| name.as_str()).collect();
     let mut files: Vec<&(String, Vec<u8>)> = text.decks.iter().collect();
     files.sort_by(|a, b| a.0.cmp(&b.0));
     let mut decks = Vec::new();
@@ -269,6 +286,7 @@ fn read_decks(
         if !used.contains(name.as_str()) {
             findings.warn(Place::default(), "no plan uses this deck", "name it in a plan's decks or inbound_decks");
         }
+        warn_of_silent_steps(name, &deck, plans, &mut findings);
         let refused = findings.refused();
         found.extend(findings.finish());
         if refused || !used.contains(name.as_str()) {
@@ -330,8 +348,7 @@ fn check_products(plans: &Plans, decks: &[NamedDeck], exchange: &[DatedRate], fo
     };
     for NamedDeck { stored, deck, .. } in decks {
         let Some(from) = &stored.currency else { continue };
-        let uses =
-            |plan: &&PlanText| plan.decks.iter().chain(&plan.inbound_decks).any(|(name, _)| *name == stored.name);
+        let uses = |plan: &&PlanText| plan.all_decks().any(|(name, _)| *name == stored.name);
         for plan in plans.plans.iter().filter(uses) {
             let pair = |rate: &&DatedRate| rate.from == from.as_bytes() && rate.to == plan.currency;
             let rate = exchange.iter().filter(pair).map(|rate| rate.rate.0).max().unwrap_or(0);

@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::buying::StoredBuying;
 use super::deck::Terms;
 use super::exchange::DatedRate;
 use super::free::FreeList;
 use super::pools::StoredPool;
-use super::successive::Successive;
 use super::{Allowance, Bands, ImageError, Internal, Overage};
 use crate::call::{CallType, StepMode, StepRule};
 use crate::money::{MONEY_INPUT_MAX, Money, Price};
@@ -245,6 +245,9 @@ pub struct Meta {
     /// By pair and date.
     #[serde(default)]
     pub exchange: Vec<DatedRate>,
+    /// Names of the carriers that plans tell apart, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carriers: Vec<String>,
     /// By name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub free: Vec<FreeList>,
@@ -269,7 +272,8 @@ pub struct StoredPlan {
     pub bands: Bands,
     #[serde(default)]
     pub internal: Internal,
-    /// Lists of free numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buying: Option<StoredBuying>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub free: Vec<String>,
     // Left out where they say nothing, so that images of plans without them are what they were.
@@ -278,7 +282,7 @@ pub struct StoredPlan {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prorate_change: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub successive: Option<Successive>,
+    pub successive: Option<super::successive::Successive>,
 }
 
 /// A deck; decks are in the order of their names.

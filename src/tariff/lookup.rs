@@ -3,6 +3,7 @@
 //!
 //! Does not know calls, accounts or allowances.
 
+use super::buying::DeckList;
 use super::condition::{Asked, Jurisdiction};
 use super::exchange::{self, DatedRate};
 use super::image::{ENTRY_MANY, StoredRow, StoredTerms};
@@ -82,6 +83,30 @@ impl Tariff {
         let mut met = Met::nothing();
         let row = self.in_force(index, id, number, &asked.into(), &mut met)?;
         Some(met.tell(self.row_matching(row, number)))
+    }
+
+    /// R16, R17 among the decks of a list of this image, such as [`Buying::list`] names.
+    pub fn lookup_list(&self, list: DeckList, number: Number, asked: impl Into<Asked>) -> Option<Row<'_>> {
+        let index = self.opened.indexes.get(2 * usize::from(list.0))?;
+        let id = self.map(index).longest(number)?;
+        let mut met = Met::nothing();
+        let row = self.in_force(index, id, number, &asked.into(), &mut met)?;
+        Some(met.tell(self.row_matching(row, number)))
+    }
+
+    /// The number of a carrier in this image; none where no plan tells it from others.
+    #[inline]
+    pub fn carrier_named(&self, name: &[u8]) -> Option<u16> {
+        if name.is_empty() {
+            return None;
+        }
+        let place = self.opened.carriers.binary_search_by(|known| known.as_bytes().cmp(name)).ok()?;
+        u16::try_from(place).ok()
+    }
+
+    /// The carriers that plans tell apart; a number is the place in this list.
+    pub fn carriers(&self) -> &[String] {
+        &self.opened.carriers
     }
 
     /// [`Tariff::lookup`] of many numbers, each at its own instant; where there is no row, none. All three slices are
@@ -180,6 +205,12 @@ impl Tariff {
     /// Names of the decks, in order.
     pub fn decks(&self) -> impl Iterator<Item = &str> {
         self.opened.decks.iter().map(|deck| deck.name.as_str())
+    }
+
+    /// The rows of a deck, by prefix.
+    pub fn rows_of(&self, deck: &str) -> impl Iterator<Item = RowId> + use<> {
+        let deck = self.opened.decks.iter().find(|known| known.name == deck);
+        deck.map_or(0..0, |deck| deck.first_row..deck.first_row + deck.rows).map(RowId)
     }
 
     fn index(&self, plan: PlanId, side: Side, typed: bool) -> Option<&Index> {

@@ -6,6 +6,7 @@
 //! Does not know files, which tariff is in force, accounts, or what a call costs.
 
 mod bands;
+pub mod buying;
 mod cells;
 mod compile;
 mod condition;
@@ -100,6 +101,7 @@ pub struct Compiled {
     pub rows: u64,
 }
 
+pub use buying::Buying;
 pub use compile::compile;
 pub use condition::Asked;
 pub use exchange::DatedRate;
@@ -195,6 +197,8 @@ pub struct Plan {
     pub bands: Bands,
     /// What calls inside the account are.
     pub internal: Internal,
+    /// What its calls cost us; none where nothing is said of it.
+    pub buying: Option<Box<Buying>>,
     /// Names of the lists of numbers that cost nothing.
     pub free: Vec<String>,
     /// Calls in quick succession that count as one; none: each call is one.

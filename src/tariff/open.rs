@@ -38,6 +38,7 @@ pub(super) struct Opened {
     pub conditions: Range<usize>,
     pub calendars: Vec<Calendar>,
     pub exchange: Vec<DatedRate>,
+    pub carriers: Vec<String>,
     pub free: Vec<FreeList>,
     /// Of each deck, where it says one.
     pub currencies: Vec<Option<[u8; 3]>>,
@@ -89,6 +90,9 @@ impl Tariff {
             plans.push(plan);
             details.push(detail);
         }
+        if !meta.carriers.is_sorted_by(|a, b| a < b) {
+            return damaged("carriers are not in order");
+        }
         if !plans.is_sorted_by(|a, b| a.name < b.name) {
             return damaged("plans are not in order");
         }
@@ -120,6 +124,7 @@ impl Tariff {
         let opened = Opened {
             currencies: meta.decks.iter().map(currency).collect::<Result<_, ImageError>>()?,
             exchange: meta.exchange,
+            carriers: meta.carriers,
             free: meta.free,
             calendars: calendars.collect::<Result<_, ImageError>>()?,
             conditions: sections.find_or_empty(Kind::Conditions),
@@ -277,6 +282,10 @@ fn plan(stored: &StoredPlan, meta: &Meta) -> Option<(Plan, PlanDetails)> {
         inbound_decks: deck_names(stored.inbound_list)?,
         bands: stored.bands,
         internal: stored.internal,
+        buying: match &stored.buying {
+            None => None,
+            Some(buying) => Some(Box::new(buying.open(meta, &deck_names)?)),
+        },
         free: stored.free.clone(),
         successive: stored.successive,
     };

@@ -17,12 +17,15 @@ use crate::number::{Country, NumberKind};
 use crate::time::Zone;
 
 mod allowances;
+mod buying;
 mod currencies;
 mod holidays;
 mod successive;
 mod text;
 
 pub use allowances::PoolText;
+use buying::deck_list;
+pub use buying::{BuyingText, Resolved, carriers, check_chains, resolved};
 pub use text::{DeckText, Included, PlanText, Plans};
 
 /// R18: money is stored with nine decimals, one of which is kept for rounding.
@@ -167,7 +170,7 @@ fn deck<'t>(
 }
 
 fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Option<PlanText> {
-    document.known_keys(table, PLAN_KEYS);
+    document.known_keys(table, &[PLAN_KEYS, buying::KEYS].concat());
     let country_value = table.get("country");
     let country = match country_value {
         None => missing(document, table, "country", "country = \"DE\""),
@@ -200,6 +203,7 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         .map(|key| table.get(key).and_then(|v| document.boolean(key, v)).unwrap_or(false));
     let cost_decimals =
         table.get("cost_decimals").and_then(|v| document.integer("cost_decimals", v, COST_DECIMALS_MAX));
+    let buying = buying::read(document, table);
     Some(PlanText {
         name: name.to_owned(),
         at: table.at,
@@ -218,6 +222,7 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         inbound_decks,
         bands,
         internal,
+        buying,
         free: deck_list(document, table, "free"),
         successive: successive::read(document, table),
     })
@@ -296,19 +301,6 @@ fn overage<'t>(
             Overage::Deck
         }
     }
-}
-
-fn deck_list<'t>(document: &mut Document<'t>, table: Table<'_, 't>, key: &'static str) -> Vec<(String, Place)> {
-    let Some(value) = table.get(key) else { return Vec::new() };
-    let mut list: Vec<(String, Place)> = Vec::new();
-    for (name, value) in document.strings(key, value) {
-        if list.iter().any(|(known, _)| known == name) {
-            document.wrong(value, format!("{key}: {name:?} is listed twice"), "leave one out");
-            continue;
-        }
-        list.push((name.to_owned(), document.at(value)));
-    }
-    list
 }
 
 fn included<'t>(document: &mut Document<'t>, value: &toml::Spanned<toml::de::DeValue<'t>>) -> Vec<Included> {

@@ -12,13 +12,17 @@ pub const TEXT_MAX: usize = 1024;
 // The canonical form stores lengths of fields in 16 bits and would cut what is longer.
 const _: () = assert!(TEXT_MAX <= u16::MAX as usize);
 
+mod decimal;
+
+pub(super) use decimal::micros;
+
 /// Times and durations beyond this many microseconds (some 146 000 years) are no times; sums of two stay in an `i64`.
 const MICROS_MAX: i64 = i64::MAX / 2;
 
 /// From this on an integer counts milliseconds, not seconds.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
-/// A field of the native record; the first eleven are kept as text.
+/// A field of the native record; the first twelve are kept as text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Field {
@@ -44,6 +48,8 @@ pub enum Field {
     IncumbentCurrency,
     /// The seconds it bills.
     IncumbentSeconds,
+    /// Who carried the call on.
+    Carrier,
     /// `outbound` or `inbound`.
     Direction,
     /// Set-up of the call.
@@ -58,11 +64,11 @@ pub enum Field {
     Seq,
 }
 
-const TEXTS: usize = Field::IncumbentSeconds as usize + 1;
+const TEXTS: usize = Field::Carrier as usize + 1;
 
 impl Field {
     /// Every field.
-    pub const ALL: [Field; 17] = [
+    pub const ALL: [Field; 18] = [
         Field::Id,
         Field::Node,
         Field::Account,
@@ -74,6 +80,7 @@ impl Field {
         Field::IncumbentCost,
         Field::IncumbentCurrency,
         Field::IncumbentSeconds,
+        Field::Carrier,
         Field::Direction,
         Field::Start,
         Field::Answer,
@@ -96,6 +103,7 @@ impl Field {
             Field::IncumbentCost => "incumbent_cost",
             Field::IncumbentCurrency => "incumbent_currency",
             Field::IncumbentSeconds => "incumbent_seconds",
+            Field::Carrier => "carrier",
             Field::Direction => "direction",
             Field::Start => "start",
             Field::Answer => "answer",
@@ -105,9 +113,10 @@ impl Field {
         }
     }
 
-    /// Whether it can change no amount: what cannot be read of it does not refuse the record.
+    /// Whether it can change no amount that a customer pays: what cannot be read of it does not refuse the record.
     const fn is_remark(self) -> bool {
-        matches!(self, Field::Cause | Field::IncumbentCost | Field::IncumbentCurrency | Field::IncumbentSeconds)
+        use Field::{Carrier, Cause, IncumbentCost, IncumbentCurrency, IncumbentSeconds};
+        matches!(self, Cause | IncumbentCost | IncumbentCurrency | IncumbentSeconds | Carrier)
     }
 
     /// The field of that name.
@@ -125,6 +134,7 @@ impl Field {
             b"incumbent_cost" => Field::IncumbentCost,
             b"incumbent_currency" => Field::IncumbentCurrency,
             b"incumbent_seconds" => Field::IncumbentSeconds,
+            b"carrier" => Field::Carrier,
             b"direction" => Field::Direction,
             b"start" => Field::Start,
             b"answer" => Field::Answer,
@@ -292,6 +302,7 @@ impl Draft {
             incumbent_cost: text(Field::IncumbentCost),
             incumbent_currency: text(Field::IncumbentCurrency),
             incumbent_seconds: text(Field::IncumbentSeconds),
+            carrier: text(Field::Carrier),
             direction: self.direction,
             start: self.start,
             answer: self.answer,
@@ -328,71 +339,4 @@ fn instant(text: &[u8]) -> Option<i64> {
         return Some(value);
     }
     Some(value / 1000)
-}
-
-/// A decimal number of seconds as microseconds, exactly; digits beyond are cut (R2). Says too whether it was written
-/// without point and exponent.
-#[inline]
-pub(super) fn micros(text: &[u8]) -> Option<(i64, bool)> {
-    let (negative, digits) = match text.split_first()? {
-        (b'-', rest) => (true, rest),
-        _ => (false, text),
-    };
-    let mut value: i64 = 0;
-    let mut i = 0;
-    while let Some(digit) = digits.get(i).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10) {
-        value = value.checked_mul(10)?.checked_add(i64::from(digit))?;
-        i += 1;
-    }
-    let whole_digits = i;
-    let mut part = 0;
-    if digits.get(i) == Some(&b'.') {
-        i += 1;
-        let mut scale = 100_000;
-        while let Some(digit) = digits.get(i).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10) {
-            part += i64::from(digit) * scale;
-            scale /= 10;
-            i += 1;
-        }
-        if whole_digits == 0 && i == 1 {
-            return None;
-        }
-    } else if whole_digits == 0 {
-        return None;
-    }
-    if i < digits.len() {
-        return micros_with_exponent(negative, digits).map(|value| (value, false));
-    }
-    let micros = value.checked_mul(1_000_000)?.checked_add(part)?;
-    Some((if negative { -micros } else { micros }, i == whole_digits))
-}
-
-/// The rare form `1.5e9`; as exact as the plain one.
-#[cold]
-fn micros_with_exponent(negative: bool, digits: &[u8]) -> Option<i64> {
-    let e = digits.iter().position(|b| matches!(b, b'e' | b'E'))?;
-    let exponent: i32 = std::str::from_utf8(digits.get(e + 1..)?).ok()?.parse().ok()?;
-    let mantissa = digits.get(..e)?;
-    let mut value: u128 = 0;
-    let mut decimals: i32 = 0;
-    let mut after_point = false;
-    for b in mantissa {
-        match b {
-            b'.' if !after_point => after_point = true,
-            b'0'..=b'9' => {
-                decimals += i32::from(after_point);
-                value = value.checked_mul(10)?.checked_add(u128::from(b - b'0'))?;
-            }
-            _ => return None,
-        }
-    }
-    let shift = exponent.checked_add(6)?.checked_sub(decimals)?;
-    let micros = match (shift, value) {
-        (_, 0) => 0,
-        (0.., _) => value.checked_mul(10u128.checked_pow(shift.unsigned_abs())?)?,
-        // A power of ten that no u128 holds cuts everything.
-        (_, _) => 10u128.checked_pow(shift.unsigned_abs()).map_or(0, |divisor| value / divisor),
-    };
-    let micros = i64::try_from(micros).ok()?;
-    Some(if negative { -micros } else { micros })
 }

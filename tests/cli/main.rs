@@ -13,6 +13,7 @@ use callrated::os::clock::Clock;
 use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 
+mod margin;
 mod metrics;
 mod rerate;
 mod service;

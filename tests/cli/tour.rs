@@ -104,6 +104,26 @@ fn accounts_over_the_api_paste() {
     assert_eq!(daemon.stop(), 0);
 }
 
+#[test]
+fn what_calls_cost_us_pastes() {
+    let place = Place { folder: tempfile::tempdir().unwrap() };
+    let copied = Command::new("cp").arg("-r").arg(shipped_rates()).arg(place.path("rates")).status().unwrap();
+    assert!(copied.success());
+    let daemon = place.serve("");
+    let tours: Vec<String> =
+        blocks("sh").into_iter().filter(|(over, _)| *over == "What calls cost us").map(|(_, text)| text).collect();
+    assert_eq!(tours.len(), 1);
+    let tour = tours[0].replace("\ncallrated ", &format!("\n{PROGRAM} ")).replace("7080", &daemon.api.to_string());
+    let mut bash = Command::new("bash");
+    bash.args(["-euo", "pipefail", "-c", &tour]).current_dir(place.folder.path());
+    let said = Ended::of(&["the tour"], bash.stdin(Stdio::null()).output().unwrap()).code(0).out();
+    for expected in ["5511", "São Paulo", "Germany Mobile", "10 000 durable", "acme"] {
+        assert!(said.contains(expected), "{expected}\n{said}");
+    }
+    assert_eq!(place.json(&["verify", "--json"])["balanced"], true);
+    assert_eq!(daemon.stop(), 0);
+}
+
 /// The README's picture of a start is what is printed, but for addresses.
 #[test]
 fn the_start_says_what_the_readme_shows() {

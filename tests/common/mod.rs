@@ -163,6 +163,7 @@ pub struct Call {
     pub forwarded_by: String,
     pub cause: String,
     pub routing_number: String,
+    pub carrier: String,
     pub direction: Option<Direction>,
     pub answer: Option<Timestamp>,
     pub end: Option<Timestamp>,
@@ -190,6 +191,7 @@ pub fn call(from: &str, to: &str) -> Call {
         forwarded_by: String::new(),
         cause: String::new(),
         routing_number: String::new(),
+        carrier: String::new(),
         direction: None,
         answer: Some(at("2026-10-05T09:00:00Z")),
         end: None,
@@ -212,6 +214,10 @@ impl Call {
     }
     pub fn routing_number(mut self, number: &str) -> Call {
         self.routing_number = number.into();
+        self
+    }
+    pub fn carrier(mut self, carrier: &str) -> Call {
+        self.carrier = carrier.into();
         self
     }
     pub fn cause(mut self, cause: &str) -> Call {
@@ -281,6 +287,7 @@ impl Call {
             destination: self.destination.as_bytes(),
             cause: self.cause.as_bytes(),
             routing_number: self.routing_number.as_bytes(),
+            carrier: self.carrier.as_bytes(),
             direction: self.direction,
             answer: self.answer,
             end: self.end,

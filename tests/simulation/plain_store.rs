@@ -157,6 +157,7 @@ impl Store for PlainStore {
                 revision: 0,
                 run: None,
                 named_tariff: false,
+                costs: None,
                 row: 0,
                 draws,
                 superseded: None,

@@ -59,6 +59,7 @@ fn fill(store: &SqliteStore) {
                 destination_dialled: b"0033123456789",
                 start: None,
                 grounds: None,
+                costs: None,
                 revision: 0,
                 run: None,
                 named_tariff: false,

@@ -3,7 +3,7 @@
 use super::job::Job;
 use super::rater::{Again, Rater};
 use super::sink::{Place, Sink};
-use crate::call::RatedCall;
+use crate::call::{Costs, RatedCall};
 use crate::period::known::read;
 use crate::period::{SealError, SuspendedLeg};
 use crate::store::{CallRow, StoredCall, SuspenseItem};
@@ -25,7 +25,8 @@ impl Job<'_> {
                 self.replace(rater, sink, place, stored)?;
                 let directory = rater.known.directory_slot;
                 let grounds = stored.grounds.map(|grounds| crate::store::GroundsOf { directory, ..grounds.borrowed() });
-                sink.row(place, stored, (*new, rater.drew()), grounds, stored.revision + 1, self.scope.named.is_some())
+                let new = (*new, rater.costs(), rater.drew());
+                sink.row(place, stored, new, grounds, stored.revision + 1, self.scope.named.is_some())
             }
             Again::Gone => self.replace(rater, sink, place, stored),
             Again::Waits(reason) => {
@@ -72,7 +73,7 @@ impl Job<'_> {
         sink: &mut Sink,
         place: &Place<'_>,
         item: &SuspenseItem,
-        (call, draws): (RatedCall, &[u8]),
+        (call, costs, draws): (RatedCall, Option<Costs>, &[u8]),
     ) -> Result<(), SealError> {
         sink.gain(SuspendedLeg {
             key: item.key,
@@ -98,6 +99,7 @@ impl Job<'_> {
                 revision: 1,
                 run: place.run,
                 named_tariff: self.scope.named.is_some(),
+                costs,
                 draws,
             },
         )

@@ -7,16 +7,16 @@ use std::sync::atomic::AtomicU64;
 
 use super::Run;
 use super::rater::{Again, Rater, same_draws};
-use super::report::{Report, Seen, Sums};
+use super::report::{Report, Seen, Sums, gained, see};
 use super::scope::Scope;
 use super::sink::{Place, Sink};
-use super::waiting::gains;
+use super::waiting::{Gain, gains};
 use crate::call::{GroupKey, RatedCall};
 use crate::period::drawn::Counted;
 use crate::period::known::read;
 use crate::period::{Ledger, Outcome, Progress, SealError};
 use crate::record::Direction;
-use crate::store::{Draft, DraftOf, OwnedCall, StoredCall, StoredState, SuspenseItem, Visit};
+use crate::store::{Draft, DraftOf, OwnedCall, StoredCall, StoredState, Visit};
 use crate::time::Period;
 
 /// The allowance of a group in a month.
@@ -127,7 +127,7 @@ pub struct Job<'a> {
     pub ledger: &'a Ledger,
     reversed: HashSet<u64>,
     months: Vec<Period>,
-    gains: Vec<(SuspenseItem, RatedCall, Vec<u8>)>,
+    gains: Vec<Gain>,
     next: &'a AtomicU64,
     progress: &'a Progress,
 }
@@ -236,13 +236,12 @@ impl Job<'_> {
             }
         }
         let rater = if self.gains.is_empty() { None } else { Some(self.rater()?) };
-        for (_, call, drew) in &self.gains {
+        for (_, call, costs, drew) in &self.gains {
             let pool = pools.entry((call.group, call.own_period())).or_default();
             pool.legs += 1;
             let follows = rater.as_ref().is_some_and(|rater| rater.in_succession(call));
             pool.disturbed |= call.used_before.is_some() || !drew.is_empty() || follows;
-            let seen = Seen { old: None, new: Some(call), waits: None, changed: true, follow_on: false };
-            pool.sums.see(&seen);
+            pool.sums.see(&gained(call, *costs));
         }
         Ok(pools)
     }
@@ -291,7 +290,7 @@ impl Job<'_> {
             held.extend(some);
         }
         let mut rater = self.rater()?;
-        for (at, (item, call, drew)) in self.gains.iter().enumerate() {
+        for (at, (item, call, costs, drew)) in self.gains.iter().enumerate() {
             let pool = (call.group, call.own_period());
             if slice.contains(&pool) {
                 let record = read(&item.record)?;
@@ -300,7 +299,7 @@ impl Job<'_> {
                 let order = (pool, call.answer.0, node, id, call.key.leg, record.direction, position);
                 held.push((order, Held::Waiting(at)));
             } else if first && !disturbed.contains(&pool) {
-                self.gain(&rater, sink, &place, item, (*call, drew))?;
+                self.gain(&rater, sink, &place, item, (*call, *costs, drew))?;
             }
         }
         held.sort_by(|a, b| a.0.cmp(&b.0));
@@ -331,9 +330,9 @@ impl Job<'_> {
                 let Some(call) = rater.waiting(item, used)? else { return Ok(()) };
                 used.stands(&call, rater.drew());
                 used.linked(rater.draws());
-                sums.see(&Seen { old: None, new: Some(&call), waits: None, changed: true, follow_on: false });
+                sums.see(&gained(&call, rater.costs()));
                 let drew = rater.drew().to_vec();
-                self.gain(rater, sink, place, item, (call, &drew))
+                self.gain(rater, sink, place, item, (call, rater.costs(), &drew))
             }
             Held::Row(row, owned, true) => {
                 let stored = StoredCall { row, ..owned.borrowed() };
@@ -360,11 +359,12 @@ impl Job<'_> {
                 if rater.same(&stored, &new) {
                     return Ok(());
                 }
-                let old = &stored.call;
-                sums.see(&Seen { old: Some(old), new: Some(&new), waits: None, changed: true, follow_on: true });
+                let old = Some((&stored.call, stored.costs));
+                let new_costs = rater.costs();
+                sums.see(&Seen { old, new: Some((&new, new_costs)), waits: None, changed: true, follow_on: true });
                 let grounds = stored.grounds.map(|grounds| grounds.borrowed());
                 self.replace(rater, sink, place, &stored)?;
-                let (new, named) = ((new, rater.drew()), stored.named_tariff);
+                let (new, named) = ((new, new_costs, rater.drew()), stored.named_tariff);
                 sink.row(place, &stored, new, grounds, stored.revision + 1, named)
             }
         }
@@ -374,24 +374,4 @@ impl Job<'_> {
 /// Seconds for which the plan's minutes are asked, and what an allowance gives.
 fn demand(call: &RatedCall) -> (Option<u32>, u32) {
     (call.used_before.map(|_| call.billable_seconds), call.included_seconds)
-}
-
-/// Adds a leg of the scope to what the report says.
-fn see(sums: &mut Sums, rater: &Rater<'_>, stored: &StoredCall<'_>, again: &Again) {
-    let old = &stored.call;
-    let (new, waits) = match again {
-        Again::Rated(new) => (Some(new), None),
-        Again::Waits(reason) => (None, Some(*reason)),
-        Again::Gone => (None, None),
-        Again::Moved => {
-            sums.moved += 1;
-            (Some(old), None)
-        }
-        Again::NotKept => {
-            sums.not_kept += 1;
-            (Some(old), None)
-        }
-    };
-    let changed = new.is_none_or(|new| !rater.same(stored, new));
-    sums.see(&Seen { old: Some(old), new, waits, changed, follow_on: false });
 }

@@ -36,6 +36,7 @@ mod rater;
 mod report;
 mod scope;
 mod sink;
+mod told;
 mod undo;
 mod waiting;
 

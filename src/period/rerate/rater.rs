@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::Run;
 use super::scope::Scope;
+use super::told::AsTold;
 use crate::batch::{Position, SourceId};
-use crate::call::{AccountKey, Basis, Chain, GroupKey, LegKey, Meter, Pair, RatedCall, SuspenseReason, TariffSlot};
+use crate::call::{AccountKey, Basis, Costs, GroupKey, LegKey, RatedCall, SuspenseReason, TariffSlot};
 use crate::directory::Directory;
 use crate::entry::{SourceProfile, Talk};
 use crate::period::candidates::Facts;
@@ -24,7 +25,7 @@ use crate::time::{Period, Timestamp, Zone};
 // Most are rated: in a box each would cost an allocation.
 #[allow(clippy::large_enum_variant)]
 pub enum Again {
-    /// It is rated; what it drew is in [`Rater::drew`].
+    /// It is rated; what it drew is in [`Rater::drew`], what it costs us in [`Rater::costs`].
     Rated(RatedCall),
     /// It would wait.
     Waits(SuspenseReason),
@@ -34,34 +35,6 @@ pub enum Again {
     Moved,
     /// Its row does not say what it was resolved by.
     NotKept,
-}
-
-/// What a group had drawn before a leg, as the leg's row says.
-struct AsTold {
-    plan: u64,
-    told: Vec<Told>,
-    chain: Option<Chain>,
-}
-
-impl AsTold {
-    fn of(stored: &StoredCall<'_>) -> AsTold {
-        AsTold {
-            plan: stored.call.used_before.unwrap_or(0),
-            told: Told::read(stored.draws),
-            chain: Chain::told(&stored.call, stored.draws),
-        }
-    }
-}
-
-impl Drawn for AsTold {
-    fn seconds(&self, _month: Period, meter: Meter) -> u64 {
-        let told = self.told.iter().find(|told| told.meter() == meter).map(|told| told.2);
-        told.unwrap_or(if meter == Meter::PLAN { self.plan } else { 0 })
-    }
-
-    fn chain(&self, _pair: Pair) -> Option<Chain> {
-        self.chain
-    }
 }
 
 type Bounds = (Timestamp, Timestamp);
@@ -84,6 +57,7 @@ pub struct Rater<'a> {
     groups: HashMap<&'a str, GroupKey>,
     directories: HashMap<u32, Arc<Directory>>,
     draws: Draws,
+    costs: Option<Costs>,
     /// By slot: the first slot with the same image.
     images: Vec<u16>,
 }
@@ -110,6 +84,7 @@ impl<'a> Rater<'a> {
             groups: state.groups.iter().map(|g| (g.name.as_str(), g.key)).collect(),
             directories: HashMap::new(),
             draws: Draws::default(),
+            costs: None,
             images: (0..digests.len())
                 .map(|i| digests.iter().position(|d| *d == digests[i]).unwrap_or(i) as u16)
                 .collect(),
@@ -130,6 +105,11 @@ impl<'a> Rater<'a> {
     pub fn in_succession(&self, call: &RatedCall) -> bool {
         let tariff = self.known.tariff(call.basis.tariff);
         tariff.is_some_and(|tariff| tariff.plan(PlanId(call.basis.plan)).successive.is_some())
+    }
+
+    /// What the leg costs us that was rated last.
+    pub fn costs(&self) -> Option<Costs> {
+        self.costs
     }
 
     /// Rates a leg by what the run says. `used`: what its group had drawn before it; none: as its row says.
@@ -173,6 +153,7 @@ impl<'a> Rater<'a> {
             Ok(rated) => rated,
             Err(why) => return Ok(Again::Waits(why.reason)),
         };
+        self.costs = rating::costs(leg, world, PlanId(rated.basis.plan), own);
         let mut call = rated.call(leg, key, key_of_account, group);
         match old {
             // A row of an open month is replaced where it stands.
@@ -206,6 +187,7 @@ impl<'a> Rater<'a> {
         let Some(leg) = leg else { return Ok(None) };
         let rated = rating::rate(&leg, world, call.own_period(), Standing::of(used), &mut self.draws);
         let Ok(rated) = rated else { return Ok(None) };
+        self.costs = rating::costs(&leg, world, PlanId(rated.basis.plan), call.own_period());
         let mut new = rated.call(&leg, call.key, call.account, call.group);
         (new.period, new.adjusts) = (call.period, call.adjusts);
         if self.ledger.get(call.period).is_some() {
@@ -250,6 +232,7 @@ impl<'a> Rater<'a> {
             account: record.account,
             forwarded_by: record.forwarded_by,
             routing_number: record.routing_number,
+            carrier: record.carrier,
         }
     }
 
@@ -260,7 +243,8 @@ impl<'a> Rater<'a> {
 
     /// Whether a leg that was just rated is billed as it was, whatever others used before it, and whichever image says so: a
     /// row that costs the same is proved by the one it names. What an operator names must outlive the seal, so a row of an
-    /// open month is another one unless it says so already, or the tariff applies by itself.
+    /// open month is another one unless it says so already, or the tariff applies by itself. What a call costs us is put right
+    /// in open months; nobody is credited and charged the same again on a later invoice for it.
     pub fn same(&self, stored: &StoredCall<'_>, new: &RatedCall) -> bool {
         let old = &stored.call;
         let whose = |call: &RatedCall| (call.account, call.group, call.source, call.destination, call.call_type);
@@ -282,6 +266,7 @@ impl<'a> Rater<'a> {
             && amount(old) == amount(new)
             && price(old) == price(new)
             && same_draws(stored.draws, &self.draws.text)
+            && (self.ledger.get(old.period).is_some() || same_costs(stored.costs, self.costs))
             && outlives
     }
 
@@ -373,6 +358,12 @@ impl<'a> Rater<'a> {
         self.directories.insert(slot, directory.clone());
         Ok(Some(directory))
     }
+}
+
+/// Whether two legs cost us the same, whichever image says so.
+fn same_costs(one: Option<Costs>, other: Option<Costs>) -> bool {
+    let amounts = |costs: Costs| (costs.billable_seconds, costs.carrier_cost, costs.resale);
+    one.map(amounts) == other.map(amounts)
 }
 
 /// Whether two legs draw the same, whatever was drawn before them; of the plan's minutes alone the calls themselves say it.

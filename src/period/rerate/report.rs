@@ -6,19 +6,21 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::{AccountKey, CallType, RatedCall, SuspenseReason};
+use super::rater::{Again, Rater};
+use crate::call::{AccountKey, CallType, Costs, RatedCall, SuspenseReason};
 use crate::directory::Directory;
 use crate::money::Sum;
-use crate::store::StoredState;
+use crate::store::{Margin, StoredCall, StoredState};
 
 /// Accounts that are listed; the movers come first, and those beyond are counted.
 const ACCOUNTS_MAX: usize = 1000;
 
-/// Calls and their cost.
+/// Calls and their cost, and what those cost us whose plan says it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Billed {
     pub calls: i64,
     pub cost: i128,
+    pub margin: Margin,
 }
 
 /// Before and after.
@@ -36,16 +38,20 @@ impl Both {
         for (mine, other) in [(&mut self.before, other.before), (&mut self.after, other.after)] {
             mine.calls += other.calls;
             mine.cost += other.cost;
+            mine.margin.add(&other.margin, 1);
         }
         self.changed += other.changed;
         self.follow_on += other.follow_on;
         self.decimals = self.decimals.max(other.decimals);
     }
 
-    fn bill(&mut self, after: bool, call: &RatedCall) {
+    fn bill(&mut self, after: bool, call: &RatedCall, costs: Option<Costs>) {
         let side = if after { &mut self.after } else { &mut self.before };
         side.calls += call.sign();
         side.cost += i128::from(call.cost.0);
+        if let Some(costs) = costs {
+            side.margin.add(&Margin::of(call, &costs), 1);
+        }
         self.decimals = self.decimals.max(call.basis.decimals);
     }
 }
@@ -70,10 +76,10 @@ pub struct Sums {
     pub moved: u64,
 }
 
-/// One leg.
+/// One leg, with what it costs us.
 pub struct Seen<'a> {
-    pub old: Option<&'a RatedCall>,
-    pub new: Option<&'a RatedCall>,
+    pub old: Option<(&'a RatedCall, Option<Costs>)>,
+    pub new: Option<(&'a RatedCall, Option<Costs>)>,
     pub waits: Option<SuspenseReason>,
     pub changed: bool,
     pub follow_on: bool,
@@ -86,9 +92,9 @@ impl Sums {
         self.changed += u64::from(seen.changed && !seen.follow_on);
         self.follow_on += u64::from(seen.follow_on);
         for (after, call) in [(false, seen.old), (true, seen.new)] {
-            let Some(call) = call else { continue };
+            let Some((call, costs)) = call else { continue };
             let line = self.lines.entry((call.account, call.basis.currency, call.call_type)).or_default();
-            line.bill(after, call);
+            line.bill(after, call, costs);
             // Under the account and type that it has in the end.
             if after == seen.new.is_some() {
                 line.changed += u64::from(seen.changed);
@@ -96,16 +102,16 @@ impl Sums {
             }
         }
         match (seen.old, seen.new, seen.waits) {
-            (Some(old), None, Some(reason)) => self.goes_into_suspense(old, reason),
-            (None, Some(new), _) => self.comes_out_of_suspense(new),
+            (Some((old, _)), None, Some(reason)) => self.goes_into_suspense(old, reason),
+            (None, Some((new, _)), _) => self.comes_out_of_suspense(new),
             _ => {}
         }
     }
 
     /// Adds a row to what stands before or after, by itself.
-    pub fn see_row(&mut self, after: bool, call: &RatedCall) {
+    pub fn see_row(&mut self, after: bool, call: &RatedCall, costs: Option<Costs>) {
         let line = self.lines.entry((call.account, call.basis.currency, call.call_type)).or_default();
-        line.bill(after, call);
+        line.bill(after, call, costs);
         line.changed += u64::from(after && !call.reversal);
     }
 
@@ -199,6 +205,30 @@ pub struct Line {
     pub changed: u64,
     /// Of these, outside the scope.
     pub follow_on: u64,
+    /// What they cost us; none where no plan says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<MarginLine>,
+}
+
+/// What legs cost us before and after, of those of which it is known: decimals.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct MarginLine {
+    /// Of this, what carriers charge before.
+    pub cost_before: String,
+    /// And after.
+    pub cost_after: String,
+    /// After less before.
+    pub cost_difference: String,
+    /// Price less cost before.
+    pub before: String,
+    /// And after.
+    pub after: String,
+    /// After less before.
+    pub difference: String,
+    /// Legs whose cost is not known before.
+    pub unknown_before: i64,
+    /// And after.
+    pub unknown_after: i64,
 }
 
 /// Legs that come into suspense or out of it.
@@ -221,6 +251,7 @@ fn text(currency: &[u8; 3]) -> String {
 
 fn line(name: String, currency: &[u8; 3], both: &Both) -> Line {
     let fixed = |amount: i128| Sum(amount).fixed(u32::from(both.decimals));
+    let (before, after) = (both.before.margin, both.after.margin);
     Line {
         name,
         currency: text(currency),
@@ -231,6 +262,16 @@ fn line(name: String, currency: &[u8; 3], both: &Both) -> Line {
         difference: fixed(both.after.cost - both.before.cost),
         changed: both.changed,
         follow_on: both.follow_on,
+        margin: (before != Margin::default() || after != Margin::default()).then(|| MarginLine {
+            cost_before: fixed(before.cost),
+            cost_after: fixed(after.cost),
+            cost_difference: fixed(after.cost - before.cost),
+            before: fixed(before.margin()),
+            after: fixed(after.margin()),
+            difference: fixed(after.margin() - before.margin()),
+            unknown_before: before.unknown,
+            unknown_after: after.unknown,
+        }),
     }
 }
 
@@ -250,10 +291,13 @@ impl Report {
             accounts.entry((*account, *currency)).or_default().add(both);
             types.entry((*call_type, *currency)).or_default().add(both);
         }
-        let mut movers: Vec<(i128, Line)> = (accounts.iter())
+        let mut movers: Vec<((i128, i128), Line)> = (accounts.iter())
             .filter(|(_, both)| both.changed > 0 || both.before != both.after)
             .map(|((key, currency), both)| {
-                ((both.after.cost - both.before.cost).abs(), line(name(*key), currency, both))
+                // Where no price changes, what changes our margin most comes first.
+                let moved = |billed: &Billed| (billed.cost, billed.margin.cost);
+                let ((a, b), (c, d)) = (moved(&both.after), moved(&both.before));
+                (((a - c).abs(), (b - d).abs()), line(name(*key), currency, both))
             })
             .collect();
         movers.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| (&a.1.name, &a.1.currency).cmp(&(&b.1.name, &b.1.currency))));
@@ -290,4 +334,34 @@ impl Report {
             ..Report::default()
         }
     }
+}
+
+/// Adds a leg of the scope to what the report says.
+pub fn see(sums: &mut Sums, rater: &Rater<'_>, stored: &StoredCall<'_>, again: &Again) {
+    let old = (&stored.call, stored.costs);
+    let changed = match again {
+        Again::Rated(new) => !rater.same(stored, new),
+        Again::Waits(_) | Again::Gone => true,
+        Again::Moved | Again::NotKept => false,
+    };
+    let (new, waits) = match again {
+        // A row that stays keeps what it says of costs.
+        Again::Rated(new) => (Some((new, if changed { rater.costs() } else { stored.costs })), None),
+        Again::Waits(reason) => (None, Some(*reason)),
+        Again::Gone => (None, None),
+        Again::Moved => {
+            sums.moved += 1;
+            (Some(old), None)
+        }
+        Again::NotKept => {
+            sums.not_kept += 1;
+            (Some(old), None)
+        }
+    };
+    sums.see(&Seen { old: Some(old), new, waits, changed, follow_on: false });
+}
+
+/// A leg that waited and is rated.
+pub fn gained(call: &RatedCall, costs: Option<Costs>) -> Seen<'_> {
+    Seen { old: None, new: Some((call, costs)), waits: None, changed: true, follow_on: false }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 use crate::books::{Share, name};
-use crate::call::{AccountKey, CallType, GroupKey, Meter, RatedCall, SuspenseReason, Usage};
+use crate::call::{AccountKey, CallType, Costs, GroupKey, Meter, RatedCall, SuspenseReason, Usage};
 use crate::period::{LineDelta, Outcome, SealError, SuspendedLeg};
 use crate::rating;
 use crate::store::{CallRow, Draft, DraftOf, GroundsOf, Store, StoredCall, SuspenseKey};
@@ -65,7 +65,7 @@ impl Sink {
     /// A row of an open month no longer counts.
     pub fn supersede(&mut self, row: u64, call: &RatedCall, draws: &[u8]) {
         self.superseded.push(row);
-        self.mark(b's', row, call);
+        self.mark(b's', row, call, None);
         self.count(call, draws, -1);
     }
 
@@ -75,7 +75,8 @@ impl Sink {
         let call = RatedCall { period: open, adjusts: Some(own), ..stored.call.reversed() };
         self.reversed.push(stored.row);
         let grounds = stored.grounds.map(|grounds| grounds.borrowed());
-        self.row(place, stored, (call, stored.draws), grounds, stored.revision, false)
+        let costs = stored.costs.map(|costs| costs.reversed());
+        self.row(place, stored, (call, costs, stored.draws), grounds, stored.revision, false)
     }
 
     /// A new row with the text of another.
@@ -83,7 +84,7 @@ impl Sink {
         &mut self,
         place: &Place<'_>,
         text: &StoredCall<'_>,
-        (call, draws): (RatedCall, &[u8]),
+        (call, costs, draws): (RatedCall, Option<Costs>, &[u8]),
         grounds: Option<GroundsOf<'_>>,
         revision: u32,
         named_tariff: bool,
@@ -99,6 +100,7 @@ impl Sink {
             revision,
             run: place.run,
             named_tariff,
+            costs,
             draws,
         };
         self.new_row(place, &row)
@@ -106,7 +108,7 @@ impl Sink {
 
     /// A new row.
     pub fn new_row(&mut self, place: &Place<'_>, row: &CallRow<'_>) -> Result<(), SealError> {
-        self.mark(b'n', u64::from(row.revision), &row.call);
+        self.mark(b'n', u64::from(row.revision), &row.call, row.costs);
         self.count(&row.call, row.draws, 1);
         self.rows += 1;
         if place.run.is_none() {
@@ -172,12 +174,12 @@ impl Sink {
     }
 
     /// Adds a change to the digest, which does not depend on the order of changes, nor on this folder's row numbers.
-    fn mark(&mut self, what: u8, number: u64, call: &RatedCall) {
+    fn mark(&mut self, what: u8, number: u64, call: &RatedCall, costs: Option<Costs>) {
         let number = if what == b's' { 0 } else { number };
         let amounts = (call.billable_seconds, call.included_seconds, call.cost.0, call.reversal, call.period.0);
         let place = (what, number, call.key.position.0, call.key.leg as u8, call.account.0);
         // Numbers always have a form in bytes.
-        let bytes = postcard::to_stdvec(&(place, amounts)).unwrap_or_default();
+        let bytes = postcard::to_stdvec(&(place, amounts, costs)).unwrap_or_default();
         self.digest = self.digest.wrapping_add(xxhash_rust::xxh3::xxh3_128(&bytes));
     }
 

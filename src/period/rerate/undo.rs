@@ -57,7 +57,7 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
         let same = |now: &Revised| {
             now.counts
                 && !back.contains(&now.row)
-                && (now.call.call, &now.call.draws) == (one.call.call, &one.call.draws)
+                && (now.call.call, now.call.costs, &now.call.draws) == (one.call.call, one.call.costs, &one.call.draws)
         };
         *one = now.into_iter().find(same).ok_or_else(later)?;
     }
@@ -75,7 +75,7 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
         let stored = StoredCall { row: *row, ..owned.borrowed() };
         let highest = highest.entry(owned.call.key).or_default();
         *highest = (*highest).max(owned.revision);
-        sums.see_row(false, &owned.call);
+        sums.see_row(false, &owned.call, owned.costs);
         if ledger.get(owned.call.period).is_none() {
             sink.supersede(*row, &owned.call, &owned.draws);
             // What it took back stands again where it always stood.
@@ -89,7 +89,8 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
             }
         } else {
             let open = rater.open_of(&owned.call);
-            sums.see_row(true, &RatedCall { period: open, ..owned.call.reversed() });
+            let back = RatedCall { period: open, ..owned.call.reversed() };
+            sums.see_row(true, &back, owned.costs.map(|costs| costs.reversed()));
             sink.reverse(&place, &stored, open)?;
         }
     }
@@ -104,9 +105,9 @@ pub fn undo(run: &Run<'_>, taken: u32, progress: &Progress) -> Result<(Report, O
             true => owned.revision,
             false => highest.get(&call.key).copied().unwrap_or(0).max(owned.revision) + 1,
         };
-        sums.see_row(true, &call);
+        sums.see_row(true, &call, owned.costs);
         let grounds = stored.grounds.map(|grounds| grounds.borrowed());
-        sink.row(&place, &stored, (call, &owned.draws), grounds, revision, owned.named_tariff)?;
+        sink.row(&place, &stored, (call, owned.costs, &owned.draws), grounds, revision, owned.named_tariff)?;
     }
     let legs: HashSet<LegKey> =
         written.iter().map(|one| one.call.call.key).chain(before.iter().map(|(_, o)| o.call.key)).collect();

@@ -3,20 +3,18 @@
 use super::Run;
 use super::rater::Rater;
 use super::scope::Scope;
-use crate::call::{RatedCall, SuspenseReason};
+use crate::call::{Costs, RatedCall, SuspenseReason};
 use crate::period::{Ledger, SealError, everywhere};
 use crate::store::{StoredState, SuspenseItem, SuspensePage, Visit};
 
 /// Items of suspense read at a time.
 const PAGE: usize = 1000;
 
+/// A leg that waits, the call it would be, what that would cost us and what it would draw.
+pub type Gain = (SuspenseItem, RatedCall, Option<Costs>, Vec<u8>);
+
 /// Legs that wait, and would be rated if their group had drawn nothing.
-pub fn gains(
-    run: &Run<'_>,
-    state: &StoredState,
-    scope: &Scope,
-    ledger: &Ledger,
-) -> Result<Vec<(SuspenseItem, RatedCall, Vec<u8>)>, SealError> {
+pub fn gains(run: &Run<'_>, state: &StoredState, scope: &Scope, ledger: &Ledger) -> Result<Vec<Gain>, SealError> {
     let mut rater = Rater::new(run, state, scope, ledger)?;
     let (start, end) = (everywhere(scope.first).0, everywhere(scope.last).1);
     let (mut gains, mut after) = (Vec::new(), None);
@@ -34,7 +32,7 @@ pub fn gains(
             let Some(item) = found else { continue };
             let Some(call) = rater.waiting(&item, &0)? else { continue };
             if scope.has(call.own_period()) && scope.would_hold(&call, &item.node) {
-                gains.push((item, call, rater.drew().to_vec()));
+                gains.push((item, call, rater.costs(), rater.drew().to_vec()));
             }
         }
         after = keys.last().map(|(key, _)| *key).or(after);

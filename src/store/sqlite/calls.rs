@@ -8,7 +8,7 @@ use rusqlite::Transaction;
 use super::cell::{Cell, DialForm, Digits, pack_id};
 use super::locator::Run;
 use super::memory::{FORMS_MAX, GROUNDS_MAX, Memory, NODES_MAX, RATINGS_MAX, Rating};
-use super::{failed, leg_number, period_number, whole};
+use super::{costs, failed, leg_number, period_number, whole};
 use crate::batch::Position;
 use crate::call::{AccountKey, LegKey};
 use crate::poison;
@@ -94,6 +94,7 @@ pub fn write(
                 insert_one.raw_execute().map_err(failed)?;
             }
             let call = &item.call;
+            costs::write(transaction, &mut memory.costs, batch, item, row)?;
             if !(batch.from..batch.upto).contains(&call.key.position) {
                 late(transaction, item, row)?;
             }
@@ -321,7 +322,7 @@ fn grounds(transaction: &Transaction<'_>, memory: &mut Memory, item: &CallRow<'_
             }
             let id = memory.grounds_next;
             transaction
-                .prepare_cached("INSERT INTO grounds VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+                .prepare_cached("INSERT INTO grounds VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
                 .and_then(|mut insert| {
                     insert.execute((
                         id,
@@ -331,10 +332,8 @@ fn grounds(transaction: &Transaction<'_>, memory: &mut Memory, item: &CallRow<'_
                         leg_number(grounds.direction),
                         Cell::bytes(grounds.account),
                         Cell::bytes(grounds.forwarded_by),
-                        match grounds.routing_number {
-                            b"" => Cell::Null,
-                            number => Cell::bytes(number),
-                        },
+                        bytes_or_null(grounds.routing_number),
+                        bytes_or_null(grounds.carrier),
                     ))
                 })
                 .map_err(failed)?;
@@ -345,6 +344,11 @@ fn grounds(transaction: &Transaction<'_>, memory: &mut Memory, item: &CallRow<'_
     };
     memory.grounds_last = Some((key, id));
     Ok(Some(id))
+}
+
+/// Text that a record may do without.
+fn bytes_or_null(text: &[u8]) -> Cell<'_> {
+    if text.is_empty() { Cell::Null } else { Cell::bytes(text) }
 }
 
 /// A dialled number: the number of its form where it is the E.164 digits in another dress, else as it is.

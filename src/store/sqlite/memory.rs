@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use rusqlite::Connection;
 
 use super::cell::{DialForm, bytes_of};
-use super::{call_type_of, damaged, failed, leg_of, period_of, usage};
+use super::{call_type_of, costs, damaged, failed, leg_of, period_of, usage};
 use crate::batch::{Position, SourceId};
 use crate::call::{Basis, CallType, Exchange, StepMode, StepRule, TariffSlot};
 use crate::money::{Money, Price};
@@ -62,6 +62,8 @@ pub struct Memory {
     pub grounds_next: u32,
     /// By account key.
     pub groups: Vec<u32>,
+    /// What calls cost us.
+    pub costs: costs::CostMemory,
     /// Lines of the latest flushes that wait to be folded.
     pub usage: usage::Slices<UsageLine>,
     pub allowances: usage::Slices<AllowanceLine>,
@@ -80,6 +82,7 @@ impl Memory {
             grounds_last: None,
             grounds_next: 1,
             groups: Vec::new(),
+            costs: costs::CostMemory::load(connection)?,
             usage: Default::default(),
             allowances: Default::default(),
         };
@@ -223,7 +226,8 @@ pub fn rating_of(row: &rusqlite::Row<'_>, at: usize) -> Result<Rating, StoreErro
 }
 
 /// Columns of `grounds` in the order of [`grounds_of`].
-pub const GROUNDS_COLUMNS: &str = "source, profile, directory, direction, account, forwarded_by, routing_number";
+pub const GROUNDS_COLUMNS: &str =
+    "source, profile, directory, direction, account, forwarded_by, routing_number, carrier";
 
 /// Reads grounds from a row whose columns from `at` on are [`GROUNDS_COLUMNS`].
 pub fn grounds_of(row: &rusqlite::Row<'_>, at: usize) -> Result<Grounds, StoreError> {
@@ -238,6 +242,7 @@ pub fn grounds_of(row: &rusqlite::Row<'_>, at: usize) -> Result<Grounds, StoreEr
         account: text(4)?,
         forwarded_by: text(5)?,
         routing_number: bytes_of(row.get_ref(at + 6).map_err(failed)?).unwrap_or_default().into(),
+        carrier: bytes_of(row.get_ref(at + 7).map_err(failed)?).unwrap_or_default().into(),
     })
 }
 

@@ -18,6 +18,7 @@ mod beside;
 mod calls;
 mod cell;
 mod chains;
+mod costs;
 mod guard;
 mod locator;
 mod memory;
@@ -63,11 +64,8 @@ impl SqliteStore {
     /// Opens or creates the file, and brings its schema up to date.
     pub fn open(path: &Path) -> Result<SqliteStore, StoreError> {
         let connection = open_writer(path).map_err(|error| at(path, error))?;
-        Ok(SqliteStore {
-            path: path.to_owned(),
-            writer: Mutex::new(Writer::new(connection)),
-            readers: Mutex::new(Vec::new()),
-        })
+        let (writer, readers) = (Mutex::new(Writer::new(connection)), Mutex::new(Vec::new()));
+        Ok(SqliteStore { path: path.to_owned(), writer, readers })
     }
 
     /// Opens a store that is there only to ask it, also while a daemon writes into it. Nothing can be written by what this gives.
@@ -291,6 +289,18 @@ impl Store for SqliteStore {
 
     fn periods(&self) -> Result<Vec<PeriodRow>, StoreError> {
         self.read(|reader| periods::periods(&reader.connection))
+    }
+
+    fn margin_routes(&self, period: Period) -> Result<Vec<MarginRoute>, StoreError> {
+        self.read(|reader| costs::routes(&reader.connection, period))
+    }
+
+    fn margin_accounts(&self, period: Period) -> Result<Vec<MarginAccount>, StoreError> {
+        self.read(|reader| costs::accounts(&reader.connection, period))
+    }
+
+    fn deleted_margins(&self, period: Period) -> Result<Vec<MarginAccount>, StoreError> {
+        self.read(|reader| costs::accounts_deleted(&reader.connection, period))
     }
 
     fn months(&self) -> Result<Vec<Period>, StoreError> {

@@ -9,9 +9,9 @@ use rusqlite::types::ValueRef;
 
 use super::cell::{Digits, bytes_of, unpack_id};
 use super::reader::{Known, Lookups};
-use super::{StoredCall, damaged, failed};
+use super::{StoredCall, costs, damaged, failed};
 use crate::batch::Position;
-use crate::call::{AccountKey, GroupKey, LegKey, RatedCall};
+use crate::call::{AccountKey, Costs, GroupKey, LegKey, RatedCall};
 use crate::money::Money;
 use crate::store::{CallCursor, Grounds, StoreError};
 use crate::time::{Micros, Timestamp};
@@ -21,9 +21,11 @@ macro_rules! select_calls {
     ($condition:literal) => {
         concat!(
             "SELECT row, position, account, billing_group, answer, setup, duration, source, source_dialled, \
-             destination, destination_dialled, rating, billable_seconds, included_seconds, cost, node, call_id, grounds, used_before, revision, run, correction, \
-             (SELECT flush FROM superseded WHERE superseded.row = calls.row) \
-             FROM calls WHERE ",
+             destination, destination_dialled, rating, calls.billable_seconds, included_seconds, calls.cost, node, \
+             call_id, grounds, used_before, revision, run, correction, \
+             (SELECT flush FROM superseded WHERE superseded.row = calls.row), \
+             k.basis, k.billable_seconds, k.cost, k.resale_1, k.resale_2, k.resale_3 \
+             FROM calls LEFT JOIN call_costs k USING (row) WHERE ",
             $condition,
             " ORDER BY row"
         )
@@ -49,6 +51,7 @@ struct PageRow {
     revision: u32,
     run: Option<u32>,
     named_tariff: bool,
+    costs: Option<Costs>,
     draws: Vec<u8>,
     superseded: Option<u64>,
     /// Ends of source, destination, node and id in the text; the first begins where the row before ended.
@@ -130,6 +133,7 @@ impl Page {
             let seconds = if reversal { stored.checked_neg() } else { Some(stored) };
             seconds.and_then(|s| u32::try_from(s).ok()).ok_or_else(|| damaged("a call's number"))
         };
+        let costs = costs::read(row, 23, reversal, |id| lookups.costs(id))?;
         let begin = self.text.len();
         lookups.dialled(row.get_ref(8).map_err(failed)?, source.as_slice(), &mut self.text)?;
         let source_end = self.text.len();
@@ -173,6 +177,7 @@ impl Page {
             revision,
             run,
             named_tariff: correction & 2 != 0,
+            costs,
             draws,
             superseded,
             begin,
@@ -203,6 +208,7 @@ impl Page {
                 revision: row.revision,
                 run: row.run,
                 named_tariff: row.named_tariff,
+                costs: row.costs,
                 row: row.row as u64,
                 draws: &row.draws,
                 superseded: row.superseded,

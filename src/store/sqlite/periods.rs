@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use super::memory::Memory;
 use super::state::all;
 use super::write::{Writer, accounts};
-use super::{calls, damaged, failed, leg_number, reruns, segments, whole};
+use super::{calls, costs, damaged, failed, leg_number, reruns, segments, whole};
 use crate::batch::Position;
 use crate::store::{AckRow, CallRow, Draft, DraftOf, FlushBatch, PeriodRow, StoreError};
 use crate::time::{Period, Timestamp};
@@ -92,7 +92,7 @@ pub fn write(
         let draft = draft(transaction, of)?.filter(|draft| draft.seal == sealed.seal);
         let draft = draft.ok_or_else(|| StoreError::Unstorable(format!("there is no draft of {}", sealed.period)))?;
         written += rows(transaction, memory, batch, of, first_row + written as i64)?;
-        superseded(transaction, &draft, number)?;
+        superseded(transaction, memory, &draft.superseded, number)?;
         transaction
             .execute(
                 "UPDATE periods SET state = 'sealed', sealed = ?2, digest = ?3, manifest = ?4 WHERE period = ?1",
@@ -136,12 +136,20 @@ pub fn write(
     Ok(written)
 }
 
-/// Rows that a draft replaces no longer count.
-pub(super) fn superseded(transaction: &Transaction<'_>, draft: &Draft, number: u64) -> Result<(), StoreError> {
+/// Rows that no longer count from a flush on: of calls, and of what they cost us.
+pub(super) fn superseded(
+    transaction: &Transaction<'_>,
+    memory: &mut Memory,
+    rows: &[u64],
+    number: u64,
+) -> Result<(), StoreError> {
     let mut insert =
         transaction.prepare_cached("INSERT OR IGNORE INTO superseded (row, flush) VALUES (?1, ?2)").map_err(failed)?;
-    for row in &draft.superseded {
-        insert.execute((*row as i64, number as i64)).map_err(failed)?;
+    for row in rows {
+        let row = *row as i64;
+        if insert.execute((row, number as i64)).map_err(failed)? == 1 {
+            costs::take_back(transaction, &mut memory.costs, row)?;
+        }
     }
     Ok(())
 }

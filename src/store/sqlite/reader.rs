@@ -13,6 +13,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::cell::{DialForm, bytes_of};
+use super::costs::CostBasis;
 use super::memory::{
     GROUNDS_COLUMNS, RATING_COLUMNS, RATING_WIDTH, Rating, TEXT_COLUMNS, forms, grounds_of, nodes, rating_of, text_of,
 };
@@ -40,6 +41,7 @@ type Map<K, V> = HashMap<K, V, FixedState>;
 pub struct Cache {
     ratings: Map<u32, Arc<Known>>,
     grounds: Map<u32, Arc<Grounds>>,
+    costs: Map<u32, CostBasis>,
     nodes: Map<u32, Box<[u8]>>,
     forms: Map<u32, DialForm>,
     /// The latest account asked for and its usual group: calls come account by account.
@@ -280,6 +282,19 @@ impl Lookups<'_> {
             self.cache.grounds.clear();
         }
         self.cache.grounds.insert(id, known.clone());
+        Ok(known)
+    }
+
+    /// How calls are bought, by number.
+    pub fn costs(&mut self, id: u32) -> Result<CostBasis, StoreError> {
+        if let Some(known) = self.cache.costs.get(&id) {
+            return Ok(*known);
+        }
+        let known = super::costs::known(self.connection, id)?;
+        if self.cache.costs.len() >= RATINGS_MAX {
+            self.cache.costs.clear();
+        }
+        self.cache.costs.insert(id, known);
         Ok(known)
     }
 

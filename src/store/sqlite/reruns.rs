@@ -37,7 +37,7 @@ pub fn write(
                 let draft = periods::draft(transaction, of)?.filter(|draft| draft.seal == *begun);
                 let draft = draft.ok_or_else(|| StoreError::Unstorable(format!("there is no draft of run {run}")))?;
                 written += periods::rows(transaction, memory, batch, of, first_row + written as i64)?;
-                periods::superseded(transaction, &draft, number)?;
+                periods::superseded(transaction, memory, &draft.superseded, number)?;
                 for (sql, rows) in [
                     ("INSERT OR REPLACE INTO reversed (flush, row) VALUES (?1, ?2)", &draft.reversed),
                     ("DELETE FROM reversed WHERE row = ?2 AND flush <> ?1", &draft.restored),

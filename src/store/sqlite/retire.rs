@@ -16,11 +16,11 @@ use super::page::Page;
 use super::reader::Reader;
 use super::state::all;
 use super::unname::{grounds, unname, used_grounds};
-use super::{SqliteStore, damaged, failed, period_number, segments, whole};
+use super::{SqliteStore, costs, damaged, failed, period_number, segments, whole};
 use crate::batch::Position;
 use crate::call::{AccountKey, Meter, RatedCall, Usage};
 use crate::entry::{Kept, Retention};
-use crate::store::{Retired, Store, StoreError, StoredCall};
+use crate::store::{Margin, Retired, Store, StoreError, StoredCall};
 use crate::time::{Period, Zone};
 
 use super::retention::{entry_of, months};
@@ -112,6 +112,8 @@ struct Going {
     rows: Vec<(i64, RatedCall, bool)>,
     /// What those drew that count, by their own month.
     draws: BTreeMap<(i64, u32, u32), i64>,
+    /// What those cost us that count.
+    margins: BTreeMap<costs::OfAccount, (Margin, u8)>,
     held: BTreeSet<(Period, u32)>,
     /// Nodes and ids of calls that are erased.
     names: HashSet<(String, String)>,
@@ -176,6 +178,13 @@ fn window(reader: &mut Reader, order: &Order) -> Result<Option<Going>, StoreErro
                     }
                     if call.superseded.is_none() {
                         add_draws(&call, &mut going.draws)?;
+                        if let Some(costs) = &call.costs {
+                            let basis = &call.call.basis;
+                            let key = (period_number(call.call.period), account.0, basis.currency);
+                            let sum = going.margins.entry(key).or_default();
+                            sum.0.add(&Margin::of(&call.call, costs), 1);
+                            sum.1 = sum.1.max(basis.decimals);
+                        }
                     }
                     going.rows.push((call.row as i64, call.call, call.superseded.is_none()));
                 }
@@ -225,11 +234,13 @@ fn delete(transaction: &Transaction<'_>, order: &Order, going: &Going) -> Result
     {
         let prepare = |sql| transaction.prepare_cached(sql).map_err(failed);
         let mut row_gone = prepare("DELETE FROM calls WHERE row = ?1")?;
+        let mut costs_gone = prepare("DELETE FROM call_costs WHERE row = ?1")?;
         let mut superseded_gone = prepare("DELETE FROM superseded WHERE row = ?1")?;
         let mut late_gone = prepare("DELETE FROM late_calls WHERE position = ?1 AND row = ?2")?;
         for (row, call, counts) in &going.rows {
             let position = call.key.position.0;
             row_gone.execute([row]).map_err(failed)?;
+            costs_gone.execute([row]).map_err(failed)?;
             superseded_gone.execute([row]).map_err(failed)?;
             late_gone.execute((position as i64, row)).map_err(failed)?;
             positions.insert(position as i64);
@@ -258,6 +269,9 @@ fn delete(transaction: &Transaction<'_>, order: &Order, going: &Going) -> Result
     }
     for (key, usage) in sums {
         add_sum(transaction, key, usage)?;
+    }
+    for (key, sums) in &going.margins {
+        costs::deleted(transaction, *key, *sums)?;
     }
     for ((period, group, meter), seconds) in &going.draws {
         transaction

@@ -9,13 +9,14 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::batch::SourceId;
-use crate::call::{Basis, CallType, Meter, RatedCall, StepMode, StepRule, TariffSlot, Usage};
+use crate::call::{Basis, CallType, Costs, Meter, RatedCall, StepMode, StepRule, TariffSlot, Usage};
 use crate::money::{Money, Price};
 use crate::number::Number;
 use crate::record::Direction;
 use crate::store::{AllowanceLine, Grounds, Group, OwnedCall, UsageLine};
 use crate::time::{Micros, Timestamp};
 
+mod costs;
 mod exchange;
 mod faults;
 mod grounds;
@@ -144,17 +145,35 @@ pub fn any_call(dice: &mut Dice, position: u64, accounts: u64) -> OwnedCall {
             account: more.pick(&["", "acme", "\u{e9}"]).as_bytes().into(),
             forwarded_by: more.pick(&["", "+4930600"]).as_bytes().into(),
             routing_number: more.pick(&["", "", "+17035550100"]).as_bytes().into(),
+            carrier: more.pick(&["", "colt"]).as_bytes().into(),
         }),
         revision: more.roll(20).saturating_sub(17) as u32,
         run: None,
         named_tariff: false,
+        costs: any_costs(&mut more),
         draws: draws.into_bytes(),
     }
 }
 
+fn any_costs(more: &mut Dice) -> Option<Costs> {
+    let mut amount = |most: u64| (more.roll(4) > 0).then(|| Money(more.roll(most) as i64 * 100_000));
+    let (carrier_cost, first, second) = (amount(90_000), amount(90_000), amount(90_000));
+    let seen = more.roll(3) > 0;
+    let row = carrier_cost.and_then(|_| (more.roll(5) > 0).then(|| more.roll(4) as u32));
+    // Finer than the plan's decimals now and then.
+    let carrier_cost = carrier_cost.map(|cost| Money(cost.0 + more.roll(20).saturating_sub(18) as i64));
+    seen.then(|| Costs {
+        carrier: (more.roll(3) == 0).then_some(1),
+        row,
+        billable_seconds: more.roll(4000) as u32,
+        carrier_cost,
+        resale: [first, second, None],
+    })
+}
+
 /// The call as a store of the first schema has it.
 pub fn of_the_first_schema(call: &OwnedCall) -> OwnedCall {
-    let mut call = OwnedCall { grounds: None, revision: 0, draws: Vec::new(), ..call.clone() };
+    let mut call = OwnedCall { grounds: None, revision: 0, draws: Vec::new(), costs: None, ..call.clone() };
     (call.call.used_before, call.call.adjusts) = (None, None);
     call
 }
@@ -173,6 +192,7 @@ pub fn rows(calls: &[OwnedCall]) -> Vec<CallRow<'_>> {
             revision: call.revision,
             run: call.run,
             named_tariff: call.named_tariff,
+            costs: call.costs,
             draws: &call.draws,
         })
         .collect()

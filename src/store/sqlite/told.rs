@@ -5,6 +5,8 @@
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::cell::{Cell, bytes_of};
+use super::memory::Memory;
+use super::periods::superseded;
 use super::state::all;
 use super::{damaged, failed, whole};
 use crate::batch::Position;
@@ -12,7 +14,12 @@ use crate::store::{DecidedRow, FlushBatch, StoreError, Told, ToldUnanswered};
 use crate::time::Timestamp;
 
 /// Writes what a flush says of both. Its own row in `flushes` is written already.
-pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>, flush: u64) -> Result<(), StoreError> {
+pub fn write(
+    transaction: &Transaction<'_>,
+    memory: &mut Memory,
+    batch: &FlushBatch<'_>,
+    flush: u64,
+) -> Result<(), StoreError> {
     for told in batch.told {
         let position = whole(told.position.0)?;
         match told.unanswered {
@@ -43,26 +50,27 @@ pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>, flush: u64) 
                 insert.execute((positions[0], positions[1], positions[2], &decided.why, &decided.by, decided.at.0))
             })
             .map_err(failed)?;
-        supersede(transaction, decided, flush)?;
+        supersede(transaction, memory, decided, flush)?;
     }
     Ok(())
 }
 
 /// Rows of a record with a lower revision no longer count.
-fn supersede(transaction: &Transaction<'_>, decided: &DecidedRow, flush: u64) -> Result<(), StoreError> {
+fn supersede(
+    transaction: &Transaction<'_>,
+    memory: &mut Memory,
+    decided: &DecidedRow,
+    flush: u64,
+) -> Result<(), StoreError> {
     // Its rows lie in the flush of its position, or are named by `late_calls`.
-    transaction
-        .prepare_cached(
-            "INSERT OR IGNORE INTO superseded (row, flush)
-             SELECT c.row, ?3 FROM calls c WHERE c.position = ?1 AND coalesce(c.revision, 0) < ?2 AND (
-                 c.row IN (SELECT l.row FROM late_calls l WHERE l.position = ?1) OR
-                 c.row BETWEEN (SELECT f.first_row FROM flushes f WHERE f.upto_position > ?1 ORDER BY f.upto_position LIMIT 1)
-                     AND (SELECT f.first_row + f.calls - 1 FROM flushes f WHERE f.upto_position > ?1
-                          ORDER BY f.upto_position LIMIT 1))",
-        )
-        .and_then(|mut insert| insert.execute((decided.first.0 as i64, decided.revision, flush as i64)))
-        .map_err(failed)
-        .map(|_| ())
+    let sql = "SELECT c.row FROM calls c WHERE c.position = ?1 AND coalesce(c.revision, 0) < ?2 AND (
+             c.row IN (SELECT l.row FROM late_calls l WHERE l.position = ?1) OR
+             c.row BETWEEN (SELECT f.first_row FROM flushes f WHERE f.upto_position > ?1 ORDER BY f.upto_position LIMIT 1)
+                 AND (SELECT f.first_row + f.calls - 1 FROM flushes f WHERE f.upto_position > ?1
+                      ORDER BY f.upto_position LIMIT 1))";
+    let rows = all(transaction, sql, (decided.first.0 as i64, decided.revision), |row| row.get::<_, i64>(0))?;
+    let rows: Vec<u64> = rows.into_iter().map(|row| row as u64).collect();
+    superseded(transaction, memory, &rows, flush)
 }
 
 /// Decisions in order, of one record or of all.

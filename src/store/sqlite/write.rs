@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::calls::{self, Place};
 use super::memory::{Memory, NO_GROUP};
-use super::{failed, periods, segments, suspense, usage, whole};
+use super::{costs, failed, periods, segments, suspense, usage, whole};
 use crate::call::AccountKey;
 use crate::store::{ActivationRow, FlushBatch, FlushReport, StoreError};
 
@@ -131,7 +131,8 @@ fn write_all(
             insert.execute((number as i64, batch.from.0 as i64, upto, batch.at.0, first_row, calls as i64))
         })
         .map_err(failed)?;
-    super::told::write(transaction, batch, number)?;
+    super::told::write(transaction, memory, batch, number)?;
+    costs::finish(transaction, &mut memory.costs)?;
     transaction
         .prepare_cached("UPDATE state SET position = ?1, flush = ?2")
         .and_then(|mut update| update.execute((upto, number as i64)))

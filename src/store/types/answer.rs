@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::flush::BasisText;
 use super::grounds::Grounds;
 use crate::batch::{Position, SourceId};
-use crate::call::{AccountKey, LegKey, RatedCall, SuspenseReason};
+use crate::call::{AccountKey, Costs, LegKey, RatedCall, SuspenseReason};
 use crate::record::{Direction, Record};
 use crate::time::{Period, Timestamp};
 
@@ -36,6 +36,8 @@ pub struct StoredCall<'a> {
     pub run: Option<u32>,
     /// An operator named the tariff (R22): sealing keeps it.
     pub named_tariff: bool,
+    /// What it costs us, where its plan says how it is bought; for operators only.
+    pub costs: Option<Costs>,
     /// Its row: names it in one store, for ever.
     pub row: u64,
     /// What it drew, where that is more than the plan's minutes: the text of [`crate::rating::Draws`].
@@ -59,6 +61,7 @@ impl StoredCall<'_> {
             revision: self.revision,
             run: self.run,
             named_tariff: self.named_tariff,
+            costs: self.costs,
             draws: self.draws.to_vec(),
         }
     }
@@ -94,6 +97,8 @@ pub struct OwnedCall {
     pub run: Option<u32>,
     /// An operator named the tariff (R22): sealing keeps it.
     pub named_tariff: bool,
+    /// What it costs us, where its plan says how it is bought; for operators only.
+    pub costs: Option<Costs>,
     /// What it drew; see [`StoredCall::draws`].
     pub draws: Vec<u8>,
 }
@@ -107,6 +112,7 @@ impl<'a> StoredCall<'a> {
             account: &grounds.account,
             forwarded_by: &grounds.forwarded_by,
             routing_number: &grounds.routing_number,
+            carrier: &grounds.carrier,
             source: self.source_dialled,
             destination: self.destination_dialled,
             direction: grounds.direction,
@@ -133,6 +139,7 @@ impl OwnedCall {
             revision: self.revision,
             run: self.run,
             named_tariff: self.named_tariff,
+            costs: self.costs,
             row: 0,
             draws: &self.draws,
             superseded: None,

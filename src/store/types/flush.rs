@@ -13,7 +13,7 @@ use super::retention::RetentionRow;
 use super::state::{Account, AllowanceLine, Group, Retried, UsageLine};
 use super::told::{DecidedRow, ToldRow};
 use crate::batch::{Position, SourceId};
-use crate::call::{AccountKey, Basis, RatedCall, SuspenseReason};
+use crate::call::{AccountKey, Basis, Costs, RatedCall, SuspenseReason};
 use crate::record::{Content, Identity};
 use crate::time::{Period, Timestamp};
 
@@ -203,6 +203,8 @@ pub struct CallRow<'a> {
     pub run: Option<u32>,
     /// An operator named the tariff (R22): sealing keeps it.
     pub named_tariff: bool,
+    /// What it costs us, where its plan says how it is bought.
+    pub costs: Option<Costs>,
     /// What it drew, where that is more than the plan's minutes: the text of [`crate::rating::Draws`].
     pub draws: &'a [u8],
 }

@@ -24,6 +24,8 @@ pub struct GroundsOf<'a> {
     pub forwarded_by: &'a [u8],
     /// Where a ported number leads, where the record says so.
     pub routing_number: &'a [u8],
+    /// Who carried the call on, where the record says so.
+    pub carrier: &'a [u8],
 }
 
 /// The same as it comes out.
@@ -43,6 +45,8 @@ pub struct Grounds {
     pub forwarded_by: Box<[u8]>,
     /// See [`GroundsOf`].
     pub routing_number: Box<[u8]>,
+    /// See [`GroundsOf`].
+    pub carrier: Box<[u8]>,
 }
 
 impl GroundsOf<'_> {
@@ -56,6 +60,7 @@ impl GroundsOf<'_> {
             account: self.account.into(),
             forwarded_by: self.forwarded_by.into(),
             routing_number: self.routing_number.into(),
+            carrier: self.carrier.into(),
         }
     }
 }
@@ -71,6 +76,7 @@ impl Grounds {
             account: &self.account,
             forwarded_by: &self.forwarded_by,
             routing_number: &self.routing_number,
+            carrier: &self.carrier,
         }
     }
 }

@@ -9,6 +9,7 @@ use zerocopy::IntoBytes;
 use super::NamedDeck;
 use crate::number::Number;
 use crate::number::prefix::{self, codes, lexicographic};
+use crate::tariff::buying::StoredBuying;
 use crate::tariff::condition::Condition;
 use crate::tariff::deck::{Deck, Terms};
 use crate::tariff::exchange::DatedRate;
@@ -18,7 +19,7 @@ use crate::tariff::image::{
     ENTRY_MANY, Kind, Meta, StoredCalendar, StoredCondition, StoredList, StoredPlan, StoredRow, StoredSteps,
     StoredTerms, Writer,
 };
-use crate::tariff::plans::{PlanText, Plans};
+use crate::tariff::plans::{self, PlanText, Plans};
 use crate::tariff::pools::StoredPool;
 
 /// Image indexes of deck lists have 16 bits, of which one tells typed rows apart.
@@ -26,7 +27,7 @@ const LISTS_MAX: usize = 1 << 15;
 
 /// Writes everything that comes of decks and plans; gives prefixes and rows.
 pub(super) fn write(
-    plans: &Plans,
+    read: &Plans,
     decks: &[NamedDeck],
     exchange: Vec<DatedRate>,
     free: Vec<FreeList>,
@@ -35,7 +36,8 @@ pub(super) fn write(
     let (rows, calendars) = write_rows(decks, writer)?;
     let mut lists: Vec<Vec<u16>> = Vec::new();
     let mut stored_plans = Vec::new();
-    for plan in &plans.plans {
+    let carriers = plans::carriers(&read.plans);
+    for plan in &read.plans {
         let mut list = |names: &[(String, Place)]| -> u16 {
             let list: Vec<u16> = names
                 .iter()
@@ -48,9 +50,10 @@ pub(super) fn write(
             at as u16
         };
         let (outbound_list, inbound_list) = (list(&plan.decks), list(&plan.inbound_decks));
-        stored_plans.push(stored_plan(plan, outbound_list, inbound_list));
+        let buying = plans::resolved(plan, &read.plans).map(|buying| StoredBuying::new(&buying, &carriers, &mut list));
+        stored_plans.push(StoredPlan { buying, ..stored_plan(plan, outbound_list, inbound_list) });
     }
-    if lists.len() > LISTS_MAX || decks.len() > usize::from(u16::MAX) || plans.plans.len() > usize::from(u16::MAX) {
+    if lists.len() > LISTS_MAX || decks.len() > usize::from(u16::MAX) || read.plans.len() > usize::from(u16::MAX) {
         return Err("too many plans, decks or different lists of decks".to_owned());
     }
     let lists = lists.into_iter().enumerate().map(|(i, list)| write_list(i, list, decks, &rows, writer)).collect();
@@ -59,7 +62,7 @@ pub(super) fn write(
     keys.dedup();
     let prefixes = keys.len() as u64;
     let decks = decks.iter().map(|d| d.stored.clone()).collect();
-    let meta = Meta { plans: stored_plans, decks, lists, prefixes, calendars, exchange, free };
+    let meta = Meta { plans: stored_plans, decks, lists, prefixes, calendars, exchange, carriers, free };
     let meta = serde_json::to_vec(&meta).map_err(|bad| bad.to_string())?;
     writer.section(Kind::Meta, 0, meta);
     Ok((prefixes, rows.len() as u64))
@@ -89,6 +92,7 @@ fn stored_plan(plan: &PlanText, outbound_list: u16, inbound_list: u16) -> Stored
         inbound_list,
         bands: plan.bands,
         internal: plan.internal,
+        buying: None,
         free: plan.free.iter().map(|(name, _)| name.clone()).collect(),
         pools: plan.pools.iter().map(|text| StoredPool::new(&text.pool)).collect(),
         prorate_change: plan.prorate_change,

@@ -2,7 +2,7 @@
 //!
 //! Does not know how the file is read.
 
-use super::PoolText;
+use super::{BuyingText, PoolText};
 use crate::call::StepRule;
 use crate::number::Country;
 use crate::tariff::bands::Holidays;
@@ -48,10 +48,19 @@ pub struct PlanText {
     pub bands: Bands,
     /// What calls inside the account are.
     pub internal: Internal,
+    /// What its calls cost us.
+    pub buying: BuyingText,
     /// Lists of free numbers, each with the place that names it.
     pub free: Vec<(String, Place)>,
     /// Calls in quick succession that count as one.
     pub successive: Option<Successive>,
+}
+
+impl PlanText {
+    /// Every deck that it names, each with its place.
+    pub fn all_decks(&self) -> impl Iterator<Item = &(String, Place)> {
+        self.decks.iter().chain(&self.inbound_decks).chain(self.buying.all_decks())
+    }
 }
 
 /// One entry of `included`: a country and kinds of number.

@@ -104,6 +104,7 @@ impl Mapping {
             compile(Field::IncumbentCost, &f.incumbent_cost)?,
             compile(Field::IncumbentCurrency, &f.incumbent_currency)?,
             compile(Field::IncumbentSeconds, &f.incumbent_seconds)?,
+            compile(Field::Carrier, &f.carrier)?,
             compile(Field::Direction, &f.direction)?,
             compile(Field::Start, &f.start)?,
             compile(Field::Answer, &f.answer)?,

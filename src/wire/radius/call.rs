@@ -97,6 +97,7 @@ pub fn decode<'a>(
         incumbent_cost: b"",
         incumbent_currency: b"",
         incumbent_seconds: b"",
+        carrier: b"",
         source: user_of(said.calling),
         destination: user_of(said.called),
         cause: own(&cause),

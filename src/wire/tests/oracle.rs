@@ -24,6 +24,7 @@ struct Bare<'a> {
     incumbent_cost: Option<&'a RawValue>,
     incumbent_currency: Option<&'a RawValue>,
     incumbent_seconds: Option<&'a RawValue>,
+    carrier: Option<&'a RawValue>,
     direction: Option<&'a RawValue>,
     start: Option<&'a RawValue>,
     answer: Option<&'a RawValue>,
@@ -33,14 +34,15 @@ struct Bare<'a> {
 }
 
 /// Texts and microseconds of a record, or nothing where it is to be refused.
-type Plain = Option<([String; 11], Option<String>, [Option<i128>; 4], Option<u64>)>;
+type Plain = Option<([String; 12], Option<String>, [Option<i128>; 4], Option<u64>)>;
 
 fn plain(record: Result<Record<'_>, Refusal>) -> Plain {
     let r = record.ok()?;
     let text = |t: &[u8]| String::from_utf8(t.to_vec()).unwrap();
     let [a, b, c] = [r.incumbent_cost, r.incumbent_currency, r.incumbent_seconds];
-    let texts = [r.id, r.node, r.account, r.forwarded_by, r.source, r.destination, r.cause, r.routing_number, a, b, c];
-    let texts = texts.map(text);
+    let own = [r.id, r.node, r.account, r.forwarded_by, r.source, r.destination, r.cause, r.routing_number];
+    let [id, node, account, by, source, destination, cause, routing] = own;
+    let texts = [id, node, account, by, source, destination, cause, routing, a, b, c, r.carrier].map(text);
     let times = [r.start.map(|t| t.0), r.answer.map(|t| t.0), r.end.map(|t| t.0), r.duration.map(|t| t.0)];
     Some((texts, r.direction.map(|d| d.name().to_owned()), times.map(|t| t.map(i128::from)), r.seq))
 }
@@ -103,6 +105,7 @@ fn by_serde(line: &str) -> Plain {
         remark(bare.incumbent_cost)?.unwrap_or_default(),
         remark(bare.incumbent_currency)?.unwrap_or_default(),
         remark(bare.incumbent_seconds)?.unwrap_or_default(),
+        remark(bare.carrier)?.unwrap_or_default(),
     ];
     let direction = some(bare.direction)?.filter(|d| !d.is_empty());
     if direction.as_ref().is_some_and(|d| d != "outbound" && d != "inbound") {

@@ -14,6 +14,7 @@ fn a_row_gives_back_all_that_rating_asked_of_its_record() {
         account: b"acme",
         forwarded_by: b"+4930600",
         routing_number: b"+17035550100",
+        carrier: b"colt",
         source: b"030 123456",
         destination: b"+15125550100",
         direction: Some(Direction::Inbound),
@@ -38,10 +39,12 @@ fn a_row_gives_back_all_that_rating_asked_of_its_record() {
             account: record.account,
             forwarded_by: record.forwarded_by,
             routing_number: record.routing_number,
+            carrier: record.carrier,
         }),
         revision: 0,
         run: None,
         named_tariff: false,
+        costs: None,
         draws: b"",
     };
     let accounts = [Account { key: AccountKey(0), name: "acme".into() }];

@@ -95,6 +95,18 @@ fn an_order_that_is_cut_off_goes_on_and_everything_adds_up() {
         let told = store.load().unwrap().allowances.into_iter();
         let told: BTreeMap<_, u64> =
             told.map(|line| ((line.period, line.group, line.meter), line.used_seconds)).collect();
+        for month in store.months().unwrap() {
+            let mut sums = super::costs::expected(&kept, month);
+            for line in store.deleted_margins(month).unwrap() {
+                sums.entry((line.account.0, line.currency)).or_default().add(&line.margin, 1);
+            }
+            let told = store.margin_accounts(month).unwrap().into_iter();
+            let told: BTreeMap<_, _> = told.map(|line| ((line.account.0, line.currency), line.margin)).collect();
+            assert_eq!(sums, told, "{month}");
+        }
+        let (costs, sql) = (left.iter().filter(|call| call.costs.is_some()).count(), "SELECT count(*) FROM call_costs");
+        let stored: i64 = store.writer().connection().query_row(sql, (), |row| row.get(0)).unwrap();
+        assert_eq!(stored as usize, costs);
         // What the model draws of an account's own month it draws of the month that bills it, as it flushes.
         let whole = |of: &BTreeMap<_, u64>| of.values().sum::<u64>();
         assert_eq!(whole(&drawn), whole(&told));
