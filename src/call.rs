@@ -2,6 +2,8 @@
 //!
 //! Does not know how a price came about, nor where any of this is kept.
 
+mod chain;
+
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Position;
@@ -9,6 +11,8 @@ use crate::money::{Money, Price};
 use crate::number::Number;
 use crate::record::Direction;
 use crate::time::{Micros, Period, Timestamp};
+
+pub use chain::{Before, CHAIN_KEPT, Chain, Linked, Pair};
 
 /// An account's stable number in one data folder: given in the order in which accounts are first seen.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

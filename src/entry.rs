@@ -317,7 +317,7 @@ pub enum Kept {
     Erase,
 }
 
-/// Data is deleted, held or erased. Nothing of it changes an amount.
+/// Data is deleted, held or erased. Nothing of it changes an amount; an erasure ends calls in quick succession that are under way.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Retention {
     /// What is to happen.

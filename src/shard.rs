@@ -24,6 +24,7 @@ use crate::road::{Inbox, LiveUsage, Step};
 use crate::tariff::{PlanId, Tariff};
 use crate::time::{Period, Timestamp};
 
+mod chains;
 mod correct;
 mod counts;
 mod guarding;
@@ -32,6 +33,7 @@ mod meters;
 mod metrics;
 mod months;
 
+pub use chains::{ChainChange, ChainKey, Chains};
 use counts::Counts;
 pub use guarding::Outlet;
 pub use lines::{Line, LineKey};
@@ -135,18 +137,12 @@ pub struct ShardState {
     pub lines: HashMap<LineKey, Line, RandomState>,
     /// What groups have drawn.
     pub meters: Meters,
+    /// Calls in quick succession that are under way.
+    pub chains: Chains,
     /// Which lines an account has, so that a question reads only those.
     by_account: HashMap<AccountKey, Vec<LineKey>, RandomState>,
     /// What the spend guard holds of accounts.
     pub guarded: States,
-}
-
-impl ShardState {
-    /// Takes a stored line.
-    pub fn load_line(&mut self, key: LineKey, usage: Usage, decimals: u8) {
-        self.by_account.entry(key.account).or_default().push(key);
-        self.lines.insert(key, Line { usage, decimals, touched: false });
-    }
 }
 
 /// A rated call with the place of its record's text.
@@ -204,6 +200,8 @@ pub struct ShardPart {
     pub lines: Vec<(LineKey, Usage, u8)>,
     /// Meters that changed, whole.
     pub drawn: Vec<(GroupKey, Period, Meter, u64)>,
+    /// Calls in quick succession, where they changed, whole.
+    pub chains: Vec<ChainChange>,
     /// Texts of draws, one after the other.
     pub draws: Vec<u8>,
     /// What was set off.
@@ -323,15 +321,15 @@ impl Shard {
         let period = self.months.period(account.zone_index, account.zone, job.leg.answer);
         let Some(tariff) = self.tariffs.get(usize::from(job.slot.0)) else { return };
         let world = World { directory, tariff, slot: job.slot };
-        let group = self.state.meters.of(job.group);
-        match rating::rate(&job.leg, world, period, Standing::of(&group), &mut self.draws) {
+        let found = self.state.found(job.group, job.attempt);
+        match rating::rate(&job.leg, world, period, Standing::of(&found), &mut self.draws) {
             Ok(rated) => {
                 let costs = rating::costs(&job.leg, world, PlanId(rated.basis.plan), period);
                 let billed = job.adjusts_in.unwrap_or(period);
                 let counts = self.counts.period(billed);
                 counts.1 += 1;
                 counts.2 += 1;
-                let (draws_at, draws_length) = self.draw((job.group, period), rated.included_seconds);
+                let (draws_at, draws_length) = self.draw(job, period, rated.included_seconds);
                 let mut call = rated.call(&job.leg, job.key, job.account, job.group);
                 if job.adjusts_in.is_some() {
                     (call.period, call.adjusts) = (billed, Some(period));
@@ -380,6 +378,7 @@ impl Shard {
         for (group, period, meter) in self.drawn.drain(..) {
             part.drawn.push((group, period, meter, self.state.meters.get(group, period, meter)));
         }
+        part.chains = self.state.chains.changes(upto);
         part.guarded = self.judge.changes();
         let share = self.counts.share();
         let _ = self.flush.send(Part::Shard { number, upto, part: Box::new(part), share });

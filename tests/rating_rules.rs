@@ -15,6 +15,8 @@ mod exchange;
 mod free;
 #[path = "rating/pools.rs"]
 mod pools;
+#[path = "rating/successive.rs"]
+mod successive;
 #[path = "rating/volume.rs"]
 mod volume;
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::call::{GroupKey, Meter, RatedCall};
+use crate::call::{Chain, GroupKey, Meter, Pair, RatedCall};
 use crate::rating::{self, Drawn};
 use crate::time::Period;
 
@@ -29,9 +29,9 @@ impl Counted {
         }
     }
 
-    /// What one group has drawn.
-    pub fn of(&self, group: GroupKey) -> OfGroup<'_> {
-        OfGroup { counted: self, group }
+    /// What one group has drawn, and what a call of it goes on with.
+    pub fn of<'a>(&'a self, group: GroupKey, chain: &'a dyn Fn(Pair) -> Option<Chain>) -> OfGroup<'a> {
+        OfGroup { counted: self, group, chain }
     }
 }
 
@@ -39,10 +39,15 @@ impl Counted {
 pub(super) struct OfGroup<'a> {
     counted: &'a Counted,
     group: GroupKey,
+    chain: &'a dyn Fn(Pair) -> Option<Chain>,
 }
 
 impl Drawn for OfGroup<'_> {
     fn seconds(&self, month: Period, meter: Meter) -> u64 {
         self.counted.0.get(&(month, self.group, meter)).copied().unwrap_or(0)
+    }
+
+    fn chain(&self, pair: Pair) -> Option<Chain> {
+        (self.chain)(pair)
     }
 }

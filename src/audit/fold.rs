@@ -14,7 +14,7 @@ use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::books::name;
 use crate::call::{AccountKey, GroupKey, LegKey, Meter, TariffSlot};
 use crate::directory::Directory;
-use crate::entry::{Activation, Discard, Lost, Seal, Sealed, SourceProfile};
+use crate::entry::{Activation, Discard, Kept, Lost, Retention, Seal, Sealed, SourceProfile};
 use crate::names::Names;
 use crate::period::{Ledger, Place};
 use crate::rating::{self, Answered, Draws, Leg, Resolution, Standing, World};
@@ -23,10 +23,13 @@ use crate::store::{ActivationRow, StoredState};
 use crate::tariff::{PlanId, Tariff};
 use crate::time::{Period, Timestamp};
 
-mod decide;
+mod chains;
 mod corrections;
+mod decide;
 mod parts;
 mod retries;
+
+use chains::Chains;
 
 /// Identities asked for in one question: each holds up the road for a microsecond or so.
 const ASKED: usize = 1024;
@@ -49,6 +52,10 @@ pub(super) struct Fold<'a> {
     pub sealed: bool,
     pub drawn: Counted,
     draws: Draws,
+    /// Calls in quick succession that are under way, with the place of the last.
+    chains: Chains,
+    /// Place of the entry that is folded.
+    now: Position,
     listeners: BTreeMap<u16, [i128; 3]>,
     /// Everything before this has been folded.
     pub position: Position,
@@ -119,6 +126,8 @@ impl<'a> Fold<'a> {
             state,
             drawn,
             draws: Draws::default(),
+            chains: Chains::from(position),
+            now: position,
             listeners: BTreeMap::new(),
             position,
             expected: BTreeMap::new(),
@@ -217,6 +226,7 @@ impl<'a> Fold<'a> {
                         });
                     }
                 }
+                self.now = *position;
                 self.attempt(record, &Attempt { position: *position, source, received_at, revision: 0, only: None })?;
             }
         }
@@ -227,6 +237,7 @@ impl<'a> Fold<'a> {
     /// An entry that is no record, in a frame at a position.
     fn change(&mut self, entry: &Entry<'_>, frame: Position) -> Result<(), AuditError> {
         let json = |e: serde_json::Error| AuditError::Entry(entry.position, e.to_string());
+        self.now = entry.position;
         match EntryKind::from_byte(entry.kind) {
             Some(EntryKind::Source) => put(&mut self.profiles, serde_json::from_slice(entry.payload).map_err(json)?),
             Some(EntryKind::Tariff) => {
@@ -267,7 +278,13 @@ impl<'a> Fold<'a> {
             }
             Some(EntryKind::Decide) => self.decide(entry)?,
             // What waits in parts is not followed here; what was refused was counted at the door.
-            Some(EntryKind::Tick | EntryKind::Refused | EntryKind::Retention) => {}
+            Some(EntryKind::Tick | EntryKind::Refused) => {}
+            Some(EntryKind::Retention) => {
+                let retention: Retention = serde_json::from_slice(entry.payload).map_err(json)?;
+                if retention.what == Kept::Erase {
+                    self.chains.end();
+                }
+            }
             Some(EntryKind::Record | EntryKind::Piece) | None => {
                 return Err(AuditError::Entry(entry.position, format!("kind {} is not known", entry.kind)));
             }
@@ -323,12 +340,17 @@ impl<'a> Fold<'a> {
         // A name that the store does not have is told as what it is: an account of no call.
         let group = GroupKey(self.groups.find(account.group()).unwrap_or(u32::MAX));
         let key = AccountKey(self.accounts.find(account.name()).unwrap_or(u32::MAX));
-        let of_group = self.drawn.of(group);
+        let place = LegKey { position: attempt.position, leg: leg.direction };
+        let lost = !self.lost.is_empty();
+        let chain = |pair| self.chains.get((group, pair), self.now, (place, attempt.revision), lost);
+        let of_group = self.drawn.of(group, &chain);
         let Ok(rated) = rating::rate(leg, world, period, Standing::of(&of_group), &mut self.draws) else {
             return self.count(name::legs(period, "legs"), 1);
         };
         self.count(name::legs(billed.unwrap_or(period), "legs"), 1);
-        let place = LegKey { position: attempt.position, leg: leg.direction };
+        if let Some(linked) = self.draws.linked {
+            self.chains.link(group, linked, self.now);
+        }
         let mut call = rated.call(leg, place, key, group);
         if let Some(open) = billed {
             (call.period, call.adjusts) = (open, Some(period));

@@ -308,6 +308,7 @@ fn one_flush(
     }
     let Some((fold, frames)) = again else { return Ok(()) };
     fold.begin();
+    fold.rows(&stored);
     let others = replaced.iter().map(|(drew, _)| drew).filter(|(call, _)| !by_hand(call));
     for ((call, draws), sign) in corrections.iter().map(|c| (c, 1)).chain(others.map(|c| (c, -1))) {
         rating::drawn(call, draws, |meter, seconds| {

@@ -329,6 +329,11 @@ fn shard_states(state: &StoredState, shards: usize) -> Result<Vec<ShardState>, E
     for line in &state.allowances {
         states[shard_of(line.group, shards)].meters.load(line.group, line.period, line.meter, line.used_seconds);
     }
+    for row in &state.chains {
+        if let Some((at, chain)) = row.chain {
+            states[shard_of(row.group, shards)].chains.load((row.group, row.pair), at, chain);
+        }
+    }
     for (account, group, bytes) in &state.guarded {
         let held = AccountState::read(bytes)
             .ok_or_else(|| Exit::damaged(format!("the store: what is held of account {} cannot be read", account.0)))?;

@@ -17,7 +17,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use crate::batch::SourceId;
-use crate::call::{Costs, Meter, RatedCall};
+use crate::call::{Chain, Costs, Meter, Pair, RatedCall};
 use crate::directory::{Account, Directory};
 use crate::entry::{SourceProfile, Talk};
 use crate::images::{ImageMissing, Images};
@@ -197,11 +197,13 @@ fn used_before(call: &RatedCall, world: World<'_>, account: &Account<'_>) -> u64
 struct Before {
     plan: u64,
     told: Vec<Told>,
+    chain: Option<Chain>,
 }
 
 impl Before {
     fn of(call: &OwnedCall, world: World<'_>, account: &Account<'_>) -> Before {
-        Before { plan: used_before(&call.call, world, account), told: Told::read(&call.draws) }
+        let chain = Chain::told(&call.call, &call.draws);
+        Before { plan: used_before(&call.call, world, account), told: Told::read(&call.draws), chain }
     }
 
     fn of_meter(&self, meter: Meter) -> Option<&Told> {
@@ -220,6 +222,10 @@ impl Drawn for Before {
 
     fn carried(&self, _month: Period, meter: Meter, _rollover: &Rollover) -> i64 {
         self.of_meter(meter).map_or(0, |told| told.4)
+    }
+
+    fn chain(&self, _pair: Pair) -> Option<Chain> {
+        self.chain
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Does not know the rules' numbers, and decides nothing.
 
-use crate::call::{CallType, StepMode};
+use crate::call::{CallType, Chain, StepMode};
 use crate::directory::Account;
 use crate::money::{Money, Price};
 use crate::rating::{Quote, QuotedLevel, QuotedTier, Told};
@@ -146,6 +146,9 @@ impl Words<'_> {
     }
 
     fn steps(&self) -> Option<String> {
+        if let Some(before) = Chain::told(&self.call.call, &self.call.draws) {
+            return Some(self.follows(&before));
+        }
         let (steps, talk) = (&self.call.call.basis.steps, self.call.call.duration);
         let billed = self.call.call.billable_seconds;
         let minutes = &self.quote.billable_minutes;
@@ -192,6 +195,18 @@ impl Words<'_> {
             format!("{de}{least}: Aus {talk} s werden {billed} s = {minutes} min."),
             format!("{it}{least}: {talk} s diventano {billed} s = {minutes} min."),
         ]))
+    }
+
+    /// It counts as one call with others before it.
+    fn follows(&self, before: &Chain) -> String {
+        let call = &self.call.call;
+        let (talked, all) = (before.talk, Micros(before.talk.0.saturating_add(call.duration.0)));
+        let (billed, more) = (before.before.billed, call.billable_seconds);
+        self.say([
+            format!("You called the same number again so soon that it counts as one call with the one before: {talked} s were talked before, {all} s in all; {billed} s were billed before, {more} s are added."),
+            format!("Sie haben dieselbe Nummer so bald wieder angerufen, dass es mit dem vorigen als ein Gespräch zählt: Zuvor wurden {talked} s gesprochen, insgesamt {all} s; {billed} s wurden bereits abgerechnet, {more} s kommen hinzu."),
+            format!("Avete richiamato lo stesso numero così presto che vale come un'unica chiamata con la precedente: prima si è parlato {talked} s, in tutto {all} s; {billed} s erano già addebitati, se ne aggiungono {more} s."),
+        ])
     }
 
     fn allowance(&self) -> Option<String> {

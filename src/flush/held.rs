@@ -14,7 +14,7 @@ use crate::books::{Books, Share};
 use crate::call::{Basis, Costs, Usage};
 use crate::guard::Event;
 use crate::resolver::Gathered;
-use crate::shard::{LineKey, RatedRow, ShardPart, SuspendedLeg};
+use crate::shard::{ChainChange, LineKey, RatedRow, ShardPart, SuspendedLeg};
 use crate::store::{BasisText, FlushBatch, PackedFlush};
 use crate::time::Timestamp;
 
@@ -73,6 +73,7 @@ impl Gathering {
                     + part.costs.len() * size_of::<(u32, Costs)>()
                     + part.suspended.len() * size_of::<SuspendedLeg>()
                     + part.lines.len() * size_of::<(LineKey, Usage, u8)>()
+                    + part.chains.len() * size_of::<ChainChange>()
                     + part.guarded.iter().map(|(_, state)| 48 + state.len()).sum::<usize>()
                     + part.guard_events.iter().map(|event| size_of::<Event>() + event.body.len()).sum::<usize>()
             })
@@ -151,6 +152,7 @@ impl Content {
             discarded: &rows.discarded,
             guards: &gathering.gathered.guards,
             guarded: &rows.guarded,
+            chains: &rows.chains,
             guard_events: &rows.guard_events,
             decided: &gathering.gathered.decided,
             told: &rows.told,

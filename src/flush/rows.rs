@@ -31,6 +31,7 @@ pub(super) struct Rows<'a> {
     pub(super) open_calls: Vec<store::OpenCallRow<'a>>,
     pub(super) discarded: Vec<store::DiscardedRow<'a>>,
     pub(super) guarded: Vec<store::GuardedRow<'a>>,
+    pub(super) chains: Vec<store::ChainRow>,
     pub(super) guard_events: Vec<store::GuardEventRow<'a>>,
     pub(super) told: Vec<store::ToldRow<'a>>,
 }
@@ -198,6 +199,10 @@ impl<'a> Rows<'a> {
             guarded: parts()
                 .flat_map(|p| &p.guarded)
                 .map(|((account, group), state)| store::GuardedRow { account: *account, group: *group, state })
+                .collect(),
+            chains: parts()
+                .flat_map(|p| &p.chains)
+                .map(|((group, pair), chain)| store::ChainRow { group: *group, pair: *pair, chain: *chain })
                 .collect(),
             guard_events: parts().flat_map(|p| &p.guard_events).map(|event| guard_event(event)).collect(),
             calls,

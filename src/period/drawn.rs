@@ -2,9 +2,15 @@
 //!
 //! Does not know other groups, nor other months.
 
-use crate::call::{Meter, RatedCall};
+use std::collections::HashMap;
+
+use crate::call::{Chain, Linked, Meter, Pair, RatedCall};
 use crate::rating::{self, Drawn, Draws, Rated};
-use crate::time::Period;
+use crate::tariff::successive::WITHIN_MAX;
+use crate::time::{MICROS_PER_SECOND, Period};
+
+/// Chains that are held before those that no call can go on with any more are let go.
+const CHAINS: usize = 4096;
 
 /// See the module. A plan has few pools: they are looked through.
 #[derive(Clone, Default, Debug)]
@@ -13,6 +19,9 @@ pub struct Counted {
     drawn: Vec<(Meter, i64)>,
     /// Counters of roll-over, which no leg changes.
     handed: Vec<(Meter, u64)>,
+    /// Calls in quick succession that are under way (R28).
+    chains: HashMap<Pair, Chain>,
+    most: usize,
 }
 
 impl Counted {
@@ -21,6 +30,7 @@ impl Counted {
         self.drawn.clear();
         self.handed.clear();
         self.handed.extend_from_slice(handed);
+        self.chains.clear();
     }
 
     /// What a meter has counted.
@@ -38,10 +48,22 @@ impl Counted {
 
     /// A leg was rated.
     pub fn rated(&mut self, rated: &Rated, draws: &Draws) {
+        self.linked(draws);
         if draws.list.is_empty() {
             return self.add(Meter::PLAN, i64::from(rated.included_seconds));
         }
         draws.list.iter().for_each(|draw| self.add(draw.meter, i64::from(draw.seconds)));
+    }
+
+    /// A call that was rated may be gone on with. Calls come in the order of their answers.
+    pub fn linked(&mut self, draws: &Draws) {
+        let Some(Linked { pair, chain }) = draws.linked else { return };
+        self.chains.insert(pair, chain);
+        if self.chains.len() > self.most.max(CHAINS) {
+            let soon = i64::from(WITHIN_MAX) * MICROS_PER_SECOND;
+            self.chains.retain(|_, other| other.end.0.saturating_add(soon) >= chain.begin.0);
+            self.most = self.chains.len() * 2;
+        }
     }
 
     /// A row stands as it is.
@@ -57,5 +79,9 @@ impl Drawn for Counted {
             Some((_, seconds)) => *seconds,
             None => self.counted(meter),
         }
+    }
+
+    fn chain(&self, pair: Pair) -> Option<Chain> {
+        self.chains.get(&pair).copied()
     }
 }

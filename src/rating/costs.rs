@@ -17,6 +17,7 @@
 //!   say; a plan that names none, and no reseller, has nothing to say of them.
 //! - No row, a blocked row, or no exchange rate in force: the cost is not known, which is never 0. The call is billed all the same.
 //! - A reseller's plan prices the call by the same rules as the account's, with no minutes included.
+//! - Calls in quick succession that count as one for the account (R28) are bought one by one.
 //!
 //! Does not know what the call is sold for, nor who may see any of this.
 
@@ -92,5 +93,5 @@ fn resold(leg: &Leg, world: World<'_>, id: PlanId, plan: &Plan, period: Period) 
     // Without minutes of its own nothing is drawn.
     let (none, mut draws) = (0_u64, Draws::default());
     let month = Month { world, plan, account: &account, period };
-    price::charge(&later, &kind, steps, month, Standing::of(&none), &mut draws).ok().map(|charge| charge.cost)
+    price::charge(&later, &kind, steps, month, (Standing::of(&none), None), &mut draws).ok().map(|charge| charge.cost)
 }

@@ -74,6 +74,11 @@ pub(super) enum Nature {
 }
 
 impl<'a> Kind<'a> {
+    /// Whether its length has a say in what it costs or draws.
+    pub fn is_charged(&self) -> bool {
+        matches!(self.nature, Nature::InPlan | Nature::Charged(_))
+    }
+
     /// The row, where a deck row sets the price (R14).
     pub fn pricing_row(&self) -> Option<&Row<'a>> {
         self.row.as_ref().filter(|_| self.row_prices)

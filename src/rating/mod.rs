@@ -11,6 +11,7 @@
 //!            R24       free.rs      a number that costs this account nothing
 //!            R6 – R11  kind.rs      what kind of call, by which rule, by which row
 //!            R12 – R18 price.rs     steps, allowance, price
+//!            R28       successive.rs  calls in quick succession as one
 //!            R12       pools.rs     how much of it pools and the plan's minutes cover
 //!            R25       tiers.rs     prices by how much was billed in the month
 //!            R17       parts.rs     the parts of a call whose price changes while it lasts
@@ -35,6 +36,7 @@ mod price;
 mod proof;
 mod routes;
 mod standing;
+mod successive;
 mod tiers;
 mod why;
 
@@ -49,7 +51,7 @@ pub use routes::{Route, RouteSums, routes, sums};
 pub use standing::{Draw, DrawOf, Drawn, Draws, Standing, Told, drawn};
 pub use why::{Suspended, Why};
 
-use crate::call::{AccountKey, Basis, CallType, GroupKey, LegKey, RatedCall, TariffSlot};
+use crate::call::{AccountKey, Basis, CallType, GroupKey, LegKey, RatedCall, StepRule, TariffSlot};
 use crate::directory::Directory;
 use crate::money::Money;
 use crate::number::Number;
@@ -57,6 +59,7 @@ use crate::number::dialling::BadNumber;
 use crate::record::Direction;
 use crate::tariff::Tariff;
 use crate::time::{Micros, Period, Timestamp};
+use successive::Succession;
 
 /// What is known when a call is rated: values, never a clock. The caller picks both images by the answer instant.
 #[derive(Clone, Copy)]
@@ -229,14 +232,24 @@ pub fn rate(
     standing: Standing<'_>,
     draws: &mut Draws,
 ) -> Result<Rated, Suspended> {
-    Ok(decide(leg, world, period, standing, draws, |_, _, rated| rated)?)
+    Ok(decide(leg, world, period, standing, draws, |_, _, _, rated| rated)?)
 }
 
 /// Everything that was decided on the way to a [`Rated`], for the proof.
 struct Decided<'a> {
+    /// What was priced: with calls before it where they count as one (R28).
+    whole: Leg,
     kind: kind::Kind<'a>,
     charge: price::Charge,
     rated: Rated,
+}
+
+/// A leg that is priced, of which kind, by which steps.
+#[derive(Clone, Copy)]
+struct Priced<'l, 'a> {
+    leg: &'l Leg,
+    kind: kind::Kind<'a>,
+    steps: StepRule,
 }
 
 /// Shows what was decided to `take`, so that [`rate`] need not move what only the proof asks for.
@@ -246,7 +259,7 @@ fn decide<'a, T>(
     period: Period,
     standing: Standing<'_>,
     draws: &mut Draws,
-    take: impl FnOnce(kind::Kind<'a>, price::Charge, Rated) -> T,
+    take: impl FnOnce(&Leg, kind::Kind<'a>, price::Charge, Rated) -> T,
 ) -> Result<T, Why> {
     draws.clear();
     let account = world.directory.row(leg.account_row);
@@ -263,9 +276,15 @@ fn decide<'a, T>(
         None => kind::kind(leg, account.country, plan_id, world.tariff)?,
     };
     let steps = world.tariff.steps(plan_id, account.country, kind.class, kind.pricing_row());
-    let later = kind::Later { leg, home: account.country, plan: plan_id, tariff: world.tariff };
+    let own = Priced { leg, kind, steps };
+    let place = successive::Place { month: period, tariff: world.slot, plan: plan_id, home: account.country };
+    let succession = plan.successive.and_then(|rule| Succession::of(rule, &own, place, world.tariff, standing));
+    let joined = succession.as_ref().and_then(Succession::joined);
+    let (priced, before) = joined.map_or((own, None), |(chain, whole)| (whole, Some(chain.before)));
+    let Priced { leg: whole, kind, steps } = priced;
+    let later = kind::Later { leg: whole, home: account.country, plan: plan_id, tariff: world.tariff };
     let month = pools::Month { world, plan, account: &account, period };
-    let charge = price::charge(&later, &kind, steps, month, standing, draws)?;
+    let charge = price::charge(&later, &kind, steps, month, (standing, before), draws)?;
     let rated = Rated {
         period,
         call_type: charge.call_type,
@@ -285,5 +304,8 @@ fn decide<'a, T>(
             exchange: charge.exchange,
         },
     };
-    Ok(take(kind, charge, rated))
+    if let Some(succession) = &succession {
+        succession.tell(leg, place, &rated, draws);
+    }
+    Ok(take(whole, kind, charge, rated))
 }

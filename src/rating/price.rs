@@ -17,9 +17,10 @@
 use super::kind::{Kind, Later, Nature};
 use super::parts::Parts;
 use super::pools::{self, Month};
-use super::tiers::{self, Tiered};
-use super::{Draws, Standing, Why};
-use crate::call::{CallType, Exchange, Meter, StepRule};
+use super::successive::rest_of;
+use super::tiers::{self, Counts, Tiered};
+use super::{Draw, DrawOf, Draws, Standing, Why};
+use crate::call::{Before, CallType, Exchange, Meter, StepRule};
 use crate::money::{ExchangedSeconds, Money, Price};
 use crate::tariff::rollover::Rollover;
 use crate::tariff::{Allowance, Bands, Overage, Plan, Row};
@@ -51,8 +52,10 @@ pub(super) struct Charge {
     pub cost: Money,
     /// Of the row that gave the price.
     pub exchange: Option<Exchange>,
-    /// The tier that counts it, by its place in the plan, and what that had counted before.
-    pub tier: Option<(u8, u64)>,
+    /// The tier that counts it.
+    pub tier: Option<Counts>,
+    /// What the call costs together with those before it that count as one with it (R28).
+    pub whole: Money,
 }
 
 /// An allowance that was asked.
@@ -75,11 +78,14 @@ pub(super) fn charge<'a>(
     kind: &Kind<'a>,
     steps: StepRule,
     month: Month<'_, 'a>,
-    standing: Standing<'_>,
+    (standing, joined): (Standing<'_>, Option<Before>),
     draws: &mut Draws,
 ) -> Result<Charge, Why> {
     let (talk, plan) = (later.leg.duration, month.plan);
-    let billable = steps.billable(talk);
+    // R28: with what counts as one with it, and what of that is this call's.
+    let before = joined.unwrap_or_default();
+    let whole = steps.billable(talk);
+    let billable = whole.saturating_sub(before.billed);
     let free = Charge {
         call_type: CallType::Included,
         billable_seconds: billable,
@@ -92,15 +98,17 @@ pub(super) fn charge<'a>(
         cost: Money::ZERO,
         exchange: None,
         tier: None,
+        whole: Money::ZERO,
     };
     let plain = plan.pools.is_empty() && plan.tiers.is_empty() && plan.rollover.is_none();
     let tier = if plain { None } else { tiers::of_call(plan, kind) };
     let covered = |draws: &mut Draws| {
         if plain { None } else { pools::draw(kind, month, billable, standing, draws, tier.is_some()) }
     };
-    let tiered = |draws: &mut Draws, rest: u32| {
-        let tier = tier.filter(|_| rest > 0)?;
-        Some(Tiered::draw(plan, tier, rest, month.period, standing, draws))
+    // Of all that is charged, what this call adds.
+    let tiered = |draws: &mut Draws, added: u32, charged: u32| {
+        let tier = tier.filter(|_| charged > 0)?;
+        Some(Tiered::draw(plan, tier, (added, charged), month.period, standing, draws))
     };
     match kind.nature {
         Nature::Free(call_type) => Ok(Charge { call_type, ..free }),
@@ -108,15 +116,17 @@ pub(super) fn charge<'a>(
         Nature::Charged(call_type) => {
             let row = kind.pricing_row().ok_or(Why::NoRow)?;
             let included = covered(draws).unwrap_or(0);
-            let rest = billable - included;
-            if included > 0 && rest == 0 {
+            let from = before.included.saturating_add(included);
+            let rest = whole.saturating_sub(from);
+            if from > 0 && rest == 0 {
                 // The row is named, for whoever reads where the call went.
                 return Ok(Charge { call_type, included_seconds: included, row: Some(row.id.0), ..free });
             }
             let due = due(row.price, steps, talk, rest);
-            let parts = Parts { kind, steps, from: included, to: billable, split: plan.bands == Bands::Split };
+            let parts = Parts { kind, steps, from, to: from + rest, split: plan.bands == Bands::Split };
             let exchange = later.exchange(row, plan.currency)?;
-            let tiered = tiered(draws, rest);
+            let tiered = tiered(draws, billable - included, rest);
+            let whole = cost(Some(row), exchange, &parts, due, later, plan, tiered)?;
             Ok(Charge {
                 call_type,
                 included_seconds: included,
@@ -124,9 +134,10 @@ pub(super) fn charge<'a>(
                 row: Some(row.id.0),
                 charged_seconds: rest,
                 due,
-                cost: cost(Some(row), exchange, &parts, due, later, plan, tiered)?,
+                cost: rest_of(whole, before),
                 exchange,
-                tier: tiered.map(|tiered| tiered.place()),
+                tier: tiered.map(|tiered| tiered.counts()),
+                whole,
                 ..free
             })
         }
@@ -134,8 +145,16 @@ pub(super) fn charge<'a>(
             let in_plan = match covered(draws) {
                 Some(included) => Charge { included_seconds: included, ..free },
                 None => {
-                    let asked = Asked::of(Meter::PLAN, month.allowance(None), month.period, standing, None);
-                    Charge { included_seconds: asked.gives(billable), allowance: Some(asked), ..free }
+                    // Of a call that goes on with another everything is told, even of nothing that it adds.
+                    let rollover = plan.rollover.as_ref().filter(|_| joined.is_some());
+                    let asked = Asked::of(Meter::PLAN, month.allowance(None), month.period, standing, rollover);
+                    let included_seconds = asked.gives(billable);
+                    if joined.is_some() {
+                        asked.tell(included_seconds, draws);
+                        Charge { included_seconds, ..free }
+                    } else {
+                        Charge { included_seconds, allowance: Some(asked), ..free }
+                    }
                 }
             };
             let included = in_plan.included_seconds;
@@ -150,20 +169,23 @@ pub(super) fn charge<'a>(
                     (row.price, Some(row))
                 }
             };
-            let due = due(price, steps, talk, overage);
-            let parts = Parts { kind, steps, from: included, to: billable, split: plan.bands == Bands::Split };
+            let from = before.included.saturating_add(included);
+            let charged = whole.saturating_sub(from);
+            let due = due(price, steps, talk, charged);
+            let parts = Parts { kind, steps, from, to: from + charged, split: plan.bands == Bands::Split };
             let exchange = row.map(|row| later.exchange(row, plan.currency)).transpose()?.flatten();
-            let tiered = tiered(draws, overage);
-            let cost = cost(row, exchange, &parts, due, later, plan, tiered)?;
+            let tiered = tiered(draws, overage, charged);
+            let whole = cost(row, exchange, &parts, due, later, plan, tiered)?;
             Ok(Charge {
                 call_type: if included == 0 { CallType::Overage } else { CallType::Included },
                 price,
                 row: row.map(|row| row.id.0),
-                charged_seconds: overage,
+                charged_seconds: charged,
                 due,
-                cost,
+                cost: rest_of(whole, before),
                 exchange,
-                tier: tiered.map(|tiered| tiered.place()),
+                tier: tiered.map(|tiered| tiered.counts()),
+                whole,
                 ..in_plan
             })
         }
@@ -206,6 +228,13 @@ impl Asked {
             Some(left) => left,
         };
         Asked { allowance, used, left, carried }
+    }
+
+    /// Says what the plan's minutes gave of their own accord.
+    fn tell(&self, seconds: u32, draws: &mut Draws) {
+        let left = (self.allowance != Allowance::Unlimited).then_some(self.left);
+        let draw = Draw { meter: Meter::PLAN, of: DrawOf::Plan, seconds, used: self.used, left, carried: self.carried };
+        draws.push("", draw);
     }
 
     /// How many of so many seconds it gives.

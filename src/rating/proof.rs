@@ -17,11 +17,11 @@ use super::legs::Parties;
 use super::parts::{Part, Parts};
 use super::pools::Month;
 use super::{Decided, DrawOf, Draws, Leg, Resolution, Standing, Why, World, decide, resolve};
+use crate::call::Before;
 use crate::directory::Account;
 use crate::entry::SourceProfile;
 use crate::money::Sum;
 use crate::record::{Direction, Record};
-use crate::tariff::tiers;
 use crate::tariff::{Bands, Plan};
 use crate::time::{Period, Timestamp};
 use allowances::{allowance_words, draw_words};
@@ -174,9 +174,10 @@ fn prove_into<'s>(
 
     let period = leg.period(world);
     let (before, mut draws) = (standing(&account, period), Draws::default());
-    let take = |kind, charge, rated| Decided { kind, charge, rated };
+    let take = |whole: &Leg, kind, charge, rated| Decided { whole: *whole, kind, charge, rated };
     let decided = decide(&leg, world, period, before, &mut draws, take)?;
-    let Decided { kind, charge, rated } = &decided;
+    let Decided { whole, kind, charge, rated } = &decided;
+    let before = draws.follows.map(|chain| chain.before).unwrap_or_default();
     say(
         "R5",
         format!("billing starts {}; {} lies in {period} in {}", account.billing_start, leg.answer, account.zone_name),
@@ -202,7 +203,15 @@ fn prove_into<'s>(
         say("R13", format!("plan {} does not count calls inside the account: 0 s are billed", plan.name));
     } else {
         say("R14", format!("{} are in force", steps_origin(kind.pricing_row(), plan)));
-        say("R13", steps_words(&rated.basis.steps, leg.duration, rated.billable_seconds));
+        if let Some(chain) = &draws.follows {
+            say("R28", follows_words(chain, &leg));
+        }
+        let billed = before.billed.saturating_add(rated.billable_seconds);
+        say("R13", steps_words(&rated.basis.steps, whole.duration, billed));
+        if draws.follows.is_some() {
+            let own = rated.billable_seconds;
+            say("R28", format!("{} s of these were billed before, {own} s are this call's", before.billed));
+        }
     }
     say(
         "R15",
@@ -220,16 +229,19 @@ fn prove_into<'s>(
         let beyond = rated.billable_seconds - rated.included_seconds;
         say("R12", format!("{} s are covered, {beyond} s are not", rated.included_seconds));
     }
-    let parts = parts(&decided, &leg, &account, plan, world)?;
+    let parts = parts(&decided, before, &account, plan, world)?;
     if !parts.is_empty() {
-        say("R17", parts_words(&parts, charge.included_seconds, world));
+        say("R17", parts_words(&parts, before.included.saturating_add(charge.included_seconds), world));
     }
     if let Some(exchange) = &rated.basis.exchange {
-        say("R18", exchanged_words(exchange, &leg, rated, world));
+        say("R18", exchanged_words(exchange, whole, rated, world));
     }
-    let tier = charge.tier.and_then(|(i, at)| Some(tiers::Standing { tier: plan.tiers.get(usize::from(i))?, at }));
-    let rates = Rates { tariff: world.tariff, answer: leg.answer, currency: rated.basis.currency, tier };
+    let tier = charge.tier.and_then(|counts| counts.of_all(plan));
+    let rates = Rates { tariff: world.tariff, answer: whole.answer, currency: rated.basis.currency, tier };
     say("R18", cost_words(charge, &parts, rated, &rates));
+    if draws.follows.is_some() && charge.charged_seconds > 0 {
+        say("R28", rest_words(charge, before, rated));
+    }
     let quote = quote(&leg, &account, &decided, &draws, world);
     Ok(Quote { tier: QuotedTier::of(&decided, plan), ..quote })
 }
@@ -237,15 +249,16 @@ fn prove_into<'s>(
 /// The parts of a call whose price changes while it lasts, neighbours of one row as one; none where one row prices all.
 fn parts<'a>(
     decided: &Decided<'a>,
-    leg: &Leg,
+    before: Before,
     account: &Account<'_>,
     plan: &Plan,
     world: World<'a>,
 ) -> Result<Vec<Part<'a>>, Why> {
-    let Decided { kind, charge, rated } = decided;
+    let Decided { whole: leg, kind, charge, rated } = decided;
     let (Some(row), Some(_)) = (kind.pricing_row(), charge.row) else { return Ok(Vec::new()) };
     let steps = rated.basis.steps;
-    let (from, to) = (rated.included_seconds, rated.billable_seconds);
+    let from = before.included.saturating_add(rated.included_seconds);
+    let to = from + charge.charged_seconds;
     let parts = Parts { kind, steps, from, to, split: plan.bands == Bands::Split };
     let mut list: Vec<Part<'a>> = Vec::new();
     if from < to && parts.differ(row) {

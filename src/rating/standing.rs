@@ -11,13 +11,15 @@
 //! the call: `[["mobile",120,600,11400],["",0,0,60000]]` is name, seconds drawn, seconds drawn before, seconds that were
 //! left (null: no limit) and, where there were any, how many of the month's seconds earlier months had left to it (below
 //! zero: the month has handed on more than it was left); the plan's minutes have no name. A tier stands behind them:
-//! `["tier:world",60,600000,null]` is seconds charged, and charged before.
+//! `["tier:world",60,600000,null]` is seconds charged, and charged before. One that counts as one call with others before it
+//! (R28) gives what those came to in front: `{"after":[…],"draws":[…]}`.
 //!
 //! Does not know where meters are kept.
 
 use serde::Deserialize;
 
-use crate::call::{Meter, RatedCall};
+use super::successive::Whole;
+use crate::call::{Chain, Linked, Meter, Pair, RatedCall};
 use crate::tariff::rollover::Rollover;
 use crate::tariff::tiers::TIER;
 use crate::time::Period;
@@ -37,6 +39,11 @@ pub trait Drawn {
     fn carried(&self, month: Period, _meter: Meter, rollover: &Rollover) -> i64 {
         let lots: u64 = rollover.lots().iter().map(|lot| self.seconds(month, *lot)).sum();
         lots.cast_signed().saturating_sub_unsigned(self.seconds(month, rollover.handed_on))
+    }
+
+    /// R28: the calls between two numbers that a call may go on with.
+    fn chain(&self, _pair: Pair) -> Option<Chain> {
+        None
     }
 }
 
@@ -96,12 +103,17 @@ pub struct Draws {
     pub list: Vec<Draw>,
     /// The same, as it is kept with the call; empty where the list is.
     pub text: Vec<u8>,
+    /// R28: what it went on with.
+    pub follows: Option<Chain>,
+    /// R28: what a next call may go on with, to be kept by whoever rates.
+    pub linked: Option<Linked>,
 }
 
 impl Draws {
     pub(super) fn clear(&mut self) {
         self.list.clear();
         self.text.clear();
+        (self.follows, self.linked) = (None, None);
     }
 
     /// Adds one with the name of its pool, which has no character that JSON escapes.
@@ -149,7 +161,11 @@ pub struct Told(
 impl Told {
     /// Reads [`Draws::text`]; nothing where it is empty or no such text.
     pub fn read(text: &[u8]) -> Vec<Told> {
-        if text.is_empty() { Vec::new() } else { serde_json::from_slice(text).unwrap_or_default() }
+        match text.first() {
+            None => Vec::new(),
+            Some(b'{') => Whole::read(text).map_or_else(Vec::new, |whole| whole.draws),
+            Some(_) => serde_json::from_slice(text).unwrap_or_default(),
+        }
     }
 
     /// Whether it is what a tier counts, rather than what an allowance gave.

@@ -5,6 +5,8 @@
 //! - What counts is what is charged: seconds that no allowance covers, whatever they cost.
 //! - Fee and caps of the row are due once, as ever; a discount is off the price per minute alone.
 //! - The front of a call counts first: where prices change while it lasts, each part by where the month stands when it comes.
+//! - A call that goes on with another (R28) counts what it adds. All of them are priced as if they had been charged without
+//!   another between them, the last second where the month stands now: calls of others meanwhile stand before them.
 //!
 //! Does not know rows or allowances.
 
@@ -24,33 +26,59 @@ pub(super) fn of_call(plan: &Plan, kind: &Kind<'_>) -> Option<u8> {
     tiers::of_call(&plan.tiers, &pools::call_of(kind)?)
 }
 
-/// A tier, and what it had counted before a call.
+/// What a tier counts of a call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counts {
+    /// The tier, by its place in the plan.
+    pub place: u8,
+    /// Counted before the call.
+    pub used: u64,
+    /// Of this, seconds of calls that count as one with it (R28).
+    before: u32,
+}
+
+impl Counts {
+    /// Where the tier stood before the call.
+    pub fn of_own<'t>(&self, plan: &'t Plan) -> Option<tiers::Standing<'t>> {
+        Some(tiers::Standing { tier: plan.tiers.get(usize::from(self.place))?, at: self.used })
+    }
+
+    /// Where it would have stood before all that counts as one with it, had nobody else called since.
+    pub fn of_all<'t>(&self, plan: &'t Plan) -> Option<tiers::Standing<'t>> {
+        let own = self.of_own(plan)?;
+        Some(tiers::Standing { at: own.at.saturating_sub(u64::from(self.before)), ..own })
+    }
+}
+
+/// A tier, and what it had counted before a call, or before all that counts as one with it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tiered<'t> {
-    place: u8,
+    counts: Counts,
     standing: tiers::Standing<'t>,
 }
 
 impl<'t> Tiered<'t> {
-    /// Counts a call's charged seconds.
+    /// Counts the charged seconds that a call adds to those of calls before it, and makes ready to price all of them.
     pub fn draw(
         plan: &'t Plan,
         place: u8,
-        seconds: u32,
+        (added, charged): (u32, u32),
         month: Period,
         standing: Standing<'_>,
         draws: &mut Draws,
     ) -> Tiered<'t> {
         let tier = &plan.tiers[usize::from(place)];
         let used = standing.drawn.seconds(month, tier.meter);
-        let draw = Draw { meter: tier.meter, of: DrawOf::Tier(place), seconds, used, left: None, carried: 0 };
+        let draw = Draw { meter: tier.meter, of: DrawOf::Tier(place), seconds: added, used, left: None, carried: 0 };
         draws.push(&tier.name, draw);
-        Tiered { place, standing: tiers::Standing { tier, at: used } }
+        let before = charged.saturating_sub(added);
+        let at = used.saturating_sub(u64::from(before));
+        Tiered { counts: Counts { place, used, before }, standing: tiers::Standing { tier, at } }
     }
 
-    /// Its place in the plan, and what it had counted.
-    pub fn place(&self) -> (u8, u64) {
-        (self.place, self.standing.at)
+    /// What it counts.
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// Begins to add up.

@@ -8,9 +8,11 @@ use super::{Job, KnownTariff, Resolver, ResolverError, offset};
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::call::{SuspenseReason, TariffSlot};
 use crate::entry::{
-    Ack, Activation, Decide, DirectoryChange, Discard, Lost, Rerate, Retention, Retry, Seal, Sealed, SourceProfile,
+    Ack, Activation, Decide, DirectoryChange, Discard, Kept, Lost, Rerate, Retention, Retry, Seal, Sealed,
+    SourceProfile,
 };
 use crate::guard::Entered;
+use crate::period::Outcome;
 use crate::record::{Direction, Record};
 use crate::shard::ToShard;
 use crate::store::{AckRow, ChangedRow, GuardsRow, RetentionRow};
@@ -120,9 +122,14 @@ impl Resolver {
                     Decide::decode(entry.payload).ok_or_else(|| unreadable("not a decision".to_owned()))?;
                 self.decide(frame, entry, decide, record)?;
             }
-            // It is the store's business: no amount follows from it.
+            // It is the store's business: no amount of what is there follows from it.
             Some(EntryKind::Retention) => {
                 let entry_said: Retention = serde_json::from_slice(entry.payload).map_err(json)?;
+                if entry_said.what == Kept::Erase {
+                    // Calls that may be gone on with are held by their numbers: whose they are is not asked.
+                    self.hand_over(frame);
+                    self.correct(&Outcome::default());
+                }
                 self.tally.gathered.retention.push(RetentionRow { position: entry.position, entry: entry_said });
             }
             // Refused at the door, counted there, and kept for people only.

@@ -2,7 +2,7 @@
 //!
 //! Does not know why they change.
 
-use super::{LineKey, Shard};
+use super::{LegJob, LineKey, Shard};
 use crate::call::{GroupKey, Meter, RatedCall, Usage};
 use crate::time::Period;
 
@@ -43,6 +43,7 @@ impl Shard {
         for (key, usage, decimals) in lines {
             self.add_to_line(key, &usage, decimals);
         }
+        self.state.chains.end();
         for (group, period, meter, seconds) in drawn {
             self.state.meters.add(group, period, meter, seconds);
             self.drawn.push((group, period, meter));
@@ -50,12 +51,16 @@ impl Shard {
     }
 
     /// Counts what the call that was rated last drew, and keeps the text of it; where that is.
-    pub(super) fn draw(&mut self, (group, period): (GroupKey, Period), included: u32) -> (u32, u16) {
-        if self.draws.list.is_empty() {
-            if included > 0 {
-                self.state.meters.add(group, period, Meter::PLAN, i64::from(included));
-                self.drawn.push((group, period, Meter::PLAN));
-            }
+    pub(super) fn draw(&mut self, job: &LegJob, period: Period, included: u32) -> (u32, u16) {
+        let group = job.group;
+        if let Some(linked) = self.draws.linked {
+            self.state.chains.link(group, linked, job.attempt);
+        }
+        if self.draws.list.is_empty() && included > 0 {
+            self.state.meters.add(group, period, Meter::PLAN, i64::from(included));
+            self.drawn.push((group, period, Meter::PLAN));
+        }
+        if self.draws.text.is_empty() {
             return (0, 0);
         }
         for draw in self.draws.list.iter().filter(|draw| draw.seconds > 0) {

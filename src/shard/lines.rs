@@ -2,7 +2,7 @@
 //!
 //! Does not know what changes them.
 
-use super::Shard;
+use super::{Shard, ShardState};
 use crate::call::{AccountKey, CallType, GroupKey, Usage};
 use crate::road::{LiveUsage, UsageLine};
 use crate::time::Period;
@@ -31,6 +31,14 @@ pub struct Line {
     pub decimals: u8,
     /// Changed since the last marker.
     pub(super) touched: bool,
+}
+
+impl ShardState {
+    /// Takes a stored line.
+    pub fn load_line(&mut self, key: LineKey, usage: Usage, decimals: u8) {
+        self.by_account.entry(key.account).or_default().push(key);
+        self.lines.insert(key, Line { usage, decimals, touched: false });
+    }
 }
 
 impl Shard {

@@ -355,6 +355,10 @@ fn plan_facts(plan: &Plan, included: &[(crate::number::Country, u16)]) -> Vec<(&
         ("prorate_change", plan.prorate_change.to_string()),
         ("internal", if plan.internal == Internal::Free { "free" } else { "included" }.to_owned()),
         ("free", plan.free.join(", ")),
+        (
+            "successive",
+            plan.successive.map_or_else(String::new, |s| format!("within {} s from {}", s.within, s.from.name())),
+        ),
     ]
 }
 

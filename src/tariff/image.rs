@@ -276,7 +276,6 @@ pub struct StoredPlan {
     pub internal: Internal,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buying: Option<StoredBuying>,
-    /// Lists of free numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub free: Vec<String>,
     // Left out where they say nothing, so that images of plans without them are what they were.
@@ -288,6 +287,8 @@ pub struct StoredPlan {
     pub tiers: Vec<StoredTier>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prorate_change: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successive: Option<super::successive::Successive>,
 }
 
 /// A deck; decks are in the order of their names.

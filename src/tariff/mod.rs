@@ -27,6 +27,7 @@ mod prefixes;
 pub mod rollover;
 mod states;
 pub mod steps;
+pub mod successive;
 pub mod supplier;
 #[cfg(test)]
 mod tests;
@@ -206,6 +207,8 @@ pub struct Plan {
     pub buying: Option<Box<Buying>>,
     /// Names of the lists of numbers that cost nothing.
     pub free: Vec<String>,
+    /// Calls in quick succession that count as one; none: each call is one.
+    pub successive: Option<successive::Successive>,
 }
 
 /// One deck row as the look-up gives it.

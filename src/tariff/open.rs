@@ -304,6 +304,7 @@ fn plan(stored: &StoredPlan, meta: &Meta) -> Option<(Plan, PlanDetails)> {
             Some(buying) => Some(Box::new(buying.open(meta, &deck_names)?)),
         },
         free: stored.free.clone(),
+        successive: stored.successive,
     };
     let included = stored
         .included

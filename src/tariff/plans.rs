@@ -21,6 +21,7 @@ mod buying;
 mod currencies;
 mod holidays;
 mod rollover;
+mod successive;
 mod text;
 mod tiers;
 
@@ -56,6 +57,7 @@ const PLAN_KEYS: &[&str] = &[
     "prorate_first",
     "prorate_change",
     "cost_decimals",
+    "successive",
 ];
 const DECK_KEYS: &[&str] = &["currency", "timezone", "holidays", "source"];
 const HOLIDAY_KEYS: &[&str] = &["yearly", "easter", "dates"];
@@ -233,6 +235,7 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         internal,
         buying,
         free: deck_list(document, table, "free"),
+        successive: successive::read(document, table),
     })
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use callrated::audit;
 use callrated::batch::{Batch, EntryKind, Position, SourceId};
 use callrated::books::Books;
-use callrated::call::{CallType, Meter, SuspenseReason, TariffSlot};
+use callrated::call::{CallType, Chain, Meter, Pair, SuspenseReason, TariffSlot};
 use callrated::daemon::parts::Parts;
 use callrated::daemon::recover::{self, Ground};
 use callrated::directory::Directory;
@@ -301,7 +301,7 @@ impl Folder {
             let state = store.load().unwrap();
             // A count that went up and down within one flush was never written; in two it was, as 0.
             let books: Vec<_> = state.books.into_iter().filter(|(_, count)| *count != 0).collect();
-            (calls, state.usage, state.allowances, books, state.periods, state.suspense)
+            (calls, state.usage, state.allowances, state.chains, books, state.periods, state.suspense)
         };
         let runs = |store: &SqliteStore| -> Vec<_> {
             let runs = store.rerate_runs().unwrap();
@@ -368,7 +368,9 @@ impl Folder {
             let told: Vec<(String, u64)> = match call.draws {
                 b"" => vec![(String::new(), u64::from(call.call.included_seconds))],
                 text => {
-                    let all: Vec<Vec<Value>> = serde_json::from_slice(text).unwrap();
+                    let told: Value = serde_json::from_slice(text).unwrap();
+                    let all: Vec<Vec<Value>> =
+                        serde_json::from_value(told.get("draws").unwrap_or(&told).clone()).unwrap();
                     all.iter().map(|one| (one[0].as_str().unwrap().to_owned(), one[1].as_u64().unwrap())).collect()
                 }
             };
@@ -472,6 +474,17 @@ pub const CHANGES: usize = 6;
 pub fn month(seed: u64) -> Vec<Said> {
     let mut random = Random::new(seed);
     let mut said: Vec<Said> = (0..8 + random.below(40)).map(|id| Said::any(&mut random, id)).collect();
+    // Some are repeated soon after they ended.
+    for at in 0..said.len() {
+        let mut last = said[at].clone();
+        while random.once_in(3) {
+            let end = last.answer.0 + last.duration.0;
+            last.answer = Timestamp(end + random.below(150) as i64 * 1_000_000);
+            last.duration = Micros(random.below(90_000_000) as i64);
+            last.id = format!("c{}", said.len());
+            said.push(last.clone());
+        }
+    }
     for at in 0..said.len() {
         if random.once_in(8) {
             let mut other = said[at].clone();
@@ -534,11 +547,15 @@ fn expected(said: &[Said], changes: usize) -> BTreeMap<(String, Direction), (i64
 
 /// What a group has drawn.
 #[derive(Default)]
-struct Plainly(BTreeMap<Meter, u64>);
+struct Plainly(BTreeMap<Meter, u64>, BTreeMap<Pair, Chain>);
 
 impl Drawn for Plainly {
     fn seconds(&self, _month: Period, meter: Meter) -> u64 {
         self.0.get(&meter).copied().unwrap_or(0)
+    }
+
+    fn chain(&self, pair: Pair) -> Option<Chain> {
+        self.1.get(&pair).copied()
     }
 }
 
@@ -595,6 +612,7 @@ pub fn plainly(
             if draws.list.is_empty() {
                 *used.0.entry(Meter::PLAN).or_default() += u64::from(rated.included_seconds);
             }
+            used.1.extend(draws.linked.map(|linked| (linked.pair, linked.chain)));
             let said = direction.map_or("", Direction::name);
             let account = directory.row(leg.account_row).name().to_owned();
             costs.insert((format!("{id}{said}"), side), (account, rated));
@@ -621,7 +639,7 @@ pub fn stored(folder: &Folder) -> BTreeMap<(String, Direction), (i64, u32)> {
 #[test]
 fn a_month_told_in_any_order_seals_to_one_digest() {
     let months = std::env::var("CALLRATED_MONTHS").map_or(MONTHS, |text| text.parse().unwrap());
-    let (mut revised, mut decided, mut late_now, mut waiting) = (0, 0, 0, 0);
+    let (mut revised, mut decided, mut late_now, mut waiting, mut joined) = (0, 0, 0, 0, 0);
     for seed in 0..months {
         let said = month(seed);
         let mut digests: Vec<(String, Value)> = Vec::new();
@@ -637,6 +655,7 @@ fn a_month_told_in_any_order_seals_to_one_digest() {
             let manifest = folder.manifest(OCTOBER);
             assert_eq!(manifest["digest"], Value::from(digest.clone()));
             revised += folder.calls(OCTOBER).iter().filter(|call| call.revision > 0).count();
+            joined += folder.calls(OCTOBER).iter().filter(|call| call.draws.starts_with(b"{")).count();
             decided += manifest["conflicts"].as_array().unwrap().len();
             waiting += manifest["suspense"].as_object().unwrap().len();
             // After the seal the folder is like any other: it starts again, and everything is as it was.
@@ -656,9 +675,10 @@ fn a_month_told_in_any_order_seals_to_one_digest() {
     }
     // Months in which nothing had to be decided show nothing.
     println!(
-        "{revised} revisions, {decided} contradictions, {late_now} calls of November, {waiting} reasons of suspense"
+        "{revised} revisions, {decided} contradictions, {late_now} calls of November, {waiting} reasons of suspense, \
+         {joined} calls joined to others"
     );
-    assert!(revised > 0 && decided > 0 && waiting > 0 && late_now > 0);
+    assert!(revised > 0 && decided > 0 && waiting > 0 && late_now > 0 && joined > 0);
 }
 
 #[test]

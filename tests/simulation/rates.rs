@@ -100,14 +100,16 @@ fn tariff_image(tariff: &(&str, &str, Option<&str>)) -> Vec<u8> {
 
 /// With so many minutes in the German plan.
 pub fn tariff_of(tariff: &(&str, &str, Option<&str>), minutes: u64) -> Vec<u8> {
-    tariff_with(tariff, minutes, "")
+    tariff_text(tariff, minutes, "", "")
 }
 
-/// The same with few minutes for mobile numbers and for calls abroad, and with prices that fall with what was billed.
+/// The same with few minutes for mobile numbers and for calls abroad, with prices that fall with what was billed, and calls
+/// in quick succession as one.
 pub fn pooled_of(tariff: &(&str, &str, Option<&str>), minutes: u64) -> Vec<u8> {
-    tariff_with(tariff, minutes, &format!("{POOLS}{TIERS}"))
+    tariff_text(tariff, minutes, SUCCESSIVE, &format!("{POOLS}{TIERS}"))
 }
 
+const SUCCESSIVE: &str = "successive = { within = 120, from = \"any\" }";
 const POOLS: &str = "[plan.de.allowances.mobile]\nminutes = 4\nof = [\"DE:mobile\"]\n\
                      [plan.de.allowances.abroad]\nminutes = 3\nof = [\"international\"]\n";
 const TIERS: &str = "[plan.de.tiers.world]\nof = [\"international\"]\n\
@@ -120,10 +122,6 @@ pub fn rolling(tariff: usize) -> Vec<u8> {
     let keys = ["rollover = { months = 2, at_most_minutes = 9 }", "rollover = { months = 3 }"][tariff];
     let kept = "[plan.de.allowances.mobile]\nminutes = 4\nof = [\"DE:mobile\"]\nrollover = { months = 1 }\n";
     tariff_text(&TARIFFS[tariff], [5, 4][tariff], keys, &format!("{kept}{TIERS}"))
-}
-
-fn tariff_with(tariff: &(&str, &str, Option<&str>), minutes: u64, pools: &str) -> Vec<u8> {
-    tariff_text(tariff, minutes, "", pools)
 }
 
 fn tariff_text(tariff: &(&str, &str, Option<&str>), minutes: u64, keys: &str, pools: &str) -> Vec<u8> {

@@ -29,6 +29,7 @@ impl Fold<'_> {
     /// The corrections of this flush count from here on.
     pub(super) fn corrected(&mut self) {
         self.sealed = true;
+        self.chains.end();
         self.drawn.correct(std::mem::take(&mut self.corrections));
     }
 }

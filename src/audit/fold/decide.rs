@@ -45,6 +45,7 @@ impl Fold<'_> {
         if !whole {
             self.count(name::records("resolved"), -1);
         }
+        self.chains.end();
         for (call, draws) in &rated {
             self.count(name::legs(call.period, "legs"), -1);
             rating::drawn(call, draws, |meter, seconds| {

@@ -282,6 +282,7 @@ impl Job<'_> {
                 let (item, ..) = &self.gains[at];
                 let Some(call) = rater.waiting(item, used)? else { return Ok(()) };
                 used.stands(&call, rater.drew());
+                used.linked(rater.draws());
                 sums.see(&gained(&call, rater.costs()));
                 let drew = rater.drew().to_vec();
                 self.gain(rater, sink, place, item, (call, rater.costs(), &drew))
@@ -291,7 +292,10 @@ impl Job<'_> {
                 let again = rater.again(&stored, Some(used))?;
                 see(sums, rater, &stored, &again);
                 match &again {
-                    Again::Rated(new) => used.stands(new, rater.drew()),
+                    Again::Rated(new) => {
+                        used.stands(new, rater.drew());
+                        used.linked(rater.draws());
+                    }
                     Again::Waits(_) | Again::Gone => {}
                     Again::Moved | Again::NotKept => used.stands(&stored.call, stored.draws),
                 }
@@ -304,6 +308,7 @@ impl Job<'_> {
                     return Ok(());
                 };
                 used.stands(&new, rater.drew());
+                used.linked(rater.draws());
                 if rater.same(&stored, &new) {
                     return Ok(());
                 }

@@ -111,9 +111,14 @@ impl Job<'_> {
                 if see(&mut pool.sums, rater, stored, &again) {
                     looked.changed.push(stored.row);
                 }
+                pool.disturbed |= rater.in_succession(call);
                 let draws = |call: &RatedCall| (call.group, demand(call));
                 match again {
-                    Again::Rated(new) if draws(&new) != draws(call) || !same_draws(stored.draws, rater.drew()) => {
+                    Again::Rated(new)
+                        if rater.in_succession(&new)
+                            || draws(&new) != draws(call)
+                            || !same_draws(stored.draws, rater.drew()) =>
+                    {
                         pool.disturbed = true;
                         if new.group != call.group {
                             looked.pools.of((new.group, new.own_period())).disturbed = true;
@@ -134,10 +139,12 @@ impl Job<'_> {
             looked.changed.extend(one.changed);
         }
         looked.changed.sort_unstable();
+        let rater = if self.gains.is_empty() { None } else { Some(self.rater()?) };
         for (_, call, costs, drew) in &self.gains {
             let pool = looked.pools.of((call.group, call.own_period()));
             pool.legs += 1;
-            pool.disturbed |= call.used_before.is_some() || !drew.is_empty();
+            let follows = rater.as_ref().is_some_and(|rater| rater.in_succession(call));
+            pool.disturbed |= call.used_before.is_some() || !drew.is_empty() || follows;
             pool.sums.see(&gained(call, *costs));
         }
         Ok(looked)

@@ -42,6 +42,7 @@ mod rater;
 mod report;
 mod scope;
 mod sink;
+mod told;
 mod undo;
 mod waiting;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Run;
 use super::scope::Scope;
+use super::told::AsTold;
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, Basis, Costs, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot};
 use crate::directory::Directory;
@@ -19,7 +20,6 @@ use crate::rating::{self, Drawn, Draws, Leg, Resolution, Standing, Told, World};
 use crate::record::Record;
 use crate::store::{Grounds, StoredCall, StoredState, SuspenseItem};
 use crate::tariff::PlanId;
-use crate::tariff::rollover::Rollover;
 use crate::time::{Period, Timestamp, Zone};
 
 /// What becomes of a leg.
@@ -36,29 +36,6 @@ pub enum Again {
     Moved,
     /// Its row does not say what it was resolved by.
     NotKept,
-}
-
-/// What a group had drawn before a leg, as the leg's row says.
-struct AsTold {
-    plan: u64,
-    told: Vec<Told>,
-}
-
-impl AsTold {
-    fn of(stored: &StoredCall<'_>) -> AsTold {
-        AsTold { plan: stored.call.used_before.unwrap_or(0), told: Told::read(stored.draws) }
-    }
-}
-
-impl Drawn for AsTold {
-    fn seconds(&self, _month: Period, meter: Meter) -> u64 {
-        let told = self.told.iter().find(|told| told.meter() == meter).map(|told| told.2);
-        told.unwrap_or(if meter == Meter::PLAN { self.plan } else { 0 })
-    }
-
-    fn carried(&self, _month: Period, meter: Meter, _rollover: &Rollover) -> i64 {
-        self.told.iter().find(|told| told.meter() == meter).map_or(0, |told| told.4)
-    }
 }
 
 type Bounds = (Timestamp, Timestamp);
@@ -137,6 +114,17 @@ impl<'a> Rater<'a> {
         &self.desk.draws.text
     }
 
+    /// The same, with what it goes on with and is gone on with.
+    pub fn draws(&self) -> &Draws {
+        &self.desk.draws
+    }
+
+    /// Whether calls before it may have a say in what a call costs (R28).
+    pub fn in_succession(&self, call: &RatedCall) -> bool {
+        let tariff = self.known.tariff(call.basis.tariff);
+        tariff.is_some_and(|tariff| tariff.plan(PlanId(call.basis.plan)).successive.is_some())
+    }
+
     /// What the leg costs us that was rated last.
     pub fn costs(&self) -> Option<Costs> {
         self.desk.costs
@@ -168,7 +156,7 @@ impl<'a> Rater<'a> {
     /// Rates a leg as it was, but for what its group had drawn before it. None: it does not come to the same leg.
     pub fn drawn_anew(&mut self, stored: &StoredCall<'_>, used: &dyn Drawn) -> Result<Option<RatedCall>, SealError> {
         let (call, Some(grounds)) = (&stored.call, stored.grounds) else { return Ok(None) };
-        if call.used_before.is_none() && stored.draws.is_empty() {
+        if call.used_before.is_none() && stored.draws.is_empty() && !self.in_succession(call) {
             return Ok(None);
         }
         self.settle(grounds)?;

@@ -95,6 +95,6 @@ fn tier_words(tier: Option<&Tier>, period: Period, draw: &Draw) -> String {
         tier.key(),
         of_words(&tier.of),
         draw.used,
-        stretches.join(", ")
+        if stretches.is_empty() { "nothing is added".to_owned() } else { stretches.join(", ") }
     )
 }

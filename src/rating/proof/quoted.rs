@@ -75,10 +75,11 @@ impl QuotedTier {
     }
 
     pub(super) fn of(decided: &Decided<'_>, plan: &Plan) -> Option<QuotedTier> {
-        let (place, at) = decided.charge.tier?;
-        let tier = plan.tiers.get(usize::from(place))?;
-        let (mut standing, mut levels) = (tiers::Standing { tier, at }, Vec::new());
-        standing.count(decided.charge.charged_seconds, |level, seconds| {
+        let mut standing = decided.charge.tier?.of_own(plan)?;
+        let (tier, used_seconds) = (standing.tier, standing.at);
+        let added = decided.rated.billable_seconds - decided.rated.included_seconds;
+        let mut levels = Vec::new();
+        standing.count(added, |level, seconds| {
             let (rate, discount_percent) = match level.map(|level| level.price) {
                 None => (None, None),
                 Some(LevelPrice::Rate(rate)) => (Some(rate.fixed(0)), None),
@@ -87,6 +88,6 @@ impl QuotedTier {
             let after_seconds = level.map(|level| level.after);
             levels.push(QuotedLevel { after_seconds, seconds, rate, discount_percent });
         });
-        Some(QuotedTier { name: tier.key().to_owned(), used_seconds: at, levels })
+        Some(QuotedTier { name: tier.key().to_owned(), used_seconds, levels })
     }
 }

@@ -3,7 +3,7 @@
 //! Does not know in which order decisions are taken, and decides nothing.
 
 use super::text;
-use crate::call::{Exchange, StepMode, StepRule};
+use crate::call::{Before, Chain, Exchange, StepMode, StepRule};
 use crate::directory::Account;
 use crate::entry::{SourceProfile, Talk};
 use crate::money::{MONEY_DECIMALS, Money, Price};
@@ -285,7 +285,7 @@ pub(super) struct Rates<'a> {
     pub tariff: &'a Tariff,
     pub answer: Timestamp,
     pub currency: [u8; 3],
-    /// The tier that counts the call, where it stood before.
+    /// The tier that counts the call, where it stood before all that is charged.
     pub tier: Option<tiers::Standing<'a>>,
 }
 
@@ -300,7 +300,8 @@ impl Rates<'_> {
 pub(super) fn cost_words(charge: &Charge, parts: &[Part<'_>], rated: &Rated, rates: &Rates<'_>) -> String {
     let due = &charge.due;
     let currency = text(&rated.basis.currency);
-    let cost = rated.cost.fixed(u32::from(rated.basis.decimals));
+    // R28: what this call adds is said behind it.
+    let cost = charge.whole.fixed(u32::from(rated.basis.decimals));
     if charge.price == crate::rating::price::NO_PRICE && parts.is_empty() && rates.tier.is_none() {
         return format!("costs nothing: {cost} {currency}");
     }
@@ -350,6 +351,23 @@ pub(super) fn cost_words(charge: &Charge, parts: &[Part<'_>], rated: &Rated, rat
 /// Thousandths as a decimal: `0.9`.
 fn thousandths(part: u16) -> String {
     Money(i64::from(part) * 1_000_000).fixed(0)
+}
+
+/// R28: what a call counts as one with.
+pub(super) fn follows_words(chain: &Chain, leg: &Leg) -> String {
+    let all = Micros(chain.talk.0.saturating_add(leg.duration.0));
+    format!(
+        "soon after another call between the same two numbers: one call with what began {}; {} s talked before, {all} s in all",
+        chain.begin, chain.talk
+    )
+}
+
+/// R28 in arithmetic: `0.5040 − 0.3000 charged before = 0.2040 EUR`.
+pub(super) fn rest_words(charge: &Charge, before: Before, rated: &Rated) -> String {
+    let decimals = u32::from(rated.basis.decimals);
+    let [whole, charged, rest] = [charge.whole, before.cost, rated.cost].map(|amount| amount.fixed(decimals));
+    let least = if charge.whole < before.cost { ", and nothing is paid back" } else { "" };
+    format!("{whole} − {charged} charged before{least}: {rest} {}", text(&rated.basis.currency))
 }
 
 /// Sixtieths of a nano-unit, times 10¹², as a decimal, exact, or with `…` where sixtieths do not end.

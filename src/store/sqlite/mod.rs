@@ -18,6 +18,7 @@ mod beside;
 mod binder;
 mod calls;
 mod cell;
+mod chains;
 mod costs;
 mod guard;
 mod locator;

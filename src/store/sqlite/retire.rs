@@ -19,10 +19,13 @@ use super::state::all;
 use super::unname::{grounds, unname, used_grounds};
 use super::{SqliteStore, costs, damaged, failed, period_number};
 use crate::batch::Position;
-use crate::call::{Meter, RatedCall, Usage};
+use crate::call::{RatedCall, Usage};
 use crate::entry::Kept;
-use crate::store::{Margin, Retired, Store, StoreError, StoredCall};
+use crate::store::{Margin, Retired, Store, StoreError};
 use crate::time::{Period, Zone};
+use draws::add_draws;
+
+mod draws;
 
 /// Rows read and deleted at once: some 350 KiB of pages, a few milliseconds.
 const WINDOW_ROWS: i64 = 4096;
@@ -125,30 +128,6 @@ fn window(reader: &mut Reader, order: &Order) -> Result<Option<Going>, StoreErro
 }
 
 type SumKey = (i64, u32, u32, u8, [u8; 3]);
-
-/// What a call drew, meter by meter: what the schema says of `calls.used_before`.
-fn add_draws(call: &StoredCall<'_>, sums: &mut BTreeMap<(i64, u32, u32), i64>) -> Result<(), StoreError> {
-    let (month, group) = (period_number(call.call.own_period()), call.call.group.0);
-    let sign = call.call.sign();
-    let mut add = |meter: Meter, seconds: u32| {
-        if seconds > 0 {
-            *sums.entry((month, group, meter.0)).or_default() += i64::from(seconds) * sign;
-        }
-    };
-    if call.draws.is_empty() {
-        add(Meter::PLAN, call.call.included_seconds);
-        return Ok(());
-    }
-    // Name, seconds, and what they tell besides.
-    let told: Vec<Vec<serde_json::Value>> =
-        serde_json::from_slice(call.draws).map_err(|_| damaged("what a call drew"))?;
-    for one in told {
-        let (name, seconds) = (one.first().and_then(|name| name.as_str()), one.get(1).and_then(|n| n.as_u64()));
-        let (Some(name), Some(seconds)) = (name, seconds) else { return Err(damaged("what a call drew")) };
-        add(Meter::named(name), seconds as u32);
-    }
-    Ok(())
-}
 
 fn delete(transaction: &Transaction<'_>, order: &Order, going: &Going) -> Result<(), StoreError> {
     let mut sums: BTreeMap<SumKey, Usage> = BTreeMap::new();

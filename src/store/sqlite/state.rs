@@ -72,6 +72,7 @@ pub fn load(reader: &mut Reader) -> Result<StoredState, StoreError> {
         reruns: super::reruns::runs(&transaction)?,
         guards: super::guard::rules(&transaction)?,
         guarded: super::guard::guarded(&transaction)?,
+        chains: super::chains::all(&transaction)?,
         suspense: suspense::counts(&transaction)?,
     })
 }

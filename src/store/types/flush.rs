@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::answer::SuspenseKey;
+use super::chains::ChainRow;
 use super::draft::RerateRow;
 use super::grounds::GroundsOf;
 use super::guard::{GuardEventRow, GuardedRow, GuardsRow};
@@ -70,6 +71,8 @@ pub struct FlushBatch<'a> {
     pub guards: &'a [GuardsRow],
     /// What the spend guard holds of accounts.
     pub guarded: &'a [GuardedRow<'a>],
+    /// Calls in quick succession that are under way, where they changed.
+    pub chains: &'a [ChainRow],
     /// What it told.
     pub guard_events: &'a [GuardEventRow<'a>],
     /// Which versions of records were taken by hand; what they replace no longer counts.
@@ -112,6 +115,7 @@ impl FlushBatch<'_> {
             discarded: &[],
             guards: &[],
             guarded: &[],
+            chains: &[],
             guard_events: &[],
             decided: &[],
             told: &[],

@@ -3,6 +3,7 @@
 //! Does not know SQL or files.
 
 mod answer;
+mod chains;
 mod draft;
 mod flush;
 mod grounds;
@@ -14,6 +15,7 @@ mod state;
 mod told;
 
 pub use answer::*;
+pub use chains::*;
 pub use draft::*;
 pub use flush::*;
 pub use grounds::*;

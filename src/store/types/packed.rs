@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::SuspenseKey;
+use super::chains::ChainRow;
 use super::draft::RerateRow;
 use super::flush::{
     AckRow, ActivationRow, AssembledRow, BasisText, CallRow, ChangedRow, ClosedRow, ConflictRow, DiscardedRow,
@@ -54,6 +55,7 @@ struct Packing<'a> {
     discarded: &'a [DiscardedRow<'a>],
     guards: &'a [GuardsRow],
     guarded: &'a [GuardedRow<'a>],
+    chains: &'a [ChainRow],
     guard_events: &'a [GuardEventRow<'a>],
     decided: &'a [DecidedRow],
     told: &'a [ToldRow<'a>],
@@ -95,6 +97,7 @@ pub struct PackedFlush<'a> {
     guards: Vec<GuardsRow>,
     #[serde(borrow)]
     guarded: Vec<GuardedRow<'a>>,
+    chains: Vec<ChainRow>,
     #[serde(borrow)]
     guard_events: Vec<GuardEventRow<'a>>,
     decided: Vec<DecidedRow>,
@@ -139,6 +142,7 @@ impl FlushBatch<'_> {
             discarded,
             guards,
             guarded,
+            chains,
             guard_events,
             decided,
             told,
@@ -171,6 +175,7 @@ impl FlushBatch<'_> {
             discarded,
             guards,
             guarded,
+            chains,
             guard_events,
             decided,
             told,
@@ -219,6 +224,7 @@ impl<'a> PackedFlush<'a> {
             discarded: &self.discarded,
             guards: &self.guards,
             guarded: &self.guarded,
+            chains: &self.chains,
             guard_events: &self.guard_events,
             decided: &self.decided,
             told: &self.told,

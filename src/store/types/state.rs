@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::answer::{RerateRun, SuspenseKey};
+use super::chains::ChainRow;
 use super::flush::{ActivationRow, SourceRow};
 use crate::batch::Position;
 use crate::call::{AccountKey, CallType, GroupKey, Meter, SuspenseReason, Usage};
@@ -123,6 +124,8 @@ pub struct StoredState {
     pub guards: Option<super::GuardsRow>,
     /// What the spend guard holds of accounts, by account and group.
     pub guarded: Vec<(AccountKey, GroupKey, Vec<u8>)>,
+    /// Calls in quick succession that are under way, by position.
+    pub chains: Vec<ChainRow>,
     /// Reasons without any are left out.
     pub suspense: Vec<(SuspenseReason, u64)>,
 }

@@ -99,6 +99,7 @@ fn stored_plan(plan: &PlanText, outbound_list: u16, inbound_list: u16) -> Stored
         prorate_change: plan.prorate_change,
         rollover: plan.rollover,
         tiers: plan.tiers.iter().map(|text| StoredTier::new(&text.tier)).collect(),
+        successive: plan.successive,
     }
 }
 

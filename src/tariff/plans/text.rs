@@ -8,6 +8,7 @@ use crate::number::Country;
 use crate::tariff::bands::Holidays;
 use crate::tariff::findings::Place;
 use crate::tariff::rollover::RolloverTerms;
+use crate::tariff::successive::Successive;
 use crate::tariff::{Allowance, Bands, Internal, Overage};
 use crate::time::Zone;
 
@@ -56,6 +57,8 @@ pub struct PlanText {
     pub buying: BuyingText,
     /// Lists of free numbers, each with the place that names it.
     pub free: Vec<(String, Place)>,
+    /// Calls in quick succession that count as one.
+    pub successive: Option<Successive>,
 }
 
 impl PlanText {

@@ -1,0 +1,81 @@
+//! The table of calls in quick succession that are under way.
+//!
+//! Does not know what joins calls.
+
+use rusqlite::{Connection, Row, Transaction};
+
+use super::periods::{period_number, period_of};
+use super::{failed, whole};
+use crate::batch::Position;
+use crate::call::{Before, Chain, GroupKey, Pair, TariffSlot};
+use crate::money::Money;
+use crate::number::Number;
+use crate::store::{ChainRow, FlushBatch, StoreError};
+use crate::time::{Micros, Timestamp};
+
+/// Writes what a flush brings.
+pub(super) fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<(), StoreError> {
+    if batch.chains.is_empty() {
+        return Ok(());
+    }
+    let prepare = |sql| transaction.prepare_cached(sql).map_err(failed);
+    let mut replace =
+        prepare("INSERT OR REPLACE INTO chains VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")?;
+    let mut forget = prepare("DELETE FROM chains WHERE billing_group = ?1 AND source = ?2 AND destination = ?3")?;
+    for ChainRow { group, pair, chain } in batch.chains {
+        let (source, destination) = (format!("+{}", pair.source), format!("+{}", pair.destination));
+        let Some((at, chain)) = chain else {
+            forget.execute((group.0, source, destination)).map_err(failed)?;
+            continue;
+        };
+        let Before { billed, included, cost } = chain.before;
+        replace
+            .execute(rusqlite::params![
+                group.0,
+                source,
+                destination,
+                whole(at.0)?,
+                period_number(chain.month),
+                chain.tariff.0,
+                chain.plan,
+                chain.rule,
+                chain.begin.0,
+                chain.end.0,
+                chain.talk.0,
+                billed,
+                included,
+                cost.to_string(),
+            ])
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// All of them, those that wait longest first.
+pub(super) fn all(connection: &Connection) -> Result<Vec<ChainRow>, StoreError> {
+    super::state::all(connection, "SELECT * FROM chains ORDER BY position, 1, 2, 3", (), row)
+}
+
+fn row(row: &Row<'_>) -> rusqlite::Result<ChainRow> {
+    let strange = |at: usize| rusqlite::Error::IntegralValueOutOfRange(at, 0);
+    let number = |at: usize| -> rusqlite::Result<Number> {
+        let text: String = row.get(at)?;
+        text.strip_prefix('+').and_then(|digits| Number::from_digits(digits.as_bytes())).ok_or_else(|| strange(at))
+    };
+    let chain = Chain {
+        month: period_of(row.get(4)?).ok_or_else(|| strange(4))?,
+        tariff: TariffSlot(row.get(5)?),
+        plan: row.get(6)?,
+        rule: row.get(7)?,
+        begin: Timestamp(row.get(8)?),
+        end: Timestamp(row.get(9)?),
+        talk: Micros(row.get(10)?),
+        before: Before {
+            billed: row.get(11)?,
+            included: row.get(12)?,
+            cost: Money::parse(&row.get::<_, String>(13)?).map_err(|_| strange(13))?,
+        },
+    };
+    let pair = Pair { source: number(1)?, destination: number(2)? };
+    Ok(ChainRow { group: GroupKey(row.get(0)?), pair, chain: Some((Position(row.get::<_, i64>(3)? as u64), chain)) })
+}
