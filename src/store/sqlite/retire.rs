@@ -18,12 +18,15 @@ use super::state::all;
 use super::unname::{grounds, unname, used_grounds};
 use super::{SqliteStore, costs, damaged, failed, period_number, segments, whole};
 use crate::batch::Position;
-use crate::call::{AccountKey, Meter, RatedCall, Usage};
+use crate::call::{AccountKey, RatedCall, Usage};
 use crate::entry::{Kept, Retention};
-use crate::store::{Margin, Retired, Store, StoreError, StoredCall};
+use crate::store::{Margin, Retired, Store, StoreError};
 use crate::time::{Period, Zone};
 
 use super::retention::{entry_of, months};
+use draws::add_draws;
+
+mod draws;
 
 /// Rows read and deleted at once: some 350 KiB of pages, a few milliseconds.
 const WINDOW_ROWS: i64 = 4096;
@@ -199,33 +202,6 @@ fn window(reader: &mut Reader, order: &Order) -> Result<Option<Going>, StoreErro
 }
 
 type SumKey = (i64, u32, u32, u8, [u8; 3]);
-
-/// What a call drew, meter by meter: what the schema says of `calls.used_before`.
-fn add_draws(call: &StoredCall<'_>, sums: &mut BTreeMap<(i64, u32, u32), i64>) -> Result<(), StoreError> {
-    let (month, group) = (period_number(call.call.own_period()), call.call.group.0);
-    let sign = call.call.sign();
-    let mut add = |meter: Meter, seconds: u32| {
-        if seconds > 0 {
-            *sums.entry((month, group, meter.0)).or_default() += i64::from(seconds) * sign;
-        }
-    };
-    if call.draws.is_empty() {
-        add(Meter::PLAN, call.call.included_seconds);
-        return Ok(());
-    }
-    type Told = Vec<(String, u32, u64, Option<u64>)>;
-    #[derive(serde::Deserialize)]
-    struct WithOthers {
-        draws: Told,
-    }
-    let told: Result<Told, _> = match call.draws.first() {
-        Some(b'{') => serde_json::from_slice(call.draws).map(|whole: WithOthers| whole.draws),
-        _ => serde_json::from_slice(call.draws),
-    };
-    let told = told.map_err(|_| damaged("what a call drew"))?;
-    told.iter().for_each(|(name, seconds, ..)| add(Meter::named(name), *seconds));
-    Ok(())
-}
 
 fn delete(transaction: &Transaction<'_>, order: &Order, going: &Going) -> Result<(), StoreError> {
     let mut sums: BTreeMap<SumKey, Usage> = BTreeMap::new();
