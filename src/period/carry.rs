@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::drawn::Counted;
 use super::known::Known;
+use crate::batch::Position;
 use crate::call::{GroupKey, Meter};
 use crate::rating::{self, World};
 use crate::store::StoredState;
@@ -111,6 +112,11 @@ pub struct Hands {
 /// Whether anything rolls over by a tariff.
 pub fn rolls_over(tariff: &Tariff) -> bool {
     tariff.plans().iter().any(|plan| plan.rollover.is_some() || plan.pools.iter().any(|pool| pool.rollover.is_some()))
+}
+
+/// Whether a month before it was closed before it, and is not sealed yet: what that hands on is not known.
+pub fn earlier_waits(state: &StoredState, period: Period, seal: Position) -> bool {
+    state.periods.iter().any(|row| row.period < period && row.seal < seal && row.sealed.is_none())
 }
 
 /// What a month hands on: `drawn` is what its groups drew in canonical order, `handed` what it was handed itself.

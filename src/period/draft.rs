@@ -23,7 +23,7 @@ use crate::call::{AccountKey, CallType, Costs, GroupKey, LegKey, Meter, RatedCal
 use crate::flush::{Spill, SpillError};
 use crate::images::{ImageMissing, Images};
 use crate::rating::{self, Draws, Leg, Resolution, Standing, World};
-use crate::store::{CallRow, Draft, DraftOf, GroundsOf, Store, StoreError, StoredState, SuspenseKey};
+use crate::store::{CallRow, Draft, DraftOf, GroundsOf, Store, StoreError, SuspenseKey};
 use crate::tariff::PlanId;
 use crate::time::Period;
 
@@ -109,7 +109,7 @@ pub fn draft(
     store.draft_begin(DraftOf::Month(period))?;
     let mut known = Known::at(store, images, &state, seal)?;
     let rolls_over = known.tariffs().any(carry::rolls_over);
-    if rolls_over && earlier_waits(&state, period, seal) {
+    if rolls_over && carry::earlier_waits(&state, period, seal) {
         return Err(SealError::Behind(seal));
     }
     let handed = Handed::of(&state, known.tariffs(), (period, period), false);
@@ -158,10 +158,6 @@ pub fn draft(
     job.finish(seal)
 }
 
-/// Whether a month before it was closed before it, and is not sealed yet: what that hands on is not known.
-fn earlier_waits(state: &StoredState, period: Period, seal: Position) -> bool {
-    state.periods.iter().any(|row| row.period < period && row.seal < seal && row.sealed.is_none())
-}
 /// A call, what it costs us, what it drew, what it was rated from, its revision, and whether an operator named the tariff.
 type NewRow = (RatedCall, Option<Costs>, Vec<u8>, Facts, u32, bool);
 
@@ -245,7 +241,7 @@ impl Job<'_, '_> {
 
     fn group_ends(&mut self) {
         if self.hands_on {
-            self.drew.insert(std::mem::take(&mut self.group), std::mem::take(&mut self.used));
+            self.drew.insert(std::mem::take(&mut self.group), std::mem::take(&mut self.used).ended());
         }
     }
 
@@ -359,16 +355,7 @@ impl Job<'_, '_> {
                 source_dialled: record.source,
                 destination_dialled: record.destination,
                 start: record.start,
-                grounds: Some(GroundsOf {
-                    source: facts.source,
-                    profile: facts.profile,
-                    directory: self.known.directory_slot,
-                    direction: record.direction,
-                    account: record.account,
-                    forwarded_by: record.forwarded_by,
-                    routing_number: record.routing_number,
-                    carrier: record.carrier,
-                }),
+                grounds: Some(GroundsOf::of(&record, facts.source, facts.profile, self.known.directory_slot)),
                 revision: *revision,
                 run: None,
                 named_tariff: *named,

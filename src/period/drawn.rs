@@ -33,6 +33,11 @@ impl Counted {
         self.chains.clear();
     }
 
+    /// All legs of the group came: no call goes on with them any more.
+    pub fn ended(self) -> Counted {
+        Counted { chains: HashMap::new(), most: 0, ..self }
+    }
+
     /// What a meter has counted.
     pub fn counted(&self, meter: Meter) -> u64 {
         self.drawn.iter().find(|(of, _)| *of == meter).map_or(0, |(_, counted)| (*counted).max(0) as u64)

@@ -286,8 +286,7 @@ impl Job<'_> {
             }
             return Ok(());
         }
-        let side = candidate.key.leg;
-        let (tariff, period) = (self.trial.tariff, self.trial.period);
+        let (tariff, period, side) = (self.trial.tariff, self.trial.period, candidate.key.leg);
         let named = candidate.row.as_ref().and_then(Row::named);
         let (now, slot) = self.known.resolve_by_slot(&candidate.facts, named)?;
         let then = self.known.resolve_by(&candidate.facts, tariff)?;

@@ -30,9 +30,11 @@ use crate::money::{MONEY_INPUT_MAX, Money, Price};
 use crate::time::{Micros, Timestamp};
 
 mod condition;
+mod decks;
 mod steps;
 
 pub use condition::{StoredCalendar, StoredCondition};
+pub use decks::{StoredDeck, StoredList};
 pub use steps::StoredSteps;
 
 const MAGIC: [u8; 8] = *b"cRtariff";
@@ -276,6 +278,7 @@ pub struct StoredPlan {
     pub internal: Internal,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buying: Option<StoredBuying>,
+    /// Lists of free numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub free: Vec<String>,
     // Left out where they say nothing, so that images of plans without them are what they were.
@@ -289,25 +292,6 @@ pub struct StoredPlan {
     pub prorate_change: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successive: Option<super::successive::Successive>,
-}
-
-/// A deck; decks are in the order of their names.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct StoredDeck {
-    pub name: String,
-    pub first_row: u32,
-    pub rows: u32,
-    pub currency: Option<String>,
-    pub timezone: String,
-    pub source: String,
-}
-
-/// A list of decks, first choice first.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct StoredList {
-    pub decks: Vec<u16>,
-    /// Set where id n of the map is simply row `first_row + n`: one deck, one row a prefix.
-    pub first_row: Option<u32>,
 }
 
 /// Puts an image together.

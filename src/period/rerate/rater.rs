@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Run;
 use super::scope::Scope;
-use super::told::AsTold;
+use super::told::{AsTold, same_draws};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, Basis, Costs, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot};
 use crate::directory::Directory;
@@ -16,9 +16,9 @@ use crate::period::candidates::Facts;
 use crate::period::carry::Handed;
 use crate::period::known::{Known, read};
 use crate::period::{Ledger, Place, SealError};
-use crate::rating::{self, Drawn, Draws, Leg, Resolution, Standing, Told, World};
+use crate::rating::{self, Drawn, Draws, Leg, Resolution, Standing, World};
 use crate::record::Record;
-use crate::store::{Grounds, StoredCall, StoredState, SuspenseItem};
+use crate::store::{Grounds, GroundsOf, StoredCall, StoredState, SuspenseItem};
 use crate::tariff::PlanId;
 use crate::time::{Period, Timestamp, Zone};
 
@@ -223,17 +223,8 @@ impl<'a> Rater<'a> {
     }
 
     /// Position of the settings' entry by which a leg that waits is resolved.
-    pub fn grounds_of<'r>(&self, item: &SuspenseItem, record: &Record<'r>) -> crate::store::GroundsOf<'r> {
-        crate::store::GroundsOf {
-            source: item.source,
-            profile: item.key.position,
-            directory: self.known.directory_slot,
-            direction: record.direction,
-            account: record.account,
-            forwarded_by: record.forwarded_by,
-            routing_number: record.routing_number,
-            carrier: record.carrier,
-        }
+    pub fn grounds_of<'r>(&self, item: &SuspenseItem, record: &Record<'r>) -> GroundsOf<'r> {
+        GroundsOf::of(record, item.source, item.key.position, self.known.directory_slot)
     }
 
     /// By which tariff a call is rated.
@@ -398,13 +389,4 @@ impl Desk<'_> {
 fn same_costs(one: Option<Costs>, other: Option<Costs>) -> bool {
     let amounts = |costs: Costs| (costs.billable_seconds, costs.carrier_cost, costs.resale);
     one.map(amounts) == other.map(amounts)
-}
-
-/// Whether two legs draw the same, whatever was drawn before them; of the plan's minutes alone the calls themselves say it.
-pub fn same_draws(one: &[u8], other: &[u8]) -> bool {
-    if one == other {
-        return true;
-    }
-    let (one, other) = (Told::read(one), Told::read(other));
-    one.len() == other.len() && one.iter().zip(&other).all(|(a, b)| (&a.0, a.1) == (&b.0, b.1))
 }

@@ -18,7 +18,6 @@ mod beside;
 mod binder;
 mod calls;
 mod cell;
-mod chains;
 mod costs;
 mod guard;
 mod locator;

@@ -13,6 +13,8 @@ use crate::store::{
 };
 use crate::time::Timestamp;
 
+pub(super) mod chains;
+
 /// Where the store stands: the position, and the number of the last flush.
 pub fn position(connection: &Connection) -> Result<(Position, u64), StoreError> {
     connection
@@ -72,7 +74,7 @@ pub fn load(reader: &mut Reader) -> Result<StoredState, StoreError> {
         reruns: super::reruns::runs(&transaction)?,
         guards: super::guard::rules(&transaction)?,
         guarded: super::guard::guarded(&transaction)?,
-        chains: super::chains::all(&transaction)?,
+        chains: chains::all(&transaction)?,
         suspense: suspense::counts(&transaction)?,
     })
 }

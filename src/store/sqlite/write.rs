@@ -112,7 +112,7 @@ fn write_all(
     suspense::write(transaction, batch)?;
     super::pieces::write(transaction, batch)?;
     super::guard::write(transaction, batch)?;
-    super::chains::write(transaction, batch)?;
+    super::state::chains::write(transaction, batch)?;
     {
         let mut upsert = transaction
             .prepare_cached(

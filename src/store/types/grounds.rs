@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Position, SourceId};
-use crate::record::Direction;
+use crate::record::{Direction, Record};
 
 /// What decides whose call it was beside numbers and times, on its way into the store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -49,7 +49,21 @@ pub struct Grounds {
     pub carrier: Box<[u8]>,
 }
 
-impl GroundsOf<'_> {
+impl<'a> GroundsOf<'a> {
+    /// Of a record, by the settings of its source and by a directory.
+    pub fn of(record: &Record<'a>, source: SourceId, profile: Position, directory: u32) -> GroundsOf<'a> {
+        GroundsOf {
+            source,
+            profile,
+            directory,
+            direction: record.direction,
+            account: record.account,
+            forwarded_by: record.forwarded_by,
+            routing_number: record.routing_number,
+            carrier: record.carrier,
+        }
+    }
+
     /// The same, owning its text.
     pub fn to_owned_grounds(&self) -> Grounds {
         Grounds {

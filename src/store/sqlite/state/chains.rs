@@ -4,8 +4,8 @@
 
 use rusqlite::{Connection, Row, Transaction};
 
-use super::periods::{period_number, period_of};
-use super::{failed, whole};
+use super::super::periods::{period_number, period_of};
+use super::super::{failed, whole};
 use crate::batch::Position;
 use crate::call::{Before, Chain, GroupKey, Pair, TariffSlot};
 use crate::money::Money;
@@ -14,7 +14,7 @@ use crate::store::{ChainRow, FlushBatch, StoreError};
 use crate::time::{Micros, Timestamp};
 
 /// Writes what a flush brings.
-pub(super) fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<(), StoreError> {
+pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<(), StoreError> {
     if batch.chains.is_empty() {
         return Ok(());
     }
@@ -52,8 +52,8 @@ pub(super) fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Re
 }
 
 /// All of them, those that wait longest first.
-pub(super) fn all(connection: &Connection) -> Result<Vec<ChainRow>, StoreError> {
-    super::state::all(connection, "SELECT * FROM chains ORDER BY position, 1, 2, 3", (), row)
+pub fn all(connection: &Connection) -> Result<Vec<ChainRow>, StoreError> {
+    super::all(connection, "SELECT * FROM chains ORDER BY position, 1, 2, 3", (), row)
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<ChainRow> {
