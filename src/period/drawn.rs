@@ -71,6 +71,13 @@ impl Counted {
         }
     }
 
+    /// A call between the same numbers, answered when this row's was, goes on with what the row's went on with (R28).
+    pub fn in_place_of(&mut self, call: &RatedCall, drew: &[u8]) {
+        let (Some(source), Some(destination)) = (call.source, call.destination) else { return };
+        let chain = Chain::told(call, drew);
+        self.chains.extend(chain.map(|chain| (Pair { source, destination }, chain)));
+    }
+
     /// A row stands as it is.
     pub fn stands(&mut self, call: &RatedCall, drew: &[u8]) {
         rating::drawn(call, drew, |meter, seconds| self.add(meter, i64::from(seconds)));

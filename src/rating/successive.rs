@@ -19,7 +19,8 @@
 //! - Another tariff, plan or deciding rule, or another month, begins a new one. So does a seal or a correction, until the
 //!   next seal: that goes through the whole month in order and joins whatever belongs together.
 //! - A call that `free_below` forgives stands outside: it costs nothing, and neither begins nor goes on nor ends one.
-//! - A version of a record that is taken into a closed month is a call of its own.
+//! - A version of a record that is taken in a closed month goes on with what the version before went on with, if it was
+//!   answered at the same instant between the same numbers; else it is a call of its own. What went on with that one stays.
 //! - Allowances give to each part when it comes, and a tier counts what each adds (`tiers.rs`). Nothing is ever paid back: where a longer call is the cheaper one, what
 //!   follows costs nothing.
 //!

@@ -92,6 +92,10 @@ pub fn decide(
             used(&mut drawn, run, &scope, &ledger, (group, own), first)?;
             pool = Some((group, own));
         }
+        let standing = stand.iter().find(|row| row.call.call.key.leg == side && row.call.call.answer == leg.answer);
+        if let Some(row) = standing {
+            drawn.in_place_of(&row.call.call, &row.call.draws);
+        }
         let new = match rater.leg(&leg, key, slot, &drawn)? {
             Again::Rated(new) => new,
             Again::Waits(why) => {

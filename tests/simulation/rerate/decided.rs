@@ -47,10 +47,32 @@ fn draws(net: &Net, id: &str) -> bool {
     net.iter().any(|((leg, _), (_, drawn))| of(leg, id) && *drawn != 0)
 }
 
+/// So does the price of what a tier counts.
+fn tiered(folder: &Folder, id: &str) -> bool {
+    let calls = [OCTOBER, Period(OCTOBER.0 + 1)].map(|month| folder.calls(month));
+    let mut of_id = calls.iter().flatten().filter(|call| &*call.id == id.as_bytes());
+    of_id.any(|call| call.draws.windows(5).any(|some| some == b"tier:"))
+}
+
+/// Whether calls in quick succession stand beside a version that it does not go on with as the one before did: those that
+/// follow stay as they are, and a version between other numbers is a call of its own.
+fn linked(said: &[Said], versions: [&Said; 2]) -> bool {
+    let pair = |one: &Said| (one.source.clone(), one.destination.clone());
+    let same = pair(versions[0]) == pair(versions[1]);
+    let near = |one: &Said, version: &Said| {
+        let until = |one: &Said| one.answer.0 + one.duration.0 + 120_000_000;
+        one.id != version.id && one.answer.0 <= until(version) && version.answer.0 <= until(one)
+    };
+    versions.iter().any(|version| {
+        let others = said.iter().filter(|one| pair(one) == pair(version) && near(one, version));
+        others.into_iter().any(|one| !(same && one.answer < version.answer))
+    })
+}
+
 #[test]
 fn a_version_taken_in_a_closed_month_is_an_adjustment() {
-    let (mut plain, mut drew, mut refused, mut nothing) = (0, 0, 0, 0);
-    for seed in 0..36 {
+    let (mut plain, mut drew, mut refused, mut nothing, mut joined) = (0, 0, 0, 0, 0);
+    for seed in 0..72 {
         let mut said = plain_month(7_000 + seed);
         let mut folder = told_in_order(seed, &said);
         // One that is rated in October.
@@ -103,11 +125,12 @@ fn a_version_taken_in_a_closed_month_is_an_adjustment() {
         let mut now = net(&folder);
         said[at] = other.clone();
         let mut then = expected(&said, 2, None);
+        let beside = linked(&said, [&first, &other]) || tiered(&folder, &first.id);
         if report.changed == 0 {
             // The seal had taken it already.
             assert_eq!(now, sealed, "month {seed}");
             nothing += 1;
-        } else if draws(&sealed, &first.id) || draws(&then, &first.id) {
+        } else if draws(&sealed, &first.id) || draws(&then, &first.id) || beside {
             // The others stay as they were sealed.
             let rest = |net: &Net| -> Net {
                 net.iter()
@@ -125,6 +148,9 @@ fn a_version_taken_in_a_closed_month_is_an_adjustment() {
             then.retain(|_, leg| *leg != (0, 0));
             assert_eq!(now, then, "month {seed}");
             plain += 1;
+            // The version taken goes on with what the one before went on with.
+            let calls = folder.calls(Period(OCTOBER.0 + 1));
+            joined += calls.iter().filter(|call| !call.call.reversal && call.draws.starts_with(b"{\"after")).count();
         }
         // It is taken back by deciding anew, not by taking back the run.
         let undo = begun(&mut folder, &RerateBegin { undoes: Some(run), ..super::begin(october()) }).unwrap();
@@ -139,14 +165,16 @@ fn a_version_taken_in_a_closed_month_is_an_adjustment() {
         folder.check();
         // A replay of it all finds the same.
         folder.again();
-        if returned && report.changed > 0 && !draws(&sealed, &first.id) && !draws(&then, &first.id) {
+        let alone = !draws(&sealed, &first.id) && !draws(&then, &first.id) && !beside;
+        if returned && report.changed > 0 && alone {
             let (mut now, mut then) = (net(&folder), sealed);
             now.retain(|_, leg| *leg != (0, 0));
             then.retain(|_, leg| *leg != (0, 0));
             assert_eq!(now, then, "month {seed}");
         }
     }
-    assert!(plain > 2 && drew > 2 && refused > 0 && nothing > 0, "{plain} {drew} {refused} {nothing}");
+    assert!(plain > 2 && joined > 0 && drew > 2 && refused > 0 && nothing > 0, "{plain} {drew} {refused} {nothing}");
+    println!("{plain} alone, of these {joined} behind another; {drew} beside others");
 }
 
 #[test]
