@@ -18,6 +18,7 @@ mod beside;
 mod calls;
 mod cell;
 mod costs;
+mod draws;
 mod guard;
 mod locator;
 mod memory;
