@@ -18,8 +18,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::draft::SealError;
 use super::drawn::Counted;
 use super::known::Known;
+use crate::batch::Position;
 use crate::call::{GroupKey, Meter};
 use crate::rating::{self, World};
 use crate::store::StoredState;
@@ -97,6 +99,36 @@ impl Handed {
     /// Of a group's month.
     pub fn get(&self, group: GroupKey, month: Period) -> &[(Meter, u64)] {
         self.0.get(&(group, month)).map_or(&[][..], Vec::as_slice)
+    }
+}
+
+/// What roll-over has to do with the sealing of a month.
+pub struct RollOver {
+    /// What the month was handed.
+    pub handed: Handed,
+    /// Whether it may hand anything on.
+    pub hands_on: bool,
+}
+
+impl RollOver {
+    /// At the place of a month's seal.
+    ///
+    /// # Errors
+    /// A month that was closed before it is not sealed yet: what that hands on is not known.
+    pub fn of(
+        known: &Known<'_>,
+        state: &StoredState,
+        (period, seal): (Period, Position),
+    ) -> Result<RollOver, SealError> {
+        let any = known.tariffs().any(rolls_over);
+        let closed = || state.periods.iter().filter(|row| row.seal < seal);
+        if any && closed().any(|row| row.period < period && row.sealed.is_none()) {
+            return Err(SealError::Behind(seal));
+        }
+        Ok(RollOver {
+            handed: Handed::of(state, known.tariffs(), (period, period), false),
+            hands_on: any && closed().all(|row| row.period.0 != period.0 + 1),
+        })
     }
 }
 

@@ -19,6 +19,7 @@ mod binder;
 mod calls;
 mod cell;
 mod costs;
+mod draws;
 mod guard;
 mod locator;
 mod lookups;
