@@ -184,6 +184,18 @@ impl ExchangedSeconds {
     }
 }
 
+/// The same, each times what is left of it after a discount, in thousandths: sixtieths of a nano-unit times 10¹².
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DiscountedSeconds(pub i128);
+
+impl DiscountedSeconds {
+    /// Adds seconds of whose price so many thousandths are due.
+    pub fn add(&mut self, rate: Money, exchange: Money, thousandths: u16, seconds: u32) {
+        // At most 10¹⁵ × 10⁵ × 10¹⁵ × 10³, still below what 128 bits hold.
+        self.0 += i128::from(rate.0) * i128::from(seconds) * i128::from(exchange.0) * i128::from(thousandths);
+    }
+}
+
 impl Price {
     /// `round(min(max(connect_fee + rate × seconds / 60, minimum), maximum), decimals)`: multiplied first,
     /// rounded once, halves away from zero (R18). The caller decides whether the fee and the caps are due.
@@ -228,6 +240,12 @@ impl Price {
         // Sixtieths of a nano-unit times 10⁹: at most 10¹⁵ × 10⁵ × 10¹⁵, far below what 128 bits hold.
         let unit = 60 * i128::from(exchange.0);
         self.bounded(seconds.0, unit, 60 * NANOS * rounding_step(decimals), decimals)
+    }
+
+    /// [`Price::cost_exchanged`] where of each second's price not all may be due. Fee and caps are due whole.
+    pub fn cost_discounted(&self, seconds: DiscountedSeconds, exchange: Money, decimals: u32) -> Money {
+        let unit = 60 * i128::from(exchange.0) * 1000;
+        self.bounded(seconds.0, unit, 60 * NANOS * 1000 * rounding_step(decimals), decimals)
     }
 
     /// Fee, caps and rounding, all in parts of which `unit` make a nano-unit of this price, `divisor` a last decimal.
@@ -357,6 +375,22 @@ mod tests {
             let expected = (sixty * Money(exchange).decimal() / Decimal::from(60)).round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero);
             prop_assert_eq!(p.cost_exchanged(sum, Money(exchange), decimals).decimal(), expected);
             prop_assert_eq!(p.cost_exchanged(ExchangedSeconds(i128::from(rate) * i128::from(seconds) * NANOS), Money(1_000_000_000), decimals), p.cost(i64::from(seconds), decimals));
+        }
+
+        #[test]
+        fn discounted_integers_equal_decimals(
+            // So many digits as a `Decimal` holds.
+            parts in proptest::collection::vec((0..1_000_000_000_i64, 0..86_400_u32, 0..=1000_u16), 1..4),
+            fee in 0..1_000_000_000_i64, exchange in 1..2_000_000_000_i64, decimals in 0..=8_u32,
+        ) {
+            let p = Price { rate: Money::ZERO, connect_fee: Money(fee), minimum_cost: None, maximum_cost: None };
+            let (mut sum, mut sixty) = (DiscountedSeconds::default(), Money(fee).decimal() * Decimal::from(60) * Money(exchange).decimal());
+            for (rate, seconds, thousandths) in parts {
+                sum.add(Money(rate), Money(exchange), thousandths, seconds);
+                sixty += Money(rate).decimal() * Money(exchange).decimal() * Decimal::from(seconds) * Decimal::new(thousandths.into(), 3);
+            }
+            let expected = (sixty / Decimal::from(60)).round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero);
+            prop_assert_eq!(p.cost_discounted(sum, Money(exchange), decimals).decimal(), expected);
         }
 
         #[test]

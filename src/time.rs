@@ -11,8 +11,10 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 mod local;
+mod tz;
 
 pub use local::{BadTimeFormat, Reading, TimeFormat, decimal};
+pub use tz::tz_database;
 
 /// Microseconds in a second.
 pub const MICROS_PER_SECOND: i64 = 1_000_000;

@@ -15,6 +15,8 @@ mod exchange;
 mod free;
 #[path = "rating/pools.rs"]
 mod pools;
+#[path = "rating/volume.rs"]
+mod volume;
 
 use callrated::entry::{Ambiguous, LegsPolicy, Talk};
 use callrated::rating::{MAX_AHEAD, MAX_TALK, durations_differ};

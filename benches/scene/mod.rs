@@ -107,7 +107,7 @@ fn rates() -> RatesText {
 
 /// The national number of an account: as many digits as so many accounts need.
 fn national(account: u32, accounts: u32) -> String {
-    match (account % 4 == 0, accounts <= 10_000) {
+    match (account.is_multiple_of(4), accounts <= 10_000) {
         (true, true) => format!("212555{account:04}"),
         (true, false) => format!("212{account:07}"),
         (false, true) => format!("3023125{account:04}"),
@@ -145,7 +145,7 @@ fn calls(accounts: u32, count: u32) -> Vec<Call> {
     let mut calls = Vec::with_capacity(count as usize);
     for i in 0..count {
         let account = next(u64::from(accounts)) as u32;
-        let american = account % 4 == 0;
+        let american = account.is_multiple_of(4);
         let own = national(account, accounts);
         let source = if american { format!("+1{own}") } else { format!("0{own}") };
         let (abroad, digits) = (if american { "011" } else { "00" }, next(10_000_000));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::compare::Expected;
 use super::counted::Counted;
-use super::{AuditError, Difference, Sources};
+use super::{AuditError, Difference, Sources, carried};
 use crate::batch::{Entry, EntryKind, Frame, Position};
 use crate::books::name;
 use crate::call::{AccountKey, GroupKey, LegKey, Meter, TariffSlot};
@@ -34,6 +34,7 @@ const ASKED: usize = 1024;
 /// See the module.
 pub(super) struct Fold<'a> {
     sources: &'a Sources<'a>,
+    state: &'a StoredState,
     accounts: Names,
     groups: Names,
     profiles: Vec<Option<SourceProfile>>,
@@ -83,7 +84,7 @@ impl<'a> Fold<'a> {
     /// The state at a position where a flush began. `drawn` is what the rows before it have drawn.
     pub fn at(
         sources: &'a Sources<'a>,
-        state: &StoredState,
+        state: &'a StoredState,
         position: Position,
         drawn: &BTreeMap<(Period, GroupKey, Meter), u64>,
     ) -> Result<Fold<'a>, AuditError> {
@@ -100,6 +101,10 @@ impl<'a> Fold<'a> {
         let directory = state.directories.iter().rev().find(|row| row.position < position);
         let directory = directory.map(|row| sources.images.directory(&row.digest)).transpose()?;
         let retried = state.retried.iter().filter(|retried| retried.attempt < position);
+        let mut drawn = Counted(drawn.clone());
+        for row in state.periods.iter().filter(|row| row.sealed.is_some_and(|at| at < position)) {
+            drawn.correct(carried::counters(sources.store, state, row.period)?);
+        }
         Ok(Fold {
             sources,
             accounts: Names::from_stored(state.accounts.iter().map(|a| a.name.clone())),
@@ -111,7 +116,8 @@ impl<'a> Fold<'a> {
             ledger: Ledger::before(&state.periods, position).with_runs(&state.reruns, position),
             corrections: BTreeMap::new(),
             sealed: false,
-            drawn: Counted(drawn.clone()),
+            state,
+            drawn,
             draws: Draws::default(),
             listeners: BTreeMap::new(),
             position,
@@ -243,8 +249,10 @@ impl<'a> Fold<'a> {
             }
             Some(EntryKind::Sealed) => {
                 let sealed: Sealed = serde_json::from_slice(entry.payload).map_err(json)?;
-                if self.ledger.sealed(Period(sealed.period), Position(sealed.seal)) {
+                let month = Period(sealed.period);
+                if self.ledger.sealed(month, Position(sealed.seal)) {
                     self.corrected();
+                    self.drawn.correct(carried::counters(self.sources.store, self.state, month)?);
                 }
             }
             Some(EntryKind::Rerate) => {

@@ -31,6 +31,7 @@ use crate::record::{Content, Identity};
 use crate::store::{DecidedRow, DeletedSum, FlushInfo, Margin, OrderRow, Store, StoreError, StoredState, Visit};
 use crate::time::Period;
 
+mod carried;
 mod compare;
 mod counted;
 mod fold;
@@ -224,6 +225,11 @@ pub fn audit(sources: &Sources<'_>, state: &StoredState) -> Result<Audited, Audi
         match flushes.last() {
             Some(last) if flushes.len() == FLUSHES && last.number < state.flush => after = Some(last.number),
             _ => break,
+        }
+    }
+    for row in state.periods.iter().filter(|row| row.sealed.is_some_and(|at| at < state.position)) {
+        for (place, seconds) in carried::counters(sources.store, state, row.period)? {
+            *audited.sums.drawn.entry(place).or_default() += seconds.cast_unsigned();
         }
     }
     deleted.iter().for_each(|sum| audited.sums.add_deleted(sum));

@@ -14,12 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::compare::shown;
-use super::{AuditError, Difference, LISTED_MAX};
-use crate::call::{AccountKey, CallType, Usage};
+use super::{AuditError, Difference, LISTED_MAX, carried};
+use crate::call::{AccountKey, CallType, GroupKey, Meter, Usage};
 use crate::explain::{Archive, ExplainError};
 use crate::images::Images;
 use crate::money::Sum;
-use crate::period::LegLine;
+use crate::period::{Carried, LegLine};
+use crate::rating;
 use crate::record::{Direction, Record};
 use crate::store::{DeletedSum, OwnedCall, ScanOrder, Store, Visit};
 use crate::time::Period;
@@ -46,6 +47,8 @@ pub struct MonthAudited {
 struct Manifest {
     digest: String,
     accounts: Vec<ManifestAccount>,
+    #[serde(default)]
+    carried: Vec<Carried>,
 }
 
 #[derive(Deserialize)]
@@ -73,6 +76,7 @@ pub fn month(store: &dyn Store, images: &Images, period: Period) -> Result<Month
         period,
         found: MonthAudited::default(),
         digests: BTreeMap::new(),
+        drawn: BTreeMap::new(),
     };
     for row in store.deleted(Some(period))? {
         let name = store.account_name(row.account)?.unwrap_or_else(|| "unknown".to_owned());
@@ -107,7 +111,12 @@ pub fn month(store: &dyn Store, images: &Images, period: Period) -> Result<Month
         }
     }
     if let Some(manifest) = store.manifest(period)? {
-        audit.manifest(&manifest);
+        // What is gone drew as well, and nobody knows any more what of it before the seal.
+        let carried = match audit.gone.is_empty() {
+            true => Some(carried::derived(store, images, period, &audit.drawn)?),
+            false => None,
+        };
+        audit.manifest(&manifest, carried);
     }
     Ok(audit.found)
 }
@@ -124,6 +133,8 @@ struct Month<'a> {
     found: MonthAudited,
     /// Calls and digest.
     digests: BTreeMap<AccountCurrency, (i64, String)>,
+    /// By the month's own calls.
+    drawn: BTreeMap<(GroupKey, Meter), u64>,
 }
 
 impl Month<'_> {
@@ -151,6 +162,11 @@ impl Month<'_> {
         self.found.accounts += 1;
         self.seen.insert(key);
         self.found.calls += calls.len() as u64;
+        for call in calls.iter().filter(|call| call.call.adjusts.is_none()) {
+            rating::drawn(&call.call, &call.draws, |meter, seconds| {
+                *self.drawn.entry((call.call.group, meter)).or_default() += u64::from(seconds);
+            });
+        }
         for call in calls {
             let explained = match self.archive.explain(call, &[]) {
                 Ok(explained) => explained,
@@ -242,7 +258,7 @@ impl Month<'_> {
         }
     }
 
-    fn manifest(&mut self, bytes: &[u8]) {
+    fn manifest(&mut self, bytes: &[u8], carried: Option<Vec<Carried>>) {
         let manifest: Manifest = match serde_json::from_slice(bytes) {
             Ok(manifest) => manifest,
             Err(error) => {
@@ -267,6 +283,15 @@ impl Month<'_> {
                 whole.update(part);
             }
         }
+        if let Some(derived) = carried {
+            let shown = |all: &[Carried]| {
+                let one = |c: &Carried| format!("{} {:?} {} s of {}", c.group, c.allowance, c.seconds, c.from);
+                all.iter().map(one).collect::<Vec<_>>().join(", ")
+            };
+            let field = "minutes carried over".to_owned();
+            self.differ(None, None, field, shown(&derived), shown(&manifest.carried));
+        }
+        manifest.carried.iter().for_each(|carried| carried.add_to(&mut whole));
         for told in manifest.accounts {
             let (count, digest) = ours.remove(&(told.account.clone(), told.currency)).unwrap_or_default();
             let account = Some(told.account);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use axum::body::Body;
-use axum::http::{Method, header};
+use axum::http::{Method, Request, header};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
@@ -112,6 +112,23 @@ enum What<T: Subcommand> {
         #[command(flatten)]
         how: How,
     },
+    /// Give one that is kept over the API back to the rates folder, whose rows hold again.
+    #[command(
+        after_help = "Examples:\n  callrated accounts give-back acme\n  callrated numbers give-back +4930123456 --rewrite"
+    )]
+    GiveBack {
+        /// The account, or the number.
+        name: String,
+        /// Also where its rows there say something else of the past.
+        #[arg(long)]
+        rewrite: bool,
+        /// Who asks, for the history.
+        #[arg(long, default_value = "command line")]
+        by: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Change many by a file, all or none.
     #[command(
         after_help = "Examples:\n  callrated accounts import accounts.csv --take-over\n  callrated numbers import numbers.csv"
@@ -177,6 +194,13 @@ async fn common<T: Subcommand>(client: &Client, kind: &str, what: What<T>) -> Re
             let answer = ask(client, Method::DELETE, &of(&name), &how, at.as_deref(), "", Body::empty()).await?;
             said(&answer, &how)
         }
+        What::GiveBack { name, rewrite, by, json } => {
+            let how = How { take_over: false, by, json };
+            let rewrite = if rewrite { "true" } else { "false" };
+            let to = path(&of(&name), &[("to", Some("files")), ("rewrite", Some(rewrite)), ("by", Some(&how.by))]);
+            let answer = sent(client, request(Method::DELETE, &to, &[], Body::empty())?).await?;
+            said(&answer, &how)
+        }
         What::Import { file, how } => {
             let bytes = std::fs::read(&file).map_err(|e| Exit::usage(format!("{}: {e}", file.display())))?;
             let answer =
@@ -205,7 +229,11 @@ async fn ask(
 ) -> Result<Value, Exit> {
     let take_over = how.take_over.then_some("true");
     let url = path(to, &[("by", Some(&how.by)), ("take_over", take_over), ("at", at)]);
-    let response = client.send(request(method, &url, &[(header::CONTENT_TYPE, content)], body)?).await?;
+    sent(client, request(method, &url, &[(header::CONTENT_TYPE, content)], body)?).await
+}
+
+async fn sent(client: &Client, request: Request<Body>) -> Result<Value, Exit> {
+    let response = client.send(request).await?;
     let status = response.status();
     let answer = json(response).await?;
     if status.is_success() {
@@ -287,7 +315,8 @@ fn history(answer: &Value, json: bool) -> Result<(), Exit> {
     }
     for change in answer["changes"].as_array().map_or(&[][..], Vec::as_slice) {
         let of = |name: &str| cell(&change[name]);
-        out::line(&format!("{}  {}  (journal position {})", of("at"), of("by"), of("position")))?;
+        let kept = if change["kept"] == "api" { "kept over the API" } else { "kept by the files" };
+        out::line(&format!("{}  {}  {kept}  (journal position {})", of("at"), of("by"), of("position")))?;
         for (sign, side) in [("-", "before"), ("+", "after")] {
             let (these, those) = match side {
                 "before" => (&change["before"], &change["after"]),

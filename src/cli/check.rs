@@ -19,7 +19,7 @@ use crate::rates::{self, NO_FOLDER_HINT, RatesError, RatesFolder};
 use crate::rating;
 use crate::tariff::judge::{DeckRemarks, Kind, Remark};
 use crate::tariff::{Finding, PlanId, Severity, Tariff};
-use crate::time::Micros;
+use crate::time::{Micros, tz_database};
 use crate::tls::{self, Tls};
 
 /// Validate configuration, plans, decks, accounts and numbers.
@@ -233,13 +233,14 @@ fn sentence(summary: Option<&Summary>, errors: usize, warnings: usize) -> String
     let Some(s) = summary else { return found };
     let n = out::grouped;
     format!(
-        "{found}: {} plans, {} decks, {} rows, {} prefixes, {} accounts, {} numbers",
+        "{found}: {} plans, {} decks, {} rows, {} prefixes, {} accounts, {} numbers; time zones of {}",
         s.plans,
         s.decks,
         n(s.rows),
         n(s.prefixes),
         n(s.accounts),
-        n(s.numbers)
+        n(s.numbers),
+        tz_database()
     )
 }
 
@@ -256,6 +257,7 @@ fn as_json(
         "errors": errors,
         "warnings": warnings,
         "findings": findings,
+        "tz_database": tz_database(),
         "summary": summary.map(|s| json!({
             "plans": s.plans, "decks": s.decks, "rows": s.rows, "prefixes": s.prefixes,
             "accounts": s.accounts, "numbers": s.numbers, "tariff": s.tariff, "directory": s.directory,

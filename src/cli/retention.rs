@@ -174,8 +174,7 @@ fn due(due: &Value) -> Result<(), Exit> {
         out::line(&format!("{images} images of directories replaced before {at} {going} ({bytes} bytes)"))?;
     }
     let none = |name: &&str| due[*name].is_null();
-    let nothing =
-        periods.is_empty() && ["conflicts_before", "discarded_before", "images_before"].iter().all(|n| none(&n));
+    let nothing = periods.is_empty() && ["conflicts_before", "discarded_before", "images_before"].iter().all(none);
     if nothing { out::line("nothing is due") } else { Ok(()) }
 }
 

@@ -64,6 +64,13 @@ async fn one(client: &Client, account: &str, arguments: &UsageArguments) -> Resu
     for pool in usage["allowances"].as_array().into_iter().flatten() {
         allowance(&format!("allowance {}", text(&pool["name"])), pool)?;
     }
+    for tier in usage["tiers"].as_array().into_iter().flatten() {
+        let seconds = |key: &str| tier[key].as_u64().map(minutes);
+        let charged = seconds("charged_seconds").unwrap_or_default();
+        let price = tier["price"].as_str().map_or_else(String::new, |price| format!(", now {price}"));
+        let next = seconds("next_after_seconds").map_or_else(String::new, |next| format!(", next level after {next}"));
+        out::line(&format!("tier {}: {charged} charged{price}{next}", text(&tier["name"])))?;
+    }
     Ok(())
 }
 
@@ -76,7 +83,17 @@ fn allowance(name: &str, allowance: &Value) -> Result<(), Exit> {
         "{name}: {} min, {} used{left}",
         text(&allowance["included_minutes"]),
         minutes(allowance["used_seconds"].as_u64().unwrap_or(0)),
-    ))
+    ))?;
+    let of = |value: &Value, key: &str| minutes(value[key].as_u64().unwrap_or(0));
+    for lot in allowance["carried"].as_array().into_iter().flatten() {
+        let (from, until) = (text(&lot["from"]), text(&lot["until"]));
+        let (seconds, left) = (of(lot, "seconds"), of(lot, "left_seconds"));
+        out::line(&format!("  carried over from {from}: {seconds}, {left} left until the end of {until}"))?;
+    }
+    match allowance["handed_on_seconds"].as_u64() {
+        Some(_) => out::line(&format!("  handed on to later months: {}", of(allowance, "handed_on_seconds"))),
+        None => Ok(()),
+    }
 }
 
 async fn all(client: &Client, arguments: &UsageArguments) -> Result<(), Exit> {

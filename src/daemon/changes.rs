@@ -261,8 +261,7 @@ fn work_out(images: &Images, in_force: &InForce, waiting: Vec<Waiting>) -> (Vec<
                     by: wanted.by,
                     asked: if short { asked } else { Vec::new() },
                 });
-                all.accounts.extend(layer.accounts);
-                all.numbers.extend(layer.numbers);
+                all.then(layer);
             }
         }
     }
@@ -345,6 +344,9 @@ fn misfits(tariff: &Tariff, layer: &Layer) -> Vec<Refusal> {
 /// The directory with rows on top.
 fn laid_on(images: &Images, directory: &Directory, top: Layer) -> Result<Arc<Directory>, ChangeError> {
     let missing = |e: ImageMissing| ChangeError::Image(e.to_string());
+    if !top.back.is_empty() {
+        return laid_anew(images, directory, top);
+    }
     let (known_accounts, known_numbers) = (directory.accounts(), directory.numbers());
     let new_accounts = top.accounts.keys().filter(|name| directory.account_named(name.as_bytes()).is_none()).count();
     let new_numbers = top.numbers.keys().filter(|number| directory.owners_of(**number).is_empty()).count();
@@ -360,4 +362,21 @@ fn laid_on(images: &Images, directory: &Directory, top: Layer) -> Result<Arc<Dir
     let accounts = known_accounts + new_accounts as u32;
     let numbers = known_numbers + new_numbers as u64;
     images.keep_composition(&Composition { layers, accounts, numbers }).map_err(missing)
+}
+
+/// The same where something goes back to the files: all upper images become one that does not name it, or none.
+fn laid_anew(images: &Images, directory: &Directory, mut top: Layer) -> Result<Arc<Directory>, ChangeError> {
+    let missing = |e: ImageMissing| ChangeError::Image(e.to_string());
+    let layers = directory.images();
+    for at in (1..layers.len()).rev() {
+        top.absorb(directory.layer(at));
+    }
+    let top = top.without_back();
+    let lowest = images.directory(layers.first().unwrap_or(&"")).map_err(missing)?;
+    if top.items() == 0 {
+        return Ok(lowest);
+    }
+    let image = top.image().map_err(ChangeError::TooLarge)?;
+    let all = [lowest, images.keep_directory(&image).map_err(missing)?];
+    images.keep_composition(&Composition::of(&all)).map_err(missing)
 }

@@ -164,9 +164,11 @@ impl Replay {
         self.records += entries;
         self.unmarked += entries;
         self.progress.records_durable.fetch_add(entries, Ordering::Relaxed);
-        // Whoever seals a month or rates calls again needs everything before it stored.
+        // Whoever seals a month or rates calls again needs everything before it stored, and so what the month before it
+        // handed on.
         let mut changes = frame.entries().take_while(|entry| entry.kind != EntryKind::Record as u8);
-        let seal = changes.any(|entry| entry.kind == EntryKind::Seal as u8 || entry.kind == EntryKind::Rerate as u8);
+        let ends = [EntryKind::Seal, EntryKind::Sealed, EntryKind::Rerate].map(|kind| kind as u8);
+        let seal = changes.any(|entry| ends.contains(&entry.kind));
         drop(changes);
         let _ = self.onward.send(Travel::Frame(frame));
         if self.unmarked >= self.flush_calls || seal {

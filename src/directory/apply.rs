@@ -33,6 +33,8 @@ pub fn changed(directory: &Directory, before: &Layer, change: &Change) -> Result
             Asked::EndAccount(name, at) => work.end_account(*line, name, at.as_deref()),
             Asked::Number(set) => work.number(*line, set),
             Asked::EndNumber(number, at) => work.end_number(*line, number, at.as_deref()),
+            Asked::AccountToFiles(name, rewrite) => work.account_to_files(*line, name, *rewrite),
+            Asked::NumberToFiles(number, rewrite) => work.number_to_files(*line, number, *rewrite),
             Asked::AccountsFile(csv) => work.accounts_file(csv),
             Asked::NumbersFile(csv) => work.numbers_file(csv),
         }
@@ -44,13 +46,13 @@ pub fn changed(directory: &Directory, before: &Layer, change: &Change) -> Result
 }
 
 pub(super) struct Work<'a> {
-    directory: &'a Directory,
+    pub(super) directory: &'a Directory,
     before: &'a Layer,
-    change: &'a Change,
+    pub(super) change: &'a Change,
     pub(super) mine: Layer,
     pub(super) refusals: Vec<Refusal>,
     pub(super) warnings: Vec<Refusal>,
-    since: i64,
+    pub(super) since: i64,
 }
 
 /// Gathers the faults of the cells of one row.
@@ -61,7 +63,7 @@ pub(super) struct Cells<'w> {
 }
 
 impl Cells<'_> {
-    fn take<T>(&mut self, field: &str, result: Result<T, Fault>) -> Option<T> {
+    pub(super) fn take<T>(&mut self, field: &str, result: Result<T, Fault>) -> Option<T> {
         result
             .map_err(|fault| {
                 self.good = false;
@@ -70,7 +72,7 @@ impl Cells<'_> {
             .ok()
     }
 
-    fn conflict(&mut self, field: &str, fault: Fault, conflict: Conflict) {
+    pub(super) fn conflict(&mut self, field: &str, fault: Fault, conflict: Conflict) {
         self.good = false;
         self.refusals.push(Refusal { conflict: Some(conflict), ..refusal(self.line, field, fault) });
     }
@@ -113,19 +115,19 @@ impl Work<'_> {
         edited.cloned().unwrap_or_else(|| self.directory.rows_of(name))
     }
 
-    fn owners(&self, number: Number) -> Vec<Owned> {
+    pub(super) fn owners(&self, number: Number) -> Vec<Owned> {
         let edited = self.mine.numbers.get(&number).or_else(|| self.before.numbers.get(&number));
         edited.cloned().unwrap_or_else(|| self.directory.owners_of(number))
     }
 
     pub(super) fn account_of_files(&self, name: &str) -> bool {
-        let edited = self.mine.accounts.contains_key(name) || self.before.accounts.contains_key(name);
-        !edited && self.directory.account_lies_lowest(name)
+        let edited = [&self.mine, self.before].into_iter().find(|layer| layer.accounts.contains_key(name));
+        edited.map_or_else(|| self.directory.account_lies_lowest(name), |layer| layer.back.accounts.contains(name))
     }
 
     pub(super) fn number_of_files(&self, number: Number) -> bool {
-        let edited = self.mine.numbers.contains_key(&number) || self.before.numbers.contains_key(&number);
-        !edited && self.directory.number_lies_lowest(number)
+        let edited = [&self.mine, self.before].into_iter().find(|layer| layer.numbers.contains_key(&number));
+        edited.map_or_else(|| self.directory.number_lies_lowest(number), |layer| layer.back.numbers.contains(&number))
     }
 
     /// Refuses what the files keep, unless it is to be taken over.
@@ -227,7 +229,7 @@ impl Work<'_> {
             if let Some(row) = rows.iter().find(|row| row.terms.billing_end <= row.terms.billing_start) {
                 cells.ordered("billing_end", row.terms.billing_start, row.terms.billing_end);
             } else {
-                self.mine.accounts.insert(name.into(), rows);
+                self.mine.set_account(name, rows);
                 self.since = self.since.min(from);
                 self.warnings.append(&mut warnings);
             }
@@ -262,7 +264,7 @@ impl Work<'_> {
         if cells.good && kept.is_empty() {
             cells.take::<()>("at", Err(nothing_left("account", &Timestamp(rows[0].from))));
         } else if cells.good {
-            self.mine.accounts.insert(name.into(), kept);
+            self.mine.set_account(name, kept);
             self.since = self.since.min(at);
         }
         self.refusals = refusals;
@@ -297,7 +299,7 @@ impl Work<'_> {
             cells.ordered("valid_to", from, to);
         }
         if let (true, Some(number)) = (cells.good, number) {
-            self.mine.numbers.insert(number, set_owner(&owners, (from, to), Some(name)));
+            self.mine.set_number(number, set_owner(&owners, (from, to), Some(name)));
             // A number that was nobody's is no call's that was rated.
             self.since = if owners.is_empty() { self.since } else { self.since.min(from) };
         }
@@ -323,7 +325,7 @@ impl Work<'_> {
             if cells.good && kept.is_empty() {
                 cells.take::<()>("at", Err(nothing_left("number", &Timestamp(owners[0].from))));
             } else if cells.good {
-                self.mine.numbers.insert(number, kept);
+                self.mine.set_number(number, kept);
                 self.since = self.since.min(at);
             }
         }
@@ -345,15 +347,16 @@ impl Work<'_> {
             refusals.truncate(super::table::ERRORS_MAX);
             return Err(refusals);
         }
+        let back = mine.back.clone();
         mine.accounts.retain(|name, rows| {
             let was = before.accounts.get(name).cloned();
             let taken = change.take_over && was.is_none() && directory.account_lies_lowest(name);
-            taken || was.unwrap_or_else(|| directory.rows_of(name)) != *rows
+            taken || back.accounts.contains(name) || was.unwrap_or_else(|| directory.rows_of(name)) != *rows
         });
         mine.numbers.retain(|number, owners| {
             let was = before.numbers.get(number).cloned();
             let taken = change.take_over && was.is_none() && directory.number_lies_lowest(*number);
-            taken || was.unwrap_or_else(|| directory.owners_of(*number)) != *owners
+            taken || back.numbers.contains(number) || was.unwrap_or_else(|| directory.owners_of(*number)) != *owners
         });
         Ok(Edited { layer: mine, warnings, since })
     }

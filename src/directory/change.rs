@@ -91,6 +91,10 @@ pub enum Asked {
     Number(NumberSet),
     /// A number is nobody's from an instant on; none: now.
     EndNumber(String, Option<String>),
+    /// An account is what `accounts.csv` says again; true: also where that says something else of the past.
+    AccountToFiles(String, bool),
+    /// The same for a number.
+    NumberToFiles(String, bool),
     /// The whole life of accounts, as `accounts.csv`.
     AccountsFile(Vec<u8>),
     /// The whole life of numbers, as `numbers.csv`.
@@ -128,6 +132,8 @@ pub struct Refusal {
 pub enum Conflict {
     /// The files keep it.
     OfFiles,
+    /// The files do not have it, or say something else of the past.
+    FilesDiffer,
     /// There is no such thing.
     Unknown,
 }

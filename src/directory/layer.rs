@@ -11,6 +11,7 @@ use super::field::LANGUAGES;
 use super::hash;
 use zerocopy::byteorder::little_endian::{I64, U16, U32};
 
+use super::back::Back;
 use super::image::{Row, Section};
 use super::read::{AccountRow, EVER, NEVER, NumberRow, Rows};
 use super::{Directory, Image};
@@ -115,6 +116,8 @@ pub struct Layer {
     pub accounts: BTreeMap<Box<str>, Vec<Dated>>,
     /// Each number's owners in order; never empty, never overlapping.
     pub numbers: BTreeMap<Number, Vec<Owned>>,
+    /// Of these, what is again what the files say: no upper image is to name it.
+    pub back: Back,
 }
 
 impl Layer {
@@ -305,7 +308,7 @@ impl Image {
         layer
     }
 
-    fn dated(&self, first: u32) -> Vec<Dated> {
+    pub(super) fn dated(&self, first: u32) -> Vec<Dated> {
         let rows = self.row_items().get(first as usize..).unwrap_or(&[]);
         let Some(account) = rows.first().map(|row| row.account) else { return Vec::new() };
         let same = rows.iter().take_while(|row| row.account == account);
@@ -329,7 +332,7 @@ impl Image {
         }
     }
 
-    fn owners(&self, slot: &hash::Slot) -> Vec<Owned> {
+    pub(super) fn owners(&self, slot: &hash::Slot) -> Vec<Owned> {
         let name = |row: u32| self.row_items().get(row as usize).map_or("", |row| self.name(row));
         if slot.extra.get() == 0 {
             return vec![Owned { from: EVER, to: NEVER, account: name(slot.value.get()).into() }];

@@ -146,16 +146,15 @@ impl Directory {
     }
 
     pub(super) fn number_slot(&self, number: Number) -> Option<(&Image, &Slot)> {
-        let key = hash::mix(number.0);
-        self.layers
-            .images
-            .iter()
-            .rev()
-            .find_map(|image| Some((image, image.table(Section::Numbers)?.find(key).next()?)))
+        self.layers.images.iter().rev().find_map(|image| Some((image, image.slot_of(number)?)))
     }
 }
 
 impl Image {
+    pub(super) fn slot_of(&self, number: Number) -> Option<&Slot> {
+        self.table(Section::Numbers)?.find(hash::mix(number.0)).next()
+    }
+
     pub(super) fn account_count(&self) -> u32 {
         (self.firsts().len() as u32).saturating_sub(1)
     }

@@ -14,6 +14,7 @@
 //! Does not know files, tariffs (a plan is only a name here), how a dialled number is read, or what a call costs.
 
 mod apply;
+mod back;
 mod change;
 mod compile;
 mod composition;
@@ -38,6 +39,7 @@ use crate::tariff::{Finding, ImageError, Severity};
 use crate::time::{Timestamp, Zone};
 
 pub use apply::changed;
+pub use back::Back;
 pub use change::{AccountSet, Asked, Change, Conflict, Edited, NumberSet, Refusal};
 pub use composition::Composition;
 pub use image::{FORMAT, MAGIC};

@@ -24,6 +24,8 @@ use crate::images::{ImageMissing, Images};
 use crate::rating::{self, Drawn, Proof, Resolution, Standing, Told, World};
 use crate::record::Record;
 use crate::store::{ActivationRow, Grounds, OwnedCall, Store, StoreError};
+use crate::tariff::rollover::Rollover;
+use crate::tariff::tiers::TIER;
 use crate::tariff::{Allowance, PlanId};
 use crate::time::{Period, Timestamp};
 
@@ -215,6 +217,10 @@ impl Drawn for Before {
     fn left(&self, meter: Meter) -> Option<u64> {
         self.of_meter(meter).map(|told| told.3.unwrap_or(u64::MAX))
     }
+
+    fn carried(&self, _month: Period, meter: Meter, _rollover: &Rollover) -> i64 {
+        self.of_meter(meter).map_or(0, |told| told.4)
+    }
 }
 
 fn differences(call: &OwnedCall, proof: &Proof) -> Vec<Differs> {
@@ -237,7 +243,8 @@ fn differences(call: &OwnedCall, proof: &Proof) -> Vec<Differs> {
             let gave = |name: &str, seconds: u32| format!("{name:?} {seconds} s");
             let told: Vec<String> = Told::read(&call.draws).iter().map(|told| gave(&told.0, told.1)).collect();
             let derived = quote.allowances.iter().map(|draw| gave(&draw.name, draw.included_seconds));
-            differ("allowances", told.join(", "), derived.collect::<Vec<_>>().join(", "));
+            let tier = quote.tier.iter().map(|tier| gave(&format!("{TIER}{}", tier.name), tier.seconds()));
+            differ("allowances", told.join(", "), derived.chain(tier).collect::<Vec<_>>().join(", "));
             differ("month", rated.own_period().to_string(), quote.period.clone());
             differ("rate", rated.basis.price.rate.fixed(0), quote.rate.clone());
             differ("source", e164(rated.source), quote.source.clone().unwrap_or_default());

@@ -5,7 +5,7 @@
 use crate::call::{CallType, StepMode};
 use crate::directory::Account;
 use crate::money::{Money, Price};
-use crate::rating::{Quote, Told};
+use crate::rating::{Quote, QuotedLevel, QuotedTier, Told};
 use crate::record::Direction;
 use crate::store::OwnedCall;
 use crate::time::{Micros, Timestamp, Zone};
@@ -49,6 +49,7 @@ pub fn customer(language: Language, call: &OwnedCall, quote: &Quote, account: Op
     sentences.extend(words.steps());
     sentences.extend(words.allowance());
     sentences.extend(words.pools());
+    sentences.extend(words.tier());
     sentences.extend(words.price());
     sentences.extend(words.adjusts());
     sentences.push(words.cost());
@@ -203,10 +204,49 @@ impl Words<'_> {
         ]))
     }
 
+    /// What allowances gave, without what a tier counted.
+    fn allowances(&self) -> impl Iterator<Item = Told> {
+        Told::read(&self.call.draws).into_iter().filter(|told| !told.is_tier())
+    }
+
+    /// By how much was billed in the month.
+    fn tier(&self) -> Option<String> {
+        let QuotedTier { name, used_seconds, levels } = self.quote.tier.as_ref()?;
+        let currency = &self.quote.currency;
+        let mut text = self.say([
+            format!("By the volume price “{name}”, with {used_seconds} s charged in the month before:"),
+            format!("Nach der Mengenstaffel „{name}“, in diesem Monat zuvor {used_seconds} s berechnet:"),
+            format!("Secondo il prezzo a volume “{name}”, con {used_seconds} s già addebitati nel mese:"),
+        ]);
+        for (i, QuotedLevel { after_seconds, seconds, rate, discount_percent }) in levels.iter().enumerate() {
+            let from = minutes(after_seconds.unwrap_or(0));
+            text.push_str(if i == 0 { " " } else { "; " });
+            text += &match (rate, discount_percent) {
+                (Some(rate), _) => self.say([
+                    format!("{seconds} s at {rate} {currency} a minute (beyond {from} min)"),
+                    format!("{seconds} s zu {rate} {currency} je Minute (ab {from} min)"),
+                    format!("{seconds} s a {rate} {currency} al minuto (oltre {from} min)"),
+                ]),
+                (None, Some(percent)) => self.say([
+                    format!("{seconds} s at {percent} % less (beyond {from} min)"),
+                    format!("{seconds} s um {percent} % günstiger (ab {from} min)"),
+                    format!("{seconds} s con {percent} % di sconto (oltre {from} min)"),
+                ]),
+                (None, None) => self.say([
+                    format!("{seconds} s at the usual price"),
+                    format!("{seconds} s zum üblichen Preis"),
+                    format!("{seconds} s al prezzo normale"),
+                ]),
+            };
+        }
+        text.push('.');
+        Some(text)
+    }
+
     /// What each of several allowances gave.
     fn pools(&self) -> Vec<String> {
         let mut sentences: Vec<String> = Vec::new();
-        for Told(name, seconds, used, _) in Told::read(&self.call.draws) {
+        for Told(name, seconds, used, _, carried) in self.allowances() {
             let [en, de, it] = match name.as_str() {
                 "" => {
                     ["your plan's minutes", "den Minuten Ihres Tarifs", "i minuti del vostro piano"].map(str::to_owned)
@@ -222,6 +262,13 @@ impl Words<'_> {
                 format!("Aus {de} waren zuvor {used} s verbraucht; {seconds} s dieses Gesprächs kommen daraus."),
                 format!("Per {it} erano già usati {used} s; {seconds} s di questa chiamata ne fanno parte."),
             ]));
+            if carried > 0 {
+                sentences.push(self.say([
+                    format!("This allowance includes {carried} s left over from earlier months; they are used first."),
+                    format!("Darin enthalten sind {carried} s aus früheren Monaten; sie werden zuerst verbraucht."),
+                    format!("Sono compresi {carried} s rimasti dai mesi precedenti, usati per primi."),
+                ]));
+            }
         }
         let beyond = self.call.call.charged_seconds();
         if !sentences.is_empty() && beyond > 0 {
@@ -285,7 +332,18 @@ impl Words<'_> {
         }
         let price = call.basis.price;
         let seconds = call.charged_seconds();
-        let mut sum = format!("{} × {seconds} s / 60 s", self.quote.rate);
+        let rate = &self.quote.rate;
+        let mut sum = match &self.quote.tier {
+            None => format!("{rate} × {seconds} s / 60 s"),
+            Some(tier) => {
+                let level = |level: &QuotedLevel| match (&level.rate, &level.discount_percent) {
+                    (Some(own), _) => format!("{own} × {} s / 60 s", level.seconds),
+                    (None, Some(percent)) => format!("{rate} × {} s / 60 s − {percent} %", level.seconds),
+                    (None, None) => format!("{rate} × {} s / 60 s", level.seconds),
+                };
+                tier.levels.iter().map(level).collect::<Vec<_>>().join(" + ")
+            }
+        };
         if price.connect_fee != Money::ZERO && !call.basis.steps.forgives(call.duration) {
             sum = format!("{} + {sum}", price.connect_fee.fixed(0));
         }
@@ -304,4 +362,9 @@ fn free(price: &Price) -> bool {
 
 fn local(at: Timestamp, zone: &Zone, language: Language) -> String {
     zone.shown(at, language.of(["%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S"]))
+}
+
+/// Seconds as minutes.
+fn minutes(seconds: u64) -> String {
+    crate::rating::billable_minutes(i64::try_from(seconds).unwrap_or(i64::MAX))
 }

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::accounts::{DatedRow, Owner, of_files, owners, rows, tagged};
@@ -94,9 +94,10 @@ pub(super) async fn put_account(
     account_changed(&app, account, done).await
 }
 
-/// End an account at an instant.
+/// End an account at an instant, or give it back to the files.
 ///
-/// Its calls answered from then on belong to nobody, and wait. What it was before stays.
+/// Its calls answered from then on belong to nobody, and wait. What it was before stays. With `to=files` it does not end: it is again
+/// what accounts.csv says. Refused (409) where that does not have it, or, without `rewrite=true`, says something else of the past.
 #[utoipa::path(
     delete, path = "/v1/accounts/{account}", tag = "in force", operation_id = "end_account",
     params(("account" = String, Path, description = "The account's name"), HowEnded),
@@ -106,13 +107,12 @@ pub(super) async fn put_account(
 pub(super) async fn end_account(
     State(app): State<App>,
     Path(account): Path<String>,
-    Query(HowEnded { at, take_over, by }): Query<HowEnded>,
+    Query(how): Query<HowEnded>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let wish = Asked::EndAccount(account.clone(), at.clone());
-    let said = asked(&json!({ "end": at.as_deref().unwrap_or("now") }), &account);
+    let (wish, how, said) = how.asked(account.clone(), Asked::EndAccount, Asked::AccountToFiles)?;
     let condition = condition(&headers, Subject::Account(account.clone()));
-    let done = change(&app, (0, wish), How { take_over, by }, condition, said).await?;
+    let done = change(&app, (0, wish), how, condition, said).await?;
     account_changed(&app, account, done).await
 }
 
@@ -155,7 +155,7 @@ pub(super) async fn put_number(
     number_changed(&app, number, done).await
 }
 
-/// A number belongs to nobody from an instant on.
+/// A number belongs to nobody from an instant on, or is given back to the files (`to=files`, as with an account).
 #[utoipa::path(
     delete, path = "/v1/numbers/{number}", tag = "in force", operation_id = "end_number",
     params(("number" = String, Path, description = "E.164, with or without +"), HowEnded),
@@ -165,14 +165,13 @@ pub(super) async fn put_number(
 pub(super) async fn end_number(
     State(app): State<App>,
     Path(text): Path<String>,
-    Query(HowEnded { at, take_over, by }): Query<HowEnded>,
+    Query(how): Query<HowEnded>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let number = number(&text)?;
-    let wish = Asked::EndNumber(format!("+{number}"), at.clone());
-    let said = asked(&json!({ "end": at.as_deref().unwrap_or("now") }), &format!("+{number}"));
+    let (wish, how, said) = how.asked(format!("+{number}"), Asked::EndNumber, Asked::NumberToFiles)?;
     let condition = condition(&headers, Subject::Number(number));
-    let done = change(&app, (0, wish), How { take_over, by }, condition, said).await?;
+    let done = change(&app, (0, wish), how, condition, said).await?;
     number_changed(&app, number, done).await
 }
 

@@ -47,9 +47,44 @@ pub(super) struct HowEnded {
     /// As with PUT.
     #[serde(default)]
     pub take_over: bool,
+    /// `files`: it does not end, but is again what accounts.csv or numbers.csv says, which keeps it from then on.
+    #[serde(default)]
+    #[param(example = "files")]
+    pub to: Option<String>,
+    /// With `to=files`: also where the file says something else of the past.
+    #[serde(default)]
+    pub rewrite: bool,
     /// As with PUT.
     #[serde(default)]
     pub by: Option<String>,
+}
+
+impl HowEnded {
+    /// What is asked, how, and how the journal tells it: ending, or giving back to the files.
+    pub fn asked(
+        self,
+        name: String,
+        end: fn(String, Option<String>) -> Asked,
+        back: fn(String, bool) -> Asked,
+    ) -> Result<(Asked, How, Value), Problem> {
+        let HowEnded { at, take_over, to, rewrite, by } = self;
+        let how = How { take_over, by };
+        match to.as_deref() {
+            None if rewrite => Err(Problem::bad_request("rewrite=true belongs to to=files")),
+            None => {
+                let said = asked(&json!({ "end": at.as_deref().unwrap_or("now") }), &name);
+                Ok((end(name, at), how, said))
+            }
+            Some("files") if at.is_some() || take_over => {
+                Err(Problem::bad_request("to=files gives it back whole: at and take_over do not belong to it"))
+            }
+            Some("files") => {
+                let said = asked(&json!({ "to": "files", "rewrite": rewrite }), &name);
+                Ok((back(name, rewrite), how, said))
+            }
+            Some(other) => Err(Problem::bad_request(format!("to={other:?}: write to=files, or leave it out"))),
+        }
+    }
 }
 
 /// What a change did beside.
@@ -106,7 +141,7 @@ pub(super) fn refused(refusals: &[Refusal]) -> Problem {
     let all = |conflict| refusals.iter().all(|refusal| refusal.conflict == Some(conflict));
     let status = match () {
         () if all(Conflict::Unknown) => StatusCode::NOT_FOUND,
-        () if all(Conflict::OfFiles) => StatusCode::CONFLICT,
+        () if all(Conflict::OfFiles) || all(Conflict::FilesDiffer) => StatusCode::CONFLICT,
         () => StatusCode::UNPROCESSABLE_ENTITY,
     };
     let texts: Vec<String> = refusals.iter().map(Refusal::to_string).collect();

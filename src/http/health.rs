@@ -12,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{App, Problem, waiting};
+use crate::time::tz_database;
 
 /// Alive.
 ///
@@ -94,7 +95,7 @@ pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
 /// What somebody wants to know first at night. Counts begin at the start of the process.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "version": "0.1.0", "at": "2026-10-05T03:00:00Z", "ready": true, "reasons": [], "records_received": 1200,
+    "version": "0.1.0", "tz_database": "2026e", "at": "2026-10-05T03:00:00Z", "ready": true, "reasons": [], "records_received": 1200,
     "records_refused": 0, "legs_rated": 1010, "lag_records": 12, "books_balanced": true, "store_up": true,
     "journal_full": false, "suspense": [{ "reason": "no_rate", "count": 7, "oldest": "2026-10-04T22:00:00Z" }], "conflicts": 0,
     "conflicts_oldest": null, "below_margin": 0, "udp_dropped": 0, "sequence_gaps": 0,
@@ -104,6 +105,8 @@ pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
 }))]
 pub(super) struct Status {
     version: &'static str,
+    /// Version of the time zone database that is compiled in.
+    tz_database: &'static str,
     /// Now: rates are differences of counts over differences of this.
     at: String,
     ready: bool,
@@ -215,6 +218,7 @@ pub(super) async fn status(State(app): State<App>) -> Json<Status> {
     let progress = app.road.progress();
     Json(Status {
         version: env!("CARGO_PKG_VERSION"),
+        tz_database: tz_database(),
         at: app.clock.now().to_string(),
         ready: reasons.is_empty(),
         reasons,

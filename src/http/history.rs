@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::accounts::{DatedRow, Owner, owners, rows};
+use super::accounts::{DatedRow, Owner, of_files, owners, rows};
 use super::changing::number;
 use super::{App, Problem};
 use crate::directory::Directory;
@@ -44,6 +44,9 @@ pub(super) struct Changed<T> {
     before: Vec<T>,
     /// The same behind it.
     after: Vec<T>,
+    /// Who keeps it from then on: `files`, or `api`.
+    #[schema(example = "api")]
+    kept: &'static str,
 }
 
 /// Every change of an account.
@@ -58,7 +61,9 @@ pub(super) async fn of_account(
     Path(account): Path<String>,
 ) -> Result<Json<History<DatedRow>>, Problem> {
     let asked = account.clone();
-    let history = told(&app, account, move |directory| rows(&directory.rows_of(&asked))).await?;
+    let history =
+        told(&app, account, move |directory| (rows(&directory.rows_of(&asked)), directory.account_lies_lowest(&asked)))
+            .await?;
     if history.changes.is_empty() && !history.incomplete {
         let (_, directory) = app.in_force()?;
         return Err(super::accounts::unknown(&directory, &history.name));
@@ -78,7 +83,10 @@ pub(super) async fn of_number(
     Path(text): Path<String>,
 ) -> Result<Json<History<Owner>>, Problem> {
     let number = number(&text)?;
-    let history = told(&app, format!("+{number}"), move |directory| owners(&directory.owners_of(number))).await?;
+    let history = told(&app, format!("+{number}"), move |directory| {
+        (owners(&directory.owners_of(number)), directory.number_lies_lowest(number))
+    })
+    .await?;
     if history.changes.is_empty() && !history.incomplete {
         return Err(Problem::not_found(format!("the number +{number} never belonged to anybody here")));
     }
@@ -88,7 +96,7 @@ pub(super) async fn of_number(
 async fn told<T: Clone + PartialEq + Send + 'static>(
     app: &App,
     name: String,
-    look: impl Fn(&Directory) -> Vec<T> + Send + 'static,
+    look: impl Fn(&Directory) -> (Vec<T>, bool) + Send + 'static,
 ) -> Result<History<T>, Problem> {
     app.settle().await?;
     let images = app.images.clone();
@@ -99,11 +107,11 @@ fn compare<T: Clone + PartialEq>(
     store: &dyn Store,
     images: &Images,
     name: String,
-    look: impl Fn(&Directory) -> Vec<T>,
+    look: impl Fn(&Directory) -> (Vec<T>, bool),
 ) -> Result<History<T>, StoreError> {
     let (positions, (_, directories)) = (store.changes(&name)?, store.load_activations()?);
     let mut history = History { name, changes: Vec::new(), incomplete: false };
-    let mut last: Option<(usize, Vec<T>)> = None;
+    let mut last: Option<(usize, (Vec<T>, bool))> = None;
     for (i, row) in directories.iter().enumerate() {
         let before = i.checked_sub(1).and_then(|i| directories.get(i));
         if !may_differ(row, before, &positions) {
@@ -117,7 +125,7 @@ fn compare<T: Clone + PartialEq>(
                 directory.map(|directory| look(&directory))
             }
         };
-        let was = if i == 0 { Some(Vec::new()) } else { at(i - 1) };
+        let was = if i == 0 { Some((Vec::new(), false)) } else { at(i - 1) };
         let is = at(i);
         if let (Some(was), Some(is)) = (was, &is)
             && was != *is
@@ -127,8 +135,9 @@ fn compare<T: Clone + PartialEq>(
                 by: row.by.clone(),
                 position: row.position.0,
                 directory: format!("blake3:{}", row.digest),
-                before: was,
-                after: is.clone(),
+                before: was.0,
+                after: is.0.clone(),
+                kept: of_files(is.1),
             });
         }
         last = is.map(|is| (i, is));

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{App, Problem};
 use crate::daemon::sealer::SealFailed;
-use crate::period::everywhere;
+use crate::period::{everywhere, rolls_over};
 use crate::store::AckRow;
 use crate::time::Period;
 
@@ -173,6 +173,7 @@ pub(super) async fn seal(
             )));
         }
         app.settle().await?;
+        in_order(&app, period).await?;
         app.sealer.close(period, asked.by.as_deref().unwrap_or("api")).await.map_err(failed)?;
     }
     let shown = month(&app, period).await?;
@@ -185,10 +186,26 @@ pub(super) async fn seal(
     Ok((StatusCode::ACCEPTED, Json(shown)).into_response())
 }
 
+/// What is left of minutes that roll over is known once their month is sealed, and a month that is sealed before that has
+/// nothing of it for ever.
+async fn in_order(app: &App, period: Period) -> Result<(), Problem> {
+    if !rolls_over(&app.in_force()?.0) {
+        return Ok(());
+    }
+    let months = app.stored(|store| store.months()).await?;
+    let unsealed = |month: &Period| *month < period && app.sealer.state(*month, everywhere(*month).1) != "sealed";
+    match months.into_iter().find(unsealed) {
+        Some(earlier) => Err(Problem::conflict(format!(
+            "{earlier} is not sealed, and what is left of its minutes rolls over: seal {earlier} first"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// The manifest of a sealed month.
 ///
 /// Per account and currency: calls, cost, totals by call type, first and last answer, digest; and the digest of the whole,
-/// the tariffs used, what was late, contradictory or in suspense. The same bytes every time.
+/// the tariffs used, what was late, contradictory or in suspense, and the minutes that roll over to the next month. The same bytes every time.
 #[utoipa::path(
     get, path = "/v1/periods/{period}/manifest", tag = "usage", operation_id = "manifest",
     params(("period" = String, Path, description = "Year and month, such as 2026-10")),

@@ -99,6 +99,9 @@ pub(super) struct Quoted {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     allowances: Vec<QuotedDraw>,
+    /// The volume tier that counts the call; left out where none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier: Option<QuotedTier>,
     /// ISO 4217.
     currency: String,
     /// A decimal.
@@ -123,12 +126,53 @@ pub(super) struct QuotedDraw {
     used_seconds: u64,
     /// Left before the call; null: no limit.
     left_seconds: Option<u64>,
+    /// Of the month's seconds those that earlier months left to it; left out where it is 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carried_seconds: Option<i64>,
 }
 
 impl From<rating::QuotedDraw> for QuotedDraw {
     fn from(draw: rating::QuotedDraw) -> QuotedDraw {
-        let rating::QuotedDraw { name, included_seconds, used_seconds, left_seconds } = draw;
-        QuotedDraw { name, included_seconds, used_seconds, left_seconds }
+        let rating::QuotedDraw { name, included_seconds, used_seconds, left_seconds, carried_seconds } = draw;
+        let carried_seconds = (carried_seconds != 0).then_some(carried_seconds);
+        QuotedDraw { name, included_seconds, used_seconds, left_seconds, carried_seconds }
+    }
+}
+
+/// A volume tier that counts the call.
+#[derive(Serialize, ToSchema)]
+pub(super) struct QuotedTier {
+    #[schema(example = "world")]
+    name: String,
+    /// Charged in the month before the call.
+    used_seconds: u64,
+    /// The call's charged seconds, by level.
+    levels: Vec<QuotedLevel>,
+}
+
+/// Seconds of a call that fall into a level of a tier.
+#[derive(Serialize, ToSchema)]
+pub(super) struct QuotedLevel {
+    /// From where on it holds; null: below the first.
+    after_seconds: Option<u64>,
+    seconds: u32,
+    /// Per minute, instead of what they would cost: a decimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<String>,
+    /// Per cent off what they would cost: a decimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "12.5")]
+    discount_percent: Option<String>,
+}
+
+impl From<rating::QuotedTier> for QuotedTier {
+    fn from(tier: rating::QuotedTier) -> QuotedTier {
+        let level = |level: rating::QuotedLevel| {
+            let rating::QuotedLevel { after_seconds, seconds, rate, discount_percent } = level;
+            QuotedLevel { after_seconds, seconds, rate, discount_percent }
+        };
+        let levels = tier.levels.into_iter().map(level).collect();
+        QuotedTier { name: tier.name, used_seconds: tier.used_seconds, levels }
     }
 }
 
@@ -238,6 +282,7 @@ pub(super) fn quoted(quote: rating::Quote, proof: Option<Vec<ProofLine>>) -> Quo
         billable_minutes: quote.billable_minutes,
         included_seconds: quote.included_seconds,
         allowances: quote.allowances.into_iter().map(QuotedDraw::from).collect(),
+        tier: quote.tier.map(QuotedTier::from),
         currency: quote.currency,
         cost: quote.cost,
         period: quote.period,

@@ -14,6 +14,8 @@ pub(super) use crate::rating::billable_minutes as minutes;
 use crate::rating::{self, Drawn, World};
 use crate::road::{LiveUsage, UsageLine};
 use crate::tariff::pools::Pool;
+use crate::tariff::rollover::{Lots, Rollover};
+use crate::tariff::tiers::Tier;
 use crate::tariff::{Allowance, Plan};
 use crate::time::{Micros, Period, Timestamp, Zone};
 
@@ -55,6 +57,10 @@ pub(super) struct AccountUsage {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     allowances: Vec<PoolUsed>,
+    /// The plan's volume tiers, by name; left out where it has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    tiers: Vec<TierUsed>,
     /// By call type.
     totals: Vec<Total>,
     /// What `totals` add up to in `currency`, exact: a decimal.
@@ -79,6 +85,44 @@ pub(super) struct AllowanceUsed {
     used_seconds: u64,
     /// Null where unlimited.
     left_seconds: Option<u64>,
+    /// What earlier months left, the oldest first, as it is drawn: before the month's own minutes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    carried: Vec<Lot>,
+    /// What the month has handed on to later ones, once it is sealed; it is not left any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handed_on_seconds: Option<u64>,
+}
+
+/// Minutes that an earlier month left.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Lot {
+    /// That month.
+    #[schema(example = "2026-09")]
+    from: String,
+    seconds: u64,
+    left_seconds: u64,
+    /// The last month in which they can be used.
+    #[schema(example = "2026-10")]
+    until: String,
+}
+
+/// How much a volume tier has counted.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TierUsed {
+    #[schema(example = "world")]
+    name: String,
+    /// Which calls it counts, as in `plans.toml`.
+    #[schema(example = json!(["international"]))]
+    of: Vec<String>,
+    /// Seconds charged, by all accounts of the billing group.
+    charged_seconds: u64,
+    /// What they cost behind this: a price, or so much less. Left out below the first level.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "10 % less")]
+    price: Option<String>,
+    /// Where the next level begins; null: there is none.
+    next_after_seconds: Option<u64>,
 }
 
 /// How much of an allowance of some calls is drawn.
@@ -167,15 +211,16 @@ pub(super) async fn of_account(
             let pool = |pool: &Pool| PoolUsed {
                 name: pool.name.clone(),
                 of: pool.of.iter().map(|of| of.to_string()).collect(),
-                used: used(of_month(Some(pool)), live.seconds(period, pool.meter)),
+                used: used(of_month(Some(pool)), pool.meter, pool.rollover.as_ref(), &live, period),
             };
             (of_month(None), plan.pools.iter().map(pool).collect())
         }
         _ => (Allowance::Seconds(0), Vec::new()),
     };
+    let tiers = plan.map_or_else(Vec::new, |plan| plan.tiers.iter().map(|one| tier(one, &live, period)).collect());
     let over = period.bounds(row.map_or(&Zone::UTC, |r| r.zone)).1;
     let state = app.sealer.state(period, over);
-    Ok(Json(AccountUsage { allowances, ..shown(account, period, state, live, plan, allowance) }))
+    Ok(Json(AccountUsage { allowances, tiers, ..shown(account, period, state, live, plan, allowance) }))
 }
 
 fn shown(
@@ -200,8 +245,9 @@ fn shown(
         period: period.to_string(),
         state,
         currency: main.currency,
-        allowance: used(allowance, live.seconds(period, Meter::PLAN)),
+        allowance: used(allowance, Meter::PLAN, plan.and_then(|plan| plan.rollover.as_ref()), &live, period),
         allowances: Vec::new(),
+        tiers: Vec::new(),
         totals: live.lines.iter().map(total).collect(),
         cost: main.cost,
         amount: main.amount,
@@ -210,16 +256,53 @@ fn shown(
     }
 }
 
-fn used(allowance: Allowance, used_seconds: u64) -> AllowanceUsed {
-    match allowance {
-        Allowance::Unlimited => {
-            AllowanceUsed { included_minutes: "unlimited".to_owned(), used_seconds, left_seconds: None }
-        }
-        Allowance::Seconds(seconds) => AllowanceUsed {
-            included_minutes: minutes(i64::try_from(seconds).unwrap_or(i64::MAX)),
-            used_seconds,
-            left_seconds: Some(seconds.saturating_sub(used_seconds)),
-        },
+fn used(
+    allowance: Allowance,
+    meter: Meter,
+    rollover: Option<&Rollover>,
+    live: &LiveUsage,
+    period: Period,
+) -> AllowanceUsed {
+    let used_seconds = live.seconds(period, meter);
+    let Allowance::Seconds(seconds) = allowance else {
+        let included_minutes = "unlimited".to_owned();
+        let (carried, handed_on_seconds) = (Vec::new(), None);
+        return AllowanceUsed { included_minutes, used_seconds, left_seconds: None, carried, handed_on_seconds };
+    };
+    let beside = rollover.map_or(0, |rollover| live.carried(period, meter, rollover));
+    let handed_on = rollover.map_or(0, |rollover| live.seconds(period, rollover.handed_on));
+    AllowanceUsed {
+        included_minutes: minutes(i64::try_from(seconds).unwrap_or(i64::MAX)),
+        used_seconds,
+        left_seconds: Some(seconds.saturating_add_signed(beside).saturating_sub(used_seconds)),
+        carried: rollover.map_or_else(Vec::new, |rollover| lots(rollover, live, period, used_seconds)),
+        handed_on_seconds: (handed_on > 0).then_some(handed_on),
+    }
+}
+
+/// What earlier months left, and how much of each is left now.
+fn lots(rollover: &Rollover, live: &LiveUsage, period: Period, used_seconds: u64) -> Vec<Lot> {
+    let mut had: Lots = Default::default();
+    had.iter_mut().zip(rollover.lots()).for_each(|(lot, meter)| *lot = live.seconds(period, *meter));
+    let (left, _) = rollover.left(&had, 0, used_seconds);
+    let months = i32::from(rollover.terms.months);
+    let lot = |(i, (seconds, left_seconds)): (usize, (&u64, &u64))| {
+        let from = period.0 - 1 - i as i32;
+        let (from, until) = (Period(from).to_string(), Period(from + months).to_string());
+        (*seconds > 0).then_some(Lot { from, seconds: *seconds, left_seconds: *left_seconds, until })
+    };
+    had.iter().zip(&left).enumerate().rev().filter_map(lot).collect()
+}
+
+fn tier(tier: &Tier, live: &LiveUsage, period: Period) -> TierUsed {
+    let charged_seconds = live.seconds(period, tier.meter);
+    let reached = tier.levels.partition_point(|level| level.after <= charged_seconds);
+    TierUsed {
+        name: tier.key().to_owned(),
+        of: tier.of.iter().map(|of| of.to_string()).collect(),
+        charged_seconds,
+        price: reached.checked_sub(1).map(|i| tier.levels[i].price.to_string()),
+        next_after_seconds: tier.levels.get(reached).map(|level| level.after),
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::candidates::{Candidate, Facts, Row};
+use super::carry::{self, Handed};
 use super::drawn::Counted;
 use super::gather::{Gather, Gathered, suspend};
 use super::known::{Known, read};
@@ -22,7 +23,7 @@ use crate::call::{AccountKey, CallType, Costs, GroupKey, LegKey, Meter, RatedCal
 use crate::flush::{Spill, SpillError};
 use crate::images::{ImageMissing, Images};
 use crate::rating::{self, Draws, Leg, Resolution, Standing, World};
-use crate::store::{CallRow, Draft, DraftOf, GroundsOf, Store, StoreError, SuspenseKey};
+use crate::store::{CallRow, Draft, DraftOf, GroundsOf, Store, StoreError, StoredState, SuspenseKey};
 use crate::tariff::PlanId;
 use crate::time::Period;
 
@@ -107,6 +108,12 @@ pub fn draft(
     retained::carry_out(store, seal)?;
     store.draft_begin(DraftOf::Month(period))?;
     let mut known = Known::at(store, images, &state, seal)?;
+    let rolls_over = known.tariffs().any(carry::rolls_over);
+    if rolls_over && earlier_waits(&state, period, seal) {
+        return Err(SealError::Behind(seal));
+    }
+    let handed = Handed::of(&state, known.tariffs(), (period, period), false);
+    let next_closed = state.periods.iter().any(|row| row.period.0 == period.0 + 1 && row.seal < seal);
     let mut gathered = Gathered::default();
     let mut sorter = Sorter::new(spill, in_memory);
     Gather::new(&mut known, &state, (period, seal), &mut sorter, &mut gathered, progress).all()?;
@@ -120,6 +127,9 @@ pub fn draft(
         lines: BTreeMap::new(),
         drawn: BTreeMap::new(),
         used: Counted::default(),
+        drew: BTreeMap::new(),
+        handed,
+        hands_on: rolls_over && !next_closed,
         draws: Draws::default(),
         group: String::new(),
         rows: Vec::new(),
@@ -148,6 +158,10 @@ pub fn draft(
     job.finish(seal)
 }
 
+/// Whether a month before it was closed before it, and is not sealed yet: what that hands on is not known.
+fn earlier_waits(state: &StoredState, period: Period, seal: Position) -> bool {
+    state.periods.iter().any(|row| row.period < period && row.seal < seal && row.sealed.is_none())
+}
 /// A call, what it costs us, what it drew, what it was rated from, its revision, and whether an operator named the tariff.
 type NewRow = (RatedCall, Option<Costs>, Vec<u8>, Facts, u32, bool);
 
@@ -162,6 +176,11 @@ struct Job<'a, 's> {
     drawn: BTreeMap<(GroupKey, Period, Meter), i64>,
     /// Drawn by the group whose legs come, so far.
     used: Counted,
+    /// What groups drew whose legs came already, if that matters.
+    drew: BTreeMap<String, Counted>,
+    handed: Handed,
+    /// Whether anything may carry over to the next month.
+    hands_on: bool,
     /// What the leg drew that was rated last.
     draws: Draws,
     group: String,
@@ -176,8 +195,10 @@ impl Job<'_, '_> {
             return Ok(());
         }
         if self.group != candidate.key.group {
+            self.group_ends();
             self.group.clone_from(&candidate.key.group);
-            self.used.clear();
+            let key = self.groups.get(self.group.as_str());
+            self.used.begin(key.map_or(&[][..], |key| self.handed.get(*key, self.period)));
         }
         if let Some(fixed) = &candidate.fixed {
             if fixed.draws {
@@ -219,6 +240,12 @@ impl Job<'_, '_> {
                 self.not_rated(&leg, why.reason, key, candidate);
                 Ok(())
             }
+        }
+    }
+
+    fn group_ends(&mut self) {
+        if self.hands_on {
+            self.drew.insert(std::mem::take(&mut self.group), std::mem::take(&mut self.used));
         }
     }
 
@@ -358,6 +385,15 @@ impl Job<'_, '_> {
 
     fn finish(mut self, seal: Position) -> Result<Draft, SealError> {
         self.write_rows()?;
+        self.group_ends();
+        let mut carried = Vec::new();
+        if self.hands_on {
+            let hands = carry::hands(self.known, self.period, &self.groups, &self.drew, &self.handed);
+            carried = hands.carried;
+            for (group, month, meter, seconds) in hands.drawn {
+                *self.drawn.entry((group, month, meter)).or_default() += seconds;
+            }
+        }
         let Gathered { outcome, decided, waiting, .. } = self.gathered;
         let outcome = Outcome {
             lines: LineDelta::of(self.lines),
@@ -365,7 +401,7 @@ impl Job<'_, '_> {
             books: outcome.books.into_iter().filter(|(_, n)| *n != 0).collect(),
             ..outcome
         };
-        let (digest, manifest) = self.manifest.finish(self.period, decided.into_iter(), &waiting);
+        let (digest, manifest) = self.manifest.finish(self.period, decided.into_iter(), &waiting, carried);
         let (packed, superseded) = (outcome.pack(), outcome.superseded);
         let (reversed, restored) = (Vec::new(), Vec::new());
         let draft = Draft { seal, digest, manifest, outcome: packed, superseded, reversed, restored };

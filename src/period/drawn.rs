@@ -1,4 +1,4 @@
-//! What the group whose legs come has drawn so far in the month that is rated again.
+//! What the group whose legs come has drawn so far in the month that is rated again, and what earlier months left to it.
 //!
 //! Does not know other groups, nor other months.
 
@@ -8,19 +8,31 @@ use crate::time::Period;
 
 /// See the module. A plan has few pools: they are looked through.
 #[derive(Clone, Default, Debug)]
-pub(super) struct Counted(Vec<(Meter, i64)>);
+pub struct Counted {
+    /// Below zero only while legs are taken out.
+    drawn: Vec<(Meter, i64)>,
+    /// Counters of roll-over, which no leg changes.
+    handed: Vec<(Meter, u64)>,
+}
 
 impl Counted {
     /// The next group's legs come.
-    pub fn clear(&mut self) {
-        self.0.clear();
+    pub fn begin(&mut self, handed: &[(Meter, u64)]) {
+        self.drawn.clear();
+        self.handed.clear();
+        self.handed.extend_from_slice(handed);
+    }
+
+    /// What a meter has counted.
+    pub fn counted(&self, meter: Meter) -> u64 {
+        self.drawn.iter().find(|(of, _)| *of == meter).map_or(0, |(_, counted)| (*counted).max(0) as u64)
     }
 
     /// So many seconds more, or less.
     pub fn add(&mut self, meter: Meter, seconds: i64) {
-        match self.0.iter_mut().find(|(of, _)| *of == meter) {
+        match self.drawn.iter_mut().find(|(of, _)| *of == meter) {
             Some((_, counted)) => *counted += seconds,
-            None => self.0.push((meter, seconds)),
+            None => self.drawn.push((meter, seconds)),
         }
     }
 
@@ -40,6 +52,10 @@ impl Counted {
 
 impl Drawn for Counted {
     fn seconds(&self, _month: Period, meter: Meter) -> u64 {
-        self.0.iter().find(|(of, _)| *of == meter).map_or(0, |(_, counted)| (*counted).max(0) as u64)
+        // No allowance has the name of a counter of roll-over.
+        match self.handed.iter().find(|(of, _)| *of == meter) {
+            Some((_, seconds)) => *seconds,
+            None => self.counted(meter),
+        }
     }
 }

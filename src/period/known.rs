@@ -58,6 +58,11 @@ impl<'a> Known<'a> {
         (TariffSlot(slot as u16), &self.tariffs[slot].1)
     }
 
+    /// All tariffs that were known at the seal.
+    pub fn tariffs(&self) -> impl Iterator<Item = &Tariff> {
+        self.tariffs.iter().map(|(_, tariff)| tariff.as_ref())
+    }
+
     /// The tariff of a slot, as far as it was known at the seal.
     pub fn tariff(&self, slot: TariffSlot) -> Option<&Arc<Tariff>> {
         self.tariffs.get(usize::from(slot.0)).map(|(_, tariff)| tariff)

@@ -3,7 +3,7 @@
 //! ```text
 //! leg      identity, what the record says, billable seconds, split, cost, tariff ─┐ in canonical order
 //! account  legs ──▶ BLAKE3                                                       │ by name and currency
-//! month    name, currency, digest of every account ──▶ BLAKE3
+//! month    name, currency, digest of every account; what carries over ──▶ BLAKE3
 //! ```
 //! Everything goes in by name, with its length before it, and nothing that depends on this folder: no position, no number
 //! of an account, no time of receipt, no revision. So two folders that were told the same month seal it to one digest.
@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::carry::Carried;
 use super::versions::Decided;
 use crate::call::{CallType, RatedCall, SuspenseReason, Usage};
 use crate::money::Sum;
@@ -143,6 +144,7 @@ impl Manifest {
         period: Period,
         decided: impl Iterator<Item = Decided>,
         waiting: &BTreeMap<SuspenseReason, i64>,
+        carried: Vec<Carried>,
     ) -> (String, Vec<u8>) {
         let mut whole = blake3::Hasher::new();
         let mut accounts = Vec::with_capacity(self.accounts.len());
@@ -172,6 +174,8 @@ impl Manifest {
                 digest: named(&digest),
             });
         }
+        // It decides what the next month costs. A month that hands on nothing has the digest that it always had.
+        carried.iter().for_each(|carried| carried.add_to(&mut whole));
         let late = self.late.into_iter().map(|((own, account, currency), sum)| Late {
             account,
             period: own.to_string(),
@@ -189,6 +193,7 @@ impl Manifest {
             tariffs: self.tariffs.iter().map(|digest| named(digest)).collect(),
             conflicts: decided.map(Conflict::of).collect(),
             late: late.collect(),
+            carried,
             suspense: waiting.iter().filter(|(_, n)| **n > 0).map(|(reason, n)| (reason.name(), *n)).collect(),
         };
         // Text and numbers always serialise.
@@ -213,6 +218,9 @@ struct ManifestJson {
     tariffs: Vec<String>,
     conflicts: Vec<Conflict>,
     late: Vec<Late>,
+    /// Minutes that roll over to the next month.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    carried: Vec<Carried>,
     suspense: BTreeMap<&'static str, i64>,
 }
 
@@ -349,7 +357,7 @@ mod tests {
             destination: "0055".to_owned(),
         };
         let waiting = BTreeMap::from([(SuspenseReason::NoRate, 2), (SuspenseReason::BadNumber, 0)]);
-        let (digest, json) = manifest.finish(Period::of(2026, 10), [decided].into_iter(), &waiting);
+        let (digest, json) = manifest.finish(Period::of(2026, 10), [decided].into_iter(), &waiting, Vec::new());
         (digest, String::from_utf8(json).unwrap())
     }
 

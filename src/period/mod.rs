@@ -34,6 +34,7 @@ use crate::store::{PeriodRow, RerateRun};
 use crate::time::{Micros, Period, Timestamp, Zone};
 
 mod candidates;
+mod carry;
 mod draft;
 mod drawn;
 mod gather;
@@ -48,6 +49,7 @@ mod sort;
 pub mod trial;
 mod versions;
 
+pub use carry::{Carried, rolls_over};
 pub use draft::{Progress, SealError};
 pub use manifest::LegLine;
 pub use outcome::{LineDelta, Outcome, SuspendedLeg};

@@ -4,21 +4,26 @@
 //! Both sides are rated from front to back in canonical order, each with its own allowances, so that they differ by the
 //! tariff alone and never by the order in which calls came. Adjustments and rows of an earlier version stand as they are.
 //!
-//! Memory: `IN_MEMORY` candidates, the accounts with calls in the month, and what destinations they called.
+//! Calls are gathered and sorted by one thread and rated by several, a billing group by one of them.
+//!
+//! Memory: `IN_MEMORY` candidates and a few batches, the accounts with calls in the month, and what destinations they called.
 //!
 //! Does not know where the tariff comes from, nor how the outcome is shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::Ledger;
 use super::candidates::{Candidate, Row};
+use super::carry::Handed;
 use super::draft::{Progress, SealError};
 use super::drawn::Counted;
 use super::gather::{Gather, Gathered};
 use super::known::Known;
 use super::sort::{IN_MEMORY, Sorter};
 use crate::batch::Position;
-use crate::call::{CallType, SuspenseReason, TariffSlot};
+use crate::call::{CallType, GroupKey, SuspenseReason, TariffSlot};
 use crate::flush::Spill;
 use crate::images::Images;
 use crate::money::{Money, Sum};
@@ -27,6 +32,11 @@ use crate::record::Direction;
 use crate::store::Store;
 use crate::tariff::{RowId, Tariff};
 use crate::time::Period;
+
+/// Legs handed to a thread at a time.
+const BATCH: usize = 512;
+/// Batches that wait for a thread.
+const QUEUED: usize = 4;
 
 /// Calls and what they cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -41,6 +51,11 @@ impl Billed {
     fn add(&mut self, cost: Money) {
         self.calls += 1;
         self.cost.add(cost);
+    }
+
+    fn merge(&mut self, other: Billed) {
+        self.calls += other.calls;
+        self.cost = Sum(self.cost.0 + other.cost.0);
     }
 }
 
@@ -92,6 +107,31 @@ pub struct Tried {
     pub decimals: BTreeMap<Currency, u8>,
 }
 
+impl Both {
+    fn merge(&mut self, other: Both) {
+        self.before.merge(other.before);
+        self.after.merge(other.after);
+    }
+}
+
+impl Tried {
+    /// Adds what other groups come to.
+    fn merge(&mut self, other: Tried) {
+        let Tried { position: _, accounts, destinations, total, lost, gained, waiting, fixed, decimals } = other;
+        accounts.into_iter().for_each(|(key, both)| self.accounts.entry(key).or_default().merge(both));
+        destinations.into_iter().for_each(|(key, both)| self.destinations.entry(key).or_default().merge(both));
+        total.into_iter().for_each(|(key, both)| self.total.entry(key).or_default().merge(both));
+        lost.into_iter().for_each(|(key, billed)| self.lost.entry(key).or_default().merge(billed));
+        for (currency, most) in decimals {
+            let decimals = self.decimals.entry(currency).or_default();
+            *decimals = most.max(*decimals);
+        }
+        self.gained += gained;
+        self.waiting += waiting;
+        self.fixed += fixed;
+    }
+}
+
 /// What is tried on what.
 pub struct Trial<'a> {
     /// Where the calls are; only read.
@@ -104,6 +144,8 @@ pub struct Trial<'a> {
     pub tariff: &'a Tariff,
     /// Only what this account pays.
     pub account: Option<&'a str>,
+    /// Threads that rate. The outcome is the same for any number of them: groups draw apart from each other.
+    pub threads: usize,
 }
 
 impl Trial<'_> {
@@ -125,40 +167,85 @@ impl Trial<'_> {
         let closed = Ledger::before(&state.periods, state.position).get(self.period);
         let seal = closed.map_or(state.position, |closed| closed.seal);
         let mut known = Known::at(self.store, self.images, &state, seal)?;
+        let handed = Handed::of(&state, known.tariffs().chain([self.tariff]), (self.period, self.period), false);
         let mut gathered = Gathered::default();
         let mut sorter = Sorter::new(spill, held);
         Gather::new(&mut known, &state, (self.period, seal), &mut sorter, &mut gathered, progress).all()?;
-        let mut job = Job {
-            trial: self,
-            known: &mut known,
-            group: String::new(),
-            used: Default::default(),
-            draws: Draws::default(),
-            tried: Tried { position: state.position, ..Tried::default() },
+        let groups: HashMap<&str, GroupKey> = state.groups.iter().map(|g| (g.name.as_str(), g.key)).collect();
+        let rate = |batches: Receiver<Vec<Candidate>>| -> Result<Tried, SealError> {
+            let mut job = Job {
+                trial: self,
+                known: Known::at(self.store, self.images, &state, seal)?,
+                groups: &groups,
+                handed: &handed,
+                group: String::new(),
+                used: Default::default(),
+                draws: Draws::default(),
+                tried: Tried::default(),
+            };
+            for batch in batches {
+                batch.iter().try_for_each(|candidate| job.rate(candidate))?;
+                progress.rated(batch.len() as u64);
+            }
+            Ok(job.tried)
         };
-        let mut waiting: Option<Candidate> = None;
-        sorter.each(|candidate| {
-            match &mut waiting {
-                Some(held) if held.key == candidate.key => held.merge(candidate),
-                _ => {
-                    if let Some(whole) = waiting.replace(candidate) {
-                        progress.rated(1);
-                        job.rate(&whole)?;
-                    }
+        std::thread::scope(|scope| {
+            let rate = &rate;
+            let (doors, threads): (Vec<_>, Vec<_>) = (0..self.threads.max(1))
+                .map(|_| {
+                    let (door, batches) = bounded(QUEUED);
+                    (door, scope.spawn(move || rate(batches)))
+                })
+                .unzip();
+            let handed = hand_out(sorter, doors);
+            let mut tried = Tried { position: state.position, ..Tried::default() };
+            for thread in threads {
+                match thread.join() {
+                    Ok(part) => tried.merge(part?),
+                    Err(panic) => std::panic::resume_unwind(panic),
                 }
             }
-            Ok(())
-        })?;
-        if let Some(whole) = waiting {
-            job.rate(&whole)?;
-        }
-        Ok(job.tried)
+            handed.map(|()| tried)
+        })
     }
 }
 
-struct Job<'a, 's> {
+/// Legs in canonical order, each once, to the threads in turn; those of a group to one.
+fn hand_out(sorter: Sorter<'_>, doors: Vec<Sender<Vec<Candidate>>>) -> Result<(), SealError> {
+    let (mut batch, mut turn): (Vec<Candidate>, usize) = (Vec::with_capacity(BATCH), 0);
+    let send = |turn: usize, batch: &mut Vec<Candidate>| {
+        let whole = std::mem::replace(batch, Vec::with_capacity(BATCH));
+        // A thread that is gone failed, and says why itself.
+        doors[turn].send(whole).map_err(|_| SealError::Unreadable("a thread that rated calls ended".to_owned()))
+    };
+    sorter.each(|candidate| {
+        let Some(last) = batch.last_mut() else {
+            batch.push(candidate);
+            return Ok(());
+        };
+        if last.key == candidate.key {
+            last.merge(candidate);
+            return Ok(());
+        }
+        let other = last.key.group != candidate.key.group;
+        if batch.len() >= BATCH {
+            send(turn, &mut batch)?;
+            if other {
+                turn = (turn + 1) % doors.len();
+            }
+        }
+        batch.push(candidate);
+        Ok(())
+    })?;
+    send(turn, &mut batch)
+}
+
+struct Job<'a> {
     trial: &'a Trial<'a>,
-    known: &'a mut Known<'s>,
+    known: Known<'a>,
+    groups: &'a HashMap<&'a str, GroupKey>,
+    /// What earlier months left; what this one hands on is not taken from it, as when it was sealed.
+    handed: &'a Handed,
     /// Whose legs come.
     group: String,
     /// Drawn by it so far, before and after.
@@ -174,14 +261,16 @@ struct Priced {
     destination: String,
 }
 
-impl Job<'_, '_> {
+impl Job<'_> {
     fn rate(&mut self, candidate: &Candidate) -> Result<(), SealError> {
         if candidate.closed {
             return Ok(());
         }
         if self.group != candidate.key.group {
             self.group.clone_from(&candidate.key.group);
-            self.used.iter_mut().for_each(Counted::clear);
+            let key = self.groups.get(self.group.as_str());
+            let handed = key.map_or(&[][..], |key| self.handed.get(*key, self.trial.period));
+            self.used.iter_mut().for_each(|used| used.begin(handed));
         }
         if let Some(fixed) = &candidate.fixed {
             if fixed.draws {

@@ -12,6 +12,7 @@
 //!            R6 – R11  kind.rs      what kind of call, by which rule, by which row
 //!            R12 – R18 price.rs     steps, allowance, price
 //!            R12       pools.rs     how much of it pools and the plan's minutes cover
+//!            R25       tiers.rs     prices by how much was billed in the month
 //!            R17       parts.rs     the parts of a call whose price changes while it lasts
 //! costs      R16 R18   costs.rs     what the same call costs us: carrier, resellers
 //! prove      R23       proof.rs     the same decisions, written down
@@ -34,14 +35,18 @@ mod price;
 mod proof;
 mod routes;
 mod standing;
+mod tiers;
 mod why;
 
 pub use costs::costs;
 pub use legs::{MAX_AHEAD, MAX_TALK, answered, durations_differ, resolve, talk_time};
 pub use pools::allowance;
-pub use proof::{Line, Proof, Quote, QuotedDraw, QuotedSteps, Unpriced, billable_millionths, billable_minutes, prove};
+pub use proof::{
+    Line, Proof, Quote, QuotedDraw, QuotedLevel, QuotedSteps, QuotedTier, Unpriced, billable_millionths,
+    billable_minutes, prove,
+};
 pub use routes::{Route, RouteSums, routes, sums};
-pub use standing::{Draw, Drawn, Draws, Standing, Told, drawn};
+pub use standing::{Draw, DrawOf, Drawn, Draws, Standing, Told, drawn};
 pub use why::{Suspended, Why};
 
 use crate::call::{AccountKey, Basis, CallType, GroupKey, LegKey, RatedCall, TariffSlot};

@@ -6,6 +6,8 @@
 //!   draws several is one call; what no pool gives is charged as if there were none.
 //! - Pools cover priced calls too: what they cover costs nothing, fee and caps of the row are due, once, for what they do
 //!   not. A call that no row prices waits as `no_rate` all the same, and a blocked one as `blocked`.
+//! - What earlier months left (`rollover`) is drawn before the month's own minutes, and counted as one with them. It is never
+//!   prorated. A plan that does not let an allowance roll over has nothing of it either.
 //! - A prorated first month is counted in whole minutes and never above the whole allowance.
 //! - With `prorate_change` a month in which the account's plan changes has one allowance, the sum of each plan's share by
 //!   days in whole minutes, and all its calls draw from that: what the first plan's days left is there for the second's.
@@ -15,10 +17,11 @@
 
 use super::kind::{Kind, Nature};
 use super::price::Asked;
-use super::{Draw, Draws, Standing, World};
+use super::{Draw, DrawOf, Draws, Standing, World};
 use crate::call::{CallType, Meter};
 use crate::directory::Account;
 use crate::tariff::pools::{self, Pool, PoolCall};
+use crate::tariff::rollover::Rollover;
 use crate::tariff::{Allowance, Plan};
 use crate::time::Period;
 
@@ -31,42 +34,49 @@ pub(super) struct Month<'m, 'a> {
     pub period: Period,
 }
 
+/// What pools and tiers ask of a call; none of one that costs nothing anyway.
+pub(super) fn call_of(kind: &Kind<'_>) -> Option<PoolCall> {
+    let call_type = match kind.nature {
+        Nature::InPlan => CallType::Included,
+        Nature::Charged(call_type) => call_type,
+        Nature::Free(_) | Nature::Uncounted => return None,
+    };
+    Some(PoolCall { call_type, on_net: kind.rule == 7, number: kind.number, class: kind.class })
+}
+
 /// Fills `draws` with what pools, and after them the plan's minutes, give of so many seconds; how much that is. None
-/// where no pool is asked.
+/// where the plan's minutes alone are asked, or nothing is. `tiered`: a tier counts the call, so everything is told.
 pub(super) fn draw(
     kind: &Kind<'_>,
     month: Month<'_, '_>,
     billable: u32,
     standing: Standing<'_>,
     draws: &mut Draws,
+    tiered: bool,
 ) -> Option<u32> {
-    let pools = &month.plan.pools;
-    let call_type = match kind.nature {
-        Nature::InPlan => CallType::Included,
-        Nature::Charged(call_type) => call_type,
-        Nature::Free(_) | Nature::Uncounted => return None,
-    };
-    let call = PoolCall { call_type, on_net: kind.rule == 7, number: kind.number, class: kind.class };
-    let (order, count) = pools::asked(pools, &call);
-    if count == 0 || billable == 0 {
+    let (pools, plan) = (&month.plan.pools, month.plan);
+    let (order, count) = pools::asked(pools, &call_of(kind)?);
+    let in_plan = kind.nature == Nature::InPlan;
+    if billable == 0 || count == 0 && !(in_plan && (tiered || plan.rollover.is_some())) {
         return None;
     }
     let mut rest = billable;
-    let mut ask = |name: &str, pool: Option<u8>, meter: Meter, allowance: Allowance| {
-        let asked = Asked::of(meter, allowance, month.period, standing);
+    let mut ask = |name: &str, of: DrawOf, meter: Meter, allowance: Allowance, rollover: Option<&Rollover>| {
+        let asked = Asked::of(meter, allowance, month.period, standing, rollover);
         let seconds = asked.gives(rest);
         rest -= seconds;
         let left = (allowance != Allowance::Unlimited).then_some(asked.left);
-        draws.push(name, Draw { meter, pool, seconds, used: asked.used, left });
+        draws.push(name, Draw { meter, of, seconds, used: asked.used, left, carried: asked.carried });
         rest > 0
     };
     let mut wanting = true;
     for i in order.into_iter().take(count) {
         let Some(pool) = pools.get(usize::from(i)).filter(|_| wanting) else { break };
-        wanting = ask(&pool.name, Some(i), pool.meter, month.allowance(Some(pool)));
+        let rollover = pool.rollover.as_ref();
+        wanting = ask(&pool.name, DrawOf::Pool(i), pool.meter, month.allowance(Some(pool)), rollover);
     }
-    if wanting && kind.nature == Nature::InPlan {
-        ask("", None, Meter::PLAN, month.allowance(None));
+    if wanting && in_plan {
+        ask("", DrawOf::Plan, Meter::PLAN, month.allowance(None), plan.rollover.as_ref());
     }
     Some(billable - rest)
 }

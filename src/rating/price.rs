@@ -17,14 +17,16 @@
 use super::kind::{Kind, Later, Nature};
 use super::parts::Parts;
 use super::pools::{self, Month};
+use super::tiers::{self, Tiered};
 use super::{Draws, Standing, Why};
 use crate::call::{CallType, Exchange, Meter, StepRule};
 use crate::money::{ExchangedSeconds, Money, Price};
+use crate::tariff::rollover::Rollover;
 use crate::tariff::{Allowance, Bands, Overage, Plan, Row};
 use crate::time::{Micros, Period};
 
 /// What a unit is worth in its own currency.
-const ONE: Money = Money(1_000_000_000);
+pub(super) const ONE: Money = Money(1_000_000_000);
 
 /// What a call without a charge is priced at.
 pub(super) const NO_PRICE: Price =
@@ -49,6 +51,8 @@ pub(super) struct Charge {
     pub cost: Money,
     /// Of the row that gave the price.
     pub exchange: Option<Exchange>,
+    /// The tier that counts it, by its place in the plan, and what that had counted before.
+    pub tier: Option<(u8, u64)>,
 }
 
 /// An allowance that was asked.
@@ -60,6 +64,8 @@ pub(super) struct Asked {
     pub used: u64,
     /// Left before this call.
     pub left: u64,
+    /// Of the month's seconds those that other months left to it.
+    pub carried: i64,
 }
 
 /// R12 to R18, from the kind of call on.
@@ -74,7 +80,6 @@ pub(super) fn charge<'a>(
 ) -> Result<Charge, Why> {
     let (talk, plan) = (later.leg.duration, month.plan);
     let billable = steps.billable(talk);
-    let decimals = u32::from(plan.cost_decimals);
     let free = Charge {
         call_type: CallType::Included,
         billable_seconds: billable,
@@ -86,10 +91,16 @@ pub(super) fn charge<'a>(
         due: NO_PRICE,
         cost: Money::ZERO,
         exchange: None,
+        tier: None,
     };
-    let covered = |draws: &mut Draws| match month.plan.pools.as_slice() {
-        [] => None,
-        _ => pools::draw(kind, month, billable, standing, draws),
+    let plain = plan.pools.is_empty() && plan.tiers.is_empty() && plan.rollover.is_none();
+    let tier = if plain { None } else { tiers::of_call(plan, kind) };
+    let covered = |draws: &mut Draws| {
+        if plain { None } else { pools::draw(kind, month, billable, standing, draws, tier.is_some()) }
+    };
+    let tiered = |draws: &mut Draws, rest: u32| {
+        let tier = tier.filter(|_| rest > 0)?;
+        Some(Tiered::draw(plan, tier, rest, month.period, standing, draws))
     };
     match kind.nature {
         Nature::Free(call_type) => Ok(Charge { call_type, ..free }),
@@ -105,6 +116,7 @@ pub(super) fn charge<'a>(
             let due = due(row.price, steps, talk, rest);
             let parts = Parts { kind, steps, from: included, to: billable, split: plan.bands == Bands::Split };
             let exchange = later.exchange(row, plan.currency)?;
+            let tiered = tiered(draws, rest);
             Ok(Charge {
                 call_type,
                 included_seconds: included,
@@ -112,8 +124,9 @@ pub(super) fn charge<'a>(
                 row: Some(row.id.0),
                 charged_seconds: rest,
                 due,
-                cost: cost(row, exchange, &parts, due, later, plan)?,
+                cost: cost(Some(row), exchange, &parts, due, later, plan, tiered)?,
                 exchange,
+                tier: tiered.map(|tiered| tiered.place()),
                 ..free
             })
         }
@@ -121,7 +134,7 @@ pub(super) fn charge<'a>(
             let in_plan = match covered(draws) {
                 Some(included) => Charge { included_seconds: included, ..free },
                 None => {
-                    let asked = Asked::of(Meter::PLAN, month.allowance(None), month.period, standing);
+                    let asked = Asked::of(Meter::PLAN, month.allowance(None), month.period, standing, None);
                     Charge { included_seconds: asked.gives(billable), allowance: Some(asked), ..free }
                 }
             };
@@ -140,10 +153,8 @@ pub(super) fn charge<'a>(
             let due = due(price, steps, talk, overage);
             let parts = Parts { kind, steps, from: included, to: billable, split: plan.bands == Bands::Split };
             let exchange = row.map(|row| later.exchange(row, plan.currency)).transpose()?.flatten();
-            let cost = match row {
-                None => due.cost(i64::from(overage), decimals),
-                Some(row) => cost(row, exchange, &parts, due, later, plan)?,
-            };
+            let tiered = tiered(draws, overage);
+            let cost = cost(row, exchange, &parts, due, later, plan, tiered)?;
             Ok(Charge {
                 call_type: if included == 0 { CallType::Overage } else { CallType::Included },
                 price,
@@ -152,6 +163,7 @@ pub(super) fn charge<'a>(
                 due,
                 cost,
                 exchange,
+                tier: tiered.map(|tiered| tiered.place()),
                 ..in_plan
             })
         }
@@ -171,25 +183,29 @@ pub(super) fn by_row<'a>(
     let due = due(row.price, steps, talk, billable);
     let parts = Parts { kind, steps, from: 0, to: billable, split: plan.bands == Bands::Split };
     let exchange = later.exchange(row, plan.currency)?;
-    cost(row, exchange, &parts, due, later, plan)
+    cost(Some(row), exchange, &parts, due, later, plan, None)
 }
 
 impl Asked {
     /// What a meter says of an allowance.
     #[inline]
-    pub fn of(meter: Meter, allowance: Allowance, period: Period, standing: Standing<'_>) -> Asked {
-        let whole = match allowance {
-            Allowance::Unlimited => u64::MAX,
-            Allowance::Seconds(seconds) => seconds,
+    pub fn of(
+        meter: Meter,
+        allowance: Allowance,
+        period: Period,
+        standing: Standing<'_>,
+        rollover: Option<&Rollover>,
+    ) -> Asked {
+        let used = standing.drawn.seconds(period, meter);
+        let Allowance::Seconds(whole) = allowance else {
+            return Asked { allowance, used, left: standing.drawn.left(meter).unwrap_or(u64::MAX), carried: 0 };
         };
-        match standing.drawn.left(meter) {
-            None => {
-                let used = standing.drawn.seconds(period, meter);
-                let left = if allowance == Allowance::Unlimited { whole } else { whole.saturating_sub(used) };
-                Asked { allowance, used, left }
-            }
-            Some(left) => Asked { allowance, used: standing.drawn.seconds(period, meter), left },
-        }
+        let carried = rollover.map_or(0, |rollover| standing.drawn.carried(period, meter, rollover));
+        let left = match standing.drawn.left(meter) {
+            None => whole.saturating_add_signed(carried).saturating_sub(used),
+            Some(left) => left,
+        };
+        Asked { allowance, used, left, carried }
     }
 
     /// How many of so many seconds it gives.
@@ -199,31 +215,41 @@ impl Asked {
     }
 }
 
-/// R18: what a row and, where prices change while the call lasts, the rows after it come to in the plan's currency.
+/// R18: what a price comes to in the plan's currency: that of a row, of the rows after it where prices change while the call
+/// lasts, or of the plan where no row has one; with a tier by what the month has counted.
 #[inline]
 fn cost<'a>(
-    row: &Row<'a>,
+    row: Option<&Row<'a>>,
     exchange: Option<Exchange>,
     parts: &Parts<'_, 'a>,
     due: Price,
     later: &Later<'_, 'a>,
     plan: &Plan,
+    tiered: Option<Tiered<'_>>,
 ) -> Result<Money, Why> {
     let (seconds, decimals) = (parts.to - parts.from, u32::from(plan.cost_decimals));
-    let differ = parts.differ(row);
-    if !differ && exchange.is_none() {
+    let differ = row.is_some_and(|row| parts.differ(row));
+    if !differ && exchange.is_none() && tiered.is_none() {
         return Ok(due.cost(i64::from(seconds), decimals));
     }
     let rate_of = |exchange: Option<Exchange>| exchange.map_or(ONE, |exchange| exchange.rate);
-    let mut sum = ExchangedSeconds::default();
-    if differ {
+    let each = |add: &mut dyn FnMut(Money, Money, u32)| -> Result<(), Why> {
+        if !differ {
+            add(due.rate, rate_of(exchange), seconds);
+            return Ok(());
+        }
         parts.each(later, |part| {
-            sum.add(part.row.price.rate, rate_of(later.exchange(&part.row, plan.currency)?), part.seconds);
+            add(part.row.price.rate, rate_of(later.exchange(&part.row, plan.currency)?), part.seconds);
             Ok(())
-        })?;
-    } else {
-        sum.add(due.rate, rate_of(exchange), seconds);
+        })
+    };
+    if let Some(tiered) = tiered {
+        let mut sum = tiered.sum();
+        each(&mut |rate, exchange, seconds| sum.add(rate, exchange, seconds))?;
+        return Ok(due.cost_discounted(sum.seconds, rate_of(exchange), decimals));
     }
+    let mut sum = ExchangedSeconds::default();
+    each(&mut |rate, exchange, seconds| sum.add(rate, exchange, seconds))?;
     Ok(due.cost_exchanged(sum, rate_of(exchange), decimals))
 }
 

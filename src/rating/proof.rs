@@ -6,6 +6,7 @@
 //! Does not know how a record was stored, nor how a proof is shown.
 
 mod allowances;
+mod quoted;
 mod words;
 
 use serde::Serialize;
@@ -15,14 +16,16 @@ use super::kind::{Later, Nature};
 use super::legs::Parties;
 use super::parts::{Part, Parts};
 use super::pools::Month;
-use super::{Decided, Draws, Leg, Resolution, Standing, Told, Why, World, decide, resolve};
+use super::{Decided, DrawOf, Draws, Leg, Resolution, Standing, Why, World, decide, resolve};
 use crate::directory::Account;
 use crate::entry::SourceProfile;
 use crate::money::Sum;
 use crate::record::{Direction, Record};
+use crate::tariff::tiers;
 use crate::tariff::{Bands, Plan};
 use crate::time::{Period, Timestamp};
 use allowances::{allowance_words, draw_words};
+pub use quoted::{QuotedDraw, QuotedLevel, QuotedTier};
 use words::*;
 
 /// Why a leg costs what it costs: the decisions in order, and what they come to.
@@ -96,35 +99,13 @@ pub struct Quote {
     /// What of them each allowance gave, where other than the plan's minutes were asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allowances: Vec<QuotedDraw>,
+    /// The tier that counts the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<QuotedTier>,
     pub currency: String,
     pub cost: String,
     pub period: String,
     pub tariff: String,
-}
-
-/// What an allowance gave (R12); seconds.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[allow(missing_docs)]
-pub struct QuotedDraw {
-    /// Empty: the plan's minutes.
-    pub name: String,
-    pub included_seconds: u32,
-    /// Drawn by the billing group before this call.
-    pub used_seconds: u64,
-    /// Left before this call; none: no limit.
-    pub left_seconds: Option<u64>,
-}
-
-impl QuotedDraw {
-    fn all(draws: &Draws) -> Vec<QuotedDraw> {
-        let of = |Told(name, included_seconds, used_seconds, left_seconds)| QuotedDraw {
-            name,
-            included_seconds,
-            used_seconds,
-            left_seconds,
-        };
-        Told::read(&draws.text).into_iter().map(of).collect()
-    }
 }
 
 /// The steps used (R13); seconds.
@@ -232,9 +213,10 @@ fn prove_into<'s>(
         say("R12", allowance_words(month, asked, rated));
     }
     for draw in &draws.list {
-        say("R12", draw_words(Month { world, plan, account: &account, period }, draw));
+        let (rule, words) = draw_words(Month { world, plan, account: &account, period }, draw);
+        say(rule, words);
     }
-    if !draws.list.is_empty() {
+    if draws.list.iter().any(|draw| !matches!(draw.of, DrawOf::Tier(_))) {
         let beyond = rated.billable_seconds - rated.included_seconds;
         say("R12", format!("{} s are covered, {beyond} s are not", rated.included_seconds));
     }
@@ -245,9 +227,11 @@ fn prove_into<'s>(
     if let Some(exchange) = &rated.basis.exchange {
         say("R18", exchanged_words(exchange, &leg, rated, world));
     }
-    let rates = Rates { tariff: world.tariff, answer: leg.answer, currency: rated.basis.currency };
+    let tier = charge.tier.and_then(|(i, at)| Some(tiers::Standing { tier: plan.tiers.get(usize::from(i))?, at }));
+    let rates = Rates { tariff: world.tariff, answer: leg.answer, currency: rated.basis.currency, tier };
     say("R18", cost_words(charge, &parts, rated, &rates));
-    Ok(quote(&leg, &account, &decided, &draws, world))
+    let quote = quote(&leg, &account, &decided, &draws, world);
+    Ok(Quote { tier: QuotedTier::of(&decided, plan), ..quote })
 }
 
 /// The parts of a call whose price changes while it lasts, neighbours of one row as one; none where one row prices all.
@@ -308,6 +292,7 @@ fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, draws: &Draws,
         billable_minutes: billable_minutes(i64::from(rated.billable_seconds)),
         included_seconds: rated.included_seconds,
         allowances: QuotedDraw::all(draws),
+        tier: None,
         currency: text(&basis.currency),
         cost: rated.cost.fixed(u32::from(basis.decimals)),
         period: rated.period.to_string(),

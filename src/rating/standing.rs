@@ -9,13 +9,17 @@
 //! A call that asks the plan's minutes alone gives no [`Draws`]: what it drew is in [`Rated`](super::Rated), and nothing is
 //! allocated for it. One that asks others gives all of them, the plan's minutes too, and their text, which is kept with
 //! the call: `[["mobile",120,600,11400],["",0,0,60000]]` is name, seconds drawn, seconds drawn before, seconds that were
-//! left (null: no limit); the plan's minutes have no name.
+//! left (null: no limit) and, where there were any, how many of the month's seconds earlier months had left to it (below
+//! zero: the month has handed on more than it was left); the plan's minutes have no name. A tier stands behind them:
+//! `["tier:world",60,600000,null]` is seconds charged, and charged before.
 //!
 //! Does not know where meters are kept.
 
 use serde::Deserialize;
 
 use crate::call::{Meter, RatedCall};
+use crate::tariff::rollover::Rollover;
+use crate::tariff::tiers::TIER;
 use crate::time::Period;
 
 /// The meters of one billing group.
@@ -26,6 +30,13 @@ pub trait Drawn {
     /// What was left of it before the call, where that is told rather than to be found: for a call that was rated before.
     fn left(&self, _meter: Meter) -> Option<u64> {
         None
+    }
+
+    /// Seconds that a month has of an allowance beside its own: what earlier months left to it, less what it has handed on
+    /// itself once it is sealed. So no second is given twice.
+    fn carried(&self, month: Period, _meter: Meter, rollover: &Rollover) -> i64 {
+        let lots: u64 = rollover.lots().iter().map(|lot| self.seconds(month, *lot)).sum();
+        lots.cast_signed().saturating_sub_unsigned(self.seconds(month, rollover.handed_on))
     }
 }
 
@@ -55,14 +66,27 @@ impl<'a> Standing<'a> {
 pub struct Draw {
     /// Which.
     pub meter: Meter,
-    /// The plan's pool of it, by its place; none: the plan's minutes.
-    pub pool: Option<u8>,
+    /// What it counts.
+    pub of: DrawOf,
     /// Seconds drawn; 0 where it was asked and had none left.
     pub seconds: u32,
     /// Counted before the call.
     pub used: u64,
     /// Left before the call; none: no limit.
     pub left: Option<u64>,
+    /// See [`Drawn::carried`].
+    pub carried: i64,
+}
+
+/// What a draw is from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DrawOf {
+    /// The plan's minutes.
+    Plan,
+    /// A pool of the plan, by its place.
+    Pool(u8),
+    /// No allowance at all: seconds that are charged, as a tier of the plan counts them, by its place.
+    Tier(u8),
 }
 
 /// What a call draws where it asks more than the plan's minutes. Used again from call to call.
@@ -92,9 +116,14 @@ impl Draws {
         };
         number(u64::from(draw.seconds), b',');
         number(draw.used, b',');
+        let end = if draw.carried == 0 { b']' } else { b',' };
         match draw.left {
-            Some(left) => number(left, b']'),
-            None => self.text.extend_from_slice(b"null]"),
+            Some(left) => number(left, end),
+            None => self.text.extend_from_slice(if end == b']' { b"null]" } else { b"null," }),
+        }
+        if draw.carried != 0 {
+            self.text.extend_from_slice(itoa::Buffer::new().format(draw.carried).as_bytes());
+            self.text.push(b']');
         }
         self.text.push(b']');
         self.list.push(draw);
@@ -112,12 +141,20 @@ pub struct Told(
     pub u64,
     /// Left before; none: no limit.
     pub Option<u64>,
+    /// See [`Drawn::carried`].
+    #[serde(default)]
+    pub i64,
 );
 
 impl Told {
     /// Reads [`Draws::text`]; nothing where it is empty or no such text.
     pub fn read(text: &[u8]) -> Vec<Told> {
         if text.is_empty() { Vec::new() } else { serde_json::from_slice(text).unwrap_or_default() }
+    }
+
+    /// Whether it is what a tier counts, rather than what an allowance gave.
+    pub fn is_tier(&self) -> bool {
+        self.0.starts_with(TIER)
     }
 
     /// Which meter counts it.
@@ -144,17 +181,20 @@ mod tests {
     #[test]
     fn what_is_written_of_draws_is_read_back() {
         let mut draws = Draws::default();
-        let draw = |name, seconds, used, left| {
+        let draw = |name, seconds, used, left, carried| {
             let meter = Meter::named(name);
-            Draw { meter, pool: None, seconds, used, left }
+            Draw { meter, of: DrawOf::Plan, seconds, used, left, carried }
         };
-        draws.push("mobile", draw("mobile", 120, 600, Some(11_400)));
-        draws.push("world-1", draw("world-1", 0, 5, None));
-        draws.push("", draw("", 7, 0, Some(u64::MAX)));
+        draws.push("mobile", draw("mobile", 120, 600, Some(11_400), 0));
+        draws.push("world-1", draw("world-1", 0, 5, None, 0));
+        draws.push("kept", draw("kept", 60, 5, Some(7), 3600));
+        draws.push("given", draw("given", 0, 5, None, -60));
+        draws.push("", draw("", 7, 0, Some(u64::MAX), 0));
         let text = String::from_utf8(draws.text.clone()).unwrap();
-        assert_eq!(text, r#"[["mobile",120,600,11400],["world-1",0,5,null],["",7,0,18446744073709551615]]"#);
+        let expected = r#"[["mobile",120,600,11400],["world-1",0,5,null],["kept",60,5,7,3600],["given",0,5,null,-60],"#;
+        assert_eq!(text, format!(r#"{expected}["",7,0,18446744073709551615]]"#));
         let told = Told::read(&draws.text);
-        let again: Vec<_> = told.iter().map(|t| draw(&t.0, t.1, t.2, t.3)).collect();
+        let again: Vec<_> = told.iter().map(|t| draw(&t.0, t.1, t.2, t.3, t.4)).collect();
         assert_eq!(again, draws.list);
         assert_eq!((Told::read(b"").len(), Told::read(b"[[1]]").len()), (0, 0));
     }

@@ -149,16 +149,17 @@ fn check_plans(
     countries.into_iter().for_each(|countries| warn_of_nothing_billed(plans, countries, findings));
 }
 
-/// What a plan's pools mean must exist, and be calls that the plan can have.
+/// What a plan's pools and tiers mean must exist, and be calls that the plan can have.
 fn pools(
     plan: &PlanText,
     known: &dyn Fn(Country) -> bool,
     numbering: Option<&[NumberingRow]>,
     findings: &mut Findings,
 ) {
-    for text in &plan.pools {
-        let name = &text.pool.name;
-        for (of, at) in text.pool.of.iter().zip(&text.of_at) {
+    let pools = plan.pools.iter().map(|text| (text.pool.name.as_str(), &text.pool.of, &text.of_at));
+    let tiers = plan.tiers.iter().map(|text| (text.tier.key(), &text.tier.of, &text.of_at));
+    for (name, of, at) in pools.chain(tiers) {
+        for (of, at) in of.iter().zip(at) {
             let nothing = format!("{name}: no call draws it by {of}");
             let priced = || !plan.decks.is_empty();
             match *of {

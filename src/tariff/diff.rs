@@ -350,6 +350,8 @@ fn plan_facts(plan: &Plan, included: &[(crate::number::Country, u16)]) -> Vec<(&
         ("inbound_decks", plan.inbound_decks.join(", ")),
         ("bands", if plan.bands == Bands::Start { "start" } else { "split" }.to_owned()),
         ("allowances", plan.pools.iter().map(pool_facts).collect::<Vec<_>>().join("; ")),
+        ("rollover", plan.rollover.as_ref().map_or_else(String::new, ToString::to_string)),
+        ("tiers", plan.tiers.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
         ("prorate_change", plan.prorate_change.to_string()),
         ("internal", if plan.internal == Internal::Free { "free" } else { "included" }.to_owned()),
         ("free", plan.free.join(", ")),
@@ -366,7 +368,8 @@ fn minutes(allowance: Allowance) -> String {
 
 fn pool_facts(pool: &super::pools::Pool) -> String {
     let of: Vec<String> = pool.of.iter().map(|of| of.to_string()).collect();
-    format!("{} {} of {}", pool.name, minutes(pool.allowance), of.join(" "))
+    let rollover = pool.rollover.as_ref().map_or_else(String::new, |rollover| format!(", rollover {rollover}"));
+    format!("{} {} of {}{rollover}", pool.name, minutes(pool.allowance), of.join(" "))
 }
 
 /// What else differs, by the files that say it: dialling rules, numbering plan, exchange rates, states, free numbers, holidays.

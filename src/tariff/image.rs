@@ -22,6 +22,8 @@ use super::deck::Terms;
 use super::exchange::DatedRate;
 use super::free::FreeList;
 use super::pools::StoredPool;
+use super::rollover::RolloverTerms;
+use super::tiers::StoredTier;
 use super::{Allowance, Bands, ImageError, Internal, Overage};
 use crate::call::{CallType, StepMode, StepRule};
 use crate::money::{MONEY_INPUT_MAX, Money, Price};
@@ -280,6 +282,10 @@ pub struct StoredPlan {
     // Left out where they say nothing, so that images of plans without them are what they were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pools: Vec<StoredPool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollover: Option<RolloverTerms>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<StoredTier>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prorate_change: bool,
 }

@@ -24,11 +24,13 @@ mod open;
 pub mod plans;
 pub mod pools;
 mod prefixes;
+pub mod rollover;
 mod states;
 pub mod steps;
 pub mod supplier;
 #[cfg(test)]
 mod tests;
+pub mod tiers;
 pub(crate) mod toml_cells;
 
 use std::sync::Arc;
@@ -176,8 +178,12 @@ pub struct Plan {
     pub currency: [u8; 3],
     /// Included talk of a month.
     pub allowance: Allowance,
+    /// Whether what is left of it carries over.
+    pub rollover: Option<rollover::Rollover>,
     /// Pools of minutes for some calls, by name.
     pub pools: Vec<pools::Pool>,
+    /// Prices by how much was billed in the month, by name.
+    pub tiers: Vec<tiers::Tier>,
     /// What in-plan talk costs beyond that.
     pub overage: Overage,
     /// Billing steps where the row that sets the price has none; none: those of the country rules.

@@ -13,6 +13,7 @@ use super::bands::Calendar;
 use super::exchange::DatedRate;
 use super::free::FreeList;
 use super::image::{ENTRY_MANY, Kind, Meta, Sections, StoredCondition, StoredDeck, StoredPlan, StoredRow, StoredTerms};
+use super::rollover::Rollover;
 use super::states::States;
 use super::{ImageError, Plan, Tariff};
 use crate::money::MONEY_INPUT_MAX;
@@ -286,7 +287,9 @@ fn plan(stored: &StoredPlan, meta: &Meta) -> Option<(Plan, PlanDetails)> {
         country: Country::parse(&stored.country)?,
         currency: stored.currency.as_bytes().try_into().ok()?,
         allowance: stored.allowance,
+        rollover: stored.rollover.map(|terms| Rollover::new("", terms)),
         pools: stored.pools.iter().map(|pool| pool.pool()).collect::<Option<_>>()?,
+        tiers: stored.tiers.iter().map(|tier| tier.tier()).collect::<Option<_>>()?,
         prorate_change: stored.prorate_change,
         overage: stored.overage,
         steps,

@@ -20,12 +20,15 @@ mod allowances;
 mod buying;
 mod currencies;
 mod holidays;
+mod rollover;
 mod text;
+mod tiers;
 
 pub use allowances::PoolText;
 use buying::deck_list;
 pub use buying::{BuyingText, Resolved, carriers, check_chains, resolved};
 pub use text::{DeckText, Included, PlanText, Plans};
+pub use tiers::TierText;
 
 /// Most minutes a plan may include: far beyond the minutes of a month times any group, and seconds fit easily.
 const INCLUDED_MINUTES_MAX: u64 = 1_000_000_000;
@@ -39,6 +42,8 @@ const PLAN_KEYS: &[&str] = &[
     "currency",
     "included_minutes",
     "allowances",
+    "rollover",
+    "tiers",
     "included",
     "overage_rate",
     "overage",
@@ -190,7 +195,7 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         None => missing(document, table, "currency", "currency = \"EUR\""),
         Some(value) => currency(document, value),
     };
-    let allowance = allowance(document, table);
+    let allowance = allowances::of_plan(document, table);
     let decks = deck_list(document, table, "decks");
     let inbound_decks = deck_list(document, table, "inbound_decks");
     let overage = overage(document, table, allowance, &decks);
@@ -199,6 +204,8 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
     let bands = one_of(document, table, "bands", &[("start", Bands::Start), ("split", Bands::Split)]);
     let internal = one_of(document, table, "internal", &[("included", Internal::Included), ("free", Internal::Free)]);
     let pools = allowances::read(document, table);
+    let (rollover, tiers) = (rollover::read(document, table, allowance), tiers::read(document, table));
+    rollover::tell_apart(document, &pools, &tiers, rollover);
     let [prorate_first, prorate_change] = ["prorate_first", "prorate_change"]
         .map(|key| table.get(key).and_then(|v| document.boolean(key, v)).unwrap_or(false));
     let cost_decimals =
@@ -211,7 +218,9 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         country_at: country_value.map_or(table.at, |v| document.at(v)),
         currency: currency?,
         allowance,
+        rollover,
         pools,
+        tiers,
         included,
         overage,
         steps,
@@ -263,22 +272,6 @@ fn currency<'t>(document: &mut Document<'t>, value: &toml::Spanned<toml::de::DeV
         document.findings.warn(document.at(value), format!("currency: {text:?} is not in ISO 4217"), hint);
     }
     code
-}
-
-fn allowance<'t>(document: &mut Document<'t>, table: Table<'_, 't>) -> Allowance {
-    table.get("included_minutes").map_or(Allowance::Seconds(0), |value| minutes(document, "included_minutes", value))
-}
-
-/// A whole number, or no limit.
-fn minutes<'t>(document: &mut Document<'t>, key: &str, value: &toml::Spanned<toml::de::DeValue<'t>>) -> Allowance {
-    match value.get_ref() {
-        toml::de::DeValue::String(text) if text == "unlimited" => Allowance::Unlimited,
-        toml::de::DeValue::String(text) => {
-            document.wrong(value, format!("{key}: {text:?} is not known"), "write a whole number or \"unlimited\"");
-            Allowance::Seconds(0)
-        }
-        _ => Allowance::Seconds(document.integer(key, value, INCLUDED_MINUTES_MAX).unwrap_or(0) * 60),
-    }
 }
 
 fn overage<'t>(

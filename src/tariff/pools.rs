@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Allowance;
+use super::rollover::{Rollover, RolloverTerms};
 use crate::call::{CallType, Meter};
 use crate::number::classify::Class;
 use crate::number::{Country, Number};
@@ -26,6 +27,8 @@ pub struct Pool {
     pub meter: Meter,
     /// Of a month.
     pub allowance: Allowance,
+    /// Whether what is left of it carries over.
+    pub rollover: Option<Rollover>,
     /// Calls that draw it.
     pub of: Vec<PoolOf>,
 }
@@ -103,6 +106,9 @@ pub struct StoredPool {
     pub name: String,
     /// See [`Pool`].
     pub allowance: Allowance,
+    /// See [`Pool`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollover: Option<RolloverTerms>,
     /// As [`PoolOf`] is written in `plans.toml`; kinds as a number behind the country: `DE:18`.
     pub of: Vec<String>,
 }
@@ -110,21 +116,37 @@ pub struct StoredPool {
 impl StoredPool {
     /// As it is stored.
     pub fn new(pool: &Pool) -> StoredPool {
-        let mut of: Vec<String> = pool.of.iter().map(stored).collect();
-        // The order in which a list has them changes nothing.
-        of.sort();
-        of.dedup();
-        StoredPool { name: pool.name.clone(), allowance: pool.allowance, of }
+        let rollover = pool.rollover.as_ref().map(|rollover| rollover.terms);
+        StoredPool { name: pool.name.clone(), allowance: pool.allowance, rollover, of: stored(&pool.of) }
     }
 
     /// Back from there; none: damaged.
     pub fn pool(&self) -> Option<Pool> {
-        let of = self.of.iter().map(|text| opened(text)).collect::<Option<Vec<_>>>()?;
-        Some(Pool { name: self.name.clone(), meter: Meter::named(&self.name), allowance: self.allowance, of })
+        Some(Pool {
+            name: self.name.clone(),
+            meter: Meter::named(&self.name),
+            allowance: self.allowance,
+            rollover: self.rollover.map(|terms| Rollover::new(&self.name, terms)),
+            of: opened(&self.of)?,
+        })
     }
 }
 
-fn stored(of: &PoolOf) -> String {
+/// Calls that are meant, as they are stored.
+pub(super) fn stored(of: &[PoolOf]) -> Vec<String> {
+    let mut all: Vec<String> = of.iter().map(stored_one).collect();
+    // The order in which a list has them changes nothing.
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// Back from there; none: damaged.
+pub(super) fn opened(of: &[String]) -> Option<Vec<PoolOf>> {
+    of.iter().map(|text| opened_one(text)).collect()
+}
+
+fn stored_one(of: &PoolOf) -> String {
     match of {
         PoolOf::Country(country, kinds) => format!("{country}:{kinds}"),
         PoolOf::Prefix(prefix) => format!("+{prefix}"),
@@ -133,7 +155,7 @@ fn stored(of: &PoolOf) -> String {
     }
 }
 
-fn opened(text: &str) -> Option<PoolOf> {
+fn opened_one(text: &str) -> Option<PoolOf> {
     if let Some(digits) = text.strip_prefix('+') {
         return Some(PoolOf::Prefix(Number::from_digits(digits.as_bytes())?));
     }
@@ -158,7 +180,7 @@ impl std::fmt::Display for PoolOf {
                 }
                 Ok(())
             }
-            other => f.write_str(&stored(other)),
+            other => f.write_str(&stored_one(other)),
         }
     }
 }

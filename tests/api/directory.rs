@@ -98,6 +98,72 @@ fn an_account_is_made_changed_and_remembered() {
 }
 
 #[test]
+fn what_was_taken_over_is_given_back_to_the_files() {
+    let daemon = Daemon::start("");
+    let delete = |path: &str| daemon.ask("DELETE", path, &[], "");
+    let in_force = || daemon.get("/v1/directory").json()["directory"].clone();
+    let (of_files, acme) = (in_force(), daemon.get("/v1/accounts/acme/history").json()["changes"][0]["after"].clone());
+    // Something of its own stays when others go.
+    done(put(&daemon, "/v1/accounts/bluth", &new_account("de-business")));
+    let with_bluth = in_force();
+    done(put(&daemon, "/v1/numbers/+4930777001", &json!({ "account": "bluth" })));
+    done(delete("/v1/numbers/+4930777001?at=2030-01-01"));
+
+    // Taken over for the future only: what the files say of the past is what it was.
+    let future = json!({ "plan": "de-payg", "valid_from": "2099-01-01" });
+    done(put(&daemon, "/v1/accounts/acme?take_over=true&by=anna", &future));
+    let back = done(delete("/v1/accounts/acme?to=files&by=ben"));
+    assert_eq!((&back["changed"], &back["rows"]), (&json!(true), &acme));
+    assert_eq!(daemon.get("/v1/accounts/acme").json()["kept"], "files");
+    let again = done(delete("/v1/accounts/acme?to=files"));
+    assert_eq!(again["changed"], false);
+
+    // For the past, too: only with a word.
+    done(put(&daemon, "/v1/accounts/acme?take_over=true", &json!({ "plan": "de-payg", "valid_from": "2026-02-01" })));
+    let refused = delete("/v1/accounts/acme?to=files");
+    assert_eq!(refused.status, 409, "{}", refused.body);
+    assert!(refused.body.contains("says something else of account") && refused.body.contains("since 2026-0"));
+    assert_eq!(daemon.get("/v1/accounts/acme").json()["kept"], "api");
+    done(delete("/v1/accounts/acme?to=files&rewrite=true&by=cleo"));
+    let history = daemon.get("/v1/accounts/acme/history").json();
+    let told: Vec<(&str, &str)> = (history["changes"].as_array().unwrap().iter())
+        .map(|change| (change["by"].as_str().unwrap(), change["kept"].as_str().unwrap()))
+        .collect();
+    let expected =
+        [("change, anna", "api"), ("change, ben", "files"), ("change, api", "api"), ("change, cleo", "files")];
+    assert_eq!(told[1..], expected, "{history}");
+    assert_eq!(history["changes"][4]["after"], acme);
+
+    // A number, and an account taken over as it was: nothing but its keeper changes, and that is told.
+    let number = daemon.get("/v1/numbers/+4930123456").json();
+    let owner = number["owners"][0]["account"].as_str().unwrap_or_else(|| panic!("{number}")).to_owned();
+    done(put(&daemon, "/v1/numbers/+4930123456?take_over=true", &json!({ "account": owner, "valid_from": "" })));
+    done(delete("/v1/numbers/+4930123456?to=files"));
+    let history = daemon.get("/v1/numbers/+4930123456/history").json();
+    assert_eq!(history["changes"][2]["kept"], "files", "{history}");
+    assert_eq!(daemon.get("/v1/numbers/+4930123456").json()["owners"], number["owners"]);
+
+    for (path, status, part) in [
+        ("/v1/accounts/bluth?to=files", 409, "accounts.csv does not have account"),
+        ("/v1/accounts/nobody?to=files", 404, "is not known"),
+        ("/v1/numbers/+4930777001?to=files", 409, "numbers.csv does not have number"),
+        ("/v1/accounts/bluth?to=file", 400, "write to=files"),
+        ("/v1/accounts/bluth?to=files&at=2027-01-01", 400, "gives it back whole"),
+        ("/v1/accounts/bluth?rewrite=true", 400, "belongs to to=files"),
+    ] {
+        let answer = delete(path);
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+        assert!(answer.body.contains(part), "{path}: {}", answer.body);
+    }
+    // Nothing of what was given back is left on top of the files.
+    assert!(in_force() != of_files && in_force() != with_bluth);
+    let reload = done(daemon.ask("POST", "/v1/tariff/reload", &[], ""));
+    assert!(!reload["findings"].to_string().contains("kept over the API"), "{reload}");
+    assert_eq!(daemon.get("/v1/accounts/bluth").json()["kept"], "api");
+    assert_eq!(daemon.get("/v1/verify").json()["balanced"], true);
+}
+
+#[test]
 fn a_number_moves_at_an_instant() {
     let daemon = Daemon::start("");
     let (period, day) = last_month();

@@ -70,6 +70,7 @@ mod plain_store;
 mod random;
 mod rates;
 mod rerate;
+mod rollover;
 mod told;
 mod traffic;
 mod trial;

@@ -65,7 +65,7 @@ pub struct Said {
 }
 
 impl Said {
-    fn any(random: &mut Random, id: u64) -> Said {
+    pub fn any(random: &mut Random, id: u64) -> Said {
         let account = random.below(ACCOUNTS as u64) as usize;
         let destination = match random.below(8) {
             0 => "+4420123456".to_owned(),
@@ -365,12 +365,20 @@ impl Folder {
             }
             // By the text alone, as whoever reads the column would.
             let own = (call.call.own_period(), call.call.group);
-            let told: Vec<(String, u64, u64, Option<u64>)> = match call.draws {
-                b"" => vec![(String::new(), u64::from(call.call.included_seconds), 0, None)],
-                text => serde_json::from_slice(text).unwrap(),
+            let told: Vec<(String, u64)> = match call.draws {
+                b"" => vec![(String::new(), u64::from(call.call.included_seconds))],
+                text => {
+                    let all: Vec<Vec<Value>> = serde_json::from_slice(text).unwrap();
+                    all.iter().map(|one| (one[0].as_str().unwrap().to_owned(), one[1].as_u64().unwrap())).collect()
+                }
             };
-            assert_eq!(told.iter().map(|told| told.1).sum::<u64>(), u64::from(call.call.included_seconds));
-            for (name, seconds, ..) in told {
+            // What an allowance covers is not charged, and a tier counts what is.
+            let sum = |tier: bool| -> u64 {
+                told.iter().filter(|told| told.0.starts_with("tier:") == tier).map(|told| told.1).sum()
+            };
+            assert_eq!(sum(false), u64::from(call.call.included_seconds));
+            assert!(sum(true) == 0 || sum(true) == u64::from(call.call.charged_seconds()));
+            for (name, seconds) in told {
                 *drawn.entry((own.0, own.1, Meter::named(&name))).or_default() += seconds as i64 * call.call.sign();
             }
             Visit::Continue(())
@@ -391,6 +399,19 @@ impl Folder {
         // What is taken back and charged as it was comes to nothing.
         sums.retain(|_, usage| *usage != callrated::call::Usage::default());
         assert!(sums.is_empty(), "{sums:?}");
+        // What sealed months handed on, by their manifests.
+        for row in state.periods.iter().filter(|row| row.sealed.is_some()) {
+            for one in self.manifest(row.period)["carried"].as_array().into_iter().flatten() {
+                let (group, seconds) = (one["group"].as_str().unwrap(), one["seconds"].as_i64().unwrap());
+                let group = state.groups.iter().find(|known| known.name == group).unwrap().key;
+                let (name, from) = (one["allowance"].as_str().unwrap(), one["from"].as_str().unwrap());
+                let age = row.period.0 + 1 - from.parse::<Period>().unwrap().0;
+                let next = Period(row.period.0 + 1);
+                for (month, meter) in [(next, format!("{name}<{age}")), (row.period, format!("{name}>"))] {
+                    *drawn.entry((month, group, Meter::named(&meter))).or_default() += seconds;
+                }
+            }
+        }
         for line in &state.allowances {
             assert_eq!(
                 line.used_seconds as i64,
@@ -582,7 +603,7 @@ pub fn plainly(
     costs
 }
 
-fn stored(folder: &Folder) -> BTreeMap<(String, Direction), (i64, u32)> {
+pub fn stored(folder: &Folder) -> BTreeMap<(String, Direction), (i64, u32)> {
     let calls = folder.calls(OCTOBER);
     let count = calls.len();
     let by_leg: BTreeMap<_, _> = calls

@@ -103,16 +103,33 @@ pub fn tariff_of(tariff: &(&str, &str, Option<&str>), minutes: u64) -> Vec<u8> {
     tariff_with(tariff, minutes, "")
 }
 
-/// The same with few minutes for mobile numbers and for calls abroad.
+/// The same with few minutes for mobile numbers and for calls abroad, and with prices that fall with what was billed.
 pub fn pooled_of(tariff: &(&str, &str, Option<&str>), minutes: u64) -> Vec<u8> {
-    let pools = "[plan.de.allowances.mobile]\nminutes = 4\nof = [\"DE:mobile\"]\n\
-                 [plan.de.allowances.abroad]\nminutes = 3\nof = [\"international\"]\n";
-    tariff_with(tariff, minutes, pools)
+    tariff_with(tariff, minutes, &format!("{POOLS}{TIERS}"))
 }
 
-fn tariff_with((overage, uk, france): &(&str, &str, Option<&str>), minutes: u64, pools: &str) -> Vec<u8> {
+const POOLS: &str = "[plan.de.allowances.mobile]\nminutes = 4\nof = [\"DE:mobile\"]\n\
+                     [plan.de.allowances.abroad]\nminutes = 3\nof = [\"international\"]\n";
+const TIERS: &str = "[plan.de.tiers.world]\nof = [\"international\"]\n\
+                     levels = [{ after_minutes = 2, discount = \"12.5%\" }, { after_minutes = 6, rate = \"0.011\" }]\n\
+                     [plan.de.tiers.home]\nof = [\"DE:mobile\"]\n\
+                     levels = [{ after_minutes = 5, discount = \"50%\" }]\n";
+
+/// Two more tariffs of the German plan: what is left of its minutes, and of those for mobile numbers, carries over.
+pub fn rolling(tariff: usize) -> Vec<u8> {
+    let keys = ["rollover = { months = 2, at_most_minutes = 9 }", "rollover = { months = 3 }"][tariff];
+    let kept = "[plan.de.allowances.mobile]\nminutes = 4\nof = [\"DE:mobile\"]\nrollover = { months = 1 }\n";
+    tariff_text(&TARIFFS[tariff], [5, 4][tariff], keys, &format!("{kept}{TIERS}"))
+}
+
+fn tariff_with(tariff: &(&str, &str, Option<&str>), minutes: u64, pools: &str) -> Vec<u8> {
+    tariff_text(tariff, minutes, "", pools)
+}
+
+fn tariff_text(tariff: &(&str, &str, Option<&str>), minutes: u64, keys: &str, pools: &str) -> Vec<u8> {
+    let (overage, uk, france) = tariff;
     let plans = format!(
-        "[plan.de]\ncountry = \"DE\"\ncurrency = \"EUR\"\nincluded_minutes = {minutes}\noverage_rate = \"{overage}\"\n\
+        "[plan.de]\ncountry = \"DE\"\ncurrency = \"EUR\"\nincluded_minutes = {minutes}\noverage_rate = \"{overage}\"\n{keys}\n\
          decks = [\"premium\", \"world\"]\n[plan.us]\ncountry = \"US\"\ncurrency = \"USD\"\nincluded_minutes = 0\n\
          overage_rate = \"0.02\"\ndecks = [\"world\"]\ninbound_decks = [\"tollfree\"]\n{pools}"
     );

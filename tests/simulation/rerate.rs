@@ -17,7 +17,7 @@ use super::rates::{SHELF, TARIFFS, number, tariff_of};
 mod decided;
 mod deleted;
 
-fn begin(scope: RerateScope) -> RerateBegin {
+pub fn begin(scope: RerateScope) -> RerateBegin {
     // Some instant of November, in which closed months are corrected.
     let at = parse_rfc3339(b"2026-11-02T00:00:00Z").unwrap().0;
     RerateBegin { scope, by: "nora".to_owned(), why: "a test".to_owned(), at, ..RerateBegin::default() }
@@ -54,7 +54,7 @@ fn ended(folder: &mut Folder, run: u32) -> RerateState {
     folder.store.rerate_run(run).unwrap().unwrap().0.state
 }
 
-fn applied(folder: &mut Folder, begin: &RerateBegin) -> (u32, Report) {
+pub fn applied(folder: &mut Folder, begin: &RerateBegin) -> (u32, Report) {
     let run = begun(folder, begin).expect("nothing else is under way");
     let state = ended(folder, run);
     assert_eq!(state, RerateState::Counts, "{:?}", folder.store.rerate_run(run));

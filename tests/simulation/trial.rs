@@ -19,8 +19,13 @@ use super::months::{CHANGES, Folder, OCTOBER, month, plainly, told};
 use super::rates::{SHELF, TARIFFS, pooled_of};
 
 fn tried(folder: &Folder, tariff: &Tariff, account: Option<&str>, held: usize) -> Tried {
+    tried_by(2, folder, tariff, account, held)
+}
+
+fn tried_by(threads: usize, folder: &Folder, tariff: &Tariff, account: Option<&str>, held: usize) -> Tried {
     let mut spill = Spill::open(Arc::new(SimDisk::new(1)), Path::new("/aside")).unwrap();
-    let trial = Trial { store: folder.store.as_ref(), images: &SHELF.images, period: OCTOBER, tariff, account };
+    let trial =
+        Trial { store: folder.store.as_ref(), images: &SHELF.images, period: OCTOBER, tariff, account, threads };
     trial.run_holding(&mut spill, held, &Progress::default()).unwrap()
 }
 
@@ -86,6 +91,9 @@ fn another_tariff_comes_to_what_a_plain_list_comes_to() {
         for tariff in &tariffs {
             let then = plainly(&said, CHANGES, Some(tariff));
             let all = tried(&folder, tariff, None, 1 + seed as usize);
+            for threads in [1, 5] {
+                assert_eq!(tried_by(threads, &folder, tariff, None, 7), all, "month {seed}, {threads} threads");
+            }
             assert_eq!(side(&all, |both| both.before), sums(&now), "month {seed}");
             assert_eq!(side(&all, |both| both.after), sums(&then), "month {seed}");
             let gone = now.keys().filter(|leg| !then.contains_key(*leg)).count() as u64;

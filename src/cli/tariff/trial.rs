@@ -18,6 +18,7 @@ use crate::flush::Spill;
 use crate::images::Images;
 use crate::money::{Money, Sum};
 use crate::os::disk::RealDisk;
+use crate::period::rerate::THREADS;
 use crate::period::trial::{Both, Currency, Trial, Tried};
 use crate::period::{Progress, SealError};
 use crate::store::Store;
@@ -82,7 +83,8 @@ pub fn run(config: &Config, arguments: &TryArguments) -> Result<(), Exit> {
     let images = Images::open(&config.data_dir.join("images")).map_err(|e| environment(&e))?;
     let aside = std::env::temp_dir().join(format!("callrated-try-{}", std::process::id()));
     let mut spill = Spill::open(Arc::new(RealDisk), &aside).map_err(|e| environment(&e))?;
-    let trial = Trial { store: &store, images: &images, period, tariff, account: arguments.account.as_deref() };
+    let account = arguments.account.as_deref();
+    let trial = Trial { store: &store, images: &images, period, tariff, account, threads: THREADS };
     let progress = Progress::default();
     let tried = std::thread::scope(|scope| {
         let waiting = std::thread::current();

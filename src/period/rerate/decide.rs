@@ -88,7 +88,9 @@ pub fn decide(
         let (group, own) = rater.pays(&leg)?;
         // Both legs of a record may draw from one allowance.
         if pool != Some((group, own)) {
-            (pool, drawn) = (Some((group, own)), used(run, &scope, &ledger, (group, own), first)?);
+            drawn.begin(rater.handed(group, own));
+            used(&mut drawn, run, &scope, &ledger, (group, own), first)?;
+            pool = Some((group, own));
         }
         let new = match rater.leg(&leg, key, slot, &drawn)? {
             Again::Rated(new) => new,
@@ -185,15 +187,15 @@ pub fn decide(
     Ok((report, Some((draft, outcome))))
 }
 
-/// What a group drew in a month before the run, but for one record.
+/// Adds what a group drew in a month before the run, but for one record.
 fn used(
+    used: &mut Counted,
     run: &Run<'_>,
     scope: &Scope,
     ledger: &Ledger,
     (group, own): (GroupKey, Period),
     but: Position,
-) -> Result<Counted, SealError> {
-    let mut used = Counted::default();
+) -> Result<(), SealError> {
     for line in run.store.deleted_draws()?.iter().filter(|line| (line.group, line.period) == (group, own)) {
         used.add(line.meter, line.used_seconds as i64);
     }
@@ -207,5 +209,5 @@ fn used(
             Visit::Continue(())
         })?;
     }
-    Ok(used)
+    Ok(())
 }

@@ -260,7 +260,7 @@ impl Job<'_> {
         for (order, one) in held {
             if pool != Some(order.0) {
                 pool = Some(order.0);
-                used.clear();
+                used.begin(rater.handed(order.0.0, order.0.1));
             }
             self.draw(&mut rater, sums, sink, &place, one, &mut used)?;
         }

@@ -12,6 +12,7 @@ use super::report::{Seen, Sums};
 use super::same::same_draws;
 use crate::call::{Costs, GroupKey, RatedCall};
 use crate::period::SealError;
+use crate::rating;
 use crate::store::StoredCall;
 use crate::time::Period;
 
@@ -119,7 +120,9 @@ impl Job<'_> {
                             looked.pools.of((new.group, new.own_period())).disturbed = true;
                         }
                     }
-                    Again::Waits(_) | Again::Gone => pool.disturbed |= call.included_seconds > 0,
+                    Again::Waits(_) | Again::Gone => {
+                        rating::drawn(call, stored.draws, |_, seconds| pool.disturbed |= seconds > 0);
+                    }
                     _ => {}
                 }
                 Ok(())

@@ -13,12 +13,14 @@ use crate::call::{AccountKey, Basis, Costs, GroupKey, LegKey, Meter, RatedCall, 
 use crate::directory::Directory;
 use crate::entry::{SourceProfile, Talk};
 use crate::period::candidates::Facts;
+use crate::period::carry::Handed;
 use crate::period::known::{Known, read};
 use crate::period::{Ledger, Place, SealError};
 use crate::rating::{self, Drawn, Draws, Leg, Resolution, Standing, Told, World};
 use crate::record::Record;
 use crate::store::{Grounds, StoredCall, StoredState, SuspenseItem};
 use crate::tariff::PlanId;
+use crate::tariff::rollover::Rollover;
 use crate::time::{Period, Timestamp, Zone};
 
 /// What becomes of a leg.
@@ -54,6 +56,10 @@ impl Drawn for AsTold {
         let told = self.told.iter().find(|told| told.meter() == meter).map(|told| told.2);
         told.unwrap_or(if meter == Meter::PLAN { self.plan } else { 0 })
     }
+
+    fn carried(&self, _month: Period, meter: Meter, _rollover: &Rollover) -> i64 {
+        self.told.iter().find(|told| told.meter() == meter).map_or(0, |told| told.4)
+    }
 }
 
 type Bounds = (Timestamp, Timestamp);
@@ -84,6 +90,7 @@ struct Desk<'a> {
     accounts: HashMap<&'a str, AccountKey>,
     groups: HashMap<&'a str, GroupKey>,
     draws: Draws,
+    handed: Handed,
     costs: Option<Costs>,
 }
 
@@ -95,8 +102,10 @@ impl<'a> Rater<'a> {
         ledger: &'a Ledger,
     ) -> Result<Rater<'a>, SealError> {
         let digests: Vec<&str> = state.tariffs.iter().map(|row| row.digest.as_str()).collect();
+        let known = Known::at(run.store, run.images, state, run.at)?;
+        let handed = Handed::of(state, known.tariffs(), (scope.first, scope.last), true);
         Ok(Rater {
-            known: Known::at(run.store, run.images, state, run.at)?,
+            known,
             desk: Desk {
                 run,
                 state,
@@ -107,6 +116,7 @@ impl<'a> Rater<'a> {
                 accounts: state.accounts.iter().map(|a| (a.name.as_str(), a.key)).collect(),
                 groups: state.groups.iter().map(|g| (g.name.as_str(), g.key)).collect(),
                 draws: Draws::default(),
+                handed,
                 costs: None,
             },
             judged: HashMap::new(),
@@ -116,6 +126,11 @@ impl<'a> Rater<'a> {
                 .map(|i| digests.iter().position(|d| *d == digests[i]).unwrap_or(i) as u16)
                 .collect(),
         })
+    }
+
+    /// Counters of roll-over of a group's month.
+    pub fn handed(&self, group: GroupKey, month: Period) -> &[(Meter, u64)] {
+        self.desk.handed.get(group, month)
     }
 
     /// What the leg drew that was rated last, as it is kept with it.

@@ -4,12 +4,14 @@
 
 use crate::rating::pools::Month;
 use crate::rating::price::Asked;
-use crate::rating::{Draw, Rated};
+use crate::rating::{Draw, DrawOf, Rated};
 use crate::tariff::Allowance;
-use crate::tariff::pools::Pool;
+use crate::tariff::pools::{Pool, PoolOf};
+use crate::tariff::tiers::{self, Tier};
+use crate::time::Period;
 
 pub(super) fn allowance_words(month: Month<'_, '_>, asked: Asked, rated: &Rated) -> String {
-    let Asked { allowance, used, left } = asked;
+    let Asked { allowance, used, left, .. } = asked;
     let Allowance::Seconds(seconds) = allowance else {
         return format!("unlimited minutes: all {} s are included", rated.included_seconds);
     };
@@ -44,24 +46,55 @@ fn share_words(month: Month<'_, '_>, pool: Option<&Pool>) -> String {
     words
 }
 
-/// R12: what one of several allowances gives.
-pub(super) fn draw_words(month: Month<'_, '_>, draw: &Draw) -> String {
-    let pool = draw.pool.and_then(|i| month.plan.pools.get(usize::from(i)));
-    let name = match pool {
-        Some(pool) => {
-            let of: Vec<String> = pool.of.iter().map(|of| of.to_string()).collect();
-            format!("allowance {} (of {}) of {}", pool.name, of.join(", "), month.period)
+/// R12: what one of several allowances gives; R25: what a tier counts.
+pub(super) fn draw_words(month: Month<'_, '_>, draw: &Draw) -> (&'static str, String) {
+    let Month { plan, period, .. } = month;
+    let (name, pool) = match draw.of {
+        DrawOf::Tier(i) => return ("R25", tier_words(plan.tiers.get(usize::from(i)), period, draw)),
+        DrawOf::Plan => (format!("the plan's minutes of {period}"), None),
+        DrawOf::Pool(i) => {
+            let pool = plan.pools.get(usize::from(i));
+            let named = pool.map(|pool| format!("allowance {} (of {}) of {period}", pool.name, of_words(&pool.of)));
+            (named.unwrap_or_default(), pool)
         }
-        None => format!("the plan's minutes of {}", month.period),
     };
-    match (month.allowance(pool), draw.left) {
+    let words = match (month.allowance(pool), draw.left) {
         (Allowance::Seconds(seconds), Some(left)) => format!(
-            "{name}: {seconds} s{}, {} s used before, {left} s left; {} s drawn, {} s left after",
+            "{name}: {seconds} s{}{}, {} s used before, {left} s left; {} s drawn, {} s left after",
             share_words(month, pool),
+            match draw.carried {
+                0 => String::new(),
+                more @ 1.. => format!(" + {more} s that earlier months left"),
+                less => format!(" − {} s handed on to later months", less.unsigned_abs()),
+            },
             draw.used,
             draw.seconds,
             left - u64::from(draw.seconds)
         ),
         _ => format!("{name}: no limit; {} s drawn", draw.seconds),
-    }
+    };
+    ("R12", words)
+}
+
+fn of_words(of: &[PoolOf]) -> String {
+    of.iter().map(|of| of.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn tier_words(tier: Option<&Tier>, period: Period, draw: &Draw) -> String {
+    let Some(tier) = tier else { return String::new() };
+    let mut standing = tiers::Standing { tier, at: draw.used };
+    let mut stretches = Vec::new();
+    standing.count(draw.seconds, |level, seconds| {
+        stretches.push(match level {
+            None => format!("{seconds} s below the first level"),
+            Some(level) => format!("{seconds} s behind {} s: {}", level.after, level.price),
+        });
+    });
+    format!(
+        "tier {} (of {}) of {period}: {} s charged before; {}",
+        tier.key(),
+        of_words(&tier.of),
+        draw.used,
+        stretches.join(", ")
+    )
 }

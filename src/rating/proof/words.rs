@@ -15,6 +15,7 @@ use crate::rating::price::Charge;
 use crate::rating::{Called, Decided, Leg, PayerBy, Rated, Routing, Why, World};
 use crate::record::{Direction, Record};
 use crate::tariff::free::Freed;
+use crate::tariff::tiers::{self, LevelPrice, WHOLE};
 use crate::tariff::{Plan, Row, Tariff};
 use crate::time::{Micros, Timestamp};
 
@@ -284,6 +285,8 @@ pub(super) struct Rates<'a> {
     pub tariff: &'a Tariff,
     pub answer: Timestamp,
     pub currency: [u8; 3],
+    /// The tier that counts the call, where it stood before.
+    pub tier: Option<tiers::Standing<'a>>,
 }
 
 impl Rates<'_> {
@@ -298,14 +301,14 @@ pub(super) fn cost_words(charge: &Charge, parts: &[Part<'_>], rated: &Rated, rat
     let due = &charge.due;
     let currency = text(&rated.basis.currency);
     let cost = rated.cost.fixed(u32::from(rated.basis.decimals));
-    if charge.price == crate::rating::price::NO_PRICE && parts.is_empty() {
+    if charge.price == crate::rating::price::NO_PRICE && parts.is_empty() && rates.tier.is_none() {
         return format!("costs nothing: {cost} {currency}");
     }
-    // Everything in sixtieths of a nano-unit, times 10⁹ where there is an exchange rate.
+    // Everything in sixtieths of a nano-unit, times 10⁹ for exchange rates, times 10³ for discounts.
     const ONE: i128 = 1_000_000_000;
     let exchange = rated.basis.exchange.map(|exchange| exchange.rate);
     let times = |exchange: Option<Money>| exchange.map_or(String::new(), |rate| format!(" × {}", rate.fixed(0)));
-    let worth = |exchange: Option<Money>| exchange.map_or(ONE, |rate| i128::from(rate.0));
+    let worth = |exchange: Option<Money>, due: u16| exchange.map_or(ONE, |rate| i128::from(rate.0)) * i128::from(due);
     let fee = match due.connect_fee {
         Money::ZERO => String::new(),
         fee => format!("{}{} + ", fee.fixed(0), times(exchange)),
@@ -315,16 +318,28 @@ pub(super) fn cost_words(charge: &Charge, parts: &[Part<'_>], rated: &Rated, rat
     if terms.is_empty() {
         terms.push((due.rate, charge.charged_seconds, exchange));
     }
-    let mut sum = i128::from(due.connect_fee.0) * 60 * worth(exchange);
+    let mut sum = i128::from(due.connect_fee.0) * 60 * worth(exchange, WHOLE);
     let mut products = Vec::new();
+    let mut term = |rate: Money, seconds: u32, exchange: Option<Money>, less: u16| {
+        sum += i128::from(rate.0) * i128::from(seconds) * worth(exchange, WHOLE - less);
+        let discount = if less == 0 { String::new() } else { format!(" × {}", thousandths(WHOLE - less)) };
+        products.push(format!("{}/min × {seconds} s / 60{}{discount}", rate.fixed(0), times(exchange)));
+    };
+    let mut tier = rates.tier;
     for (rate, seconds, exchange) in terms {
-        sum += i128::from(rate.0) * i128::from(seconds) * worth(exchange);
-        products.push(format!("{}/min × {seconds} s / 60{}", rate.fixed(0), times(exchange)));
+        match &mut tier {
+            None => term(rate, seconds, exchange, 0),
+            Some(standing) => standing.count(seconds, |level, seconds| match level.map(|level| level.price) {
+                None => term(rate, seconds, exchange, 0),
+                Some(LevelPrice::Rate(own)) => term(own, seconds, None, 0),
+                Some(LevelPrice::Discount(less)) => term(rate, seconds, exchange, less),
+            }),
+        }
     }
     let mut words = format!("{fee}{} = {}", products.join(" + "), sixtieths_text(sum));
     for (name, cap) in [("at least", due.minimum_cost), ("at most", due.maximum_cost)] {
         if let Some(cap) = cap {
-            let capped = i128::from(cap.0) * 60 * worth(exchange);
+            let capped = i128::from(cap.0) * 60 * worth(exchange, WHOLE);
             sum = if name == "at least" { sum.max(capped) } else { sum.min(capped) };
             words += &format!(", {name} {}{}: {}", cap.fixed(0), times(exchange), sixtieths_text(sum));
         }
@@ -332,10 +347,15 @@ pub(super) fn cost_words(charge: &Charge, parts: &[Part<'_>], rated: &Rated, rat
     words + &format!(" → rounded once to {} decimals, halves away from zero: {cost} {currency}", rated.basis.decimals)
 }
 
-/// Sixtieths of a nano-unit, times 10⁹, as a decimal, exact, or with `…` where sixtieths do not end.
+/// Thousandths as a decimal: `0.9`.
+fn thousandths(part: u16) -> String {
+    Money(i64::from(part) * 1_000_000).fixed(0)
+}
+
+/// Sixtieths of a nano-unit, times 10¹², as a decimal, exact, or with `…` where sixtieths do not end.
 fn sixtieths_text(sixtieths: i128) -> String {
     let sign = if sixtieths < 0 { "-" } else { "" };
-    let unit = 60 * 10_u128.pow(2 * MONEY_DECIMALS);
+    let unit = 60 * u128::from(WHOLE) * 10_u128.pow(2 * MONEY_DECIMALS);
     let (whole, mut rest) = (sixtieths.unsigned_abs() / unit, sixtieths.unsigned_abs() % unit);
     let mut digits = String::new();
     // Twelve decimals: a nano-unit's nine and three of the sixtieths'.

@@ -255,12 +255,11 @@ impl Reader {
     }
 }
 
+/// What is done with a row, and the flush from which on it no longer counts.
+type Show<'s> = dyn FnMut(&Row<'_>, Option<u64>, &mut Lookups<'_>) -> Result<Visit, StoreError> + 's;
+
 /// Shows the rows of a stretch, each with the flush from which on it no longer counts: asked for all of them at once.
-fn each_row(
-    stretch: (i64, i64),
-    lookups: &mut Lookups<'_>,
-    show: &mut dyn FnMut(&Row<'_>, Option<u64>, &mut Lookups<'_>) -> Result<Visit, StoreError>,
-) -> Result<Visit, StoreError> {
+fn each_row(stretch: (i64, i64), lookups: &mut Lookups<'_>, show: &mut Show<'_>) -> Result<Visit, StoreError> {
     // Before the rows: what replaces one later lies behind the stretch, so the old one is right.
     let superseded: Vec<(i64, u64)> = {
         let sql = "SELECT row, flush FROM superseded WHERE row BETWEEN ?1 AND ?2 ORDER BY row";

@@ -139,9 +139,14 @@ fn add_draws(call: &StoredCall<'_>, sums: &mut BTreeMap<(i64, u32, u32), i64>) -
         add(Meter::PLAN, call.call.included_seconds);
         return Ok(());
     }
-    type Told = (String, u32, u64, Option<u64>);
-    let told: Vec<Told> = serde_json::from_slice(call.draws).map_err(|_| damaged("what a call drew"))?;
-    told.iter().for_each(|(name, seconds, ..)| add(Meter::named(name), *seconds));
+    // Name, seconds, and what they tell besides.
+    let told: Vec<Vec<serde_json::Value>> =
+        serde_json::from_slice(call.draws).map_err(|_| damaged("what a call drew"))?;
+    for one in told {
+        let (name, seconds) = (one.first().and_then(|name| name.as_str()), one.get(1).and_then(|n| n.as_u64()));
+        let (Some(name), Some(seconds)) = (name, seconds) else { return Err(damaged("what a call drew")) };
+        add(Meter::named(name), seconds as u32);
+    }
     Ok(())
 }
 

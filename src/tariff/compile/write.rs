@@ -21,6 +21,7 @@ use crate::tariff::image::{
 };
 use crate::tariff::plans::{self, PlanText, Plans};
 use crate::tariff::pools::StoredPool;
+use crate::tariff::tiers::StoredTier;
 
 /// Image indexes of deck lists have 16 bits, of which one tells typed rows apart.
 const LISTS_MAX: usize = 1 << 15;
@@ -96,6 +97,8 @@ fn stored_plan(plan: &PlanText, outbound_list: u16, inbound_list: u16) -> Stored
         free: plan.free.iter().map(|(name, _)| name.clone()).collect(),
         pools: plan.pools.iter().map(|text| StoredPool::new(&text.pool)).collect(),
         prorate_change: plan.prorate_change,
+        rollover: plan.rollover,
+        tiers: plan.tiers.iter().map(|text| StoredTier::new(&text.tier)).collect(),
     }
 }
 

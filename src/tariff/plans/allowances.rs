@@ -2,6 +2,8 @@
 //!
 //! Does not know which number belongs where.
 
+use toml::de::DeValue;
+
 use super::{KINDS, kind_bit, missing, tables};
 use crate::call::{CallType, Meter};
 use crate::nearest::did_you_mean;
@@ -9,13 +11,14 @@ use crate::number::{Country, Number};
 use crate::tariff::Allowance;
 use crate::tariff::findings::Place;
 use crate::tariff::pools::{POOLS_MAX, Pool, PoolOf};
+use crate::tariff::rollover::Rollover;
 use crate::tariff::toml_cells::{Document, Table};
 
-const KEYS: &[&str] = &["minutes", "of"];
+const KEYS: &[&str] = &["minutes", "of", "rollover"];
 /// Longest name of a pool.
 const NAME_MAX: usize = 32;
 /// Call types that cost something, so that minutes can cover them.
-const CALL_TYPES: [CallType; 4] =
+pub(super) const CALL_TYPES: [CallType; 4] =
     [CallType::Included, CallType::International, CallType::DomesticPremium, CallType::TollFree];
 
 /// A pool as its file has it.
@@ -29,17 +32,30 @@ pub struct PoolText {
     pub of_at: Vec<Place>,
 }
 
+/// The plan's own minutes.
+pub(super) fn of_plan<'t>(document: &mut Document<'t>, table: Table<'_, 't>) -> Allowance {
+    table.get("included_minutes").map_or(Allowance::Seconds(0), |value| minutes(document, "included_minutes", value))
+}
+
+/// A whole number, or no limit.
+fn minutes<'t>(document: &mut Document<'t>, key: &str, value: &toml::Spanned<DeValue<'t>>) -> Allowance {
+    match value.get_ref() {
+        DeValue::String(text) if text == "unlimited" => Allowance::Unlimited,
+        DeValue::String(text) => {
+            document.wrong(value, format!("{key}: {text:?} is not known"), "write a whole number or \"unlimited\"");
+            Allowance::Seconds(0)
+        }
+        _ => Allowance::Seconds(document.integer(key, value, super::INCLUDED_MINUTES_MAX).unwrap_or(0) * 60),
+    }
+}
+
 /// All of a plan, by name.
 pub(super) fn read<'t>(document: &mut Document<'t>, plan: Table<'_, 't>) -> Vec<PoolText> {
     let mut pools: Vec<PoolText> = Vec::new();
     for (name, table) in tables(document, plan, "allowances") {
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-        if name.is_empty() || name.len() > NAME_MAX || !name.bytes().all(plain) {
-            let message = format!("allowances: {name:?} cannot be a name");
-            document.findings.error(table.at, message, "write at most 32 of a-z, 0-9, - and _");
-            continue;
+        if is_name(document, "allowances", name, table.at) {
+            pools.extend(pool(document, name, table));
         }
-        pools.extend(pool(document, name, table));
     }
     pools.sort_by(|a, b| a.pool.name.cmp(&b.pool.name));
     if let Some(beyond) = pools.get(POOLS_MAX) {
@@ -47,14 +63,20 @@ pub(super) fn read<'t>(document: &mut Document<'t>, plan: Table<'_, 't>) -> Vec<
         document.findings.error(beyond.at, message, "put what is alike into one `of`");
     }
     for (i, pool) in pools.iter().enumerate() {
-        let same = |other: &&PoolText| other.pool.meter == pool.pool.meter;
-        if let Some(other) = pools.iter().take(i).find(same) {
-            let message = format!("allowances {:?} and {:?} come to one number", other.pool.name, pool.pool.name);
-            document.findings.error(pool.at, message, "rename one of them");
-        }
         warn_of_overlap(document, &pools[..i], pool);
     }
     pools
+}
+
+/// Names become names of counters, and stand in texts that nobody escapes.
+pub(super) fn is_name(document: &mut Document<'_>, what: &str, name: &str, at: Place) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    let fits = !name.is_empty() && name.len() <= NAME_MAX && name.bytes().all(plain);
+    if !fits {
+        let message = format!("{what}: {name:?} cannot be a name");
+        document.findings.error(at, message, "write at most 32 of a-z, 0-9, - and _");
+    }
+    fits
 }
 
 /// Two pools that mean the same calls equally closely: the name decides, which nobody may have thought of.
@@ -81,7 +103,7 @@ fn pool<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
             Allowance::Seconds(0)
         }
         Some(value) => {
-            let allowance = super::minutes(document, "minutes", value);
+            let allowance = minutes(document, "minutes", value);
             if allowance == Allowance::Seconds(0) {
                 document.wrong(value, format!("{name}: an allowance of 0 minutes gives nothing"), "leave it out");
             }
@@ -91,6 +113,18 @@ fn pool<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
     let Some(value) = table.get("of") else {
         return missing(document, table, "of", "of = [\"DE:mobile\", \"+4479\", \"international\"]");
     };
+    let (of, of_at) = calls_of(document, name, value);
+    let rollover = super::rollover::read(document, table, allowance).map(|terms| Rollover::new(name, terms));
+    let pool = Pool { name: name.to_owned(), meter: Meter::named(name), allowance, rollover, of };
+    Some(PoolText { pool, at: table.at, of_at })
+}
+
+/// The calls of `of`, each with its place.
+pub(super) fn calls_of<'t>(
+    document: &mut Document<'t>,
+    name: &str,
+    value: &toml::Spanned<DeValue<'t>>,
+) -> (Vec<PoolOf>, Vec<Place>) {
     let (mut of, mut of_at) = (Vec::new(), Vec::new());
     for (text, item) in document.strings("of", value) {
         match entry(text) {
@@ -101,11 +135,10 @@ fn pool<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
             Err((message, hint)) => document.wrong(item, format!("of: {message}"), hint),
         }
     }
-    if matches!(value.get_ref(), toml::de::DeValue::Array(list) if list.is_empty()) {
+    if matches!(value.get_ref(), DeValue::Array(list) if list.is_empty()) {
         document.wrong(value, format!("{name}: no call draws it"), "name calls: of = [\"DE:mobile\"]");
     }
-    let pool = Pool { name: name.to_owned(), meter: Meter::named(name), allowance, of };
-    Some(PoolText { pool, at: table.at, of_at })
+    (of, of_at)
 }
 
 fn entry(text: &str) -> Result<PoolOf, (String, String)> {

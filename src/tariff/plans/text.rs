@@ -2,11 +2,12 @@
 //!
 //! Does not know how the file is read.
 
-use super::{BuyingText, PoolText};
+use super::{BuyingText, PoolText, TierText};
 use crate::call::StepRule;
 use crate::number::Country;
 use crate::tariff::bands::Holidays;
 use crate::tariff::findings::Place;
+use crate::tariff::rollover::RolloverTerms;
 use crate::tariff::{Allowance, Bands, Internal, Overage};
 use crate::time::Zone;
 
@@ -25,8 +26,12 @@ pub struct PlanText {
     pub currency: [u8; 3],
     /// Included talk of a month.
     pub allowance: Allowance,
+    /// Whether what is left of it carries over.
+    pub rollover: Option<RolloverTerms>,
     /// Pools of minutes for some calls, by name.
     pub pools: Vec<PoolText>,
+    /// Prices by how much was billed in the month, by name.
+    pub tiers: Vec<TierText>,
     /// What counts as in-plan talk.
     pub included: Vec<Included>,
     /// What in-plan talk costs beyond the allowance.
