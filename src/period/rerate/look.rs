@@ -7,8 +7,9 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::FixedState;
 
 use super::job::{Job, Source};
-use super::rater::{Again, Rater, same_draws};
+use super::rater::{Again, Rater};
 use super::report::{Seen, Sums};
+use super::same::same_draws;
 use crate::call::{Costs, GroupKey, RatedCall};
 use crate::period::SealError;
 use crate::rating;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Run;
+use super::same::{same_costs, same_draws};
 use super::scope::Scope;
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, Basis, Costs, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot};
@@ -404,19 +405,4 @@ impl Desk<'_> {
         self.keys[index] = Some((key, group));
         Ok((key, group))
     }
-}
-
-/// Whether two legs cost us the same, whichever image says so.
-fn same_costs(one: Option<Costs>, other: Option<Costs>) -> bool {
-    let amounts = |costs: Costs| (costs.billable_seconds, costs.carrier_cost, costs.resale);
-    one.map(amounts) == other.map(amounts)
-}
-
-/// Whether two legs draw the same, whatever was drawn before them; of the plan's minutes alone the calls themselves say it.
-pub fn same_draws(one: &[u8], other: &[u8]) -> bool {
-    if one == other {
-        return true;
-    }
-    let (one, other) = (Told::read(one), Told::read(other));
-    one.len() == other.len() && one.iter().zip(&other).all(|(a, b)| (&a.0, a.1) == (&b.0, b.1))
 }
