@@ -43,6 +43,7 @@ mod report;
 mod same;
 mod scope;
 mod sink;
+mod told;
 mod undo;
 mod waiting;
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Run;
 use super::same::{same_costs, same_draws};
 use super::scope::Scope;
+use super::told::AsTold;
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, Basis, Costs, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot};
 use crate::directory::Directory;
@@ -16,11 +17,10 @@ use crate::period::candidates::Facts;
 use crate::period::carry::Handed;
 use crate::period::known::{Known, read};
 use crate::period::{Ledger, Place, SealError};
-use crate::rating::{self, Drawn, Draws, Leg, Resolution, Standing, Told, World};
+use crate::rating::{self, Drawn, Draws, Leg, Resolution, Standing, World};
 use crate::record::Record;
 use crate::store::{Grounds, StoredCall, StoredState, SuspenseItem};
 use crate::tariff::PlanId;
-use crate::tariff::rollover::Rollover;
 use crate::time::{Period, Timestamp, Zone};
 
 /// What becomes of a leg.
@@ -37,29 +37,6 @@ pub enum Again {
     Moved,
     /// Its row does not say what it was resolved by.
     NotKept,
-}
-
-/// What a group had drawn before a leg, as the leg's row says.
-struct AsTold {
-    plan: u64,
-    told: Vec<Told>,
-}
-
-impl AsTold {
-    fn of(stored: &StoredCall<'_>) -> AsTold {
-        AsTold { plan: stored.call.used_before.unwrap_or(0), told: Told::read(stored.draws) }
-    }
-}
-
-impl Drawn for AsTold {
-    fn seconds(&self, _month: Period, meter: Meter) -> u64 {
-        let told = self.told.iter().find(|told| told.meter() == meter).map(|told| told.2);
-        told.unwrap_or(if meter == Meter::PLAN { self.plan } else { 0 })
-    }
-
-    fn carried(&self, _month: Period, meter: Meter, _rollover: &Rollover) -> i64 {
-        self.told.iter().find(|told| told.meter() == meter).map_or(0, |told| told.4)
-    }
 }
 
 type Bounds = (Timestamp, Timestamp);
