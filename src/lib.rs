@@ -20,7 +20,7 @@
 //! | `identity/` | 1 | [`identity`] |
 //! | `images/*.tariff` | 2 (1 had no conditions) | [`tariff`] |
 //! | `images/*.directory` | 1; or a list of them, 1 | [`directory`] |
-//! | `callrated.db` | schema 7; open calls in it: 1 | [`store`], [`assembly`] |
+//! | `callrated.db` | schema 8; open calls in it: 1 | [`store`], [`assembly`] |
 //! | a backup's manifest | 1 | [`daemon::backup`] |
 //!
 //! A number is raised whenever a program that knows only the one before would read the new bytes wrongly, or not at all.

@@ -94,8 +94,9 @@ impl Flush {
                 if let Body::Aside(aside) = &held.content.body {
                     self.spill.drop_one(aside);
                 }
-                self.settled(held.number, held.content.upto, held.records, held.covered, held.replies);
+                // Who waits for the flush may look at the figures next.
                 self.show();
+                self.settled(held.number, held.content.upto, held.records, held.covered, held.replies);
                 Ok(())
             }
             Err(error) if error.is_retryable() => {

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::draft::SealError;
 use super::drawn::Counted;
 use super::known::Known;
 use crate::batch::Position;
@@ -101,6 +102,36 @@ impl Handed {
     }
 }
 
+/// What roll-over has to do with the sealing of a month.
+pub struct RollOver {
+    /// What the month was handed.
+    pub handed: Handed,
+    /// Whether it may hand anything on.
+    pub hands_on: bool,
+}
+
+impl RollOver {
+    /// At the place of a month's seal.
+    ///
+    /// # Errors
+    /// A month that was closed before it is not sealed yet: what that hands on is not known.
+    pub fn of(
+        known: &Known<'_>,
+        state: &StoredState,
+        (period, seal): (Period, Position),
+    ) -> Result<RollOver, SealError> {
+        let any = known.tariffs().any(rolls_over);
+        let closed = || state.periods.iter().filter(|row| row.seal < seal);
+        if any && closed().any(|row| row.period < period && row.sealed.is_none()) {
+            return Err(SealError::Behind(seal));
+        }
+        Ok(RollOver {
+            handed: Handed::of(state, known.tariffs(), (period, period), false),
+            hands_on: any && closed().all(|row| row.period.0 != period.0 + 1),
+        })
+    }
+}
+
 /// What a month hands on.
 pub struct Hands {
     /// As the manifest has it, in order.
@@ -112,11 +143,6 @@ pub struct Hands {
 /// Whether anything rolls over by a tariff.
 pub fn rolls_over(tariff: &Tariff) -> bool {
     tariff.plans().iter().any(|plan| plan.rollover.is_some() || plan.pools.iter().any(|pool| pool.rollover.is_some()))
-}
-
-/// Whether a month before it was closed before it, and is not sealed yet: what that hands on is not known.
-pub fn earlier_waits(state: &StoredState, period: Period, seal: Position) -> bool {
-    state.periods.iter().any(|row| row.period < period && row.seal < seal && row.sealed.is_none())
 }
 
 /// What a month hands on: `drawn` is what its groups drew in canonical order, `handed` what it was handed itself.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::candidates::{Candidate, Facts, Row};
-use super::carry::{self, Handed};
+use super::carry::{self, RollOver};
 use super::drawn::Counted;
 use super::gather::{Gather, Gathered, suspend};
 use super::known::{Known, read};
@@ -108,12 +108,7 @@ pub fn draft(
     retained::carry_out(store, seal)?;
     store.draft_begin(DraftOf::Month(period))?;
     let mut known = Known::at(store, images, &state, seal)?;
-    let rolls_over = known.tariffs().any(carry::rolls_over);
-    if rolls_over && carry::earlier_waits(&state, period, seal) {
-        return Err(SealError::Behind(seal));
-    }
-    let handed = Handed::of(&state, known.tariffs(), (period, period), false);
-    let next_closed = state.periods.iter().any(|row| row.period.0 == period.0 + 1 && row.seal < seal);
+    let rollover = RollOver::of(&known, &state, (period, seal))?;
     let mut gathered = Gathered::default();
     let mut sorter = Sorter::new(spill, in_memory);
     Gather::new(&mut known, &state, (period, seal), &mut sorter, &mut gathered, progress).all()?;
@@ -128,8 +123,7 @@ pub fn draft(
         drawn: BTreeMap::new(),
         used: Counted::default(),
         drew: BTreeMap::new(),
-        handed,
-        hands_on: rolls_over && !next_closed,
+        rollover,
         draws: Draws::default(),
         group: String::new(),
         rows: Vec::new(),
@@ -174,9 +168,7 @@ struct Job<'a, 's> {
     used: Counted,
     /// What groups drew whose legs came already, if that matters.
     drew: BTreeMap<String, Counted>,
-    handed: Handed,
-    /// Whether anything may carry over to the next month.
-    hands_on: bool,
+    rollover: RollOver,
     /// What the leg drew that was rated last.
     draws: Draws,
     group: String,
@@ -194,7 +186,7 @@ impl Job<'_, '_> {
             self.group_ends();
             self.group.clone_from(&candidate.key.group);
             let key = self.groups.get(self.group.as_str());
-            self.used.begin(key.map_or(&[][..], |key| self.handed.get(*key, self.period)));
+            self.used.begin(key.map_or(&[][..], |key| self.rollover.handed.get(*key, self.period)));
         }
         if let Some(fixed) = &candidate.fixed {
             if fixed.draws {
@@ -240,7 +232,7 @@ impl Job<'_, '_> {
     }
 
     fn group_ends(&mut self) {
-        if self.hands_on {
+        if self.rollover.hands_on {
             self.drew.insert(std::mem::take(&mut self.group), std::mem::take(&mut self.used).ended());
         }
     }
@@ -374,8 +366,8 @@ impl Job<'_, '_> {
         self.write_rows()?;
         self.group_ends();
         let mut carried = Vec::new();
-        if self.hands_on {
-            let hands = carry::hands(self.known, self.period, &self.groups, &self.drew, &self.handed);
+        if self.rollover.hands_on {
+            let hands = carry::hands(self.known, self.period, &self.groups, &self.drew, &self.rollover.handed);
             carried = hands.carried;
             for (group, month, meter, seconds) in hands.drawn {
                 *self.drawn.entry((group, month, meter)).or_default() += seconds;

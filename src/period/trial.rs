@@ -4,9 +4,7 @@
 //! Both sides are rated from front to back in canonical order, each with its own allowances, so that they differ by the
 //! tariff alone and never by the order in which calls came. Adjustments and rows of an earlier version stand as they are.
 //!
-//! Calls are gathered and sorted by one thread and rated by several, a billing group by one of them.
-//!
-//! Memory: `IN_MEMORY` candidates and a few batches, the accounts with calls in the month, and what destinations they called.
+//! Calls are gathered and sorted by one thread and rated by several, a billing group by one of them. Memory: `IN_MEMORY` candidates and a few batches, the accounts with calls in the month, and what destinations they called.
 //!
 //! Does not know where the tariff comes from, nor how the outcome is shown.
 

@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 use super::job::{Job, Source};
 use super::rater::{Again, Rater};
 use super::report::{Seen, Sums};
-use super::told::same_draws;
+use super::same::same_draws;
 use crate::call::{Costs, GroupKey, RatedCall};
 use crate::period::SealError;
 use crate::rating;

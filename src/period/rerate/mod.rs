@@ -40,6 +40,7 @@ mod job;
 mod look;
 mod rater;
 mod report;
+mod same;
 mod scope;
 mod sink;
 mod told;

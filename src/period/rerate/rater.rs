@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Run;
+use super::same::{same_costs, same_draws};
 use super::scope::Scope;
-use super::told::{AsTold, same_draws};
+use super::told::AsTold;
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, Basis, Costs, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot};
 use crate::directory::Directory;
@@ -383,10 +384,4 @@ impl Desk<'_> {
         self.keys[index] = Some((key, group));
         Ok((key, group))
     }
-}
-
-/// Whether two legs cost us the same, whichever image says so.
-fn same_costs(one: Option<Costs>, other: Option<Costs>) -> bool {
-    let amounts = |costs: Costs| (costs.billable_seconds, costs.carrier_cost, costs.resale);
-    one.map(amounts) == other.map(amounts)
 }

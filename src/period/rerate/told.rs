@@ -39,12 +39,3 @@ impl Drawn for AsTold {
         self.chain
     }
 }
-
-/// Whether two legs draw the same, whatever was drawn before them; of the plan's minutes alone the calls themselves say it.
-pub fn same_draws(one: &[u8], other: &[u8]) -> bool {
-    if one == other {
-        return true;
-    }
-    let (one, other) = (Told::read(one), Told::read(other));
-    one.len() == other.len() && one.iter().zip(&other).all(|(a, b)| (&a.0, a.1) == (&b.0, b.1))
-}
