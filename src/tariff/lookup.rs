@@ -88,7 +88,7 @@ impl Tariff {
         Some(met.tell(self.row_matching(row, number)))
     }
 
-    /// R16, R17 among the decks of a list of this image, such as [`Buying::list`] names.
+    /// R16, R17 among the decks of a list of this image, such as [`Plan::buying`](crate::tariff::Plan) names.
     pub fn lookup_list(&self, list: DeckList, number: Number, asked: impl Into<Asked>) -> Option<Row<'_>> {
         let index = self.opened.indexes.get(2 * usize::from(list.0))?;
         let id = self.map(index).longest(number)?;
