@@ -6,6 +6,8 @@
 //! Kingdom otherwise, so that a tenth of the calls changes and no allowance is drawn anew. A hash of the digests and the report
 //! is printed.
 
+mod scene;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,6 +28,7 @@ use callrated::store::{
 };
 use callrated::tariff::{self, RatesText, Tariff};
 use callrated::time::{Micros, Period, Timestamp, parse_rfc3339};
+use scene::rates;
 
 const MONTH: Period = Period(2026 * 12 + 9);
 const ACCOUNTS: u32 = 1000;
@@ -267,25 +270,6 @@ impl Call {
             duration: Some(self.duration),
             ..Record::default()
         }
-    }
-}
-
-/// The shipped rates folder.
-fn rates() -> RatesText {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rates");
-    let read = |name: &str| std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("rates/{name}: {error}"));
-    let mut decks: Vec<(String, Vec<u8>)> = std::fs::read_dir(folder.join("decks"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter_map(|name| Some((name.strip_suffix(".csv")?.to_owned(), read(&format!("decks/{name}")))))
-        .collect();
-    decks.sort();
-    RatesText {
-        countries: read("countries.toml"),
-        numbering: read("numbering.csv"),
-        plans: read("plans.toml"),
-        decks,
-        ..RatesText::default()
     }
 }
 

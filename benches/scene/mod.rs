@@ -87,7 +87,7 @@ impl Scene {
 }
 
 /// The shipped rates folder.
-fn rates() -> RatesText {
+pub fn rates() -> RatesText {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rates");
     let read = |name: &str| std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("rates/{name}: {error}"));
     let mut decks: Vec<(String, Vec<u8>)> = std::fs::read_dir(folder.join("decks"))

@@ -26,22 +26,37 @@ fn blocks(language: &str) -> Vec<(&'static str, String)> {
     found
 }
 
-#[test]
-fn the_five_minutes_paste() {
+/// The one block of shell under a heading.
+fn only_block(heading: &str) -> String {
+    let mut found: Vec<String> =
+        blocks("sh").into_iter().filter(|(over, _)| *over == heading).map(|(_, text)| text).collect();
+    assert_eq!(found.len(), 1, "{heading}");
+    found.remove(0)
+}
+
+/// What a shell says to it, which must like all of it.
+fn pasted(place: &Place, text: &str) -> Ended {
+    let mut bash = Command::new("bash");
+    bash.args(["-euo", "pipefail", "-c", text]).current_dir(place.folder.path());
+    Ended::of(&["the tour"], bash.stdin(Stdio::null()).output().unwrap()).code(0)
+}
+
+/// A daemon with the shipped rates, and the port of its API.
+fn with_shipped_rates() -> (Place, Daemon, u16) {
     let place = Place { folder: tempfile::tempdir().unwrap() };
     let (records, api) = (free_port(), free_port());
     place.configured(records, api, "");
     let config = fs::read_to_string(place.path("callrated.toml")).unwrap();
     place.write("callrated.toml", format!("rates_dir = {:?}\n{config}", shipped_rates()));
     let daemon = place.started(records, api);
-    let tours: Vec<String> =
-        blocks("sh").into_iter().filter(|(heading, _)| *heading == "Five minutes").map(|(_, text)| text).collect();
-    assert_eq!(tours.len(), 1);
-    let tour =
-        tours[0].replace("target/release/callrated", PROGRAM).replace("127.0.0.1:7080", &format!("127.0.0.1:{api}"));
-    let mut bash = Command::new("bash");
-    bash.args(["-euo", "pipefail", "-c", &tour]).current_dir(place.folder.path());
-    let done = Ended::of(&["the tour"], bash.stdin(Stdio::null()).output().unwrap()).code(0);
+    (place, daemon, api)
+}
+
+#[test]
+fn the_five_minutes_paste() {
+    let (place, daemon, api) = with_shipped_rates();
+    let tour = only_block("Five minutes").replace("target/release/callrated", PROGRAM);
+    let done = pasted(&place, &tour.replace("127.0.0.1:7080", &format!("127.0.0.1:{api}")));
     let said = done.out();
     for expected in [
         "{\"durable\":1,\"refused\":[]}",
@@ -62,20 +77,9 @@ fn the_five_minutes_paste() {
 
 #[test]
 fn accounts_over_the_api_paste() {
-    let place = Place { folder: tempfile::tempdir().unwrap() };
-    let (records, api) = (free_port(), free_port());
-    place.configured(records, api, "");
-    let config = fs::read_to_string(place.path("callrated.toml")).unwrap();
-    place.write("callrated.toml", format!("rates_dir = {:?}\n{config}", shipped_rates()));
-    let daemon = place.started(records, api);
-    let heading = "Accounts and numbers over the API";
-    let tours: Vec<String> =
-        blocks("sh").into_iter().filter(|(over, _)| *over == heading).map(|(_, text)| text).collect();
-    assert_eq!(tours.len(), 1);
-    let tour = tours[0].replace("\ncallrated ", &format!("\n{PROGRAM} ")).replace("7080", &api.to_string());
-    let mut bash = Command::new("bash");
-    bash.args(["-euo", "pipefail", "-c", &tour]).current_dir(place.folder.path());
-    let done = Ended::of(&["the tour"], bash.stdin(Stdio::null()).output().unwrap()).code(0);
+    let (place, daemon, api) = with_shipped_rates();
+    let tour = only_block("Accounts and numbers over the API").replace("\ncallrated ", &format!("\n{PROGRAM} "));
+    let done = pasted(&place, &tour.replace("7080", &api.to_string()));
     let said = done.out();
     for expected in [
         "\"changed\":true",
@@ -110,13 +114,8 @@ fn what_calls_cost_us_pastes() {
     let copied = Command::new("cp").arg("-r").arg(shipped_rates()).arg(place.path("rates")).status().unwrap();
     assert!(copied.success());
     let daemon = place.serve("");
-    let tours: Vec<String> =
-        blocks("sh").into_iter().filter(|(over, _)| *over == "What calls cost us").map(|(_, text)| text).collect();
-    assert_eq!(tours.len(), 1);
-    let tour = tours[0].replace("\ncallrated ", &format!("\n{PROGRAM} ")).replace("7080", &daemon.api.to_string());
-    let mut bash = Command::new("bash");
-    bash.args(["-euo", "pipefail", "-c", &tour]).current_dir(place.folder.path());
-    let said = Ended::of(&["the tour"], bash.stdin(Stdio::null()).output().unwrap()).code(0).out();
+    let tour = only_block("What calls cost us").replace("\ncallrated ", &format!("\n{PROGRAM} "));
+    let said = pasted(&place, &tour.replace("7080", &daemon.api.to_string())).out();
     for expected in ["5511", "São Paulo", "Germany Mobile", "10 000 durable", "acme"] {
         assert!(said.contains(expected), "{expected}\n{said}");
     }

@@ -306,20 +306,25 @@ fn a_month_of_two_plans_has_each_plans_share_by_days() {
     assert!(proof.lines.iter().any(|line| line.text == words), "{:#?}", proof.lines);
 }
 
+/// What is found in plans, with its place and hint.
+pub fn findings_of(plans: String) -> Vec<String> {
+    let text = RatesText {
+        countries: COUNTRIES.into(),
+        numbering: NUMBERING.into(),
+        plans: plans.into(),
+        ..RatesText::default()
+    };
+    let findings = tariff::compile(&text).map_or_else(|findings| findings, |compiled| compiled.findings);
+    findings.iter().map(|f| format!("{}:{} {} ({})", f.line, f.column, f.message, f.hint)).collect()
+}
+
 #[test]
 fn mistakes_in_allowances_are_found() {
     let found = |pools: &str| -> Vec<String> {
         let plans = format!(
             "[plan.p]\ncountry = \"DE\"\ncurrency = \"EUR\"\noverage_rate = \"0.01\"\n[plan.p.allowances]\n{pools}\n"
         );
-        let text = RatesText {
-            countries: COUNTRIES.into(),
-            numbering: NUMBERING.into(),
-            plans: plans.into(),
-            ..RatesText::default()
-        };
-        let findings = tariff::compile(&text).map_or_else(|findings| findings, |compiled| compiled.findings);
-        findings.iter().map(|f| format!("{}:{} {} ({})", f.line, f.column, f.message, f.hint)).collect()
+        findings_of(plans)
     };
     let kinds = "write a country \"CA\", one of its kinds \"DE:mobile\", a prefix \"+4479\", or a call type";
     for (pools, expected) in [

@@ -9,6 +9,7 @@ use callrated::tariff::{self, RatesText};
 use callrated::time::Period;
 
 use crate::common::{Books, COUNTRIES, Call, NUMBERING, call};
+use crate::pools::findings_of;
 
 const PLANS: &str = r#"
 [plan.keeps]
@@ -274,14 +275,7 @@ fn mistakes_are_found_with_their_place() {
         let plans = format!(
             "[plan.p]\ncountry = \"DE\"\ncurrency = \"EUR\"\nincluded_minutes = 5\noverage_rate = \"0.01\"\n{plan}\n"
         );
-        let text = RatesText {
-            countries: COUNTRIES.into(),
-            numbering: NUMBERING.into(),
-            plans: plans.into(),
-            ..RatesText::default()
-        };
-        let findings = tariff::compile(&text).map_or_else(|findings| findings, |compiled| compiled.findings);
-        findings.iter().map(|f| format!("{}:{} {} ({})", f.line, f.column, f.message, f.hint)).collect()
+        findings_of(plans)
     };
     let example =
         "levels = [{ after_minutes = 10000, discount = \"10%\" }, { after_minutes = 50000, rate = \"0.008\" }]";
