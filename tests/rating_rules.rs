@@ -13,6 +13,8 @@ mod costs;
 mod exchange;
 #[path = "rating/free.rs"]
 mod free;
+#[path = "rating/minimum.rs"]
+mod minimum;
 #[path = "rating/pools.rs"]
 mod pools;
 #[path = "rating/successive.rs"]

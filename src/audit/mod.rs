@@ -35,6 +35,7 @@ mod carried;
 mod compare;
 mod counted;
 mod fold;
+mod minimums;
 mod month;
 
 use fold::Fold;
@@ -231,6 +232,7 @@ pub fn audit(sources: &Sources<'_>, state: &StoredState) -> Result<Audited, Audi
         for (place, seconds) in carried::counters(sources.store, state, row.period)? {
             *audited.sums.drawn.entry(place).or_default() += seconds.cast_unsigned();
         }
+        minimums::table(sources.store, state, row.period, |one| audited.differ(one))?;
     }
     deleted.iter().for_each(|sum| audited.sums.add_deleted(sum));
     for line in &draws {

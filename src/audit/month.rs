@@ -14,12 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::compare::shown;
+use super::minimums::{self, Charged};
 use super::{AuditError, Difference, LISTED_MAX, carried};
 use crate::call::{AccountKey, CallType, GroupKey, Meter, Usage};
 use crate::explain::{Archive, ExplainError};
 use crate::images::Images;
 use crate::money::Sum;
-use crate::period::{Carried, LegLine};
+use crate::period::{Carried, LegLine, MinimumLine};
 use crate::rating;
 use crate::record::{Direction, Record};
 use crate::store::{DeletedSum, OwnedCall, ScanOrder, Store, Visit};
@@ -49,6 +50,8 @@ struct Manifest {
     accounts: Vec<ManifestAccount>,
     #[serde(default)]
     carried: Vec<Carried>,
+    #[serde(default)]
+    minimums: Vec<MinimumLine>,
 }
 
 #[derive(Deserialize)]
@@ -77,6 +80,7 @@ pub fn month(store: &dyn Store, images: &Images, period: Period) -> Result<Month
         found: MonthAudited::default(),
         digests: BTreeMap::new(),
         drawn: BTreeMap::new(),
+        charged: Charged::default(),
     };
     for row in store.deleted(Some(period))? {
         let name = store.account_name(row.account)?.unwrap_or_else(|| "unknown".to_owned());
@@ -117,6 +121,13 @@ pub fn month(store: &dyn Store, images: &Images, period: Period) -> Result<Month
             false => None,
         };
         audit.manifest(&manifest, carried);
+        for (key, (name, _)) in &audit.gone {
+            audit.charged.gone(store, period, *key, name)?;
+        }
+        let charged = std::mem::take(&mut audit.charged);
+        minimums::compare(store, images, period, &charged, |one| {
+            audit.differ(one.account, one.call, one.field, one.expected, one.found);
+        })?;
     }
     Ok(audit.found)
 }
@@ -135,6 +146,8 @@ struct Month<'a> {
     digests: BTreeMap<AccountCurrency, (i64, String)>,
     /// By the month's own calls.
     drawn: BTreeMap<(GroupKey, Meter), u64>,
+    /// What calls cost.
+    charged: Charged,
 }
 
 impl Month<'_> {
@@ -166,6 +179,10 @@ impl Month<'_> {
             rating::drawn(&call.call, &call.draws, |meter, seconds| {
                 *self.drawn.entry((call.call.group, meter)).or_default() += u64::from(seconds);
             });
+        }
+        for OwnedCall { call, .. } in calls {
+            let cost = (i128::from(call.cost.0), call.basis.decimals);
+            self.charged.add(&name, call.basis.currency, call.adjusts, cost);
         }
         for call in calls {
             let explained = match self.archive.explain(call, &[]) {
@@ -292,6 +309,7 @@ impl Month<'_> {
             self.differ(None, None, field, shown(&derived), shown(&manifest.carried));
         }
         manifest.carried.iter().for_each(|carried| carried.add_to(&mut whole));
+        manifest.minimums.iter().for_each(|line| line.add_to(&mut whole));
         for told in manifest.accounts {
             let (count, digest) = ours.remove(&(told.account.clone(), told.currency)).unwrap_or_default();
             let account = Some(told.account);

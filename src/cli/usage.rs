@@ -60,6 +60,7 @@ async fn one(client: &Client, account: &str, arguments: &UsageArguments) -> Resu
             text(&usage["amount"])
         ))?;
     }
+    minimums(&usage)?;
     allowance("allowance", &usage["allowance"])?;
     for pool in usage["allowances"].as_array().into_iter().flatten() {
         allowance(&format!("allowance {}", text(&pool["name"])), pool)?;
@@ -70,6 +71,22 @@ async fn one(client: &Client, account: &str, arguments: &UsageArguments) -> Resu
         let price = tier["price"].as_str().map_or_else(String::new, |price| format!(", now {price}"));
         let next = seconds("next_after_seconds").map_or_else(String::new, |next| format!(", next level after {next}"));
         out::line(&format!("tier {}: {charged} charged{price}{next}", text(&tier["name"])))?;
+    }
+    Ok(())
+}
+
+/// Minimum spends, and what calls and they come to.
+fn minimums(usage: &Value) -> Result<(), Exit> {
+    for of in usage["minimums"].as_array().into_iter().flatten() {
+        let [period, minimum, charged, cost, currency] =
+            ["period", "minimum", "charged", "cost", "currency"].map(|key| text(&of[key]));
+        out::line(&format!(
+            "minimum spend of {period}: {minimum} {currency}, {charged} charged, {cost} billed beside calls"
+        ))?;
+    }
+    for due in usage["due"].as_array().into_iter().flatten() {
+        let [cost, amount, currency] = ["cost", "amount", "currency"].map(|key| text(&due[key]));
+        out::line(&format!("calls and minimum spend: {cost} {currency}, on an invoice {amount}"))?;
     }
     Ok(())
 }
@@ -128,7 +145,7 @@ async fn all(client: &Client, arguments: &UsageArguments) -> Result<(), Exit> {
         return out::line(&format!("no calls in {period}"));
     }
     out::line(&table.to_string())?;
-    out::line(&format!("{period}: {} accounts with calls", out::grouped(accounts)))
+    out::line(&format!("{period}: {} accounts", out::grouped(accounts)))
 }
 
 fn heading() -> comfy_table::Table {
@@ -151,6 +168,12 @@ fn rows(table: &mut comfy_table::Table, account: &Value, one: bool) {
             text(&line["amount"]),
             text(currency),
         ]);
+    }
+    for of in account["minimums"].as_array().into_iter().flatten() {
+        let [period, cost, amount, currency] = ["period", "cost", "amount", "currency"].map(|key| text(&of[key]));
+        let name = format!("minimum spend of {period}");
+        let nothing = String::new;
+        table.add_row([text(&account["account"]), name, nothing(), nothing(), nothing(), cost, amount, currency]);
     }
 }
 

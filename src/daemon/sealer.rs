@@ -152,7 +152,8 @@ impl Sealer {
         Ok(())
     }
 
-    /// Seals every month that is closed and not sealed yet, the earliest first.
+    /// Seals every month that is closed and not sealed yet, in the order in which they were closed: what one hands on or bills
+    /// of another is known then.
     pub async fn go_on(&self) -> Result<(), SealFailed> {
         let _turn = self.turn.lock().await;
         let done = self.seal_all().await;
@@ -171,7 +172,11 @@ impl Sealer {
             self.look().await?;
             let next = {
                 let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                known.values().find(|row| row.sealed.is_none()).map(|row| (row.period, row.seal))
+                known
+                    .values()
+                    .filter(|row| row.sealed.is_none())
+                    .min_by_key(|row| row.seal)
+                    .map(|row| (row.period, row.seal))
             };
             let Some((period, seal)) = next else {
                 if !self.begun.swap(true, Ordering::Relaxed) {

@@ -78,6 +78,13 @@ impl Directory {
         self.holder(name).map(|(image, account, _)| AccountIndex(image.first.account + account))
     }
 
+    /// The first row of the account of a name, whether or not it is in force.
+    pub fn first_row(&self, name: &[u8]) -> Option<Account<'_>> {
+        let (image, _, first) = self.holder(name)?;
+        let item = image.row_items().get(first as usize)?;
+        Some(image.account(first, item))
+    }
+
     /// Who owns the number at the instant.
     pub fn owner_at(&self, number: Number, at: Timestamp) -> Option<Account<'_>> {
         let (image, slot) = self.number_slot(number)?;

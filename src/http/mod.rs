@@ -68,6 +68,7 @@ mod history;
 mod import;
 mod manners;
 mod margin;
+mod minimums;
 mod months;
 pub mod node;
 mod openapi;

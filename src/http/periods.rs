@@ -2,6 +2,7 @@
 //!
 //! Does not know how totals come about.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use axum::Json;
@@ -11,12 +12,14 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::details::Language;
+use super::minimums::{self, MinimumBilled};
 use super::usage::{CostIn, Costs, Total, amount, minutes, text, total};
 use super::{App, Problem, export};
 use crate::money::{Sum, minor_unit};
 use crate::period::everywhere;
 use crate::road::UsageLine;
-use crate::store::{self, Store, StoreError, Visit};
+use crate::store::{self, MinimumRow, MinimumsOf, Store, StoreError, Visit};
 use crate::time::{Micros, Period};
 
 /// Accounts in one page, unless less is asked for.
@@ -73,10 +76,20 @@ pub(super) struct AccountTotals {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     further_costs: Vec<CostIn>,
+    /// What a sealed month bills beside calls; `cost` and `amount` are those of calls alone. Left out where it is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    minimums: Vec<MinimumBilled>,
+    /// What `totals` and `minimums` come to, by currency. Left out where there are no minimums.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    due: Vec<CostIn>,
 }
 
 /// Totals of all accounts in a month.
 ///
+/// Once the month is sealed, also of those without calls whose plan has a minimum spend: `minimums` in JSON, in CSV and Parquet
+/// rows whose call type is `minimum_spend` (of an earlier month, `minimum_spend:2026-09`) and which count no calls.
 /// Paged by account name. By `Accept`: JSON (with `next`), one JSON object a line, or CSV; in those two a page that is not
 /// full is the last. Parquet, if the program was built with it, is one file of all accounts, without `after` and `limit`.
 #[utoipa::path(
@@ -116,9 +129,9 @@ pub(super) async fn usage(
     if kind == CSV {
         return Ok(([(header::CONTENT_TYPE, CSV)], csv(&page)).into_response());
     }
-    let next = if page.len() == limit { page.last().map(|(name, _)| name.clone()) } else { None };
+    let next = if page.len() == limit { page.last().map(|of| of.name.clone()) } else { None };
     let state = app.sealer.state(period, everywhere(period).1);
-    let accounts: Vec<AccountTotals> = page.into_iter().map(|(name, lines)| shown(name, &lines)).collect();
+    let accounts: Vec<AccountTotals> = page.iter().map(shown).collect();
     if kind == NDJSON {
         let mut lines = Vec::new();
         for account in &accounts {
@@ -145,19 +158,35 @@ async fn parquet(app: &App, period: Period) -> Result<Response, Problem> {
     Ok(([(header::CONTENT_TYPE, export::PARQUET)], body).into_response())
 }
 
+/// What a month bills an account.
+pub(super) struct OfAccount {
+    pub name: String,
+    /// Its calls.
+    pub lines: Vec<UsageLine>,
+    /// What is billed beside them; only once the month is sealed.
+    pub minimums: Vec<MinimumRow>,
+}
+
 /// Totals of accounts after a name, at most so many.
 pub(super) fn page(
     store: &dyn Store,
     period: Period,
     after: Option<&str>,
     limit: usize,
-) -> Result<Vec<(String, Vec<UsageLine>)>, StoreError> {
-    let mut page = Vec::new();
+) -> Result<Vec<OfAccount>, StoreError> {
+    let mut page: BTreeMap<String, OfAccount> = BTreeMap::new();
     store.period_usage(period, after, limit, &mut |account, lines| {
-        page.push((account.name.clone(), merged(lines)));
+        let (name, lines) = (account.name.clone(), merged(lines));
+        page.insert(name.clone(), OfAccount { name, lines, minimums: Vec::new() });
         Visit::Continue(())
     })?;
-    Ok(page)
+    // An account without calls may owe as well.
+    for row in store.minimums(MinimumsOf::Page { period, after, limit })? {
+        let name = store.account_name(row.account)?.unwrap_or_default();
+        let (lines, minimums) = (Vec::new(), Vec::new());
+        page.entry(name.clone()).or_insert(OfAccount { name, lines, minimums }).minimums.push(row);
+    }
+    Ok(page.into_values().take(limit).collect())
 }
 
 /// Lines of one type and currency as one.
@@ -169,27 +198,32 @@ pub(super) fn merged(stored: &[store::UsageLine]) -> Vec<UsageLine> {
     all
 }
 
-fn shown(account: String, lines: &[UsageLine]) -> AccountTotals {
+fn shown(of: &OfAccount) -> AccountTotals {
     let mut costs = Costs::default();
-    costs.add(lines);
+    costs.add(&of.lines);
+    if of.lines.is_empty() {
+        costs.begin(of.minimums.iter().map(|row| row.currency));
+    }
     let (main, further_costs) = costs.shown();
     AccountTotals {
-        account,
+        account: of.name.clone(),
         currency: main.currency,
-        totals: lines.iter().map(total).collect(),
+        totals: of.lines.iter().map(total).collect(),
         cost: main.cost,
         amount: main.amount,
         rounded_cost: main.rounded_cost,
         further_costs,
+        minimums: minimums::shown(&of.lines, &of.minimums, Language::En),
+        due: minimums::due(&of.lines, &of.minimums),
     }
 }
 
-fn csv(page: &[(String, Vec<UsageLine>)]) -> String {
+fn csv(page: &[OfAccount]) -> String {
     let mut out =
         String::from("account,call_type,calls,seconds,billable_seconds,billable_minutes,currency,cost,amount\r\n");
-    for (name, lines) in page {
-        for line in lines {
-            super::details::cell(name, &mut out);
+    for of in page {
+        for line in &of.lines {
+            super::details::cell(&of.name, &mut out);
             // Writing into a string cannot fail.
             let _ = write!(
                 out,
@@ -202,6 +236,17 @@ fn csv(page: &[(String, Vec<UsageLine>)]) -> String {
                 text(&line.currency),
                 Sum(line.usage.cost).fixed(u32::from(line.decimals)),
                 amount(line).fixed(minor_unit(line.currency)),
+            );
+        }
+        for row in &of.minimums {
+            super::details::cell(&of.name, &mut out);
+            let _ = write!(
+                out,
+                ",{},0,0,0,0,{},{},{}\r\n",
+                minimums::called(row),
+                text(&row.currency),
+                Sum(row.cost).fixed(u32::from(row.decimals)),
+                minimums::amount(row, &of.lines).fixed(minor_unit(row.currency)),
             );
         }
     }

@@ -7,6 +7,8 @@ use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::details::Language;
+use super::minimums::{self, MinimumBilled};
 use super::{App, Problem, accounts};
 use crate::call::{Meter, TariffSlot};
 use crate::money::{Sum, minor_unit};
@@ -74,6 +76,15 @@ pub(super) struct AccountUsage {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     further_costs: Vec<CostIn>,
+    /// What is billed beside calls where a plan has a minimum spend; while the month is open, what it would be by now. `cost` and
+    /// `amount` are those of calls alone. Left out where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    minimums: Vec<MinimumBilled>,
+    /// What `totals` and `minimums` come to, by currency: the sum of an invoice that has both. Left out where there are no minimums.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    due: Vec<CostIn>,
 }
 
 /// How much of the plan's minutes is drawn.
@@ -220,7 +231,11 @@ pub(super) async fn of_account(
     let tiers = plan.map_or_else(Vec::new, |plan| plan.tiers.iter().map(|one| tier(one, &live, period)).collect());
     let over = period.bounds(row.map_or(&Zone::UTC, |r| r.zone)).1;
     let state = app.sealer.state(period, over);
-    Ok(Json(AccountUsage { allowances, tiers, ..shown(account, period, state, live, plan, allowance) }))
+    let rows = minimums::of_account(&app, &account, period, state == "sealed", &live.lines).await?;
+    let language = row.and_then(|row| Language::named(row.language)).unwrap_or(Language::En);
+    let (minimums, due) = (minimums::shown(&live.lines, &rows, language), minimums::due(&live.lines, &rows));
+    let shown = shown(account, period, state, live, plan, allowance);
+    Ok(Json(AccountUsage { allowances, tiers, minimums, due, ..shown }))
 }
 
 fn shown(
@@ -253,6 +268,8 @@ fn shown(
         amount: main.amount,
         rounded_cost: main.rounded_cost,
         further_costs,
+        minimums: Vec::new(),
+        due: Vec::new(),
     }
 }
 
@@ -370,6 +387,11 @@ impl Costs {
             cost.amount.0 += amount(line).0;
             cost.decimals = cost.decimals.max(line.decimals);
         }
+    }
+
+    /// Currencies in which nothing was charged.
+    pub(super) fn begin(&mut self, currencies: impl Iterator<Item = [u8; 3]>) {
+        self.0.extend(currencies.take(1).map(|currency| Cost { decimals: 4, ..Cost::of(currency) }));
     }
 
     /// The first currency's sum (an empty one if there is none), and the others'.

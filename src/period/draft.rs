@@ -14,6 +14,7 @@ use super::drawn::Counted;
 use super::gather::{Gather, Gathered, suspend};
 use super::known::{Known, read};
 use super::manifest::{LegLine, Manifest};
+use super::minimum;
 use super::outcome::{LineDelta, Outcome};
 use super::retained;
 use super::sort::Sorter;
@@ -23,7 +24,7 @@ use crate::call::{AccountKey, CallType, Costs, GroupKey, LegKey, Meter, RatedCal
 use crate::flush::{Spill, SpillError};
 use crate::images::{ImageMissing, Images};
 use crate::rating::{self, Draws, Leg, Resolution, Standing, World};
-use crate::store::{CallRow, Draft, DraftOf, GroundsOf, Store, StoreError, SuspenseKey};
+use crate::store::{CallRow, Draft, DraftOf, GroundsOf, Store, StoreError, StoredState, SuspenseKey};
 use crate::tariff::PlanId;
 use crate::time::Period;
 
@@ -149,7 +150,7 @@ pub fn draft(
     if let Some(whole) = waiting {
         job.rate(whole)?;
     }
-    job.finish(seal)
+    job.finish(&state, seal)
 }
 
 /// A call, what it costs us, what it drew, what it was rated from, its revision, and whether an operator named the tariff.
@@ -362,7 +363,7 @@ impl Job<'_, '_> {
         Ok(())
     }
 
-    fn finish(mut self, seal: Position) -> Result<Draft, SealError> {
+    fn finish(mut self, state: &StoredState, seal: Position) -> Result<Draft, SealError> {
         self.write_rows()?;
         self.group_ends();
         let mut carried = Vec::new();
@@ -373,6 +374,9 @@ impl Job<'_, '_> {
                 *self.drawn.entry((group, month, meter)).or_default() += seconds;
             }
         }
+        let (period, accounts, groups) = (self.period, &self.accounts, &self.groups);
+        let place = minimum::Place { known: self.known, state, period, seal, accounts, groups };
+        let minimums = place.lines(&self.manifest)?;
         let Gathered { outcome, decided, waiting, .. } = self.gathered;
         let outcome = Outcome {
             lines: LineDelta::of(self.lines),
@@ -380,7 +384,7 @@ impl Job<'_, '_> {
             books: outcome.books.into_iter().filter(|(_, n)| *n != 0).collect(),
             ..outcome
         };
-        let (digest, manifest) = self.manifest.finish(self.period, decided.into_iter(), &waiting, carried);
+        let (digest, manifest) = self.manifest.finish(self.period, decided.into_iter(), &waiting, carried, minimums);
         let (packed, superseded) = (outcome.pack(), outcome.superseded);
         let (reversed, restored) = (Vec::new(), Vec::new());
         let draft = Draft { seal, digest, manifest, outcome: packed, superseded, reversed, restored };

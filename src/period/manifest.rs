@@ -3,7 +3,7 @@
 //! ```text
 //! leg      identity, what the record says, billable seconds, split, cost, tariff ─┐ in canonical order
 //! account  legs ──▶ BLAKE3                                                       │ by name and currency
-//! month    name, currency, digest of every account; what carries over ──▶ BLAKE3
+//! month    name, currency, digest of every account; what carries over; minimum spends ──▶ BLAKE3
 //! ```
 //! Everything goes in by name, with its length before it, and nothing that depends on this folder: no position, no number
 //! of an account, no time of receipt, no revision. So two folders that were told the same month seal it to one digest.
@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::carry::Carried;
+use super::minimum::MinimumLine;
 use super::versions::Decided;
 use crate::call::{CallType, RatedCall, SuspenseReason, Usage};
 use crate::money::Sum;
@@ -138,6 +139,29 @@ impl Manifest {
         }
     }
 
+    /// What an account's legs cost in a currency, late ones too, and the most decimals.
+    pub fn cost(&self, account: &str, currency: [u8; 3]) -> (i128, u8) {
+        self.accounts.get(&(account.to_owned(), currency)).map_or((0, 0), |sum| (sum.cost, sum.decimals))
+    }
+
+    /// Of that, what the late ones cost.
+    pub fn late(&self) -> BTreeMap<(&str, [u8; 3]), i128> {
+        let mut late = BTreeMap::new();
+        for ((_, account, currency), sum) in &self.late {
+            *late.entry((account.as_str(), *currency)).or_default() += sum.cost;
+        }
+        late
+    }
+
+    /// The same by own month and account, and within by currency, with the most decimals.
+    pub fn late_by_month(&self) -> BTreeMap<(Period, &str), BTreeMap<[u8; 3], (i128, u8)>> {
+        let mut late: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for ((own, account, currency), sum) in &self.late {
+            late.entry((*own, account.as_str())).or_default().insert(*currency, (sum.cost, sum.decimals));
+        }
+        late
+    }
+
     /// The digest, and the JSON.
     pub fn finish(
         self,
@@ -145,6 +169,7 @@ impl Manifest {
         decided: impl Iterator<Item = Decided>,
         waiting: &BTreeMap<SuspenseReason, i64>,
         carried: Vec<Carried>,
+        minimums: Vec<MinimumLine>,
     ) -> (String, Vec<u8>) {
         let mut whole = blake3::Hasher::new();
         let mut accounts = Vec::with_capacity(self.accounts.len());
@@ -176,6 +201,7 @@ impl Manifest {
         }
         // It decides what the next month costs. A month that hands on nothing has the digest that it always had.
         carried.iter().for_each(|carried| carried.add_to(&mut whole));
+        minimums.iter().for_each(|line| line.add_to(&mut whole));
         let late = self.late.into_iter().map(|((own, account, currency), sum)| Late {
             account,
             period: own.to_string(),
@@ -194,6 +220,7 @@ impl Manifest {
             conflicts: decided.map(Conflict::of).collect(),
             late: late.collect(),
             carried,
+            minimums,
             suspense: waiting.iter().filter(|(_, n)| **n > 0).map(|(reason, n)| (reason.name(), *n)).collect(),
         };
         // Text and numbers always serialise.
@@ -221,6 +248,9 @@ struct ManifestJson {
     /// Minutes that roll over to the next month.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     carried: Vec<Carried>,
+    /// What is billed beside calls; `cost` is that of calls alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    minimums: Vec<MinimumLine>,
     suspense: BTreeMap<&'static str, i64>,
 }
 
@@ -342,6 +372,10 @@ mod tests {
     }
 
     fn manifest(calls: &[(&str, &[u8], RatedCall)]) -> (String, String) {
+        with_minimums(calls, &[])
+    }
+
+    fn with_minimums(calls: &[(&str, &[u8], RatedCall)], minimums: &[MinimumLine]) -> (String, String) {
         let mut manifest = Manifest::default();
         for (account, id, call) in calls {
             let record = Record { node: b"lab", id, source: b"030600", destination: b"0055", ..Record::default() };
@@ -357,7 +391,8 @@ mod tests {
             destination: "0055".to_owned(),
         };
         let waiting = BTreeMap::from([(SuspenseReason::NoRate, 2), (SuspenseReason::BadNumber, 0)]);
-        let (digest, json) = manifest.finish(Period::of(2026, 10), [decided].into_iter(), &waiting, Vec::new());
+        let (digest, json) =
+            manifest.finish(Period::of(2026, 10), [decided].into_iter(), &waiting, Vec::new(), minimums.to_vec());
         (digest, String::from_utf8(json).unwrap())
     }
 
@@ -375,6 +410,40 @@ mod tests {
     #[test]
     fn the_manifest_is_what_it_was() {
         insta::assert_snapshot!(manifest(&month()).1);
+    }
+
+    /// A month that bills a minimum, and what it gives back of an earlier one's.
+    #[test]
+    fn the_manifest_names_minimum_spends() {
+        let own = MinimumLine {
+            account: "acme".to_owned(),
+            group: "acme".to_owned(),
+            currency: "EUR".to_owned(),
+            adjusts: None,
+            minimum: "20.00".to_owned(),
+            charged: "0.2550".to_owned(),
+            cost: "19.7450".to_owned(),
+        };
+        let back = MinimumLine {
+            adjusts: Some("2026-09".to_owned()),
+            charged: "0.2400".to_owned(),
+            cost: "-0.2400".to_owned(),
+            ..own.clone()
+        };
+        let (digest, json) = with_minimums(&month(), &[own.clone(), back.clone()]);
+        insta::assert_snapshot!(json);
+        assert_ne!(digest, manifest(&month()).0);
+        for changed in [
+            MinimumLine { account: "beta".to_owned(), ..own.clone() },
+            MinimumLine { group: "beta".to_owned(), ..own.clone() },
+            MinimumLine { currency: "USD".to_owned(), ..own.clone() },
+            MinimumLine { adjusts: Some("2026-08".to_owned()), ..own.clone() },
+            MinimumLine { minimum: "21.00".to_owned(), ..own.clone() },
+            MinimumLine { charged: "0.2551".to_owned(), ..own.clone() },
+            MinimumLine { cost: "19.7451".to_owned(), ..own.clone() },
+        ] {
+            assert_ne!(with_minimums(&month(), &[changed, back.clone()]).0, digest);
+        }
     }
 
     #[test]

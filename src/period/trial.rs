@@ -2,7 +2,9 @@
 //! that tariff. Nothing is written but what does not fit into memory, and that aside.
 //!
 //! Both sides are rated from front to back in canonical order, each with its own allowances, so that they differ by the
-//! tariff alone and never by the order in which calls came. Adjustments and rows of an earlier version stand as they are.
+//! tariff alone and never by the order in which calls came. Adjustments and rows of an earlier version stand as they are. What
+//! either side is short of a plan's minimum spend is in the sums, and a destination of its own; what the month bills of minimums
+//! of earlier months is the same on both sides and left out.
 //!
 //! Calls are gathered and sorted by one thread and rated by several, a billing group by one of them. Memory: `IN_MEMORY` candidates and a few batches, the accounts with calls in the month, and what destinations they called.
 //!
@@ -31,6 +33,8 @@ use crate::store::Store;
 use crate::tariff::{RowId, Tariff};
 use crate::time::Period;
 
+mod sums;
+
 /// Legs handed to a thread at a time.
 const BATCH: usize = 512;
 /// Batches that wait for a thread.
@@ -49,11 +53,6 @@ impl Billed {
     fn add(&mut self, cost: Money) {
         self.calls += 1;
         self.cost.add(cost);
-    }
-
-    fn merge(&mut self, other: Billed) {
-        self.calls += other.calls;
-        self.cost = Sum(self.cost.0 + other.cost.0);
     }
 }
 
@@ -103,31 +102,8 @@ pub struct Tried {
     pub fixed: u64,
     /// Most decimals of a cost, by currency.
     pub decimals: BTreeMap<Currency, u8>,
-}
-
-impl Both {
-    fn merge(&mut self, other: Both) {
-        self.before.merge(other.before);
-        self.after.merge(other.after);
-    }
-}
-
-impl Tried {
-    /// Adds what other groups come to.
-    fn merge(&mut self, other: Tried) {
-        let Tried { position: _, accounts, destinations, total, lost, gained, waiting, fixed, decimals } = other;
-        accounts.into_iter().for_each(|(key, both)| self.accounts.entry(key).or_default().merge(both));
-        destinations.into_iter().for_each(|(key, both)| self.destinations.entry(key).or_default().merge(both));
-        total.into_iter().for_each(|(key, both)| self.total.entry(key).or_default().merge(both));
-        lost.into_iter().for_each(|(key, billed)| self.lost.entry(key).or_default().merge(billed));
-        for (currency, most) in decimals {
-            let decimals = self.decimals.entry(currency).or_default();
-            *decimals = most.max(*decimals);
-        }
-        self.gained += gained;
-        self.waiting += waiting;
-        self.fixed += fixed;
-    }
+    /// What of an account's calls counts towards the minimum spend of an earlier month.
+    late: BTreeMap<(String, Currency), i128>,
 }
 
 /// What is tried on what.
@@ -203,7 +179,9 @@ impl Trial<'_> {
                     Err(panic) => std::panic::resume_unwind(panic),
                 }
             }
-            handed.map(|()| tried)
+            handed?;
+            tried.minimums(self, &known)?;
+            Ok(tried)
         })
     }
 }
@@ -277,6 +255,10 @@ impl Job<'_> {
             if self.wanted(&fixed.account) {
                 self.tried.fixed += 1;
                 let basis = fixed.call.basis;
+                if fixed.call.adjusts.is_some() {
+                    let late = self.tried.late.entry((fixed.account.clone(), basis.currency)).or_default();
+                    *late += i128::from(fixed.call.cost.0);
+                }
                 let destination = in_parentheses(fixed.call.call_type);
                 for after in [false, true] {
                     self.bill(after, &fixed.account, &destination, (basis.currency, basis.decimals), fixed.call.cost);

@@ -15,6 +15,7 @@
 //!            R12       pools.rs     how much of it pools and the plan's minutes cover
 //!            R25       tiers.rs     prices by how much was billed in the month
 //!            R17       parts.rs     the parts of a call whose price changes while it lasts
+//! minimum    R26       minimum.rs   what an account spends at least in a month
 //! costs      R16 R18   costs.rs     what the same call costs us: carrier, resellers
 //! prove      R23       proof.rs     the same decisions, written down
 //! ```
@@ -29,6 +30,7 @@ mod costs;
 mod free;
 mod kind;
 mod legs;
+mod minimum;
 mod numbers;
 mod parts;
 mod pools;
@@ -42,6 +44,7 @@ mod why;
 
 pub use costs::costs;
 pub use legs::{MAX_AHEAD, MAX_TALK, answered, durations_differ, resolve, talk_time};
+pub use minimum::{billed, minimum_spend};
 pub use pools::allowance;
 pub use proof::{
     Line, Proof, Quote, QuotedDraw, QuotedLevel, QuotedSteps, QuotedTier, Unpriced, billable_millionths,

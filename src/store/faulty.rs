@@ -11,6 +11,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::*;
 
+mod dice;
 mod faults;
 
 pub use faults::{Faults, Played};
@@ -69,25 +70,11 @@ impl<S: Store> FaultyStore<S> {
         }
     }
 
-    /// 0 to 999, the same in every run with the same seed (splitmix64).
-    fn roll(&self) -> u64 {
-        const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
-        let mut z = self.dice.fetch_add(STEP, Ordering::SeqCst).wrapping_add(STEP);
-        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ z >> 31) % 1000
-    }
-
     fn present(&self) -> Result<&S, StoreError> {
         if self.away.load(Ordering::SeqCst) {
             return Err(StoreError::Io("the store is away (a fault that was asked for)".into()));
         }
         Ok(&self.inner)
-    }
-
-    fn refuse(&self, error: StoreError) -> Result<FlushReport, StoreError> {
-        self.refused.fetch_add(1, Ordering::SeqCst);
-        Err(error)
     }
 }
 
@@ -316,6 +303,18 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn deleted_margins(&self, period: Period) -> Result<Vec<MarginAccount>, StoreError> {
         self.present()?.deleted_margins(period)
+    }
+
+    fn minimums(&self, of: MinimumsOf<'_>) -> Result<Vec<MinimumRow>, StoreError> {
+        self.present()?.minimums(of)
+    }
+
+    fn draft_minimums(&self, rows: &[MinimumRow]) -> Result<(), StoreError> {
+        self.present()?.draft_minimums(rows)
+    }
+
+    fn adjusted(&self, period: Period) -> Result<Vec<Period>, StoreError> {
+        self.present()?.adjusted(period)
     }
 
     fn months(&self) -> Result<Vec<Period>, StoreError> {

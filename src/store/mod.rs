@@ -258,6 +258,21 @@ pub trait Store: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// What sealed months bill of minimum spends, in order. A store that keeps none has none.
+    fn minimums(&self, _of: MinimumsOf<'_>) -> Result<Vec<MinimumRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// The same of a month that is being sealed: it changes nothing before the month is. Those that are there already stay.
+    fn draft_minimums(&self, _rows: &[MinimumRow]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Closed months of which a month bills calls.
+    fn adjusted(&self, _period: Period) -> Result<Vec<Period>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// Every month that has or had a leg, by month.
     fn months(&self) -> Result<Vec<Period>, StoreError>;
 

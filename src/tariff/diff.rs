@@ -13,7 +13,7 @@ use std::iter::Peekable;
 use super::condition::Condition;
 use super::deck::{Deck, Terms};
 use super::{Allowance, Bands, Internal, Overage, Plan, Tariff};
-use crate::money::Money;
+use crate::money::{Money, minor_unit};
 use crate::number::prefix::{codes::Codes, lexicographic};
 use crate::number::{Number, NumberKind};
 use crate::time::Timestamp;
@@ -359,6 +359,7 @@ fn plan_facts(plan: &Plan, included: &[(crate::number::Country, u16)]) -> Vec<(&
             "successive",
             plan.successive.map_or_else(String::new, |s| format!("within {} s from {}", s.within, s.from.name())),
         ),
+        ("minimum_spend", plan.minimum_spend.map_or_else(String::new, |least| least.fixed(minor_unit(plan.currency)))),
     ]
 }
 

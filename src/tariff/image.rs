@@ -294,6 +294,8 @@ pub struct StoredPlan {
     pub prorate_change: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub successive: Option<super::successive::Successive>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_spend: Option<Money>,
 }
 
 /// Where the sections of an image lie, its digest checked.

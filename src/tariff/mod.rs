@@ -209,6 +209,8 @@ pub struct Plan {
     pub free: Vec<String>,
     /// Calls in quick succession that count as one; none: each call is one.
     pub successive: Option<successive::Successive>,
+    /// What an account spends at least in a month, in `currency`; none: nothing.
+    pub minimum_spend: Option<Money>,
 }
 
 /// One deck row as the look-up gives it.

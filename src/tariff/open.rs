@@ -305,6 +305,7 @@ fn plan(stored: &StoredPlan, meta: &Meta) -> Option<(Plan, PlanDetails)> {
         },
         free: stored.free.clone(),
         successive: stored.successive,
+        minimum_spend: stored.minimum_spend.filter(|least| least.0 > 0),
     };
     let included = stored
         .included

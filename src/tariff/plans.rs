@@ -20,6 +20,7 @@ mod allowances;
 mod buying;
 mod currencies;
 mod holidays;
+mod minimum;
 mod rollover;
 mod successive;
 mod text;
@@ -58,6 +59,7 @@ const PLAN_KEYS: &[&str] = &[
     "prorate_change",
     "cost_decimals",
     "successive",
+    "minimum_spend",
 ];
 const DECK_KEYS: &[&str] = &["currency", "timezone", "holidays", "source"];
 const HOLIDAY_KEYS: &[&str] = &["yearly", "easter", "dates"];
@@ -213,12 +215,13 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
     let cost_decimals =
         table.get("cost_decimals").and_then(|v| document.integer("cost_decimals", v, COST_DECIMALS_MAX));
     let buying = buying::read(document, table);
+    let currency = currency?;
     Some(PlanText {
         name: name.to_owned(),
         at: table.at,
         country: country?,
         country_at: country_value.map_or(table.at, |v| document.at(v)),
-        currency: currency?,
+        currency,
         allowance,
         rollover,
         pools,
@@ -236,6 +239,7 @@ fn plan<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
         buying,
         free: deck_list(document, table, "free"),
         successive: successive::read(document, table),
+        minimum_spend: minimum::read(document, table, currency),
     })
 }
 

@@ -63,6 +63,7 @@
 
 mod audit;
 mod guard;
+mod minimum;
 mod model;
 mod months;
 mod pieces;

@@ -29,7 +29,7 @@ use callrated::record::{Direction, Record};
 use callrated::road::{Question, Step};
 use callrated::sequencer::{Control, SequencerSettings};
 use callrated::store::sqlite::SqliteStore;
-use callrated::store::{OwnedCall, ScanOrder, Store, SuspenseItem, SuspensePage, Visit};
+use callrated::store::{MinimumsOf, OwnedCall, ScanOrder, Store, SuspenseItem, SuspensePage, Visit};
 use callrated::tariff::Tariff;
 use callrated::time::{Micros, Period, Timestamp, parse_rfc3339};
 use serde_json::Value;
@@ -310,6 +310,10 @@ impl Folder {
         assert_eq!(runs(&store), runs(&self.store));
         assert_eq!(all(&store), all(&self.store));
         assert_eq!(store.manifest(OCTOBER).unwrap(), self.store.manifest(OCTOBER).unwrap());
+        for row in self.store.periods().unwrap() {
+            let page = MinimumsOf::Page { period: row.period, after: None, limit: usize::MAX };
+            assert_eq!(store.minimums(page).unwrap(), self.store.minimums(page).unwrap());
+        }
     }
 
     /// Closes the month and makes its draft.

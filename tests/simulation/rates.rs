@@ -9,9 +9,9 @@ use callrated::tariff::{self, RatesText, Tariff};
 use callrated::time::Timestamp;
 
 /// The dialling plans that the project ships.
-const COUNTRIES: &str = include_str!("../../rates/countries.toml");
+pub const COUNTRIES: &str = include_str!("../../rates/countries.toml");
 
-const NUMBERING: &str = "prefix,country,type,total_lengths
+pub const NUMBERING: &str = "prefix,country,type,total_lengths
 4930,DE,fixed,
 4915,DE,mobile,
 49900,DE,premium,
@@ -122,6 +122,17 @@ pub fn rolling(tariff: usize) -> Vec<u8> {
     let keys = ["rollover = { months = 2, at_most_minutes = 9 }", "rollover = { months = 3 }"][tariff];
     let kept = "[plan.de.allowances.mobile]\nminutes = 4\nof = [\"DE:mobile\"]\nrollover = { months = 1 }\n";
     tariff_text(&TARIFFS[tariff], [5, 4][tariff], keys, &format!("{kept}{TIERS}"))
+}
+
+/// Two tariffs of which both plans ask for a minimum: 0.45 EUR and 0.07 USD, which some months are short of.
+pub fn asking(tariff: usize) -> Vec<u8> {
+    let us = "[plan.us.tiers.all]\nlevels = [{ after_minutes = 9, discount = \"10%\" }]\n";
+    tariff_text(
+        &TARIFFS[tariff],
+        4,
+        "minimum_spend = \"0.45\"",
+        &format!("minimum_spend = \"0.07\"\n{us}{POOLS}{TIERS}"),
+    )
 }
 
 fn tariff_text(tariff: &(&str, &str, Option<&str>), minutes: u64, keys: &str, pools: &str) -> Vec<u8> {

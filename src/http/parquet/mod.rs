@@ -4,16 +4,17 @@
 //!
 //! Does not know how a file is laid out, nor who asked.
 
+use std::borrow::Cow;
 use std::io;
 
 use ::parquet::errors::ParquetError;
 
 use super::details::{number, text};
 use super::export::{self, Costs};
-use super::{periods, stream, usage};
-use crate::money::Money;
+use super::{minimums, periods, stream, usage};
+use crate::call::Usage;
+use crate::money::{Money, minor_unit};
 use crate::rating::billable_millionths as millionths;
-use crate::road::UsageLine;
 use crate::store::{Store, StoreError, StoredCall, Visit};
 use crate::time::{Period, Timestamp};
 
@@ -30,6 +31,11 @@ const SUM_RULE: &str = "every call is rounded once, to its plan's decimals, when
 /// How the column of amounts comes to its sum.
 const AMOUNT_RULE: &str = "every row's cost is rounded once more, to the minor unit of its currency (ISO 4217), halves away \
     from zero; callrated.amount is the sum of the rounded rows";
+
+/// What rows of minimum spends are.
+const MINIMUM_RULE: &str = "rows of call type minimum_spend count no calls: they bill what the calls of a sealed month are short of \
+    its plan's minimum (R26), behind a colon that of an earlier month; callrated.cost less callrated.minimum_spend_cost is what \
+    calls cost; such a row's amount takes up what the account's other rows were rounded by";
 
 /// Writes the calls of a month; `began` is what its totals came to as that began.
 pub(super) fn calls(store: &dyn Store, period: Period, began: &str, mut body: stream::Writer) {
@@ -93,28 +99,43 @@ fn write_calls(store: &dyn Store, period: Period, began: &str, body: &mut stream
 fn write_totals(store: &dyn Store, period: Period, body: &mut stream::Writer) -> Result<(), Broken> {
     let mut table = Table::<Totals>::begin(body)?;
     let (mut count, mut costs, mut amounts, mut after) = (0, Costs::default(), Costs::default(), None);
+    let mut least = Costs::default();
     loop {
         let page = periods::page(store, period, after.as_deref(), ACCOUNTS)?;
-        for (account, lines) in &page {
-            for line in lines {
+        for of in &page {
+            let account = of.name.as_str();
+            for line in &of.lines {
                 count += line.usage.calls;
                 costs.add(line.currency, line.usage.cost, line.decimals);
                 amounts.add_amount(line);
-                table.push(&(account, line))?;
+                let (currency, amount) = (line.currency, usage::amount(line).0);
+                let call_type = line.call_type.name().into();
+                table.push(&Total { account, call_type, usage: line.usage, currency, amount })?;
+            }
+            for row in &of.minimums {
+                let (currency, amount) = (row.currency, minimums::amount(row, &of.lines).0);
+                costs.add(currency, row.cost, row.decimals);
+                amounts.add(currency, amount, minor_unit(currency) as u8);
+                least.add(currency, row.cost, row.decimals);
+                let usage = Usage { cost: row.cost, ..Usage::default() };
+                table.push(&Total { account, call_type: minimums::called(row).into(), usage, currency, amount })?;
             }
         }
         if page.len() < ACCOUNTS {
             break;
         }
-        after = page.into_iter().next_back().map(|(account, _)| account);
+        after = page.into_iter().next_back().map(|of| of.name);
     }
     let (count, cost, amount) = (count.to_string(), costs.to_string(), amounts.to_string());
+    let least = least.to_string();
     Ok(table.end(&[
         ("sum_rule", SUM_RULE),
         ("amount_rule", AMOUNT_RULE),
         ("period", &period.to_string()),
         ("calls", &count),
         ("cost", &cost),
+        ("minimum_spend_cost", &least),
+        ("minimum_spend_rule", MINIMUM_RULE),
         ("amount", &amount),
     ])?)
 }
@@ -176,20 +197,29 @@ impl Rows for Calls {
 /// Totals by account, call type and currency.
 enum Totals {}
 
+/// A line of them.
+struct Total<'a> {
+    account: &'a str,
+    call_type: Cow<'static, str>,
+    usage: Usage,
+    currency: [u8; 3],
+    amount: i128,
+}
+
 impl Rows for Totals {
-    type Row<'a> = (&'a String, &'a UsageLine);
+    type Row<'a> = Total<'a>;
     const CONTENT: &'static str = "totals";
     const COLUMNS: &'static [Column<Totals>] = &[
-        ("account", Text(|row| row.0.as_str().into())),
-        ("call_type", Text(|row| row.1.call_type.name().into())),
-        ("calls", Count(|row| row.1.usage.calls)),
+        ("account", Text(|row| row.account.into())),
+        ("call_type", Text(|row| row.call_type.as_ref().into())),
+        ("calls", Count(|row| row.usage.calls)),
         // As in JSON: a month of talk time of one account is far below 292,000 years.
-        ("seconds", Millionths(|row| row.1.usage.talk as i64)),
-        ("billable_seconds", Count(|row| row.1.usage.billable_seconds)),
-        ("billable_minutes", Millionths(|row| millionths(row.1.usage.billable_seconds))),
-        ("currency", Text(|row| usage::text(&row.1.currency).into())),
-        ("cost", Nanos(|row| row.1.usage.cost)),
-        ("amount", Nanos(|row| usage::amount(row.1).0)),
+        ("seconds", Millionths(|row| row.usage.talk as i64)),
+        ("billable_seconds", Count(|row| row.usage.billable_seconds)),
+        ("billable_minutes", Millionths(|row| millionths(row.usage.billable_seconds))),
+        ("currency", Text(|row| usage::text(&row.currency).into())),
+        ("cost", Nanos(|row| row.usage.cost)),
+        ("amount", Nanos(|row| row.amount)),
     ];
 }
 

@@ -10,7 +10,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::schema;
 use super::*;
 
 mod account_order;
@@ -23,6 +22,7 @@ mod guard;
 mod locator;
 mod lookups;
 mod memory;
+mod minimums;
 mod open;
 mod order;
 mod page;
@@ -48,7 +48,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use open::{backup, open_reader, open_writer};
+use open::{at, backup, open_reader, open_writer};
 use periods::{period_number, period_of};
 use reader::Reader;
 pub(super) use value::failed;
@@ -69,17 +69,6 @@ impl SqliteStore {
     /// Opens or creates the file, and brings its schema up to date.
     pub fn open(path: &Path) -> Result<SqliteStore, StoreError> {
         let connection = open_writer(path).map_err(|error| at(path, error))?;
-        let (writer, readers) = (Mutex::new(Writer::new(connection)), Mutex::new(Vec::new()));
-        Ok(SqliteStore { path: path.to_owned(), writer, readers })
-    }
-
-    /// Opens a store that is there only to ask it, also while a daemon writes into it. Nothing can be written by what this gives.
-    ///
-    /// # Errors
-    /// There is none, or it is not of this version.
-    pub fn open_to_read(path: &Path) -> Result<SqliteStore, StoreError> {
-        let connection = open_reader(path).map_err(|error| at(path, error))?;
-        schema::must_be_known(&connection)?;
         let (writer, readers) = (Mutex::new(Writer::new(connection)), Mutex::new(Vec::new()));
         Ok(SqliteStore { path: path.to_owned(), writer, readers })
     }
@@ -308,6 +297,18 @@ impl Store for SqliteStore {
         self.read(|reader| costs::accounts_deleted(&reader.connection, period))
     }
 
+    fn minimums(&self, of: MinimumsOf<'_>) -> Result<Vec<MinimumRow>, StoreError> {
+        self.read(|reader| minimums::read(&reader.connection, of))
+    }
+
+    fn draft_minimums(&self, rows: &[MinimumRow]) -> Result<(), StoreError> {
+        minimums::draft(&mut self.writer().connection, rows)
+    }
+
+    fn adjusted(&self, period: Period) -> Result<Vec<Period>, StoreError> {
+        self.read(|reader| minimums::adjusted(&reader.connection, period))
+    }
+
     fn months(&self) -> Result<Vec<Period>, StoreError> {
         self.read(|reader| periods::months(&reader.connection))
     }
@@ -386,15 +387,5 @@ impl Store for SqliteStore {
 
     fn backup_to(&self, path: &Path) -> Result<(), StoreError> {
         self.read(|reader| backup(&reader.connection, path).map_err(|error| at(path, error)))
-    }
-}
-
-/// Says which file an error speaks of.
-fn at(path: &Path, error: StoreError) -> StoreError {
-    let path = path.display();
-    match error {
-        StoreError::Io(why) => StoreError::Io(format!("cannot open the store {path}: {why}")),
-        StoreError::Damaged(why) => StoreError::Damaged(format!("{path}: {why}")),
-        other => other,
     }
 }

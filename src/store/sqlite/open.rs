@@ -3,11 +3,12 @@
 //! Does not know what is in it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::failed;
+use super::{SqliteStore, Writer, failed};
 use crate::store::{StoreError, schema};
 
 /// Page size of new files: account reads from a cold disk take half as long as with 4 KiB pages, inserts no longer.
@@ -83,4 +84,27 @@ pub(super) fn backup(source: &Connection, path: &Path) -> Result<(), StoreError>
         std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
     }
     Ok(())
+}
+
+impl SqliteStore {
+    /// Opens a store that is there only to ask it, also while a daemon writes into it. Nothing can be written by what this gives.
+    ///
+    /// # Errors
+    /// There is none, or it is not of this version.
+    pub fn open_to_read(path: &Path) -> Result<SqliteStore, StoreError> {
+        let connection = open_reader(path).map_err(|error| at(path, error))?;
+        schema::must_be_known(&connection)?;
+        let (writer, readers) = (Mutex::new(Writer::new(connection)), Mutex::new(Vec::new()));
+        Ok(SqliteStore { path: path.to_owned(), writer, readers })
+    }
+}
+
+/// Says which file an error speaks of.
+pub(super) fn at(path: &Path, error: StoreError) -> StoreError {
+    let path = path.display();
+    match error {
+        StoreError::Io(why) => StoreError::Io(format!("cannot open the store {path}: {why}")),
+        StoreError::Damaged(why) => StoreError::Damaged(format!("{path}: {why}")),
+        other => other,
+    }
 }

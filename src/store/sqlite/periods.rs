@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use super::memory::Memory;
 use super::state::all;
 use super::write::{Writer, accounts};
-use super::{calls, costs, damaged, failed, leg_number, reruns, segments, whole};
+use super::{calls, costs, damaged, failed, leg_number, minimums, reruns, segments, whole};
 use crate::batch::Position;
 use crate::store::{AckRow, CallRow, Draft, DraftOf, FlushBatch, PeriodRow, StoreError};
 use crate::time::{Period, Timestamp};
@@ -64,6 +64,9 @@ fn key(of: DraftOf) -> i64 {
 }
 
 pub(super) fn forget(transaction: &Transaction<'_>, of: DraftOf) -> Result<(), StoreError> {
+    if let DraftOf::Month(period) = of {
+        minimums::forget(transaction, period)?;
+    }
     for table in ["seal_drafts", "seal_draft_rows"] {
         transaction.execute(&format!("DELETE FROM {table} WHERE period = ?1"), [key(of)]).map_err(failed)?;
     }

@@ -100,6 +100,7 @@ fn stored_plan(plan: &PlanText, outbound_list: u16, inbound_list: u16) -> Stored
         rollover: plan.rollover,
         tiers: plan.tiers.iter().map(|text| StoredTier::new(&text.tier)).collect(),
         successive: plan.successive,
+        minimum_spend: plan.minimum_spend,
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::{BuyingText, PoolText, TierText};
 use crate::call::StepRule;
+use crate::money::Money;
 use crate::number::Country;
 use crate::tariff::bands::Holidays;
 use crate::tariff::findings::Place;
@@ -59,6 +60,8 @@ pub struct PlanText {
     pub free: Vec<(String, Place)>,
     /// Calls in quick succession that count as one.
     pub successive: Option<Successive>,
+    /// What an account spends at least in a month, in the plan's currency.
+    pub minimum_spend: Option<Money>,
 }
 
 impl PlanText {
