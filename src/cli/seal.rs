@@ -118,6 +118,9 @@ async fn one(client: &Client, period: &str, arguments: &SealArguments) -> Result
         if sums.is_empty() { "" } else { ", " },
         sums.join(", ")
     ))?;
+    if manifest["minimums"].is_array() {
+        out::line(&format!("    minimum spends, billed beside calls: {}", minimums(&manifest)))?;
+    }
     let invoices: Vec<String> = invoices(&manifest).iter().map(|(currency, sum)| format!("{currency} {sum}")).collect();
     if !invoices.is_empty() {
         out::line(&format!("    on invoices, each line rounded once: {}", invoices.join(", ")))?;
@@ -132,21 +135,50 @@ async fn one(client: &Client, period: &str, arguments: &SealArguments) -> Result
     out::line(&format!("    digest {}", text(&manifest["digest"])))
 }
 
-/// What invoices come to by currency that have a line for each account and call type: the manifest has exact amounts only, and
-/// stays the bytes that it was.
+/// What invoices come to by currency that have a line for each account and call type, and one for each minimum spend: the
+/// manifest has exact amounts only, and stays the bytes that it was.
 fn invoices(manifest: &Value) -> BTreeMap<String, Decimal> {
-    let mut sums: BTreeMap<String, Decimal> = BTreeMap::new();
+    let decimal = |value: &Value| text(value).parse::<Decimal>().unwrap_or_default();
+    let rounded = |cost: Decimal, currency: &str| {
+        let decimals = currency.as_bytes().try_into().map_or(2, minor_unit);
+        let mut amount = cost.round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero);
+        amount.rescale(decimals);
+        amount
+    };
+    // What an account's lines come to, exact and as they are rounded.
+    let mut accounts: BTreeMap<(String, String), (Decimal, Decimal)> = BTreeMap::new();
     for account in manifest["accounts"].as_array().into_iter().flatten() {
         let currency = text(&account["currency"]);
-        let decimals = currency.as_bytes().try_into().map_or(2, minor_unit);
+        let sum = accounts.entry((text(&account["account"]), currency.clone())).or_default();
         for line in account["totals"].as_array().into_iter().flatten() {
-            let cost: Decimal = text(&line["cost"]).parse().unwrap_or_default();
-            let mut amount = cost.round_dp_with_strategy(decimals, RoundingStrategy::MidpointAwayFromZero);
-            amount.rescale(decimals);
-            *sums.entry(currency.clone()).or_default() += amount;
+            let cost = decimal(&line["cost"]);
+            *sum = (sum.0 + cost, sum.1 + rounded(cost, &currency));
         }
     }
+    let mut sums: BTreeMap<String, Decimal> = BTreeMap::new();
+    for line in manifest["minimums"].as_array().into_iter().flatten() {
+        let (currency, cost) = (text(&line["currency"]), decimal(&line["cost"]));
+        let calls = accounts.get(&(text(&line["account"]), currency.clone())).copied().unwrap_or_default();
+        // What is short of the month's own minimum takes up what the other lines were rounded by.
+        let amount = match line["adjusts"].is_null() && cost > Decimal::ZERO {
+            true => rounded(calls.0 + cost, &currency) - calls.1,
+            false => rounded(cost, &currency),
+        };
+        *sums.entry(currency).or_default() += amount;
+    }
+    for ((_, currency), (_, amounts)) in accounts {
+        *sums.entry(currency).or_default() += amounts;
+    }
     sums
+}
+
+/// What is billed beside calls, by currency.
+fn minimums(manifest: &Value) -> String {
+    let mut sums: BTreeMap<String, Decimal> = BTreeMap::new();
+    for line in manifest["minimums"].as_array().into_iter().flatten() {
+        *sums.entry(text(&line["currency"])).or_default() += text(&line["cost"]).parse::<Decimal>().unwrap_or_default();
+    }
+    sums.iter().map(|(currency, sum)| format!("{currency} {sum}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Turns while there is something to wait for; only where people look.

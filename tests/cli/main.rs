@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 mod margin;
 mod metrics;
+mod minimum;
 mod rerate;
 mod service;
 mod shadow;
