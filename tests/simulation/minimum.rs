@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 
 use callrated::audit;
 use callrated::batch::EntryKind;
-use callrated::entry::{Activation, RerateBegin, RerateScope};
+use callrated::entry::{Activation, Kept, RerateBegin, RerateScope, Retention};
 use callrated::period::trial::{Trial, Tried};
-use callrated::store::{MinimumsOf, Store};
+use callrated::store::{MinimumsOf, Retired, Store};
 use callrated::tariff::{self, RatesText};
 use callrated::time::{Micros, Period, parse_rfc3339};
 use rust_decimal::Decimal;
@@ -544,4 +544,45 @@ fn settled(folder: &Folder, directory: usize) -> (usize, usize) {
         }
     }
     (back, more)
+}
+
+/// Details go, what was billed stays: it is checked as far as what is left says, and what comes late is billed as ever.
+#[test]
+fn what_was_billed_outlives_the_details() {
+    for what in [Kept::Delete, Kept::Erase] {
+        let mut folder = folder(9);
+        october(&mut folder);
+        folder.seal(OCTOBER);
+        folder.tell(&[&call("b2", "below", "2026-10-06", 50), &call("b3", "below", "2026-11-01", 10)]);
+        folder.seal(NOVEMBER);
+        let before = [lines(&folder, OCTOBER), lines(&folder, NOVEMBER)];
+        let order = Retention {
+            what,
+            account: if what == Kept::Erase { "below".to_owned() } else { String::new() },
+            periods: vec![OCTOBER.0, NOVEMBER.0],
+            conflicts_before: None,
+            discarded_before: None,
+            images_before: None,
+            why: "a test".to_owned(),
+            by: "nora".to_owned(),
+            at: 7,
+        };
+        folder.json(EntryKind::Retention, &order);
+        folder.flush();
+        let order = folder.store.retention().unwrap().last().unwrap().position;
+        while let Retired::More(_) = folder.store.retire(order).unwrap() {}
+        assert!(folder.calls(NOVEMBER).is_empty());
+        folder.check();
+        assert_eq!([lines(&folder, OCTOBER), lines(&folder, NOVEMBER)], before);
+        // 8.10 and 6.00.
+        folder.tell(&[&call("b4", "below", "2026-10-07", 60)]);
+        folder.seal(DECEMBER);
+        let found = lines(&folder, DECEMBER);
+        assert!(found.contains(&"below of 2026-10: 20.00 14.1000 -6.0000".to_owned()), "{what:?}: {found:#?}");
+        folder.check();
+        let file = rusqlite::Connection::open(folder.store.path()).unwrap();
+        file.execute("UPDATE minimums SET charged_units = 9 WHERE charged_units = 8 AND period = 202611", ()).unwrap();
+        let found = audit::month(folder.store.as_ref(), &SHELF.images, NOVEMBER).unwrap();
+        assert_eq!(found.count, 2, "{:#?}", found.differences);
+    }
 }
