@@ -77,11 +77,12 @@ async fn one(client: &Client, account: &str, arguments: &UsageArguments) -> Resu
 
 /// Minimum spends, and what calls and they come to.
 fn minimums(usage: &Value) -> Result<(), Exit> {
+    let when = if usage["state"] == "sealed" { "" } else { " by now" };
     for of in usage["minimums"].as_array().into_iter().flatten() {
         let [period, minimum, charged, cost, currency] =
             ["period", "minimum", "charged", "cost", "currency"].map(|key| text(&of[key]));
         out::line(&format!(
-            "minimum spend of {period}: {minimum} {currency}, {charged} charged, {cost} billed beside calls"
+            "minimum spend of {period}: {minimum} {currency}, {charged} charged, {cost} billed beside calls{when}"
         ))?;
     }
     for due in usage["due"].as_array().into_iter().flatten() {

@@ -95,6 +95,9 @@ struct LateSum {
     decimals: u8,
 }
 
+/// Costs by currency, each with the most decimals of any.
+pub type Costs = BTreeMap<[u8; 3], (i128, u8)>;
+
 /// Adds up a month.
 #[derive(Default)]
 pub struct Manifest {
@@ -154,8 +157,8 @@ impl Manifest {
     }
 
     /// The same by own month and account, and within by currency, with the most decimals.
-    pub fn late_by_month(&self) -> BTreeMap<(Period, &str), BTreeMap<[u8; 3], (i128, u8)>> {
-        let mut late: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    pub fn late_by_month(&self) -> BTreeMap<(Period, &str), Costs> {
+        let mut late: BTreeMap<_, Costs> = BTreeMap::new();
         for ((own, account, currency), sum) in &self.late {
             late.entry((*own, account.as_str())).or_default().insert(*currency, (sum.cost, sum.decimals));
         }

@@ -192,12 +192,14 @@ impl Place<'_> {
             }
             self.write(&mut rows, ROWS)
         })?;
-        let mut asked: HashMap<Period, bool> = HashMap::new();
+        let mut asked: Option<(Period, bool)> = None;
         for ((own, account), costs) in manifest.late_by_month() {
-            if !asked.contains_key(&own) {
-                asked.insert(own, !self.known.store.minimums(MinimumsOf::Any(own))?.is_empty());
-            }
-            if asked.get(&own) != Some(&true) {
+            let asks = match asked.filter(|(month, _)| *month == own) {
+                Some((_, asks)) => asks,
+                None => !self.known.store.minimums(MinimumsOf::Any(own))?.is_empty(),
+            };
+            asked = Some((own, asks));
+            if !asks {
                 continue;
             }
             let Some(key) = self.accounts.get(account).copied() else { continue };
@@ -265,7 +267,7 @@ impl Preview<'_> {
         }
         let late = match key {
             Some(key) if !(minimums.is_empty() && others.is_empty()) => late(self.store, key, period)?,
-            _ => BTreeMap::new(),
+            _ => Late::new(),
         };
         let mut rows = Vec::new();
         for (currency, minimum) in minimums {
@@ -283,13 +285,12 @@ impl Preview<'_> {
     }
 }
 
-/// What a month bills an account of calls of closed ones, by currency and month, and the most decimals.
-fn late(
-    store: &dyn Store,
-    account: AccountKey,
-    period: Period,
-) -> Result<BTreeMap<([u8; 3], Period), (i128, u8)>, StoreError> {
-    let mut late: BTreeMap<_, (i128, u8)> = BTreeMap::new();
+/// Costs by currency and own month, each with the most decimals of any.
+type Late = BTreeMap<([u8; 3], Period), (i128, u8)>;
+
+/// What a month bills an account of calls of closed ones.
+fn late(store: &dyn Store, account: AccountKey, period: Period) -> Result<Late, StoreError> {
+    let mut late = Late::new();
     if store.adjusted(period)?.is_empty() {
         return Ok(late);
     }

@@ -52,6 +52,8 @@ fn what_is_short_is_billed_and_given_back() {
     let usage = place.json(&["usage", "acme", "--period", "2026-10", "--json"]);
     assert_eq!(billed(&usage), ["2026-10 20.00 0.7900 19.2100 19.21"], "{usage:#}");
     assert_eq!((&usage["cost"], &usage["due"][0]["cost"]), (&json!("0.7900"), &json!("20.0000")));
+    let shown = place.run(&["usage", "acme", "--period", "2026-10"]).code(0).out();
+    assert!(shown.contains("0.7900 charged, 19.2100 billed beside calls by now"), "{shown}");
     // Who never called is told, too.
     let quiet = place.json(&["usage", "quiet", "--period", "2026-10", "--json"]);
     assert_eq!(billed(&quiet), ["2026-10 20.00 0.00 20.00 20.00"], "{quiet:#}");
@@ -62,7 +64,7 @@ fn what_is_short_is_billed_and_given_back() {
     let manifest = place.run(&["seal", "2026-10", "--manifest"]).code(0).out();
     let shown = place.run(&["usage", "acme", "--period", "2026-10"]).code(0).out();
     assert!(
-        shown.contains("minimum spend of 2026-10: 20.00 EUR, 0.7900 charged, 19.2100 billed beside calls"),
+        shown.contains("minimum spend of 2026-10: 20.00 EUR, 0.7900 charged, 19.2100 billed beside calls\n"),
         "{shown}"
     );
     assert!(shown.contains("calls and minimum spend: 20.0000 EUR, on an invoice 20.00"), "{shown}");
