@@ -4,13 +4,11 @@
 //!
 //! Does not know how a minimum comes about.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::amounts::{self, Cost, CostIn, Costs, text};
 use super::details::Language;
-use super::usage::{self, CostIn, text};
 use super::{App, Problem};
 use crate::money::{Sum, minor_unit};
 use crate::period::Preview;
@@ -121,36 +119,98 @@ pub(super) fn amount(row: &MinimumRow, lines: &[UsageLine]) -> Sum {
     let (mut exact, mut amounts) = (row.cost, 0);
     for line in lines.iter().filter(|line| line.currency == row.currency) {
         exact += line.usage.cost;
-        amounts += usage::amount(line).0;
+        amounts += amounts::amount(line).0;
     }
     Sum(Sum(exact).in_minor_units(row.currency).0 - amounts)
 }
 
 /// What lines and minimums come to, in the currencies of minimums.
 pub(super) fn due(lines: &[UsageLine], rows: &[MinimumRow]) -> Vec<CostIn> {
-    let mut sums: BTreeMap<[u8; 3], (i128, i128, u8)> = BTreeMap::new();
+    let mut costs = Costs::default();
     for row in rows {
-        let sum = sums.entry(row.currency).or_default();
-        *sum = (sum.0 + row.cost, sum.1 + amount(row, lines).0, sum.2.max(row.decimals));
+        costs.put(row.currency, row.decimals, row.cost, amount(row, lines));
     }
-    for line in lines {
-        if let Some(sum) = sums.get_mut(&line.currency) {
-            *sum = (sum.0 + line.usage.cost, sum.1 + usage::amount(line).0, sum.2.max(line.decimals));
-        }
+    for line in lines.iter().filter(|line| rows.iter().any(|row| row.currency == line.currency)) {
+        costs.put(line.currency, line.decimals, line.usage.cost, amounts::amount(line));
     }
-    let shown = |(currency, (exact, amount, decimals)): ([u8; 3], (i128, i128, u8))| {
-        let rounded = Sum(exact).in_minor_units(currency);
-        CostIn {
-            currency: text(&currency),
-            cost: Sum(exact).fixed(decimals.into()),
-            amount: Sum(amount).fixed(minor_unit(currency)),
-            rounded_cost: (rounded.0 != amount).then(|| rounded.fixed(minor_unit(currency))),
-        }
-    };
-    sums.into_iter().map(shown).collect()
+    costs.0.iter().map(Cost::shown).collect()
 }
 
 /// What the line is called beside call types: `minimum_spend`, and of an earlier month `minimum_spend:2026-09`.
 pub(super) fn called(row: &MinimumRow) -> String {
     if row.own == row.period { CALL_TYPE.to_owned() } else { format!("{CALL_TYPE}:{}", row.own) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{AccountKey, CallType, GroupKey, Usage};
+    use crate::money::Money;
+
+    const OCTOBER: Period = Period(2026 * 12 + 9);
+
+    fn line(call_type: CallType, currency: [u8; 3], cost: i128) -> UsageLine {
+        UsageLine { call_type, currency, decimals: 4, usage: Usage { calls: 1, cost, ..Usage::default() } }
+    }
+
+    fn row(own: Period, currency: [u8; 3], charged: i128, cost: i128) -> MinimumRow {
+        MinimumRow {
+            period: OCTOBER,
+            own,
+            account: AccountKey(1),
+            group: GroupKey(1),
+            currency,
+            decimals: 4,
+            minimum: Money(20_000_000_000),
+            charged,
+            cost,
+        }
+    }
+
+    fn sums(lines: &[UsageLine], rows: &[MinimumRow]) -> (Vec<String>, Vec<(String, String, Option<String>)>) {
+        let amounts = shown(lines, rows, Language::En).into_iter().map(|one| one.amount);
+        let due = due(lines, rows).into_iter().map(|sum| (sum.cost, sum.amount, sum.rounded_cost));
+        (amounts.collect(), due.collect())
+    }
+
+    #[test]
+    fn an_invoice_comes_to_the_minimum_however_its_lines_are_rounded() {
+        use CallType::{DomesticPremium, International, Overage};
+        let three = |cost| [Overage, DomesticPremium, International].map(|call_type| line(call_type, *b"EUR", cost));
+        let of = |text: &[&str]| text.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        // Lines of 0.0050 say 0.01 each; 19.9850 are short, which takes up the 0.0150 that they say too much: 0.03 + 19.97.
+        let short = row(OCTOBER, *b"EUR", 15_000_000, 19_985_000_000);
+        let expected = (of(&["19.97"]), vec![("20.0000".to_owned(), "20.00".to_owned(), None)]);
+        assert_eq!(sums(&three(5_000_000), &[short]), expected);
+        // Lines of 0.0040 say nothing each; 19.9880 are short: 20.00.
+        let short = row(OCTOBER, *b"EUR", 12_000_000, 19_988_000_000);
+        let expected = (of(&["20.00"]), vec![("20.0000".to_owned(), "20.00".to_owned(), None)]);
+        assert_eq!(sums(&three(4_000_000), &[short]), expected);
+        // Nothing is short: the line says nothing, and the others say what they always said.
+        let enough = row(OCTOBER, *b"EUR", 21_000_000_000, 0);
+        let expected = (of(&["0.00"]), vec![("0.0150".to_owned(), "0.03".to_owned(), Some("0.02".to_owned()))]);
+        assert_eq!(sums(&three(5_000_000), &[enough]), expected);
+        // What is given back of an earlier month is rounded by itself; another currency is apart.
+        let back = row(Period(OCTOBER.0 - 1), *b"EUR", 5_000_000_000, -1_245_000_000);
+        let yen = row(OCTOBER, *b"JPY", 0, 20_000_000_000);
+        let (amounts, due) = sums(&[line(Overage, *b"EUR", 1_245_000_000)], &[back, yen]);
+        assert_eq!(amounts, of(&["-1.25", "20"]));
+        assert_eq!(due[0], ("0.0000".to_owned(), "0.00".to_owned(), None));
+        assert_eq!((due[1].0.as_str(), due[1].1.as_str()), ("20.0000", "20"));
+    }
+
+    #[test]
+    fn a_line_says_whose_minimum_it_is() {
+        let (own, earlier) =
+            (row(OCTOBER, *b"EUR", 3_100_000_000, 16_900_000_000), row(Period(OCTOBER.0 - 1), *b"EUR", 0, 0));
+        assert_eq!((called(&own).as_str(), called(&earlier).as_str()), ("minimum_spend", "minimum_spend:2026-09"));
+        for (language, words) in [
+            (Language::En, "Minimum spend of 20.00 EUR, 3.1000 EUR of it in calls"),
+            (Language::De, "Mindestumsatz von 20.00 EUR, davon 3.1000 EUR durch Gespräche"),
+            (Language::It, "Spesa minima di 20.00 EUR, di cui 3.1000 EUR in chiamate"),
+        ] {
+            assert_eq!(shown(&[], &[own], language)[0].text, words);
+            assert!(shown(&[], &[earlier], language)[0].text.contains("2026-09"));
+        }
+    }
 }

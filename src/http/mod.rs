@@ -51,6 +51,7 @@ use crate::tls::{Streams, Tls};
 use crate::wire::formats::Formats;
 
 mod accounts;
+mod amounts;
 pub mod auth;
 mod backup;
 mod calls;

@@ -202,7 +202,7 @@ fn shown(of: &OfAccount) -> AccountTotals {
     let mut costs = Costs::default();
     costs.add(&of.lines);
     if of.lines.is_empty() {
-        costs.begin(of.minimums.iter().map(|row| row.currency));
+        costs.begin(of.minimums.first().map(|row| (row.currency, row.decimals)));
     }
     let (main, further_costs) = costs.shown();
     AccountTotals {

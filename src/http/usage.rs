@@ -7,6 +7,7 @@ use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+pub(super) use super::amounts::{CostIn, Costs, amount, text};
 use super::details::Language;
 use super::minimums::{self, MinimumBilled};
 use super::{App, Problem, accounts};
@@ -169,20 +170,6 @@ pub(super) struct Total {
     amount: String,
 }
 
-/// An amount and its currency.
-#[derive(Serialize, ToSchema)]
-pub(super) struct CostIn {
-    /// ISO 4217.
-    pub(super) currency: String,
-    /// Exact: a decimal.
-    pub(super) cost: String,
-    /// The sum of the lines' `amount`s.
-    pub(super) amount: String,
-    /// `cost`, rounded once: only where that is not `amount`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) rounded_cost: Option<String>,
-}
-
 /// Totals of an account in a month.
 ///
 /// Sees every record that was acknowledged before the question.
@@ -248,7 +235,7 @@ fn shown(
 ) -> AccountUsage {
     // The plan's currency stands first, even where no call was charged in it yet.
     let mut costs = Costs::default();
-    costs.0.extend(plan.map(|plan| Cost { decimals: plan.cost_decimals, ..Cost::of(plan.currency) }));
+    costs.begin(plan.map(|plan| (plan.currency, plan.cost_decimals)));
     costs.add(&live.lines);
     if costs.0.len() > 1 && live.lines.iter().all(|line| Some(line.currency) != costs.0.first().map(|c| c.currency)) {
         // Nothing was charged in today's plan's currency: then it has no place in this month's answer.
@@ -336,81 +323,6 @@ pub(super) fn total(line: &UsageLine) -> Total {
         cost: Sum(usage.cost).fixed(u32::from(line.decimals)),
         amount: amount(line).fixed(minor_unit(line.currency)),
     }
-}
-
-/// What a line says on an invoice.
-pub(super) fn amount(line: &UsageLine) -> Sum {
-    Sum(line.usage.cost).in_minor_units(line.currency)
-}
-
-/// What lines add up to in a currency.
-struct Cost {
-    currency: [u8; 3],
-    /// To show of the exact sum.
-    decimals: u8,
-    exact: Sum,
-    /// Of lines that were rounded one by one.
-    amount: Sum,
-}
-
-impl Cost {
-    fn of(currency: [u8; 3]) -> Cost {
-        Cost { currency, decimals: 0, exact: Sum::default(), amount: Sum::default() }
-    }
-
-    fn shown(&self) -> CostIn {
-        let decimals = minor_unit(self.currency);
-        let rounded = self.exact.in_minor_units(self.currency);
-        CostIn {
-            currency: text(&self.currency),
-            cost: self.exact.fixed(self.decimals.into()),
-            amount: self.amount.fixed(decimals),
-            rounded_cost: (rounded != self.amount).then(|| rounded.fixed(decimals)),
-        }
-    }
-}
-
-/// What lines add up to by currency.
-#[derive(Default)]
-pub(super) struct Costs(Vec<Cost>);
-
-impl Costs {
-    /// Adds lines; a currency that is new comes last.
-    pub(super) fn add(&mut self, lines: &[UsageLine]) {
-        for line in lines {
-            let at = self.0.iter().position(|cost| cost.currency == line.currency).unwrap_or_else(|| {
-                self.0.push(Cost::of(line.currency));
-                self.0.len() - 1
-            });
-            let cost = &mut self.0[at];
-            cost.exact.0 += line.usage.cost;
-            cost.amount.0 += amount(line).0;
-            cost.decimals = cost.decimals.max(line.decimals);
-        }
-    }
-
-    /// Currencies in which nothing was charged.
-    pub(super) fn begin(&mut self, currencies: impl Iterator<Item = [u8; 3]>) {
-        self.0.extend(currencies.take(1).map(|currency| Cost { decimals: 4, ..Cost::of(currency) }));
-    }
-
-    /// The first currency's sum (an empty one if there is none), and the others'.
-    pub(super) fn shown(self) -> (CostIn, Vec<CostIn>) {
-        let mut all = self.0.iter().map(Cost::shown);
-        let nothing = || Sum::default().fixed(0);
-        let main = all.next().unwrap_or_else(|| CostIn {
-            currency: String::new(),
-            cost: nothing(),
-            amount: nothing(),
-            rounded_cost: None,
-        });
-        (main, all.collect())
-    }
-}
-
-/// ISO 4217 as text.
-pub(super) fn text(currency: &[u8]) -> String {
-    String::from_utf8_lossy(currency).trim_end().to_owned()
 }
 
 #[cfg(test)]
