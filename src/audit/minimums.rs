@@ -96,7 +96,7 @@ pub(super) fn table(
 ) -> Result<(), StoreError> {
     let accounts: BTreeMap<_, _> = state.accounts.iter().map(|account| (account.key, account.name.as_str())).collect();
     let groups: BTreeMap<_, _> = state.groups.iter().map(|group| (group.key, group.name.as_str())).collect();
-    let page = MinimumsOf::Page { period: month, after: None, limit: usize::MAX };
+    let page = MinimumsOf::Page { period: month, after: None, upto: None, limit: usize::MAX };
     let mut stored = BTreeMap::new();
     for row in store.minimums(page)? {
         let account = accounts.get(&row.account).copied().unwrap_or("unknown");

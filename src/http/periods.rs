@@ -180,8 +180,9 @@ pub(super) fn page(
         page.insert(name.clone(), OfAccount { name, lines, minimums: Vec::new() });
         Visit::Continue(())
     })?;
-    // An account without calls may owe as well.
-    for row in store.minimums(MinimumsOf::Page { period, after, limit })? {
+    // An account without calls may owe as well. Behind the last name of a full page others are not asked for.
+    let last = page.last_key_value().map(|(name, _)| name.clone()).filter(|_| page.len() >= limit);
+    for row in store.minimums(MinimumsOf::Page { period, after, upto: last.as_deref(), limit })? {
         let name = store.account_name(row.account)?.unwrap_or_default();
         let (lines, minimums) = (Vec::new(), Vec::new());
         page.entry(name.clone()).or_insert(OfAccount { name, lines, minimums }).minimums.push(row);

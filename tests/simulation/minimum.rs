@@ -144,6 +144,16 @@ fn a_sealed_month_bills_what_is_short() {
     // Nothing of those whose billing ended before it or begins behind it, nor under a plan that asks nothing.
     assert_eq!(lines(&folder, OCTOBER), SEALED);
     folder.check();
+    // A page of them, by name.
+    let page = |period, after, upto, limit| -> Vec<String> {
+        let rows = folder.store.minimums(MinimumsOf::Page { period, after, upto, limit }).unwrap();
+        rows.iter().map(|row| folder.store.account_name(row.account).unwrap().unwrap()).collect()
+    };
+    assert_eq!(page(OCTOBER, None, None, 2), ["above", "below"]);
+    assert_eq!(page(OCTOBER, Some("below"), None, 2), ["changes", "equal"]);
+    assert_eq!(page(OCTOBER, Some("below"), Some("changes"), 9), ["changes"]);
+    assert_eq!(page(OCTOBER, Some("silent"), None, 9), [""; 0]);
+    assert_eq!(page(NOVEMBER, None, None, 9), [""; 0]);
     folder.again();
     folder.restart();
     folder.check();
@@ -523,7 +533,7 @@ fn settled(folder: &Folder, directory: usize) -> (usize, usize) {
             more += usize::from(own != month && cost > Decimal::ZERO);
             *beside.entry((own, line["account"].as_str().unwrap().to_owned())).or_default() += cost;
         }
-        let page = MinimumsOf::Page { period: month, after: None, limit: 2 };
+        let page = MinimumsOf::Page { period: month, after: None, upto: None, limit: 2 };
         let accounts: std::collections::BTreeSet<_> =
             folder.store.minimums(page).unwrap().iter().map(|row| row.account).collect();
         assert!(accounts.len() <= 2);

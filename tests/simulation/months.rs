@@ -236,7 +236,7 @@ impl Folder {
     pub fn waiting(&mut self) -> Vec<SuspenseItem> {
         self.flush();
         let mut keys = Vec::new();
-        let page = SuspensePage { reason: None, after: None, limit: 100_000 };
+        let page = SuspensePage { reason: None, after: None, upto: None, limit: 100_000 };
         let all = self.store.suspense(page, &mut |item| {
             keys.push(item.key);
             Visit::Continue(())
@@ -311,7 +311,7 @@ impl Folder {
         assert_eq!(all(&store), all(&self.store));
         assert_eq!(store.manifest(OCTOBER).unwrap(), self.store.manifest(OCTOBER).unwrap());
         for row in self.store.periods().unwrap() {
-            let page = MinimumsOf::Page { period: row.period, after: None, limit: usize::MAX };
+            let page = MinimumsOf::Page { period: row.period, after: None, upto: None, limit: usize::MAX };
             assert_eq!(store.minimums(page).unwrap(), self.store.minimums(page).unwrap());
         }
     }

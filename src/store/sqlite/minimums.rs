@@ -2,6 +2,7 @@
 //!
 //! Does not know how they come about.
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction};
 
 use super::state::all;
@@ -77,16 +78,23 @@ pub fn read(connection: &Connection, of: MinimumsOf<'_>) -> Result<Vec<MinimumRo
             found.extend(rows(others, &parameters)?);
             Ok(found)
         }
-        MinimumsOf::Page { period, after, limit } => {
+        MinimumsOf::Page { period, after, upto, limit } => {
+            let month = period_number(period);
+            let own = "SELECT 1 FROM minimums m WHERE m.own = ?1 AND m.period = ?1 AND {SEALED}";
+            let others = "SELECT 1 FROM minimums m WHERE m.period = ?1 AND m.own <> m.period AND {SEALED}";
+            let any = format!("SELECT EXISTS ({own}) OR EXISTS ({others})").replace("{SEALED}", SEALED);
+            if !all(connection, &any, [month], |row| row.get(0))?.contains(&true) {
+                return Ok(Vec::new());
+            }
             // Names in their order, each with what is there under its number: the month is never sorted.
-            let names = "SELECT a.key FROM accounts a WHERE a.name > ?2 AND (
-                EXISTS (SELECT 1 FROM minimums m WHERE m.own = ?1 AND m.account = a.key AND m.period = ?1 AND {SEALED})
-                OR EXISTS (SELECT 1 FROM minimums m WHERE m.period = ?1 AND m.account = a.key AND m.own <> m.period AND {SEALED}))
-                ORDER BY a.name LIMIT ?3";
-            let names = names.replace("{SEALED}", SEALED);
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let keys: Vec<u32> =
-                all(connection, &names, (period_number(period), after.unwrap_or(""), limit), |row| row.get(0))?;
+            let names = format!(
+                "SELECT a.key FROM accounts a WHERE a.name > ?2 AND a.name <= ?3
+                 AND (EXISTS ({own} AND m.account = a.key) OR EXISTS ({others} AND m.account = a.key)) ORDER BY a.name LIMIT ?4"
+            );
+            // Bytes come behind any text.
+            let upto = upto.map_or(Value::Blob(Vec::new()), |name| Value::Text(name.to_owned()));
+            let parameters = (month, after.unwrap_or(""), upto, i64::try_from(limit).unwrap_or(i64::MAX));
+            let keys: Vec<u32> = all(connection, &names.replace("{SEALED}", SEALED), parameters, |row| row.get(0))?;
             let mut found = Vec::new();
             for key in keys {
                 found.extend(read(connection, MinimumsOf::Account(AccountKey(key), period))?);

@@ -44,6 +44,8 @@ pub enum MinimumsOf<'a> {
         period: Period,
         /// Only accounts whose name comes after this.
         after: Option<&'a str>,
+        /// Only accounts up to this name.
+        upto: Option<&'a str>,
         /// Of at most so many accounts.
         limit: usize,
     },
