@@ -236,7 +236,7 @@ impl Folder {
     pub fn waiting(&mut self) -> Vec<SuspenseItem> {
         self.flush();
         let mut keys = Vec::new();
-        let page = SuspensePage { reason: None, after: None, upto: None, limit: 100_000 };
+        let page = SuspensePage { reason: None, after: None, limit: 100_000 };
         let all = self.store.suspense(page, &mut |item| {
             keys.push(item.key);
             Visit::Continue(())
