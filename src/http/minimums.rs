@@ -167,7 +167,10 @@ mod tests {
         }
     }
 
-    fn sums(lines: &[UsageLine], rows: &[MinimumRow]) -> (Vec<String>, Vec<(String, String, Option<String>)>) {
+    /// Exact, as an invoice has it, and rounded once where that is another.
+    type Due = (String, String, Option<String>);
+
+    fn sums(lines: &[UsageLine], rows: &[MinimumRow]) -> (Vec<String>, Vec<Due>) {
         let amounts = shown(lines, rows, Language::En).into_iter().map(|one| one.amount);
         let due = due(lines, rows).into_iter().map(|sum| (sum.cost, sum.amount, sum.rounded_cost));
         (amounts.collect(), due.collect())
