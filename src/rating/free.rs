@@ -13,7 +13,7 @@
 use super::kind::{self, Kind};
 use super::{Called, Leg};
 use crate::call::CallType;
-use crate::directory::Account;
+use crate::directory::AccountRow;
 use crate::number::Number;
 use crate::record::Direction;
 use crate::tariff::free::Freed;
@@ -24,7 +24,7 @@ pub(super) const RULE: u8 = 24;
 
 /// The kind of a leg to a free number.
 #[inline]
-pub(super) fn kind<'a>(leg: &Leg, account: &Account<'_>, plan: PlanId, tariff: &'a Tariff) -> Option<Kind<'a>> {
+pub(super) fn kind<'a>(leg: &Leg, account: &AccountRow<'_>, plan: PlanId, tariff: &'a Tariff) -> Option<Kind<'a>> {
     freed(leg, account, plan, tariff)?;
     let class = leg.destination().map(|number| tariff.classify(number));
     Some(kind::free(RULE, CallType::Free, class))
@@ -32,14 +32,14 @@ pub(super) fn kind<'a>(leg: &Leg, account: &Account<'_>, plan: PlanId, tariff: &
 
 /// Which list makes the called number free.
 #[inline]
-pub(super) fn freed<'a>(leg: &Leg, account: &Account<'_>, plan: PlanId, tariff: &'a Tariff) -> Option<Freed<'a>> {
+pub(super) fn freed<'a>(leg: &Leg, account: &AccountRow<'_>, plan: PlanId, tariff: &'a Tariff) -> Option<Freed<'a>> {
     let number = dialled(leg)?;
     let plans = &tariff.plan(plan).free;
     if plans.is_empty() && !account.has_free_lists() {
         return None;
     }
     let plans = plans.iter().map(String::as_str);
-    tariff.freed(account.free_lists().chain(plans), number, leg.answer)
+    tariff.freed(account.account().free_lists().chain(plans), number, leg.answer)
 }
 
 fn dialled(leg: &Leg) -> Option<Number> {
