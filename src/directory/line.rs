@@ -111,6 +111,18 @@ impl<'a> AccountRow<'a> {
         end != NEVER && end != EVER && at.0 >= end
     }
 
+    /// Index of the group, below [`Directory::groups`]. Accounts of one group share it.
+    #[inline]
+    pub fn group_index(&self) -> u32 {
+        self.image.first.group + self.item.group.get()
+    }
+
+    /// Index of the zone, below [`Directory::zones`].
+    #[inline]
+    pub fn zone_index(&self) -> u16 {
+        self.image.first.zone + self.item.zone.get()
+    }
+
     /// Time zone in which months and days of the account begin.
     #[inline]
     pub fn zone(&self) -> &'a Zone {
@@ -133,6 +145,11 @@ impl<'a> AccountRow<'a> {
         let Some(key) = extension_key(digits) else { return false };
         let after = ranges.partition_point(|range| range.low.get() <= key);
         after.checked_sub(1).and_then(|i| ranges.get(i)).is_some_and(|range| key <= range.high.get())
+    }
+
+    /// Whether this row says nothing but a name: what the account is stands in another image.
+    pub fn is_only_named(&self) -> bool {
+        self.item.is_elsewhere()
     }
 
     /// Whether it names any list of numbers that cost it nothing.

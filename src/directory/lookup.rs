@@ -301,11 +301,6 @@ impl<'a> Account<'a> {
         })
     }
 
-    /// Whether it names any list of numbers that cost it nothing.
-    pub fn has_free_lists(&self) -> bool {
-        self.names.is_some_and(|names| names.row.free_length > 0)
-    }
-
     /// Names of the lists of numbers that cost it nothing, as the tariff has them.
     pub fn free_lists(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let lists = self.names.filter(|names| names.row.free_length > 0).map(|Names { image, row }| image.free(row));

@@ -152,6 +152,7 @@ impl Countries {
 
     /// Whether `other` counts as home for an account of `home`: its `domestic` list, itself if there is none (R6 to
     /// R10).
+    #[inline]
     pub fn is_home(&self, home: Country, other: Country) -> bool {
         if home == other {
             return true;
@@ -161,6 +162,7 @@ impl Countries {
     }
 
     /// Country step rules by R14's specificity; the plan's own steps are the caller's business, and come first.
+    #[inline]
     pub fn steps(&self, home: Country, destination: Country, kind: NumberKind) -> StepRule {
         let call = scope(home, destination, kind);
         let fits = |e: &&StepEntry| call & e.asked == e.scope;

@@ -108,6 +108,9 @@ impl<'a> Month<'_, 'a> {
     pub fn allowance(&self, pool: Option<&Pool>) -> Allowance {
         let whole = pool.map_or(self.plan.allowance, |pool| pool.allowance);
         let Allowance::Seconds(seconds) = whole else { return whole };
+        if !self.plan.prorate_change && !self.plan.prorate_first {
+            return whole;
+        }
         if self.plan.prorate_change && self.changes() {
             let mut sum = 0_u64;
             self.shares(pool, |share| {
