@@ -24,11 +24,13 @@ use super::countries::{CallingCode, Countries};
 use super::pattern::{Digits, Pattern, Rule};
 use super::{Country, Number, NumberKind};
 
+mod packed;
 mod read;
 mod routing;
 #[cfg(test)]
 mod tests;
 
+pub use packed::Packed;
 pub use read::Dialled;
 
 /// Fewest digits of a number, calling code included (R3).

@@ -19,7 +19,7 @@ use super::kind::{Kind, Nature};
 use super::price::Asked;
 use super::{Draw, DrawOf, Draws, Standing, World};
 use crate::call::{CallType, Meter};
-use crate::directory::Account;
+use crate::directory::{Account, AccountRow};
 use crate::tariff::pools::{self, Pool, PoolCall};
 use crate::tariff::rollover::Rollover;
 use crate::tariff::{Allowance, Plan};
@@ -30,7 +30,7 @@ use crate::time::Period;
 pub(super) struct Month<'m, 'a> {
     pub world: World<'a>,
     pub plan: &'m Plan,
-    pub account: &'m Account<'a>,
+    pub account: AccountRow<'a>,
     pub period: Period,
 }
 
@@ -89,7 +89,9 @@ pub fn allowance(
     period: Period,
     pool: Option<&Pool>,
 ) -> Allowance {
-    Month { world, plan, account, period }.allowance(pool)
+    let whole = pool.map_or(plan.allowance, |pool| pool.allowance);
+    let row = world.directory.account_row(account.row);
+    row.map_or(whole, |account| Month { world, plan, account, period }.allowance(pool))
 }
 
 /// Days of a month that are a plan's.
@@ -106,6 +108,9 @@ impl<'a> Month<'_, 'a> {
     pub fn allowance(&self, pool: Option<&Pool>) -> Allowance {
         let whole = pool.map_or(self.plan.allowance, |pool| pool.allowance);
         let Allowance::Seconds(seconds) = whole else { return whole };
+        if !self.plan.prorate_change && !self.plan.prorate_first {
+            return whole;
+        }
         if self.plan.prorate_change && self.changes() {
             let mut sum = 0_u64;
             self.shares(pool, |share| {
@@ -129,10 +134,10 @@ impl<'a> Month<'_, 'a> {
     /// the plan does not prorate.
     pub fn first_month_days(&self) -> Option<(u8, u8)> {
         let account = self.account;
-        if !self.plan.prorate_first || Period::containing(account.billing_start, account.zone) != self.period {
+        if !self.plan.prorate_first || Period::containing(account.billing_start(), account.zone()) != self.period {
             return None;
         }
-        let day = account.zone.day_of_month(account.billing_start).unsigned_abs();
+        let day = account.zone().day_of_month(account.billing_start()).unsigned_abs();
         (day > 1).then(|| (self.days() - day + 1, self.days()))
     }
 
@@ -172,10 +177,10 @@ impl<'a> Month<'_, 'a> {
 
     /// The account's rows in the month, in order: first day, and the day behind the last one, from 1.
     fn stretches(&self, mut show: impl FnMut(Account<'a>, u8, u8)) {
-        let (directory, zone) = (self.world.directory, self.account.zone);
+        let (directory, zone) = (self.world.directory, self.account.zone());
         let (start, end) = self.period.bounds(zone);
-        let of_account = |row: u32| Some(directory.row(row)).filter(|other| other.index == self.account.index);
-        let mut row = self.account.row;
+        let of_account = |row: u32| Some(directory.row(row)).filter(|other| other.index == self.account.index());
+        let mut row = self.account.row();
         while let Some(before) = row.checked_sub(1).and_then(of_account)
             && before.valid_to.is_none_or(|to| to > start)
         {

@@ -23,7 +23,7 @@ use super::{Draw, DrawOf, Draws, Standing, Why};
 use crate::call::{Before, CallType, Exchange, Meter, StepRule};
 use crate::money::{ExchangedSeconds, Money, Price};
 use crate::tariff::rollover::Rollover;
-use crate::tariff::{Allowance, Bands, Overage, Plan, Row};
+use crate::tariff::{Allowance, Bands, Found, Overage, Plan};
 use crate::time::{Micros, Period};
 
 /// What a unit is worth in its own currency.
@@ -71,8 +71,8 @@ pub(super) struct Asked {
     pub carried: i64,
 }
 
-/// R12 to R18, from the kind of call on.
-#[inline]
+/// R12 to R18, from the kind of call on. Inlined, so that what only the proof asks for is not moved where nobody proves.
+#[inline(always)]
 pub(super) fn charge<'a>(
     later: &Later<'_, 'a>,
     kind: &Kind<'a>,
@@ -122,7 +122,7 @@ pub(super) fn charge<'a>(
                 // The row is named, for whoever reads where the call went.
                 return Ok(Charge { call_type, included_seconds: included, row: Some(row.id.0), ..free });
             }
-            let due = due(row.price, steps, talk, rest);
+            let due = due(row.price(), steps, talk, rest);
             let parts = Parts { kind, steps, from, to: from + rest, split: plan.bands == Bands::Split };
             let exchange = later.exchange(row, plan.currency)?;
             let tiered = tiered(draws, billable - included, rest);
@@ -130,7 +130,7 @@ pub(super) fn charge<'a>(
             Ok(Charge {
                 call_type,
                 included_seconds: included,
-                price: row.price,
+                price: row.price(),
                 row: Some(row.id.0),
                 charged_seconds: rest,
                 due,
@@ -166,7 +166,7 @@ pub(super) fn charge<'a>(
                 Overage::Rate(rate) => (Price { rate, ..NO_PRICE }, None),
                 Overage::Deck => {
                     let row = kind.pricing_row().filter(|row| prices(row)).ok_or(Why::NoOverageRow)?;
-                    (row.price, Some(row))
+                    (row.price(), Some(row))
                 }
             };
             let from = before.included.saturating_add(included);
@@ -196,13 +196,13 @@ pub(super) fn charge<'a>(
 pub(super) fn by_row<'a>(
     later: &Later<'_, 'a>,
     kind: &Kind<'a>,
-    row: &Row<'a>,
+    row: &Found<'a>,
     steps: StepRule,
     plan: &Plan,
 ) -> Result<Money, Why> {
     let talk = later.leg.duration;
     let billable = steps.billable(talk);
-    let due = due(row.price, steps, talk, billable);
+    let due = due(row.price(), steps, talk, billable);
     let parts = Parts { kind, steps, from: 0, to: billable, split: plan.bands == Bands::Split };
     let exchange = later.exchange(row, plan.currency)?;
     cost(Some(row), exchange, &parts, due, later, plan, None)
@@ -248,7 +248,7 @@ impl Asked {
 /// lasts, or of the plan where no row has one; with a tier by what the month has counted.
 #[inline]
 fn cost<'a>(
-    row: Option<&Row<'a>>,
+    row: Option<&Found<'a>>,
     exchange: Option<Exchange>,
     parts: &Parts<'_, 'a>,
     due: Price,
@@ -268,7 +268,7 @@ fn cost<'a>(
             return Ok(());
         }
         parts.each(later, |part| {
-            add(part.row.price.rate, rate_of(later.exchange(&part.row, plan.currency)?), part.seconds);
+            add(part.row.price().rate, rate_of(later.exchange(&part.row, plan.currency)?), part.seconds);
             Ok(())
         })
     };
@@ -283,8 +283,9 @@ fn cost<'a>(
 }
 
 /// A block is ignored for in-plan calls, but a blocked row may be written without a price, and no price is not 0.
-pub(super) fn prices(row: &Row<'_>) -> bool {
-    !row.blocked || row.price.rate != Money::ZERO || row.price.connect_fee != Money::ZERO
+pub(super) fn prices(row: &Found<'_>) -> bool {
+    let price = row.price();
+    !row.blocked() || price.rate != Money::ZERO || price.connect_fee != Money::ZERO
 }
 
 /// R18: the part of a price that is due: the fee whenever talk time was not forgiven, the caps only if something is

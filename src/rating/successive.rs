@@ -75,7 +75,7 @@ impl<'a> Succession<'a> {
         let joined = found.filter(|chain| chain.awaits(leg, place, rule)).and_then(|chain| {
             let whole = chain.with(leg);
             let kind = kind::kind(&whole, place.home, place.plan, tariff).ok()?;
-            let steps = tariff.steps(place.plan, place.home, kind.class, kind.pricing_row());
+            let steps = tariff.steps(place.plan, place.home, kind.class, kind.own_steps());
             (kind.rule == chain.rule && kind.is_charged()).then_some((chain, whole, kind, steps))
         });
         Some(Succession { pair, found, joined })
@@ -83,7 +83,7 @@ impl<'a> Succession<'a> {
 
     /// What the call goes on with, and what is priced then.
     pub fn joined(&self) -> Option<(Chain, Priced<'_, 'a>)> {
-        self.joined.as_ref().map(|(chain, leg, kind, steps)| (*chain, Priced { leg, kind: *kind, steps: *steps }))
+        self.joined.as_ref().map(|(chain, leg, kind, steps)| (*chain, Priced { leg, kind, steps: *steps }))
     }
 
     /// What is to be kept of it.
