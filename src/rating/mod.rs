@@ -51,7 +51,7 @@ pub use routes::{Route, RouteSums, routes, sums};
 pub use standing::{Draw, DrawOf, Drawn, Draws, Standing, Told, drawn};
 pub use why::{Suspended, Why};
 
-use crate::call::{AccountKey, Basis, CallType, GroupKey, LegKey, RatedCall, StepRule, TariffSlot};
+use crate::call::{AccountKey, Basis, Before, CallType, GroupKey, LegKey, RatedCall, StepRule, TariffSlot};
 use crate::directory::Directory;
 use crate::money::Money;
 use crate::number::Number;
@@ -280,7 +280,7 @@ fn decide<'a, T>(
     let place = successive::Place { month: period, tariff: world.slot, plan: plan_id, home: account.country };
     let succession = plan.successive.and_then(|rule| Succession::of(rule, &own, place, world.tariff, standing));
     let joined = succession.as_ref().and_then(Succession::joined);
-    let (priced, before) = joined.map_or((own, None), |(chain, whole)| (whole, Some(chain.before)));
+    let (priced, before) = joined.map_or((own, None), |(chain, whole)| (whole, Some(&chain.before)));
     let Priced { leg: whole, kind, steps } = priced;
     let later = kind::Later { leg: whole, home: account.country, plan: plan_id, tariff: world.tariff };
     let month = pools::Month { world, plan, account: &account, period };
@@ -305,7 +305,8 @@ fn decide<'a, T>(
         },
     };
     if let Some(succession) = &succession {
-        succession.tell(leg, place, &rated, draws);
+        let tier = tiers::counted(plan, &kind, charge.tier, before.unwrap_or(&Before::NOTHING));
+        succession.tell(leg, place, &rated, tier, draws);
     }
     Ok(take(whole, kind, charge, rated))
 }

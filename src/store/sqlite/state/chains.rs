@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, Transaction};
 use super::super::periods::{period_number, period_of};
 use super::super::{failed, whole};
 use crate::batch::Position;
-use crate::call::{Before, Chain, GroupKey, Pair, TariffSlot};
+use crate::call::{Before, Chain, GroupKey, Pair, TariffSlot, TierCounted};
 use crate::money::Money;
 use crate::number::Number;
 use crate::store::{ChainRow, FlushBatch, StoreError};
@@ -28,7 +28,11 @@ pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<()
             forget.execute((group.0, source, destination)).map_err(failed)?;
             continue;
         };
-        let Before { billed, included, cost } = chain.before;
+        let Before { billed, included, cost, tier } = chain.before;
+        // Behind the amount what a tier has counted: "0.47 0,42,18".
+        let counted = tier.map_or_else(Vec::new, |tier| tier.list());
+        let counted: Vec<String> = counted.iter().map(u32::to_string).collect();
+        let cost = format!("{cost} {}", counted.join(","));
         replace
             .execute(rusqlite::params![
                 group.0,
@@ -44,7 +48,7 @@ pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<()
                 chain.talk.0,
                 billed,
                 included,
-                cost.to_string(),
+                cost.trim_end(),
             ])
             .map_err(failed)?;
     }
@@ -62,6 +66,10 @@ fn row(row: &Row<'_>) -> rusqlite::Result<ChainRow> {
         let text: String = row.get(at)?;
         text.strip_prefix('+').and_then(|digits| Number::from_digits(digits.as_bytes())).ok_or_else(|| strange(at))
     };
+    let text: String = row.get(13)?;
+    let (cost, counted) = text.split_once(' ').unwrap_or((&text, ""));
+    let counted: Result<Vec<u32>, _> = counted.split_terminator(',').map(str::parse).collect();
+    let tier = TierCounted::of(&counted.map_err(|_| strange(13))?);
     let chain = Chain {
         month: period_of(row.get(4)?).ok_or_else(|| strange(4))?,
         tariff: TariffSlot(row.get(5)?),
@@ -73,7 +81,8 @@ fn row(row: &Row<'_>) -> rusqlite::Result<ChainRow> {
         before: Before {
             billed: row.get(11)?,
             included: row.get(12)?,
-            cost: Money::parse(&row.get::<_, String>(13)?).map_err(|_| strange(13))?,
+            cost: Money::parse(cost).map_err(|_| strange(13))?,
+            tier,
         },
     };
     let pair = Pair { source: number(1)?, destination: number(2)? };
