@@ -51,6 +51,8 @@ pub use routes::{Route, RouteSums, routes, sums};
 pub use standing::{Draw, DrawOf, Drawn, Draws, Standing, Told, drawn};
 pub use why::{Suspended, Why};
 
+use serde::{Deserialize, Serialize};
+
 use crate::call::{AccountKey, Basis, Before, CallType, GroupKey, LegKey, RatedCall, StepRule, TariffSlot};
 use crate::directory::Directory;
 use crate::money::Money;
@@ -91,7 +93,7 @@ pub enum Resolution {
 }
 
 /// One account's side of a call, ready to be priced; small, `Copy`, no borrowed text.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Leg {
     /// Outbound or inbound.
     pub direction: Direction,
@@ -117,7 +119,7 @@ pub struct Leg {
 }
 
 /// The record's routing number (R3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Routing {
     /// It has none.
     None,
@@ -140,7 +142,7 @@ impl Leg {
 }
 
 /// R4: what named the account of a leg.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum PayerBy {
     /// The record's `account`.
     Record,
@@ -155,7 +157,7 @@ pub enum PayerBy {
 }
 
 /// What was called (R3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Called {
     /// Exactly an emergency number of the home country.
     Emergency,
