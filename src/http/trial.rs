@@ -2,7 +2,6 @@
 //!
 //! Does not know how a month is tried.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Json;
@@ -86,7 +85,7 @@ fn tried(app: &App, period: Period, digest: Option<String>, asked: &TryRequest) 
         Some(digest) => app.images.tariff(&digest).map_err(|e| Problem::not_found(e.to_string()))?,
         None => Arc::new(folder(app)?),
     };
-    let aside: PathBuf = std::env::temp_dir().join(format!("callrated-try-{}-api", std::process::id()));
+    let aside = app.data_dir.join("trying");
     let mut spill = Spill::open(Arc::new(RealDisk), &aside).map_err(|e| unavailable(&e))?;
     let trial = Trial {
         store: app.store.as_ref(),
