@@ -22,7 +22,7 @@ use crate::call::{Costs, SuspenseReason};
 use crate::flush::Spill;
 use crate::images::Images;
 use crate::money::{Money, Sum};
-use crate::store::Store;
+use crate::store::{Margin, Store};
 use crate::tariff::Tariff;
 use crate::time::Period;
 use job::Job;
@@ -88,21 +88,11 @@ impl Earned {
         self.cost = Sum(self.cost.0 + other.cost.0);
     }
 
-    /// What is left.
-    pub fn margin(&self) -> Sum {
-        Sum(self.revenue.0 - self.cost.0)
-    }
-
-    /// That in hundredths of a per cent of the revenue; none where there is none.
-    pub fn basis_points(&self) -> Option<i128> {
-        (self.revenue.0 > 0).then(|| (self.margin().0 * 10_000).div_euclid(self.revenue.0))
-    }
-
-    /// Whether less is left than so many per cent of the revenue. Calls that cost nothing have nothing to lose.
-    pub fn is_below(&self, per_cent: Money) -> bool {
-        self.calls > self.unknown
-            && (self.cost.0 > 0 || self.revenue.0 > 0)
-            && self.margin().0 * 100_000_000_000 < self.revenue.0 * i128::from(per_cent.0)
+    /// What is left, by the rules of all margins; what it does not say of calls is 0.
+    pub fn margin(&self) -> Margin {
+        let (calls, unknown) = (self.calls.cast_signed(), self.unknown.cast_signed());
+        let (revenue, cost) = (self.revenue.0, self.cost.0);
+        Margin { calls, unknown, revenue, revenue_known: revenue, cost, ..Margin::default() }
     }
 }
 
@@ -201,7 +191,7 @@ impl Both {
 impl Tried {
     /// Ways on which calls would be sold for less than they have to bring.
     pub fn below(&self) -> impl Iterator<Item = (&Route, &Earned)> {
-        self.routes.iter().filter(|(route, earned)| earned.is_below(route.least))
+        self.routes.iter().filter(|(route, earned)| earned.margin().is_below(route.least.0))
     }
 
     fn more_decimals(&mut self, currency: Currency, decimals: u8) {

@@ -145,7 +145,7 @@ impl TrialDone {
     /// At most `top` rows of each list.
     pub fn of(tried: &Tried, period: Period, digest: &str, top: usize) -> TrialDone {
         let mut below: Vec<_> = tried.below().collect();
-        below.sort_by_key(|(_, earned)| earned.margin().0);
+        below.sort_by_key(|(_, earned)| earned.margin().margin());
         let mut lost: Vec<_> = tried.lost.iter().collect();
         lost.sort_by_key(|(_, billed)| std::cmp::Reverse((billed.calls, billed.cost.0)));
         TrialDone {
@@ -222,11 +222,8 @@ impl Tried {
             unknown: earned.unknown,
             revenue: self.money(earned.revenue, currency),
             cost: self.money(earned.cost, currency),
-            margin: self.money(earned.margin(), currency),
-            percent: earned.basis_points().map(|points| {
-                let sign = if points < 0 { "-" } else { "" };
-                format!("{sign}{}.{:02}", points.unsigned_abs() / 100, points.unsigned_abs() % 100)
-            }),
+            margin: self.money(Sum(earned.margin().margin()), currency),
+            percent: earned.margin().percent(),
         }
     }
 
@@ -248,10 +245,12 @@ impl Both {
     }
 }
 
-/// Those that move most first.
+/// Those that move most first: by what customers pay, and where that stays by what is left.
 fn ranked(rows: &Rows) -> Vec<(&(String, Currency), &Both)> {
     let mut ranked: Vec<_> = rows.iter().collect();
-    ranked.sort_by_key(|(_, both)| std::cmp::Reverse(both.difference().0.unsigned_abs()));
+    let left = |both: &Both| both.earned_after.margin().margin() - both.earned_before.margin().margin();
+    let moved = |both: &Both| (both.difference().0.unsigned_abs(), left(both).unsigned_abs());
+    ranked.sort_by_key(|(_, both)| std::cmp::Reverse(moved(both)));
     ranked
 }
 
