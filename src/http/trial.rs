@@ -13,7 +13,6 @@ use utoipa::ToSchema;
 
 use super::tariff::known_digest;
 use super::{App, Problem};
-use crate::flush::Spill;
 use crate::os::disk::RealDisk;
 use crate::period::rerate::THREADS;
 use crate::period::trial::{Trial, TrialDone};
@@ -80,13 +79,10 @@ pub(super) async fn attempt(State(app): State<App>, Json(asked): Json<TryRequest
 }
 
 fn tried(app: &App, period: Period, digest: Option<String>, asked: &TryRequest) -> Result<TrialDone, Problem> {
-    let unavailable = |e: &dyn std::fmt::Display| Problem::unavailable(e.to_string());
     let tariff = match digest {
         Some(digest) => app.images.tariff(&digest).map_err(|e| Problem::not_found(e.to_string()))?,
         None => Arc::new(folder(app)?),
     };
-    let aside = app.data_dir.join("trying");
-    let mut spill = Spill::open(Arc::new(RealDisk), &aside).map_err(|e| unavailable(&e))?;
     let trial = Trial {
         store: app.store.as_ref(),
         images: &app.images,
@@ -96,13 +92,14 @@ fn tried(app: &App, period: Period, digest: Option<String>, asked: &TryRequest) 
         least_margin: app.least_margin,
         threads: THREADS,
     };
-    let tried = trial.run(&mut spill, &Progress::default());
+    let aside = app.data_dir.join("trying");
+    let tried = trial.run(Arc::new(RealDisk), &aside, &Progress::default());
     // What lies there is of no use to anybody.
     let _ = std::fs::remove_dir_all(&aside);
     match tried {
         Ok(tried) => Ok(TrialDone::of(&tried, period, tariff.digest(), asked.top.unwrap_or(TOP))),
         Err(SealError::Refused(why)) => Err(Problem::unprocessable(why)),
-        Err(error) => Err(unavailable(&error)),
+        Err(error) => Err(Problem::unavailable(error.to_string())),
     }
 }
 

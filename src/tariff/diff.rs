@@ -222,13 +222,6 @@ fn moved(before: Option<&Line<'_>>, after: Option<&Line<'_>>) -> Option<(Move, O
     (!same).then_some((Move::Other, None))
 }
 
-/// Hundredths of a per cent with their sign: `+25.00`.
-pub fn percent(hundredths: i64) -> String {
-    let sign = if hundredths < 0 { '-' } else { '+' };
-    let by = hundredths.unsigned_abs();
-    format!("{sign}{}.{:02}", by / 100, by % 100)
-}
-
 /// By how much an amount changes, in hundredths of a per cent, halves away from zero; none from nothing.
 pub fn hundredths(old: Money, new: Money) -> Option<i64> {
     let (was, by) = (i128::from(old.0), i128::from(new.0) - i128::from(old.0));

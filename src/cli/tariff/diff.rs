@@ -11,7 +11,8 @@ use super::{compiled, opened_image};
 use crate::cli::out::{self, Paint};
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::tariff::diff::{self, Change, Line, Move, percent};
+use crate::money::signed_percent as percent;
+use crate::tariff::diff::{self, Change, Line, Move};
 use crate::tariff::{Tariff, deck};
 use crate::time::{Timestamp, parse_rfc3339};
 

@@ -12,7 +12,6 @@ use crate::cli::seal::bar;
 use crate::config::Config;
 use crate::daemon::recover::{image_exit, store_exit};
 use crate::exit::Exit;
-use crate::flush::Spill;
 use crate::images::Images;
 use crate::os::disk::RealDisk;
 use crate::period::rerate::THREADS;
@@ -79,16 +78,15 @@ pub fn run(config: &Config, arguments: &TryArguments) -> Result<(), Exit> {
     let environment = |e: &dyn std::fmt::Display| Exit::environment(e);
     let images = Images::open(&config.data_dir.join("images")).map_err(|e| environment(&e))?;
     let aside = std::env::temp_dir().join(format!("callrated-try-{}", std::process::id()));
-    let mut spill = Spill::open(Arc::new(RealDisk), &aside).map_err(|e| environment(&e))?;
     let account = arguments.account.as_deref();
     let least_margin = config.least_margin;
     let trial = Trial { store: &store, images: &images, period, tariff, account, least_margin, threads: THREADS };
     let progress = Progress::default();
     let tried = std::thread::scope(|scope| {
         let waiting = std::thread::current();
-        let (trial, spill, progress) = (&trial, &mut spill, &progress);
+        let (trial, aside, progress) = (&trial, &aside, &progress);
         let job = scope.spawn(move || {
-            let tried = trial.run(spill, progress);
+            let tried = trial.run(Arc::new(RealDisk), aside, progress);
             waiting.unpark();
             tried
         });

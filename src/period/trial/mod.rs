@@ -11,7 +11,8 @@
 //! Does not know where the tariff comes from, nor how the outcome is shown.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use super::Ledger;
 use super::carry::Handed;
@@ -22,6 +23,7 @@ use crate::call::{Costs, SuspenseReason};
 use crate::flush::Spill;
 use crate::images::Images;
 use crate::money::{Money, Sum};
+use crate::os::disk::Disk;
 use crate::store::{Margin, Store};
 use crate::tariff::Tariff;
 use crate::time::Period;
@@ -234,12 +236,12 @@ pub struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// Rates the month twice. `spill` takes what does not fit into memory.
+    /// Rates the month twice. What does not fit into memory is put aside in a folder, which is emptied first.
     ///
     /// # Errors
-    /// Something that it reads is not there.
-    pub fn run(&self, spill: &mut Spill, progress: &Progress) -> Result<Tried, SealError> {
-        self.run_holding(spill, HELD, progress)
+    /// Something that it reads is not there, or nothing can be put aside.
+    pub fn run(&self, disk: Arc<dyn Disk>, aside: &Path, progress: &Progress) -> Result<Tried, SealError> {
+        self.run_holding(&mut Spill::open(disk, aside)?, HELD, progress)
     }
 
     /// The same, holding so many legs in memory.

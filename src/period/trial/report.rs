@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Both, Currency, Earned, Tried};
-use crate::money::{Money, Sum};
+use crate::money::{Money, Sum, signed_percent};
 use crate::tariff::diff;
 use crate::time::Period;
 
@@ -241,7 +241,7 @@ impl Both {
     /// How much more it comes to, in per cent, with its sign; none from nothing.
     fn percent(&self) -> Option<String> {
         let money = |sum: Sum| i64::try_from(sum.0 / 1000).map(Money).ok();
-        diff::hundredths(money(self.before.cost)?, money(self.after.cost)?).map(diff::percent)
+        diff::hundredths(money(self.before.cost)?, money(self.after.cost)?).map(signed_percent)
     }
 }
 
