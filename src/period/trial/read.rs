@@ -100,10 +100,9 @@ impl Reading<'_> {
                 if stored.superseded.is_some() {
                     return Ok(());
                 }
-                if month == period && call.adjusts.is_none() && !gather.is_contradicted(call.key.position) {
-                    if let Some(grounds) = stored.grounds {
-                        return desk.plain(gather.known, stored, grounds);
-                    }
+                let alone = month == period && call.adjusts.is_none() && !gather.is_contradicted(call.key.position);
+                if let Some(grounds) = stored.grounds.filter(|_| alone) {
+                    return desk.plain(gather.known, stored, grounds);
                 }
                 gather.row(stored, month, closed)?;
                 desk.strange(gather.known, &mut strange.borrow_mut())
