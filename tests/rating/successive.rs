@@ -393,13 +393,16 @@ fn plainly(talk: i64) -> (i64, i64) {
     (billed, billed * 100 + 500)
 }
 
+/// End of the last call, talk time of all, what each second costs, what was charged.
+type Held = (i64, i64, Vec<i64>, i64);
+
 /// Calls to two numbers by turns: each second keeps the level at which the month stood when it was added.
 fn tiered(calls: &[(i64, i64, bool)]) -> Result<(), TestCaseError> {
     let (mut now, mut made) = (at("2026-10-05T12:00:00Z").0, Vec::new());
     // By the words of the rules: seconds charged in the month, and of each number the end of the last call, the talk time of all
     // and what each second of them costs, in ten-thousandths.
     let mut month = 0_u32;
-    let mut held: [Option<(i64, i64, Vec<i64>, i64)>; 2] = [None, None];
+    let mut held: [Option<Held>; 2] = [None, None];
     let mut expected = Vec::new();
     for (gap, talk, other) in calls {
         now += gap;
