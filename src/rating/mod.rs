@@ -51,6 +51,8 @@ pub use routes::{Route, RouteSums, routes, sums};
 pub use standing::{Draw, DrawOf, Drawn, Draws, Standing, Told, drawn};
 pub use why::{Suspended, Why};
 
+use serde::{Deserialize, Serialize};
+
 use crate::call::{AccountKey, Basis, Before, CallType, GroupKey, LegKey, RatedCall, StepRule, TariffSlot};
 use crate::directory::{AccountRow, Directory};
 use crate::money::Money;
@@ -92,7 +94,7 @@ pub enum Resolution {
 }
 
 /// One account's side of a call, ready to be priced; small, `Copy`, no borrowed text.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Leg {
     /// Outbound or inbound.
     pub direction: Direction,
@@ -118,7 +120,7 @@ pub struct Leg {
 }
 
 /// The record's routing number (R3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Routing {
     /// It has none.
     None,
@@ -141,7 +143,7 @@ impl Leg {
 }
 
 /// R4: what named the account of a leg.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum PayerBy {
     /// The record's `account`.
     Record,
@@ -156,7 +158,7 @@ pub enum PayerBy {
 }
 
 /// What was called (R3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Called {
     /// Exactly an emergency number of the home country.
     Emergency,
@@ -311,7 +313,7 @@ impl<'a> Terms<'_, 'a> {
     fn price(
         &self,
         priced: Priced<'_, 'a>,
-        before: Option<Before>,
+        before: Option<&Before>,
         draws: &mut Draws,
     ) -> Result<(price::Charge, Rated), Why> {
         let Terms { world, plan_id, plan, account, home, period, standing } = *self;
@@ -354,10 +356,11 @@ impl<'a> Terms<'_, 'a> {
         let place = successive::Place { month: period, tariff: world.slot, plan: plan_id, home };
         let succession = Succession::of(rule, &own, place, world.tariff, standing);
         let joined = succession.as_ref().and_then(Succession::joined);
-        let (priced, before) = joined.map_or((own, None), |(chain, whole)| (whole, Some(chain.before)));
+        let (priced, before) = joined.map_or((own, None), |(chain, whole)| (whole, Some(&chain.before)));
         let (charge, rated) = self.price(priced, before, draws)?;
         if let Some(succession) = &succession {
-            succession.tell(own.leg, place, &rated, draws);
+            let tier = tiers::counted(self.plan, priced.kind, charge.tier, before.unwrap_or(&Before::NOTHING));
+            succession.tell(own.leg, place, &rated, tier, draws);
         }
         Ok(take(priced.leg, priced.kind, charge, rated))
     }

@@ -7,7 +7,8 @@
 //! - Pools cover priced calls too: what they cover costs nothing, fee and caps of the row are due, once, for what they do
 //!   not. A call that no row prices waits as `no_rate` all the same, and a blocked one as `blocked`.
 //! - What earlier months left (`rollover`) is drawn before the month's own minutes, and counted as one with them. It is never
-//!   prorated. A plan that does not let an allowance roll over has nothing of it either.
+//!   prorated. A plan that does not let an allowance roll over has nothing of it either. What a sealed month handed on under
+//!   another plan is gone for the late calls of this one as well.
 //! - A prorated first month is counted in whole minutes and never above the whole allowance.
 //! - With `prorate_change` a month in which the account's plan changes has one allowance, the sum of each plan's share by
 //!   days in whole minutes, and all its calls draw from that: what the first plan's days left is there for the second's.
@@ -16,9 +17,9 @@
 //! Does not know prices, nor who keeps what was drawn.
 
 use super::kind::{Kind, Nature};
-use super::price::Asked;
+use super::price::{Asked, Counter};
 use super::{Draw, DrawOf, Draws, Standing, World};
-use crate::call::{CallType, Meter};
+use crate::call::CallType;
 use crate::directory::{Account, AccountRow};
 use crate::tariff::pools::{self, Pool, PoolCall};
 use crate::tariff::rollover::Rollover;
@@ -61,22 +62,23 @@ pub(super) fn draw(
         return None;
     }
     let mut rest = billable;
-    let mut ask = |name: &str, of: DrawOf, meter: Meter, allowance: Allowance, rollover: Option<&Rollover>| {
-        let asked = Asked::of(meter, allowance, month.period, standing, rollover);
+    let mut ask = |name: &str, of: DrawOf, counter: Counter, allowance: Allowance, rollover: Option<&Rollover>| {
+        let asked = Asked::of(counter, allowance, month.period, standing, rollover);
         let seconds = asked.gives(rest);
         rest -= seconds;
         let left = (allowance != Allowance::Unlimited).then_some(asked.left);
-        draws.push(name, Draw { meter, of, seconds, used: asked.used, left, carried: asked.carried });
+        draws.push(name, Draw { meter: counter.meter, of, seconds, used: asked.used, left, carried: asked.carried });
         rest > 0
     };
     let mut wanting = true;
     for i in order.into_iter().take(count) {
         let Some(pool) = pools.get(usize::from(i)).filter(|_| wanting) else { break };
         let rollover = pool.rollover.as_ref();
-        wanting = ask(&pool.name, DrawOf::Pool(i), pool.meter, month.allowance(Some(pool)), rollover);
+        let counter = Counter { meter: pool.meter, handed_on: pool.handed_on };
+        wanting = ask(&pool.name, DrawOf::Pool(i), counter, month.allowance(Some(pool)), rollover);
     }
     if wanting && in_plan {
-        ask("", DrawOf::Plan, Meter::PLAN, month.allowance(None), plan.rollover.as_ref());
+        ask("", DrawOf::Plan, Counter::PLAN, month.allowance(None), plan.rollover.as_ref());
     }
     Some(billable - rest)
 }

@@ -78,12 +78,12 @@ pub(super) fn charge<'a>(
     kind: &Kind<'a>,
     steps: StepRule,
     month: Month<'_, 'a>,
-    (standing, joined): (Standing<'_>, Option<Before>),
+    (standing, joined): (Standing<'_>, Option<&Before>),
     draws: &mut Draws,
 ) -> Result<Charge, Why> {
     let (talk, plan) = (later.leg.duration, month.plan);
     // R28: with what counts as one with it, and what of that is this call's.
-    let before = joined.unwrap_or_default();
+    let before = joined.unwrap_or(&Before::NOTHING);
     let whole = steps.billable(talk);
     let billable = whole.saturating_sub(before.billed);
     let free = Charge {
@@ -108,7 +108,7 @@ pub(super) fn charge<'a>(
     // Of all that is charged, what this call adds.
     let tiered = |draws: &mut Draws, added: u32, charged: u32| {
         let tier = tier.filter(|_| charged > 0)?;
-        Some(Tiered::draw(plan, tier, (added, charged), month.period, standing, draws))
+        Some(Tiered::draw(plan, tier, (added, before), month.period, standing, draws))
     };
     match kind.nature {
         Nature::Free(call_type) => Ok(Charge { call_type, ..free }),
@@ -134,7 +134,7 @@ pub(super) fn charge<'a>(
                 row: Some(row.id.0),
                 charged_seconds: rest,
                 due,
-                cost: rest_of(whole, before),
+                cost: rest_of(whole, before.cost),
                 exchange,
                 tier: tiered.map(|tiered| tiered.counts()),
                 whole,
@@ -145,11 +145,12 @@ pub(super) fn charge<'a>(
             let in_plan = match covered(draws) {
                 Some(included) => Charge { included_seconds: included, ..free },
                 None => {
-                    // Of a call that goes on with another everything is told, even of nothing that it adds.
                     let rollover = plan.rollover.as_ref().filter(|_| joined.is_some());
-                    let asked = Asked::of(Meter::PLAN, month.allowance(None), month.period, standing, rollover);
+                    let asked = Asked::of(Counter::PLAN, month.allowance(None), month.period, standing, rollover);
                     let included_seconds = asked.gives(billable);
-                    if joined.is_some() {
+                    // Of a call that goes on with another everything is told, even of nothing that it adds; and where its row
+                    // could not say what was left.
+                    if joined.is_some() || asked.carried != 0 && billable > 0 {
                         asked.tell(included_seconds, draws);
                         Charge { included_seconds, ..free }
                     } else {
@@ -182,7 +183,7 @@ pub(super) fn charge<'a>(
                 row: row.map(|row| row.id.0),
                 charged_seconds: charged,
                 due,
-                cost: rest_of(whole, before),
+                cost: rest_of(whole, before.cost),
                 exchange,
                 tier: tiered.map(|tiered| tiered.counts()),
                 whole,
@@ -208,11 +209,23 @@ pub(super) fn by_row<'a>(
     cost(Some(row), exchange, &parts, due, later, plan, None)
 }
 
+/// The counters of an allowance.
+#[derive(Clone, Copy)]
+pub(super) struct Counter {
+    pub meter: Meter,
+    /// What the month has handed on of it. That is gone for all calls, whether or not their own plan lets it roll over.
+    pub handed_on: Meter,
+}
+
+impl Counter {
+    pub const PLAN: Counter = Counter { meter: Meter::PLAN, handed_on: Meter::PLAN_HANDED_ON };
+}
+
 impl Asked {
     /// What a meter says of an allowance.
     #[inline]
     pub fn of(
-        meter: Meter,
+        Counter { meter, handed_on }: Counter,
         allowance: Allowance,
         period: Period,
         standing: Standing<'_>,
@@ -222,7 +235,8 @@ impl Asked {
         let Allowance::Seconds(whole) = allowance else {
             return Asked { allowance, used, left: standing.drawn.left(meter).unwrap_or(u64::MAX), carried: 0 };
         };
-        let carried = rollover.map_or(0, |rollover| standing.drawn.carried(period, meter, rollover));
+        let lots = rollover.map_or(&[][..], Rollover::lots);
+        let carried = standing.drawn.carried(period, meter, lots, handed_on);
         let left = match standing.drawn.left(meter) {
             None => whole.saturating_add_signed(carried).saturating_sub(used),
             Some(left) => left,

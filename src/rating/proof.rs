@@ -236,7 +236,7 @@ fn prove_into<'s>(
     if let Some(exchange) = &rated.basis.exchange {
         say("R18", exchanged_words(exchange, whole, rated, world));
     }
-    let tier = charge.tier.and_then(|counts| counts.of_all(plan));
+    let tier = charge.tier.and_then(|counts| counts.of_all(plan, &before));
     let rates = Rates { tariff: world.tariff, answer: whole.answer, currency: rated.basis.currency, tier };
     say("R18", cost_words(charge, &parts, rated, &rates));
     if draws.follows.is_some() && charge.charged_seconds > 0 {

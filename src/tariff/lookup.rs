@@ -75,6 +75,16 @@ impl Tariff {
         NumberingPlan::of(&self.opened.numbering_parts)
     }
 
+    /// Whether another tariff makes the same legs of every record: by its dialling rules, numbering plan and carriers.
+    pub fn reads_numbers_like(&self, other: &Tariff) -> bool {
+        let countries = |of: &Tariff| serde_json::to_vec(of.countries()).ok();
+        let numbering = |of: &Tariff| of.section(&of.opened.numbering).to_vec();
+        self.digest() == other.digest()
+            || self.carriers() == other.carriers()
+                && numbering(self) == numbering(other)
+                && countries(self) == countries(other)
+    }
+
     /// Country and kind; unknown ones get the main territory of their calling code.
     #[inline]
     pub fn classify(&self, number: Number) -> Class {

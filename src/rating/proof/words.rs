@@ -12,10 +12,11 @@ use crate::number::{Country, Number, NumberKind};
 use crate::rating::free;
 use crate::rating::parts::Part;
 use crate::rating::price::Charge;
+use crate::rating::tiers::Levels;
 use crate::rating::{Called, Decided, Leg, PayerBy, Rated, Routing, Why, World};
 use crate::record::{Direction, Record};
 use crate::tariff::free::Freed;
-use crate::tariff::tiers::{self, LevelPrice, WHOLE};
+use crate::tariff::tiers::{LevelPrice, WHOLE};
 use crate::tariff::{Found, Plan, Row, Tariff};
 use crate::time::{Micros, Timestamp};
 
@@ -285,8 +286,8 @@ pub(super) struct Rates<'a> {
     pub tariff: &'a Tariff,
     pub answer: Timestamp,
     pub currency: [u8; 3],
-    /// The tier that counts the call, where it stood before all that is charged.
-    pub tier: Option<tiers::Standing<'a>>,
+    /// The levels into which all that is charged falls.
+    pub tier: Option<Levels<'a>>,
 }
 
 impl Rates<'_> {
@@ -330,7 +331,7 @@ pub(super) fn cost_words(charge: &Charge, parts: &[Part<'_>], rated: &Rated, rat
     for (rate, seconds, exchange) in terms {
         match &mut tier {
             None => term(rate, seconds, exchange, 0),
-            Some(standing) => standing.count(seconds, |level, seconds| match level.map(|level| level.price) {
+            Some(levels) => levels.count(seconds, |level, seconds| match level.map(|level| level.price) {
                 None => term(rate, seconds, exchange, 0),
                 Some(LevelPrice::Rate(own)) => term(own, seconds, None, 0),
                 Some(LevelPrice::Discount(less)) => term(rate, seconds, exchange, less),
