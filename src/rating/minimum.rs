@@ -22,6 +22,7 @@ use crate::time::{Period, Timestamp};
 pub fn minimum_spend(world: World<'_>, account: &Account<'_>, period: Period) -> Vec<([u8; 3], Money)> {
     let named = |name: &str| world.tariff.plan_named(name).map(|id| world.tariff.plan(id));
     let Some(plan) = named(account.plan) else { return Vec::new() };
+    let Some(account) = world.directory.account_row(account.row) else { return Vec::new() };
     let month = Month { world, plan, account, period };
     // Nano-units times days.
     let mut shares: Vec<([u8; 3], i128)> = Vec::new();

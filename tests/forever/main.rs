@@ -12,6 +12,7 @@ mod clock;
 mod released;
 mod repeats;
 mod retention;
+mod rollover;
 mod stopping;
 mod tampering;
 

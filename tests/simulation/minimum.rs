@@ -400,9 +400,10 @@ fn another_tariff_is_tried_with_its_minimums() {
             period: OCTOBER,
             tariff: &tariff,
             account,
+            least_margin: callrated::money::Money::ZERO,
             threads: 2,
         };
-        trial.run(&mut spill, &callrated::period::Progress::default()).unwrap()
+        trial.run_holding(&mut spill, 1000, &callrated::period::Progress::default()).unwrap()
     };
     let of = |tried: &Tried| -> Vec<String> {
         let shown = tried.accounts.iter().map(|((account, _), both)| {

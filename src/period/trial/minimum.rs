@@ -1,8 +1,8 @@
-//! What threads found, added up; and what either side would bill beside calls (R26).
+//! What either side would bill beside calls (R26).
 //!
 //! Does not know how legs are rated.
 
-use super::{Billed, Both, Currency, Known, SealError, Sum, Tariff, Trial, Tried};
+use super::{Currency, Known, SealError, Sum, Tariff, Trial, Tried};
 use crate::call::TariffSlot;
 use crate::money::minor_unit;
 use crate::period::minimum::{accounts, short};
@@ -11,38 +11,7 @@ use crate::rating::{self, World};
 /// What a minimum spend is called among destinations.
 const DESTINATION: &str = "(minimum_spend)";
 
-impl Billed {
-    fn merge(&mut self, other: Billed) {
-        self.calls += other.calls;
-        self.cost = Sum(self.cost.0 + other.cost.0);
-    }
-}
-
-impl Both {
-    fn merge(&mut self, other: Both) {
-        self.before.merge(other.before);
-        self.after.merge(other.after);
-    }
-}
-
 impl Tried {
-    /// Adds what other groups come to.
-    pub(super) fn merge(&mut self, other: Tried) {
-        let Tried { position: _, accounts, destinations, total, lost, gained, waiting, fixed, decimals, late } = other;
-        accounts.into_iter().for_each(|(key, both)| self.accounts.entry(key).or_default().merge(both));
-        destinations.into_iter().for_each(|(key, both)| self.destinations.entry(key).or_default().merge(both));
-        total.into_iter().for_each(|(key, both)| self.total.entry(key).or_default().merge(both));
-        lost.into_iter().for_each(|(key, billed)| self.lost.entry(key).or_default().merge(billed));
-        late.into_iter().for_each(|(key, cost)| *self.late.entry(key).or_default() += cost);
-        for (currency, most) in decimals {
-            let decimals = self.decimals.entry(currency).or_default();
-            *decimals = most.max(*decimals);
-        }
-        self.gained += gained;
-        self.waiting += waiting;
-        self.fixed += fixed;
-    }
-
     /// Adds what calls are short of minimum spends.
     pub(super) fn minimums(&mut self, trial: &Trial<'_>, known: &Known<'_>) -> Result<(), SealError> {
         let directory = known.directory.clone();
@@ -70,9 +39,7 @@ impl Tried {
     }
 
     fn bill_beside(&mut self, after: bool, account: &str, currency: Currency, cost: i128) {
-        let least = minor_unit(currency) as u8;
-        let decimals = self.decimals.entry(currency).or_insert(least);
-        *decimals = least.max(*decimals);
+        self.more_decimals(currency, minor_unit(currency) as u8);
         for both in [
             self.accounts.entry((account.to_owned(), currency)).or_default(),
             self.destinations.entry((DESTINATION.to_owned(), currency)).or_default(),
