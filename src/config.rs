@@ -66,8 +66,8 @@ pub struct Config {
     pub flush_every: Length,
     /// And after this many records.
     pub flush_calls: u64,
-    /// Bytes of flushes that wait for the store in memory.
-    pub flush_memory: ByteSize,
+    /// Bytes of flushes that wait for the store in memory, if said.
+    pub flush_memory: Option<ByteSize>,
     /// What is to be left of a price, in per cent, where a plan says nothing of it.
     pub least_margin: Money,
     /// SQLite file of the invoice storage.

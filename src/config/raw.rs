@@ -10,7 +10,6 @@ use toml::Spanned;
 
 use super::webhooks::RawWebhook;
 use super::{ByteSize, Length, Months};
-use crate::flush::HELD_BYTES_MAX;
 use crate::ingest::connect::settings::ConnectSettings;
 use crate::ingest::folder::settings::WatchSettings;
 use crate::ingest::settings::{ListenSettings, Protocol};
@@ -123,12 +122,12 @@ pub(super) struct RawRetention {
 pub(super) struct RawFlush {
     pub every: Length,
     pub calls: u64,
-    pub memory: ByteSize,
+    pub memory: Option<ByteSize>,
 }
 
 impl Default for RawFlush {
     fn default() -> RawFlush {
-        RawFlush { every: Length(5_000_000), calls: 50_000, memory: ByteSize(HELD_BYTES_MAX) }
+        RawFlush { every: Length(5_000_000), calls: 50_000, memory: None }
     }
 }
 
