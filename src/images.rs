@@ -210,7 +210,9 @@ impl Images {
     /// Written aside, synced, renamed, and the folder synced: a name in this folder always stands for whole content.
     fn write(&self, digest: &str, kind: &str, image: &[u8]) -> Result<(), ImageMissing> {
         let path = self.path(digest, kind);
-        self.fresh.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(first_digits(digest));
+        // Held meanwhile: two that keep the same image would rename one file.
+        let mut fresh = self.fresh.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        fresh.insert(first_digits(digest));
         if path.metadata().is_ok_and(|m| m.len() == image.len() as u64) {
             return Ok(());
         }

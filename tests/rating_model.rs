@@ -169,7 +169,8 @@ struct OneCall {
 impl Drawn for OneCall {
     fn seconds(&self, _month: Period, meter: Meter) -> u64 {
         let pool = POOLS.iter().position(|name| Meter::named(name) == meter);
-        pool.map_or(self.used, |pool| self.drawn[pool])
+        // Nothing was handed on.
+        pool.map_or(if meter == Meter::PLAN { self.used } else { 0 }, |pool| self.drawn[pool])
     }
 }
 

@@ -158,9 +158,10 @@ pub fn hands(
     for row in 0..directory.rows() {
         let account = directory.row(row);
         let last = Timestamp(period.bounds(account.zone).1.0 - 1);
-        let there = account.valid_from.is_none_or(|from| from <= last) && account.valid_to.is_none_or(|to| to > last);
+        // In a directory that was changed, what a lower image says of the account may have been said anew.
+        let there = directory.row_at(account.name().as_bytes(), last).is_some_and(|at| at.row() == row);
         let billed = account.billing_start <= last && account.billing_end.is_none_or(|end| end > last);
-        if account.is_only_named() || !there || !billed {
+        if account.is_only_named() || !billed || !there {
             continue;
         }
         let (slot, tariff) = known.in_force(last);

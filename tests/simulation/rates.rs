@@ -183,6 +183,17 @@ fn directory(images: &Images, directory: usize) -> Arc<Directory> {
     whole
 }
 
+/// The first directory, and on top of it what puts every account on the plan of the United States: its digest.
+pub fn all_on_the_other_plan() -> String {
+    let lowest = SHELF.images.directory(&SHELF.directories[0]).unwrap();
+    let accounts = directory_text(0).0.replace(",de,", ",us,");
+    let change =
+        Change { asked: vec![(0, Asked::AccountsFile(accounts.into_bytes()))], take_over: true, now: Timestamp(0) };
+    let layer = changed(&lowest, &Layer::default(), &change).unwrap().layer;
+    let all = [lowest, SHELF.images.keep_directory(&layer.image().unwrap()).unwrap()];
+    SHELF.images.keep_composition(&Composition::of(&all)).unwrap().digest().to_owned()
+}
+
 fn compiled(accounts: &str, numbers: &str) -> Vec<u8> {
     callrated::directory::compile(accounts.as_bytes(), numbers.as_bytes())
         .unwrap_or_else(|findings| panic!("{findings:#?}"))

@@ -15,7 +15,7 @@ use callrated::time::{Period, Timestamp, parse_rfc3339};
 
 use super::months::{Folder, OCTOBER, Said, stored};
 use super::random::Random;
-use super::rates::{ACCOUNTS, SHELF, TARIFFS, account, is_german, rolling, tariff_of};
+use super::rates::{ACCOUNTS, SHELF, TARIFFS, account, all_on_the_other_plan, is_german, rolling, tariff_of};
 use super::rerate::{applied, begin};
 use super::trial::changes_nothing;
 
@@ -41,13 +41,16 @@ fn calls(seed: u64) -> Vec<Said> {
 }
 
 fn in_force(folder: &mut Folder) {
+    in_force_with(folder, SHELF.directories[0].clone());
+}
+
+fn in_force_with(folder: &mut Folder, directory: String) {
     let digest = SHELF.images.keep_tariff(&rolling(0)).unwrap().digest().to_owned();
     let entry = Activation { digest, effective_from: None, activated_at: 0, by: "nora".to_owned() };
     folder.json(EntryKind::Tariff, &entry);
-    let digest = SHELF.directories[0].clone();
     folder.json(
         EntryKind::Directory,
-        &Activation { digest, effective_from: None, activated_at: 0, by: "nora".to_owned() },
+        &Activation { digest: directory, effective_from: None, activated_at: 0, by: "nora".to_owned() },
     );
 }
 
@@ -215,6 +218,19 @@ fn months_that_hand_minutes_on_come_to_one_digest_in_whatever_order_they_are_tol
         assert!(digests.iter().all(|one| *one == digests[0]), "seed {seed}: {digests:?}");
     }
     assert!(drawn > 3 && old > 3, "{drawn} {old}");
+}
+
+/// An account whose plan was changed over the API lies in two images: what the lower one says counts no more.
+#[test]
+fn accounts_that_were_put_on_a_plan_without_roll_over_hand_nothing_on() {
+    for (directory, hands_on) in [(SHELF.directories[0].clone(), true), (all_on_the_other_plan(), false)] {
+        let mut folder = Folder::new(1);
+        in_force_with(&mut folder, directory);
+        tell(&mut folder, calls(1).iter().collect());
+        folder.seal(SEPTEMBER);
+        folder.check();
+        assert_eq!(!handed(&folder, SEPTEMBER).is_empty(), hands_on);
+    }
 }
 
 #[test]
