@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::super::order::Order;
+use super::super::retire;
 use super::*;
 use crate::entry::{Kept, Retention};
 use crate::record::Record;
@@ -157,6 +159,50 @@ fn an_order_that_is_cut_off_goes_on_and_everything_adds_up() {
     let mut left: Vec<OwnedCall> = model.calls.iter().filter(|call| !gone(call)).cloned().collect();
     left.extend(later);
     assert_eq!(everything(&store, None, ScanOrder::Account), sorted(left, by_account));
+}
+
+/// Two that found the same rows, and one that found rows of an account which is held by now: what was found is looked at again.
+#[test]
+fn what_was_found_is_not_deleted_where_it_is_otherwise_by_now() {
+    let (_folder, store) = open();
+    let (mut model, mut dice) = (Model::default(), Dice(7));
+    for _ in 0..4 {
+        model.flush(&store, &mut dice, 300).unwrap();
+    }
+    for month in OLD {
+        let sql = "INSERT INTO periods VALUES (?1, 'sealed', 1, 2, 3, 'x', 'd', x'7b7d')";
+        store.writer().connection().execute(sql, [period_number(Period(month))]).unwrap();
+    }
+    let delete = order(&store, &mut model, Kept::Delete, &OLD);
+    let found = || retire::found(&store, delete).unwrap().unwrap();
+    let goes = |(order, going): &(Order, Option<retire::Going>)| {
+        retire::goes(&store, delete, order, going.as_ref().unwrap()).unwrap()
+    };
+    let (one, other) = (found(), found());
+    let Retired::More(rows) = goes(&one) else { panic!("nothing keeps it") };
+    assert!(rows > 0);
+    let left = everything(&store, None, ScanOrder::Stored).len();
+    assert_eq!(left, model.calls.len() - rows as usize);
+    assert_eq!(goes(&other), Retired::More(0), "they are gone");
+    assert_eq!(everything(&store, None, ScanOrder::Stored).len(), left);
+    let gone: u64 = store.deleted(None).unwrap().iter().map(|row| row.rows).sum();
+    assert_eq!(gone, rows, "and are counted once");
+
+    // The months take one window, so the next order is another.
+    assert_eq!(store.retire(delete).unwrap(), Retired::Stored);
+    model.flush(&store, &mut dice, 300).unwrap();
+    let again = order(&store, &mut model, Kept::Delete, &OLD);
+    let (found, going) = retire::found(&store, again).unwrap().unwrap();
+    order(&store, &mut model, Kept::Hold, &[]);
+    let stood = everything(&store, None, ScanOrder::Stored);
+    assert_eq!(retire::goes(&store, again, &found, going.as_ref().unwrap()).unwrap(), Retired::More(0));
+    assert_eq!(everything(&store, None, ScanOrder::Stored), stood);
+    while store.retire(again).unwrap() != Retired::Stored {}
+    let held = store.account_named(HELD).unwrap().unwrap();
+    let of = |calls: &[OwnedCall]| calls.iter().filter(|call| call.call.account == held).count();
+    let left = everything(&store, None, ScanOrder::Stored);
+    assert_eq!(of(&left), of(&stood));
+    assert!(left.len() < stood.len());
 }
 
 #[test]
