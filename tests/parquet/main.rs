@@ -187,10 +187,3 @@ fn duckdb_reads_what_json_and_csv_say() {
     let log = log_of(folder.path());
     assert!(!log.contains("cut off"), "{log}");
 }
-
-/// A row group is held while it is made: two of them, or more of them.
-#[test]
-fn a_month_of_any_size_streams_without_memory_that_grows_with_it() {
-    let folder = tempfile::tempdir().unwrap();
-    process::streams::grow(folder.path(), &[GROUP + 4_000, 3 * GROUP], &["application/vnd.apache.parquet"]);
-}

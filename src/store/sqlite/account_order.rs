@@ -133,9 +133,10 @@ pub(super) fn large_account(
     most: usize,
     visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
 ) -> Result<Visit, StoreError> {
+    let rows = runs.iter().map(|run| run.rows as usize).sum::<usize>();
     loop {
         // The first of those that were not shown yet; the last of them on top.
-        let mut places: BinaryHeap<(CallCursor, i64)> = BinaryHeap::new();
+        let mut places: BinaryHeap<(CallCursor, i64)> = BinaryHeap::with_capacity(rows.min(most));
         for run in runs {
             buffer.clear();
             reader.rows([stretch(run)], buffer)?;

@@ -12,9 +12,12 @@ const OLD: [i32; 2] = [24_320, 24_321];
 const HELD: &str = "acc07";
 
 fn order(store: &dyn Store, model: &mut Model, what: Kept, periods: &[i32]) -> Position {
-    let position = Position(model.position);
+    ordered(store, model, entry_of(what, periods))
+}
+
+fn entry_of(what: Kept, periods: &[i32]) -> Retention {
     let account = if what == Kept::Delete { "" } else { HELD };
-    let entry = Retention {
+    Retention {
         what,
         account: account.into(),
         periods: periods.to_vec(),
@@ -24,7 +27,11 @@ fn order(store: &dyn Store, model: &mut Model, what: Kept, periods: &[i32]) -> P
         why: "a test".into(),
         by: "test".into(),
         at: 5,
-    };
+    }
+}
+
+fn ordered(store: &dyn Store, model: &mut Model, entry: Retention) -> Position {
+    let position = Position(model.position);
     model.position += 1;
     model.flushes += 1;
     let rows = [RetentionRow { position, entry }];
@@ -159,6 +166,48 @@ fn an_order_that_is_cut_off_goes_on_and_everything_adds_up() {
     let mut left: Vec<OwnedCall> = model.calls.iter().filter(|call| !gone(call)).cloned().collect();
     left.extend(later);
     assert_eq!(everything(&store, None, ScanOrder::Account), sorted(left, by_account));
+}
+
+/// What contradicts a discarded record is of whoever would have paid: a hold keeps it, and an erasure takes it.
+#[test]
+fn what_contradicts_a_discarded_record_is_held_and_erased_with_its_account() {
+    let (_folder, store) = open();
+    let (mut model, mut dice) = (Model::default(), Dice(5));
+    model.flush(&store, &mut dice, 100).unwrap();
+    let record = |id: &str, account: &str| {
+        let mut bytes = Vec::new();
+        Record { id: id.as_bytes(), node: b"n", account: account.as_bytes(), ..Record::default() }.encode(&mut bytes);
+        bytes
+    };
+    for (number, id, name) in [(900, "mine", HELD), (910, "theirs", "acc14")] {
+        let writer = store.writer();
+        let discarded = "INSERT INTO discarded (position, leg, reason, why, by, at, entry, node, call_id, record, account)
+                         VALUES (?1, 0, 'no_rate', '', '', 0, 0, 'n', ?2, ?3, (SELECT key FROM accounts WHERE name = ?4))";
+        writer.connection().execute(discarded, (number, id, record(id, name), name)).unwrap();
+        let conflict = "INSERT INTO conflicts (position, first_position, record, received_at) VALUES (?1, ?2, ?3, 5)";
+        writer.connection().execute(conflict, (number + 5, number, record(id, name))).unwrap();
+    }
+    let manifest = |first: &str| {
+        let of = |id: &str| format!(r#"{{"node":"n","id":"{id}","destination":"44"}}"#);
+        format!(r#"{{"conflicts":[{first},{}]}}"#, of("theirs"))
+    };
+    let sql = "INSERT INTO periods VALUES (?1, 'sealed', 1, 2, 3, 'x', 'd', ?2)";
+    let mine = manifest(r#"{"node":"n","id":"mine","destination":"44"}"#);
+    store.writer().connection().execute(sql, (period_number(Period(OLD[0])), mine.as_bytes())).unwrap();
+    let left = |store: &SqliteStore| -> Vec<u64> {
+        store.conflicts(None, 100).unwrap().iter().map(|conflict| conflict.position.0).collect()
+    };
+    order(&store, &mut model, Kept::Hold, &[]);
+    let old = Retention { conflicts_before: Some(9), ..entry_of(Kept::Delete, &[]) };
+    let delete = ordered(&store, &mut model, old);
+    while store.retire(delete).unwrap() != Retired::Stored {}
+    assert_eq!(left(&store), [905], "held");
+    order(&store, &mut model, Kept::Release, &[]);
+    let erase = order(&store, &mut model, Kept::Erase, &[]);
+    while store.retire(erase).unwrap() != Retired::Stored {}
+    assert_eq!(left(&store), Vec::<u64>::new());
+    let unnamed = manifest(r#"{"node":"n","id":"erased","destination":"erased"}"#);
+    assert_eq!(store.manifest(Period(OLD[0])).unwrap().unwrap(), unnamed.into_bytes());
 }
 
 /// Two that found the same rows, and one that found rows of an account which is held by now: what was found is looked at again.
