@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::time::Instant;
 
 use super::daemon::{Daemon, PATIENCE};
 use super::german;
@@ -11,7 +12,7 @@ use super::german;
 /// account with very many calls their places are held, both up to a limit; the rest is the same for any number.
 fn growth_max(folder: &Path, calls: usize) -> u64 {
     let store = folder.join("data/callrated.db").metadata().unwrap().len();
-    (20 << 20) + store.min(32 << 20) + (calls as u64 * 40).min(10 << 20)
+    (24 << 20) + store.min(32 << 20) + (calls as u64 * 40).min(10 << 20)
 }
 
 /// What came of a download.
@@ -37,7 +38,21 @@ fn forget_peak(process: u32) {
     std::fs::write(format!("/proc/{process}/clear_refs"), "5").unwrap();
 }
 
+/// Downloads; where the daemon has more to store first than it lets anybody wait for, again.
 fn downloaded(port: u16, path: &str, kind: &str) -> Downloaded {
+    let begun = Instant::now();
+    loop {
+        match download(port, path, kind) {
+            Ok(done) => return done,
+            Err(head) => {
+                assert!(head.starts_with("http/1.0 503") && begun.elapsed() < PATIENCE, "{path}: {head}");
+            }
+        }
+    }
+}
+
+/// What came; or the head of another answer than 200.
+fn download(port: u16, path: &str, kind: &str) -> Result<Downloaded, String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // By HTTP/1.0 a body is not told in pieces.
@@ -48,14 +63,17 @@ fn downloaded(port: u16, path: &str, kind: &str) -> Downloaded {
         head.push_str(&line.to_ascii_lowercase());
         line.clear();
     }
-    assert!(head.starts_with("http/1.0 200") && !head.contains("chunked"), "{path}: {head}");
+    if !head.starts_with("http/1.0 200") {
+        return Err(head);
+    }
+    assert!(!head.contains("chunked"), "{head}");
     let calls = head.lines().find_map(|line| line.strip_prefix("callrated-calls: ")?.trim().parse().ok());
     let mut got = Downloaded { bytes: 0, lines: 0, calls };
     let mut buffer = vec![0; 64 << 10];
     loop {
         let some = answer.read(&mut buffer).unwrap();
         if some == 0 {
-            return got;
+            return Ok(got);
         }
         got.bytes += some as u64;
         got.lines += buffer[..some].iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -72,7 +90,7 @@ fn send(daemon: &Daemon, month: &str, calls: std::ops::Range<usize>) {
     for chunk in calls.collect::<Vec<_>>().chunks(5000) {
         let line = |i: &usize| {
             // Every other call is of one account, which so is a large one.
-            let source = german(if i % 2 == 0 { 0 } else { i / 2 % 40 });
+            let source = german(if i.is_multiple_of(2) { 0 } else { i / 2 % 40 });
             let (day, hour, minute, second) = (1 + i * 7 % 28, i % 24, i / 24 % 60, i / 1440 % 60);
             format!(
                 r#"{{"id":"call-{i}","node":"sbc","source":"{source}","destination":"0044207946{:04}","answer":"{month}-{day:02}T{hour:02}:{minute:02}:{second:02}Z","duration":{}}}"#,
