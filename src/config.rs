@@ -66,6 +66,8 @@ pub struct Config {
     pub flush_every: Length,
     /// And after this many records.
     pub flush_calls: u64,
+    /// Bytes of flushes that wait for the store in memory.
+    pub flush_memory: ByteSize,
     /// What is to be left of a price, in per cent, where a plan says nothing of it.
     pub least_margin: Money,
     /// SQLite file of the invoice storage.
@@ -300,6 +302,7 @@ impl Config {
             },
             flush_every: raw.flush.every,
             flush_calls: raw.flush.calls.max(1),
+            flush_memory: raw.flush.memory,
             least_margin: least_margin(raw.margin.warn_below_percent)?,
             store,
         })

@@ -114,7 +114,7 @@ pub async fn run(
 
     let mut helpers = JoinSet::new();
     helpers.spawn(flush_timer(engine.road.clone(), Duration::from_micros(config.flush_every.0.max(1_000) as u64)));
-    helpers.spawn(gauges::set(engine.road.clone(), engine.outbox.0.downgrade(), engine.depths.clone()));
+    helpers.spawn(gauges::set(engine.road.clone(), engine.outbox.depth(), engine.depths.clone()));
     helpers.spawn(ticks(engine.road.clone(), clock.clone()));
     helpers.spawn(metrics.upkeep());
     if let Some(Told { events, missed }) = engine.told.take() {

@@ -10,6 +10,9 @@
 //! them one by one, each with its position, as it would have without the outage. The same goes for a store that hangs in
 //! the middle of a transaction: after [`HANGS_AFTER`] it counts as away, until it answers after all.
 //!
+//! **A store that is well, but slower than what comes**, makes those wait who can: over a quarter of that memory streams and
+//! folders are read no faster than it takes their calls (`ingest::brake`).
+//!
 //! Why rated rows are put aside, and not rated again from the journal: live usage must stay exact during the outage, so
 //! the shards go on drawing allowances; to rate the same records again from the stored position would take a second set
 //! of shards at that position, and twice the work just when there is most of it. The packed rows take about half of what
@@ -75,9 +78,9 @@ pub enum Part {
     },
 }
 
-/// Bytes of flushes that wait for the store in memory; beyond them they are put aside. Some 100,000 calls: enough that a
-/// store that is busy for a moment costs no detour over the disk.
-pub const HELD_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of flushes that wait for the store in memory, if nothing else is set; beyond them they are put aside. Some 400,000
+/// calls: a quarter makes senders wait that can, and what is on the road by then has room in the rest.
+pub const HELD_BYTES_MAX: u64 = 256 << 20;
 
 /// Why flushing ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -328,7 +331,7 @@ pub struct FlushState {
     pub tariffs: Vec<String>,
     /// Where flushes go that do not fit into memory.
     pub spill: Spill,
-    /// Most bytes of flushes that wait in memory: [`HELD_BYTES_MAX`].
+    /// Most bytes of flushes that wait in memory, as [`HELD_BYTES_MAX`].
     pub in_memory: u64,
     /// Least margin in per cent, where a plan says none.
     pub least_margin: Money,

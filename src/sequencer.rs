@@ -14,6 +14,7 @@ use crossbeam::channel::Sender;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::{Batch, Frame, Position};
+use crate::ingest::brake::Brake;
 use crate::ingest::{Delivery, Durable, NotTaken};
 use crate::journal::{Journal, JournalError};
 use crate::os::clock::Clock;
@@ -94,6 +95,8 @@ pub struct Progress {
     pub held_bytes: AtomicU64,
     /// Bytes of disk taken by flushes that were put aside.
     pub spilled_bytes: AtomicU64,
+    /// On while the store is well, and more waits for it than it should.
+    pub brake: Brake,
     /// The identity index had no room on its disk at the last stored flush.
     pub index_behind: AtomicBool,
     /// The doors are closed for want of space: free space is below what is to be left.

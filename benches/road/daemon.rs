@@ -5,6 +5,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long the store may take to have everything.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A running daemon and its ports; ends when dropped.
 pub struct Daemon {
@@ -27,9 +31,14 @@ impl Daemon {
 
     /// The same with rates of its own.
     pub fn start_with(folder: &Path, rates: &Path, settings: &str) -> Daemon {
+        Daemon::start_above(folder, rates, "", settings)
+    }
+
+    /// The same with keys that stand above all tables.
+    pub fn start_above(folder: &Path, rates: &Path, above: &str, settings: &str) -> Daemon {
         let [tcp, udp, posts, http] = [(); 4].map(|()| free_port());
         let config = format!(
-            "data_dir = \"data\"\nrates_dir = {rates:?}\n[[listen]]\nprotocol = \"tcp\"\naddress = \"127.0.0.1:{tcp}\"\n\
+            "{above}\ndata_dir = \"data\"\nrates_dir = {rates:?}\n[[listen]]\nprotocol = \"tcp\"\naddress = \"127.0.0.1:{tcp}\"\n\
              [[listen]]\nprotocol = \"udp\"\naddress = \"127.0.0.1:{udp}\"\n\
              [[listen]]\nprotocol = \"http\"\naddress = \"127.0.0.1:{posts}\"\nformat = \"freeswitch\"\n\
              [http]\naddress = \"127.0.0.1:{http}\"\n{settings}"
@@ -75,11 +84,37 @@ impl Daemon {
         times
     }
 
+    /// Bytes of memory of its own, without the files that it maps.
+    #[allow(dead_code, reason = "only of what grows")]
+    pub fn own_memory(&self) -> i64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|n| n.parse::<i64>().ok());
+        kib.expect("the kernel tells it") << 10
+    }
+
+    /// Ends it as an operator would, and waits for its end.
+    #[allow(dead_code, reason = "only of what grows")]
+    pub fn stop(mut self) {
+        let told = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill");
+        assert!(told.success());
+        assert!(self.child.wait().expect("its end").success(), "it did not end well");
+    }
+
     /// The month's totals of all accounts, which come from the store once everything is there.
     pub fn totals(&self) -> String {
         let now = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
         let period = now.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m").to_string();
-        self.ask(&format!("/v1/periods/{period}/usage"))
+        let begun = Instant::now();
+        loop {
+            let (head, body) = self.exchange_any(&get(&format!("/v1/periods/{period}/usage")));
+            if head.starts_with("HTTP/1.1 200") {
+                return body;
+            }
+            // While more waits for the store than it takes in some seconds it says so.
+            assert!(head.starts_with("HTTP/1.1 503") && begun.elapsed() < PATIENCE, "{head}{body}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// The sum of a metric over its labels that contain a text.
@@ -107,6 +142,17 @@ impl Daemon {
         format!("median up to {} ms, p99 up to {} ms, of {all}", below(0.5) * 1e3, below(0.99) * 1e3)
     }
 
+    /// How long they took on average.
+    #[allow(dead_code, reason = "only of what grows")]
+    pub fn sync_mean(&self) -> Duration {
+        let text = self.ask("/metrics");
+        let sum = |what: &str| -> f64 {
+            let name = format!("callrated_journal_sync_seconds_{what}");
+            text.lines().filter_map(|line| line.strip_prefix(&name)?.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        };
+        Duration::from_secs_f64(sum("sum") / sum("count").max(1.0))
+    }
+
     /// The digest of the tariff in force.
     #[allow(dead_code, reason = "only where tariffs change")]
     pub fn tariff(&self) -> String {
@@ -124,18 +170,28 @@ impl Daemon {
     }
 
     fn ask(&self, path: &str) -> String {
-        let head = "Host: localhost\r\nAccept: text/csv, text/plain;q=0.5, application/json;q=0.1\r\nConnection: close";
-        self.exchange(&format!("GET {path} HTTP/1.1\r\n{head}\r\n\r\n"))
+        self.exchange(&get(path))
     }
 
     fn exchange(&self, request: &str) -> String {
+        let (head, body) = self.exchange_any(request);
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}{body}");
+        body
+    }
+
+    fn exchange_any(&self, request: &str) -> (String, String) {
         let mut stream = connect(self.http);
         stream.write_all(request.as_bytes()).expect("a question");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned())
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a whole answer");
+        (head.to_owned(), body.to_owned())
     }
+}
+
+fn get(path: &str) -> String {
+    let head = "Host: localhost\r\nAccept: text/csv, text/plain;q=0.5, application/json;q=0.1\r\nConnection: close";
+    format!("GET {path} HTTP/1.1\r\n{head}\r\n\r\n")
 }
 
 impl Drop for Daemon {

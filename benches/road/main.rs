@@ -8,7 +8,7 @@
 //! - *replay*: the same records journalled by a daemon that never flushes and is killed; the next one replays them all,
 //!   rates and stores them. Its totals must be the same;
 //! - *pace*: an open loop at 10, 50 and 80 % of what the flood stored a second: how long from when a record was due to
-//!   its acknowledgement;
+//!   its acknowledgement, and, of a few records beside them, until their account's usage shows them;
 //! - *datagrams*: one record each at a steady pace; what was sent is received or dropped, as the kernel counts;
 //! - *posts*: legs that a real FreeSWITCH posted, one at a time to a daemon at rest, until each is answered, sync included.
 //!
@@ -27,10 +27,12 @@
 mod daemon;
 mod senders;
 mod sink;
+mod visible;
 #[path = "../watch/mod.rs"]
 mod watch;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use callrated::batch::{Batch, SourceId};
@@ -181,8 +183,15 @@ impl Run {
             let per_second = (capacity * percent / 100).max(1);
             let most = if self.small { 500 } else { per_second * PACE_SECONDS };
             let lines = &lines[..lines.len().min(most as usize)];
-            let times = senders::paced(daemon.tcp, lines, per_second);
+            let sent = AtomicBool::new(false);
+            let (times, seen) = std::thread::scope(|scope| {
+                let seen = scope.spawn(|| visible::probe(&daemon, &sent));
+                let times = senders::paced(daemon.tcp, lines, per_second);
+                sent.store(true, Ordering::Relaxed);
+                (times, seen.join().expect("the probe"))
+            });
             println!("pace      {percent:>2} %: {per_second} a second: {}", percentiles(&times));
+            println!("          until usage shows it: {}", percentiles(&seen));
             println!("          of them for write and sync: {}", daemon.syncs());
         }
     }

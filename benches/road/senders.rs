@@ -12,7 +12,7 @@ const CHUNK: usize = 64 << 10;
 const BURST: usize = 32;
 
 /// Opens the dialogue of a TCP listener: the stream, and where it answers.
-fn hello(port: u16) -> (TcpStream, BufReader<TcpStream>) {
+pub fn hello(port: u16) -> (TcpStream, BufReader<TcpStream>) {
     let mut stream = connect(port);
     stream.set_nodelay(true).expect("a setting");
     let mut answers = BufReader::new(stream.try_clone().expect("a second handle"));

@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use super::webhooks::RawWebhook;
 use super::{ByteSize, Length, Months};
+use crate::flush::HELD_BYTES_MAX;
 use crate::ingest::connect::settings::ConnectSettings;
 use crate::ingest::folder::settings::WatchSettings;
 use crate::ingest::settings::{ListenSettings, Protocol};
@@ -122,11 +123,12 @@ pub(super) struct RawRetention {
 pub(super) struct RawFlush {
     pub every: Length,
     pub calls: u64,
+    pub memory: ByteSize,
 }
 
 impl Default for RawFlush {
     fn default() -> RawFlush {
-        RawFlush { every: Length(5_000_000), calls: 50_000 }
+        RawFlush { every: Length(5_000_000), calls: 50_000, memory: ByteSize(HELD_BYTES_MAX) }
     }
 }
 

@@ -75,6 +75,7 @@ impl Parts {
         let progress = Arc::new(Progress::default());
         let (controls, controls_inbox) = mpsc::channel(CONTROLS_MAX);
         let (outbox, deliveries) = Outbox::new(OUTBOX_MAX);
+        let outbox = outbox.braked_by(progress.brake.clone());
         let road = Road::new(controls, progress.clone());
 
         let (parts, parts_inbox) = queue(depth);

@@ -12,7 +12,7 @@ use crate::call::TariffSlot;
 use crate::config::Config;
 use crate::entry::Activation;
 use crate::exit::Exit;
-use crate::flush::{FlushState, HELD_BYTES_MAX, Spill};
+use crate::flush::{FlushState, Spill};
 use crate::guard::AccountState;
 use crate::identity::{self, IdentityIndex, Key};
 use crate::images::Images;
@@ -95,7 +95,7 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
         identity: identity::Settings::default(),
         shards: config.shards,
         set_aside: poison::set_aside(&config.data_dir),
-        in_memory: HELD_BYTES_MAX,
+        in_memory: config.flush_memory.0,
     })?;
     poison::forget_before(&config.data_dir, recovered.flush.position)
         .map_err(|e| Exit::environment(format!("{} cannot be written: {e}", config.data_dir.display())))?;

@@ -76,6 +76,7 @@ impl Flush {
 
     fn away(&self) {
         self.metrics.away();
+        self.brake(false);
         self.road.progress().store_away.store(true, Ordering::Relaxed);
     }
 
@@ -163,6 +164,7 @@ impl Flush {
             }
         }
         self.show();
+        self.mind(bytes);
         if bytes > self.in_memory {
             return Ok(());
         }
@@ -174,6 +176,20 @@ impl Flush {
             let _ = self.road.try_send(Control::Trim(Position(progress.may_go.load(Ordering::Relaxed))));
         }
         Ok(())
+    }
+
+    /// Lets senders that can wait do so while a store that is well has more to write than it should, so that nothing need be
+    /// put aside. Behind an outage they do not wait: that would be as long as the outage was.
+    fn mind(&self, bytes: u64) {
+        let on = self.road.progress().brake.is_on();
+        let much = self.in_memory / if on { 8 } else { 4 };
+        let away = self.road.progress().store_away.load(Ordering::Relaxed);
+        self.brake(bytes > much && !away && self.spill.bytes() == 0);
+    }
+
+    fn brake(&self, on: bool) {
+        self.road.progress().brake.put(on);
+        self.metrics.brake(on);
     }
 
     /// After the last part: what waits is stored as far as the store takes it in a few seconds. The rest is in the journal.

@@ -16,6 +16,7 @@ pub(super) struct FlushMetrics {
     up: Gauge,
     unbalanced: Gauge,
     pending: Gauge,
+    brake: Gauge,
 }
 
 /// Says what the metrics of this part mean; once, after the recorder is installed.
@@ -32,6 +33,10 @@ pub fn describe() {
         "callrated_store_up",
         "1 if the store took the latest flush, 0 if it refused it or does not answer"
     );
+    describe_gauge!(
+        "callrated_streams_braked",
+        "1 while the store is well but has much to write, and records over TCP and from folders are read no faster than it takes them"
+    );
     describe_gauge!("callrated_books_unbalanced", "Equations of the books that do not hold; must be 0");
     describe_gauge!("callrated_charged_total", "Sum of the cost of all stored calls, by currency, for the eye only");
     describe_gauge!("callrated_suspense_open", "Records and legs in suspense, by reason");
@@ -47,6 +52,7 @@ impl Default for FlushMetrics {
             up,
             unbalanced: gauge!("callrated_books_unbalanced"),
             pending: gauge!("callrated_flush_pending_calls"),
+            brake: gauge!("callrated_streams_braked"),
         }
     }
 }
@@ -61,6 +67,11 @@ impl FlushMetrics {
     /// So many calls wait for the store.
     pub(super) fn pending(&self, calls: u64) {
         self.pending.set(calls as f64);
+    }
+
+    /// Senders that can wait are to wait, or not.
+    pub(super) fn brake(&self, on: bool) {
+        self.brake.set(f64::from(u8::from(on)));
     }
 
     /// The store refused.

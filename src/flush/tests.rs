@@ -111,6 +111,45 @@ fn a_store_that_does_not_answer_holds_nobody_up() {
     desk.thread.join().unwrap().unwrap();
 }
 
+/// Senders that can wait do so while a store that is well has much to write: nothing is put aside. Once it counts as away
+/// nobody waits.
+#[test]
+fn who_can_wait_waits_for_a_store_that_is_behind_and_not_for_one_that_is_away() {
+    let clock = Clock::fake(Timestamp(0));
+    let desk = Desk::new(clock.clone(), 64 << 10);
+    let brake = desk.progress.brake.clone();
+    desk.store.set_hanging(true);
+    let mut answers = vec![desk.send(1, 100)];
+    desk.until(|desk| desk.store.played().flushes == 1);
+    assert!(!brake.is_on(), "one that is being written is not much");
+    let mut sent = 1;
+    let mut send_more = |answers: &mut Vec<_>| {
+        while !brake.is_on() {
+            sent += 1;
+            answers.push(desk.send(sent, 100 * sent));
+            desk.until(|desk| desk.progress.markers_taken.load(Ordering::SeqCst) == sent);
+        }
+        sent
+    };
+    send_more(&mut answers);
+    assert_eq!(desk.progress.spilled_bytes.load(Ordering::SeqCst), 0);
+    desk.store.set_hanging(false);
+    for (answer, upto) in answers.drain(..).zip((1..).map(|number| 100 * number)) {
+        assert_eq!(answer.blocking_recv(), Ok(Position(upto)));
+    }
+    desk.until(|_| !brake.is_on());
+
+    desk.store.set_hanging(true);
+    let last = send_more(&mut answers);
+    clock.advance(Micros(HANGS_AFTER.as_micros() as i64));
+    desk.send(last + 1, 100 * last + 100);
+    desk.until(|desk| desk.progress.store_away.load(Ordering::SeqCst));
+    desk.until(|_| !brake.is_on());
+    desk.store.set_hanging(false);
+    drop(desk.parts);
+    desk.thread.join().unwrap().unwrap();
+}
+
 /// The end does not wait for a store that is known to hang; what it did not take is in the journal.
 #[test]
 fn the_end_does_not_wait_for_a_store_that_hangs() {

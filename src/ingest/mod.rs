@@ -5,11 +5,12 @@
 //! [`Outbox`] with a reply handle that is answered once the batch is durable.
 //!
 //! Limits are constants here, each with its reason; a full outbox stops TCP reading and lets the kernel drop UDP, and both
-//! are counted.
+//! are counted. While the store has more to write than it should, streams and folders wait already before ([`Brake`]).
 //!
 //! Does not know tariffs, money, accounts, or that a journal exists: it has an outbox and an answer.
 
 pub mod allow;
+pub mod brake;
 pub mod collect;
 pub mod connect;
 pub mod counters;
@@ -36,6 +37,7 @@ use crate::wire::{Carrier, Decoder, Format, Origin, csv::Columns};
 
 use crate::wire::Key;
 use allow::Allow;
+use brake::Brake;
 use counters::Counters;
 
 /// Longest line on TCP and UDP (a promise of the interface).
@@ -85,13 +87,31 @@ impl NotTaken {
 
 /// Where the doors put their batches.
 #[derive(Clone, Debug)]
-pub struct Outbox(pub mpsc::Sender<Delivery>);
+pub struct Outbox {
+    deliveries: mpsc::Sender<Delivery>,
+    brake: Brake,
+}
 
 impl Outbox {
     /// An outbox and the end from which the sequencer takes.
     pub fn new(capacity: usize) -> (Outbox, mpsc::Receiver<Delivery>) {
         let (sender, receiver) = mpsc::channel(capacity);
-        (Outbox(sender), receiver)
+        (Outbox { deliveries: sender, brake: Brake::default() }, receiver)
+    }
+
+    /// The same, which tells by a brake when senders that can wait are to wait.
+    pub fn braked_by(self, brake: Brake) -> Outbox {
+        Outbox { brake, ..self }
+    }
+
+    /// What tells how many batches wait, and keeps nobody from ending.
+    pub fn depth(&self) -> mpsc::WeakSender<Delivery> {
+        self.deliveries.downgrade()
+    }
+
+    /// Waits until senders that can wait need not wait any more.
+    pub async fn free(&self) {
+        self.brake.off().await;
     }
 
     /// Hands a batch on, waiting for room; gives what will tell that it is durable.
@@ -107,7 +127,7 @@ impl Outbox {
     async fn deliver(&self, batch: Batch, patient: bool) -> Result<Pending, NotTaken> {
         let (reply, pending) = oneshot::channel();
         let delivery = Delivery { batch, reply: Some(reply), patient };
-        self.0.send(delivery).await.map_err(|_| NotTaken::ShuttingDown)?;
+        self.deliveries.send(delivery).await.map_err(|_| NotTaken::ShuttingDown)?;
         Ok(Pending(pending))
     }
 }

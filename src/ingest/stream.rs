@@ -148,7 +148,7 @@ async fn read(
                     continue;
                 }
                 () = answers.closed() => return Ok(()),
-                count = timeout(IDLE_MAX, reader.read_buf(&mut buffer)) => match count {
+                count = timeout(IDLE_MAX, async { door.outbox.free().await; reader.read_buf(&mut buffer).await }) => match count {
                     Ok(count) => count?,
                     Err(_) => return Ok(()),
                 },

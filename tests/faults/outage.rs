@@ -11,7 +11,6 @@ use callrated::batch::{Batch, EntryKind, SourceId};
 use callrated::daemon::parts::Parts;
 use callrated::daemon::recover::{self, Ground};
 use callrated::entry::{Activation, SourceProfile};
-use callrated::flush::HELD_BYTES_MAX;
 use callrated::images::Images;
 use callrated::os::clock::Clock;
 use callrated::os::disk::{Disk, RealDisk};
@@ -28,6 +27,7 @@ use callrated::time::{Micros, Period, Timestamp};
 use super::daemon::Place;
 
 const FLUSH_CALLS: u64 = 2_000;
+const IN_MEMORY: u64 = 64 << 20;
 const BATCH: usize = 500;
 
 struct World {
@@ -56,7 +56,7 @@ impl World {
             identity: callrated::identity::Settings::default(),
             shards: 2,
             set_aside: Vec::new(),
-            in_memory: HELD_BYTES_MAX,
+            in_memory: IN_MEMORY,
         };
         let clock = Clock::fake(Timestamp(1_791_190_800_000_000));
         let settings = SequencerSettings { flush_calls: FLUSH_CALLS, keep_micros: i64::MAX / 4, max_delay_micros: 0 };
@@ -210,12 +210,12 @@ fn an_outage_costs_disk_and_no_memory_and_everything_lands_once() {
     }
     assert_eq!(world.stored(), BATCH as u64);
     // The flush that has just come is counted before it is put aside.
-    let one = HELD_BYTES_MAX / 4;
-    assert!(world.held_most <= HELD_BYTES_MAX + one, "{} bytes were held", world.held_most);
+    let one = IN_MEMORY / 4;
+    assert!(world.held_most <= IN_MEMORY + one, "{} bytes were held", world.held_most);
     let progress = world.parts.road.progress();
     let spilled = progress.spilled_bytes.load(Ordering::Relaxed);
     let held = progress.held_bytes.load(Ordering::Relaxed);
-    assert!(held <= HELD_BYTES_MAX && spilled > 0, "{held} held, {spilled} put aside");
+    assert!(held <= IN_MEMORY && spilled > 0, "{held} held, {spilled} put aside");
     let files: Vec<u64> =
         std::fs::read_dir(data.join("spill")).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).collect();
     assert_eq!(files.iter().sum::<u64>(), spilled);

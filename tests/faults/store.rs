@@ -15,7 +15,7 @@ fn folder_bytes(path: std::path::PathBuf) -> u64 {
 #[test]
 fn while_the_store_is_locked_doors_stay_open_and_afterwards_all_is_stored_once() {
     let place = Place::new("0.25");
-    let daemon = place.start("[flush]\nevery = \"200ms\"\ncalls = 20000\n", &[]);
+    let daemon = place.start("[flush]\nevery = \"200ms\"\ncalls = 20000\nmemory = \"64MiB\"\n", &[]);
     let lines = lines("locked", CALLS);
     let (before, during) = lines.split_at(5_000);
     send(&daemon, before);

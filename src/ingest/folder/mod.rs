@@ -266,6 +266,7 @@ impl Watcher {
     /// Hands on what was gathered and waits until it is safe.
     async fn hand_on(&self, collector: &mut Collector<'_>, place: &mut Place) -> Result<(), Trouble> {
         let Some(Gathered { batch, records, refused, .. }) = collector.take() else { return Ok(()) };
+        self.door.outbox.free().await;
         let safe = match self.door.outbox.send(batch).await {
             Ok(pending) => pending.durable().await.map(|_| ()),
             Err(why) => Err(why),

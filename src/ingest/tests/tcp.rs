@@ -3,6 +3,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::ingest::brake::Brake;
 use crate::ingest::tcp::{IN_FLIGHT_MAX, connection, serve};
 
 const PEER: std::net::SocketAddr = std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
@@ -17,7 +18,12 @@ struct World {
 
 impl World {
     fn new(format: Format, mood: Mood, gated: bool) -> (World, DuplexStream) {
+        World::braked(format, mood, gated, Brake::default())
+    }
+
+    fn braked(format: Format, mood: Mood, gated: bool, brake: Brake) -> (World, DuplexStream) {
         let (outbox, inbox) = Outbox::new(OUTBOX_MAX);
+        let outbox = outbox.braked_by(brake);
         let taken = Arc::new(Mutex::new(Taken::default()));
         let gate = gated.then(|| Arc::new(Semaphore::new(0)));
         let (stop, stopped) = watch::channel(false);
@@ -208,6 +214,24 @@ async fn a_full_journal_closes_the_connection_and_says_so() {
     assert_eq!(answers.next_line().await.unwrap().unwrap(), error);
     assert_eq!(answers.next_line().await.unwrap(), None);
     assert_eq!(world.end().await.ids, ["listener/1"]);
+}
+
+/// While the brake is on nothing more is read than was asked for before; the sender waits, and loses nothing.
+#[tokio::test]
+async fn nothing_is_read_while_the_brake_is_on() {
+    let brake = Brake::default();
+    brake.put(true);
+    let (world, mut stream) = World::braked(Format::Auto, Mood::Takes, false, brake.clone());
+    write(&mut stream, &format!("{}\n{}\n", record(1), record(2))).await;
+    // One thread: whatever could go on would have done so by then.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    assert!(world.taken.lock().unwrap().ids.is_empty());
+    brake.put(false);
+    stream.shutdown().await.unwrap();
+    rest(stream).await;
+    assert_eq!(world.end().await.ids, ["listener/1", "listener/2"]);
 }
 
 #[tokio::test]
