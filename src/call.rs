@@ -12,7 +12,7 @@ use crate::number::Number;
 use crate::record::Direction;
 use crate::time::{Micros, Period, Timestamp};
 
-pub use chain::{Before, CHAIN_KEPT, Chain, Linked, Pair};
+pub use chain::{Before, CHAIN_KEPT, Chain, LEVELS, Linked, Pair, TierCounted};
 
 /// An account's stable number in one data folder: given in the order in which accounts are first seen.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub struct Meter(pub u32);
 impl Meter {
     /// Of the plan's `included_minutes`.
     pub const PLAN: Meter = Meter(0);
+    /// What a month has handed on of the plan's minutes (roll-over).
+    pub const PLAN_HANDED_ON: Meter = Meter::named(">");
 
     /// Of a pool's name; that of the plan's minutes is empty.
     pub const fn named(name: &str) -> Meter {

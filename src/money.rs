@@ -159,6 +159,13 @@ impl<'de> serde::Deserialize<'de> for Money {
     }
 }
 
+/// Hundredths of a per cent with their sign: `+25.00`.
+pub fn signed_percent(hundredths: i64) -> String {
+    let sign = if hundredths < 0 { '-' } else { '+' };
+    let by = hundredths.unsigned_abs();
+    format!("{sign}{}.{:02}", by / 100, by % 100)
+}
+
 /// What a price is made of (R18). Rates are per minute.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Price {

@@ -309,10 +309,11 @@ impl Resolver {
     }
 
     fn send_leg(&mut self, frame: &Frame, directory: &Directory, leg: Leg, slot: TariffSlot, job: &Job) {
-        let account = directory.row(leg.account_row);
-        let key = self.account_key(&account);
-        let group = self.group_key(&account);
-        let adjusts_in = match self.billed_in(frame, job, &leg, &account, key) {
+        // The directory that has just resolved the leg has the row.
+        let Some(account) = directory.account_row(leg.account_row) else { return debug_assert!(false, "{leg:?}") };
+        let key = self.account_key(account);
+        let group = self.group_key(account);
+        let adjusts_in = match self.billed_in(frame, job, &leg, account, key) {
             Billed::In(month) => month,
             Billed::Waits => return,
         };

@@ -22,7 +22,7 @@ use crate::poison;
 use crate::rating::{self, Draws, Leg, Standing, World};
 use crate::road::{Inbox, LiveUsage, Step};
 use crate::tariff::{PlanId, Tariff};
-use crate::time::{Period, Timestamp};
+use crate::time::{Period, Timestamp, Zone};
 
 mod chains;
 mod correct;
@@ -317,8 +317,10 @@ impl Shard {
     }
 
     fn leg(&mut self, slot: u32, directory: &Directory, job: &LegJob, frame: u32, bytes: &Frame) {
-        let account = directory.row(job.leg.account_row);
-        let period = self.months.period(account.zone_index, account.zone, job.leg.answer);
+        let account = directory.account_row(job.leg.account_row);
+        const UTC: &Zone = &Zone::UTC;
+        let (zone_index, zone) = account.map_or((u16::MAX, UTC), |row| (row.zone_index(), row.zone()));
+        let period = self.months.period(zone_index, zone, job.leg.answer);
         let Some(tariff) = self.tariffs.get(usize::from(job.slot.0)) else { return };
         let world = World { directory, tariff, slot: job.slot };
         let found = self.state.found(job.group, job.attempt);
@@ -339,7 +341,7 @@ impl Shard {
                     self.part.costs.push((self.part.rows.len() as u32, costs));
                 }
                 if !self.judge.is_idle() {
-                    self.guard(&call, job, &account, bytes);
+                    self.guard(&call, job, &directory.row(job.leg.account_row), bytes);
                 }
                 self.part.rows.push(RatedRow {
                     call,

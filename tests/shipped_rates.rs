@@ -236,7 +236,8 @@ fn the_worked_examples_have_their_prices() {
         |name: &str, digits: &str| tariff.lookup(plan(name), Side::Outbound, number(digits), ANSWER).unwrap();
     let steps = |name: &str, digits: &str, row: Option<&Row<'_>>| {
         let plan = plan(name);
-        tariff.steps(plan, tariff.plan(plan).country, Some(tariff.classify(number(digits))), row)
+        let own = row.and_then(|row| row.steps);
+        tariff.steps(plan, tariff.plan(plan).country, Some(tariff.classify(number(digits))), own)
     };
 
     // 1, 2: in-plan in Germany; 120 s of 1000 minutes, then 0.015 a minute.

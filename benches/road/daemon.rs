@@ -61,11 +61,7 @@ impl Daemon {
 
     /// User and system time of all its threads so far.
     pub fn cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-        // Fields 14 and 15 of stat(5), in clock ticks of a hundredth of a second.
-        let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
-        (ticks(11) + ticks(12)) / 100.0
+        cpu_seconds(&self.child.id().to_string())
     }
 
     /// Processor time of its threads so far in seconds, by name; shards and the runtime's threads together.
@@ -187,6 +183,15 @@ impl Daemon {
         let (head, body) = answer.split_once("\r\n\r\n").expect("a whole answer");
         (head.to_owned(), body.to_owned())
     }
+}
+
+/// User and system time of a process so far, `self` for this one.
+pub fn cpu_seconds(process: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    // Fields 14 and 15 of stat(5), in clock ticks of a hundredth of a second.
+    let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
 }
 
 fn get(path: &str) -> String {

@@ -12,12 +12,13 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
 use zerocopy::byteorder::little_endian::{I64, U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::field::{DISPLAY_BYTES_MAX, NAME_BYTES_MAX};
+use super::field::{DISPLAY_BYTES_MAX, NAME_BYTES_MAX, key_digits};
 use super::hash::{self, Slot};
-use crate::tariff::ImageError;
+use crate::tariff::{ImageError, PlanName};
 use crate::time::Zone;
 
 mod rows;
@@ -62,7 +63,7 @@ pub enum Section {
     Zones,
 }
 
-const SECTIONS: usize = Section::Zones as usize + 1;
+pub const SECTIONS: usize = Section::Zones as usize + 1;
 
 /// A dated row of an account: one cache line.
 #[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -133,22 +134,22 @@ pub struct Tables {
     sections: [Range<usize>; SECTIONS],
     pub digest: String,
     pub plans: Vec<String>,
+    /// Parallel to `plans`, for [`PlanName`].
+    pub plan_fronts: Vec<u128>,
+    /// Digits of the longest extension of any account.
+    pub extension_digits_max: usize,
     pub zones: Vec<(String, Zone)>,
 }
 
 impl Tables {
     /// The bytes of a section.
-    pub fn bytes<'a>(&self, image: &'a [u8], section: Section) -> &'a [u8] {
+    fn bytes<'a>(&self, image: &'a [u8], section: Section) -> &'a [u8] {
         image.get(self.sections[section as usize].clone()).unwrap_or(&[])
     }
 
-    /// A section of equal things.
-    pub fn items<'a, T: FromBytes + KnownLayout + Immutable + Unaligned>(
-        &self,
-        image: &'a [u8],
-        section: Section,
-    ) -> &'a [T] {
-        <[T]>::ref_from_bytes(self.bytes(image, section)).unwrap_or(&[])
+    /// Each section by itself, so that no look-up has to cut it out.
+    pub fn sections(&self, image: &Bytes) -> [Bytes; SECTIONS] {
+        self.sections.clone().map(|range| image.get(range).map_or_else(Bytes::new, |section| image.slice_ref(section)))
     }
 }
 
@@ -180,7 +181,8 @@ pub fn write(sections: [Vec<u8>; SECTIONS]) -> Vec<u8> {
 /// mislead can neither crash a look-up nor make it search without end.
 pub fn open(image: &[u8]) -> Result<Tables, ImageError> {
     let (sections, digest) = frame(image)?;
-    let mut tables = Tables { sections, digest, plans: Vec::new(), zones: Vec::new() };
+    let (plans, plan_fronts, zones) = (Vec::new(), Vec::new(), Vec::new());
+    let mut tables = Tables { sections, digest, plans, plan_fronts, extension_digits_max: 0, zones };
     contents(image, &mut tables).map_err(ImageError::Damaged)?;
     Ok(tables)
 }
@@ -233,6 +235,7 @@ fn contents(image: &[u8], tables: &mut Tables) -> Result<(), &'static str> {
     let text = std::str::from_utf8(tables.bytes(image, Section::Text)).map_err(|_| "text is not UTF-8")?;
     tables.plans =
         names(text, image, tables, Section::Plans)?.map(|n| n.map(str::to_owned)).collect::<Result<_, _>>()?;
+    tables.plan_fronts = tables.plans.iter().map(|name| PlanName::of(name).front).collect();
     let zone = |name: Result<&str, _>| {
         let name = name?;
         Ok((name.to_owned(), Zone::named(name).map_err(|_| "a time zone is not known to this program")?))
@@ -243,6 +246,7 @@ fn contents(image: &[u8], tables: &mut Tables) -> Result<(), &'static str> {
     if extensions.iter().any(|range| range.low > range.high) {
         return Err("a range of extensions is upside down");
     }
+    tables.extension_digits_max = extensions.iter().map(|range| key_digits(range.high.get())).max().unwrap_or(0);
     let limits = Limits {
         text,
         groups: &groups,

@@ -10,8 +10,9 @@ use std::fmt;
 
 use xxhash_rust::xxh3::xxh3_64;
 use zerocopy::byteorder::little_endian::U32;
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-use super::field::{LANGUAGES, extension_key, key_digits};
+use super::field::LANGUAGES;
 use super::hash::{self, Slot};
 use super::image::{ExtensionRange, Row, Section, Span, TextAt};
 use super::read::{EVER, NEVER};
@@ -69,8 +70,7 @@ impl Directory {
 
     /// The account's row in force at the instant.
     pub fn account_at(&self, name: &[u8], at: Timestamp) -> Option<Account<'_>> {
-        let (image, _, first) = self.holder(name)?;
-        image.in_force(first, at)
+        self.row_at(name, at).map(|row| row.account())
     }
 
     /// The account of a name, whether or not a row of it is in force.
@@ -80,39 +80,19 @@ impl Directory {
 
     /// Who owns the number at the instant.
     pub fn owner_at(&self, number: Number, at: Timestamp) -> Option<Account<'_>> {
-        let (image, slot) = self.number_slot(number)?;
-        let first = image.owner(slot, at)?;
-        if self.layers.images.len() == 1 {
-            return image.in_force(first, at);
-        }
-        // The owner may be said anew in an upper image, or stand in a lower one.
-        let owner = image.row_items().get(first as usize)?;
-        self.account_at(image.name(owner).as_bytes(), at)
+        self.owner_row_at(number, at).map(|row| row.account())
     }
 
     /// The row, as an [`Account`] of this directory gave it.
     ///
     /// A row that is not in this directory is an account without a name, whose billing never starts.
     pub fn row(&self, row: u32) -> Account<'_> {
-        match self.image_of(row).and_then(|(image, i)| Some((image, i, image.row_items().get(i as usize)?))) {
-            Some((image, i, item)) => image.account(i, item),
-            None => NOBODY,
-        }
+        self.account_row(row).map_or(NOBODY, |row| row.account())
     }
 
     /// Whether the dialled digits are an extension of the account (row).
     pub fn is_extension(&self, row: u32, digits: &[u8]) -> bool {
-        let Some((image, i)) = self.image_of(row) else { return false };
-        let Some(item) = image.row_items().get(i as usize) else { return false };
-        let ranges = image.extensions(item);
-        // Most of what is dialled is longer than any extension of the account: its digits need no look.
-        match ranges.last() {
-            Some(longest) if digits.len() <= key_digits(longest.high.get()) => {}
-            _ => return false,
-        }
-        let Some(key) = extension_key(digits) else { return false };
-        let after = ranges.partition_point(|range| range.low.get() <= key);
-        after.checked_sub(1).and_then(|i| ranges.get(i)).is_some_and(|range| key <= range.high.get())
+        self.account_row(row).is_some_and(|row| row.has_extension(digits))
     }
 
     /// Every account name with its latest row, in name order, after a name (for paging).
@@ -132,7 +112,8 @@ impl Directory {
         self.layers.images.last()
     }
 
-    fn image_of(&self, row: u32) -> Option<(&Image, u32)> {
+    #[inline]
+    pub(super) fn image_of(&self, row: u32) -> Option<(&Image, u32)> {
         let image = self.layers.images.iter().rfind(|image| image.first.row <= row)?;
         Some((image, row - image.first.row))
     }
@@ -145,12 +126,25 @@ impl Directory {
         })
     }
 
+    #[inline]
     pub(super) fn number_slot(&self, number: Number) -> Option<(&Image, &Slot)> {
         self.layers.images.iter().rev().find_map(|image| Some((image, image.slot_of(number)?)))
     }
 }
 
 impl Image {
+    #[inline]
+    fn section(&self, section: Section) -> &[u8] {
+        &self.sections[section as usize]
+    }
+
+    /// A section of equal things.
+    #[inline]
+    fn items<T: FromBytes + KnownLayout + Immutable + Unaligned>(&self, section: Section) -> &[T] {
+        <[T]>::ref_from_bytes(self.section(section)).unwrap_or(&[])
+    }
+
+    #[inline]
     pub(super) fn slot_of(&self, number: Number) -> Option<&Slot> {
         self.table(Section::Numbers)?.find(hash::mix(number.0)).next()
     }
@@ -160,41 +154,44 @@ impl Image {
     }
 
     pub(super) fn number_count(&self) -> u64 {
-        let head = self.tables.bytes(&self.bytes, Section::Numbers).first_chunk();
+        let head = self.section(Section::Numbers).first_chunk();
         head.map_or(0, |head| u64::from_le_bytes(*head))
     }
 
     pub(super) fn group_count(&self) -> u32 {
-        self.tables.items::<TextAt>(&self.bytes, Section::Groups).len() as u32
+        self.items::<TextAt>(Section::Groups).len() as u32
     }
 
+    #[inline]
     pub(super) fn row_items(&self) -> &[Row] {
-        self.tables.items(&self.bytes, Section::Rows)
+        self.items(Section::Rows)
     }
 
     pub(super) fn firsts(&self) -> &[U32] {
-        self.tables.items(&self.bytes, Section::Accounts)
+        self.items(Section::Accounts)
     }
 
+    #[inline]
     pub(super) fn table(&self, section: Section) -> Option<hash::Table<'_>> {
-        hash::Table::view(self.tables.bytes(&self.bytes, section))
+        hash::Table::view(self.section(section))
     }
 
     pub(super) fn extensions(&self, item: &Row) -> &[ExtensionRange] {
-        let ranges: &[ExtensionRange] = self.tables.items(&self.bytes, Section::Extensions);
+        let ranges: &[ExtensionRange] = self.items(Section::Extensions);
         let from = item.extensions_at.get() as usize;
         ranges.get(from..).and_then(|rest| rest.get(..item.extensions.get() as usize)).unwrap_or(&[])
     }
 
     /// Spans of a number that does not belong to one account for ever.
     pub(super) fn spans(&self, slot: &Slot) -> &[Span] {
-        let spans: &[Span] = self.tables.items(&self.bytes, Section::Spans);
+        let spans: &[Span] = self.items(Section::Spans);
         let spans = spans.get(slot.value.get() as usize..);
         spans.and_then(|spans| spans.get(..slot.extra.get() as usize)).unwrap_or(&[])
     }
 
     /// First row of the number's owner at the instant.
-    fn owner(&self, slot: &Slot, at: Timestamp) -> Option<u32> {
+    #[inline]
+    pub(super) fn owner(&self, slot: &Slot, at: Timestamp) -> Option<u32> {
         if slot.extra.get() == 0 {
             return Some(slot.value.get());
         }
@@ -214,15 +211,6 @@ impl Image {
         Some((slot.extra.get(), slot.value.get()))
     }
 
-    /// The row of an account, given its first one, that holds at the instant.
-    fn in_force(&self, first: u32, at: Timestamp) -> Option<Account<'_>> {
-        let rows = self.row_items().get(first as usize..)?;
-        let account = rows.first()?.account;
-        let same = rows.iter().take_while(|row| row.account == account);
-        let (i, row) = same.enumerate().find(|(_, row)| at.0 < row.valid_to.get())?;
-        (row.valid_from.get() <= at.0).then(|| self.account(first + i as u32, row))
-    }
-
     fn accounts_after(&self, after: &str, limit: usize) -> impl Iterator<Item = Account<'_>> {
         let (rows, firsts) = (self.row_items(), self.firsts());
         let starts = firsts.split_last().map_or(&[][..], |(_, starts)| starts);
@@ -234,7 +222,7 @@ impl Image {
     }
 
     fn text(&self, at: U32, length: u8) -> &[u8] {
-        let text = self.tables.bytes(&self.bytes, Section::Text);
+        let text = self.section(Section::Text);
         text.get(at.get() as usize..).and_then(|rest| rest.get(..usize::from(length))).unwrap_or(&[])
     }
 
@@ -256,18 +244,23 @@ impl Image {
     }
 
     pub(super) fn group_name(&self, group: u32) -> &str {
-        let groups: &[TextAt] = self.tables.items(&self.bytes, Section::Groups);
-        let text = self.tables.bytes(&self.bytes, Section::Text);
+        let groups: &[TextAt] = self.items(Section::Groups);
+        let text = self.section(Section::Text);
         let name = groups
             .get(group as usize)
             .and_then(|group| text.get(group.at.get() as usize..)?.get(..group.length.get() as usize));
         name.and_then(|name| std::str::from_utf8(name).ok()).unwrap_or("")
     }
 
+    /// Name and rules of a row's time zone.
+    #[inline]
+    pub(super) fn zone(&self, item: &Row) -> (&str, &Zone) {
+        self.tables.zones.get(usize::from(item.zone.get())).map_or(("", NOBODY.zone), |(n, z)| (n.as_str(), z))
+    }
+
     /// `row` is its place in this image.
-    fn account<'a>(&'a self, row: u32, item: &'a Row) -> Account<'a> {
-        let (zone_name, zone) =
-            self.tables.zones.get(usize::from(item.zone.get())).map_or(("", NOBODY.zone), |(n, z)| (n.as_str(), z));
+    pub(super) fn account<'a>(&'a self, row: u32, item: &'a Row) -> Account<'a> {
+        let (zone_name, zone) = self.zone(item);
         let bounded = |at: i64| (at != EVER && at != NEVER).then_some(Timestamp(at));
         Account {
             index: AccountIndex(self.first.account + item.account.get()),
@@ -306,11 +299,6 @@ impl<'a> Account<'a> {
             1 => names.image.name(names.row),
             _ => names.image.group_name(names.row.group.get()),
         })
-    }
-
-    /// Whether it names any list of numbers that cost it nothing.
-    pub fn has_free_lists(&self) -> bool {
-        self.names.is_some_and(|names| names.row.free_length > 0)
     }
 
     /// Names of the lists of numbers that cost it nothing, as the tariff has them.

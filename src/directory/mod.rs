@@ -24,6 +24,7 @@ mod hash;
 mod image;
 mod import;
 mod layer;
+mod line;
 mod lookup;
 mod read;
 mod table;
@@ -44,6 +45,7 @@ pub use change::{AccountSet, Asked, Change, Conflict, Edited, NumberSet, Refusal
 pub use composition::Composition;
 pub use image::{FORMAT, MAGIC};
 pub use layer::{Dated, Layer, Owned, Terms, revision};
+pub use line::AccountRow;
 
 /// Text → image.
 ///
@@ -196,6 +198,8 @@ struct Layers {
 #[derive(Clone)]
 struct Image {
     bytes: Bytes,
+    /// Views of its sections, in the order of their kinds.
+    sections: [Bytes; image::SECTIONS],
     tables: Arc<image::Tables>,
     first: First,
 }
@@ -215,7 +219,7 @@ impl Directory {
     pub fn open(bytes: Bytes) -> Result<Directory, ImageError> {
         let tables = Arc::new(image::open(&bytes)?);
         let (digest, plans) = (tables.digest.clone(), tables.plans.clone());
-        let image = Image { bytes, tables, first: First::default() };
+        let image = Image { sections: tables.sections(&bytes), bytes, tables, first: First::default() };
         let (accounts, numbers) = (image.account_count(), image.number_count());
         Ok(Directory {
             layers: Arc::new(Layers { images: vec![image], digest, plans, accounts, numbers, held: Vec::new() }),

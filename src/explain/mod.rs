@@ -24,7 +24,6 @@ use crate::images::{ImageMissing, Images};
 use crate::rating::{self, Drawn, Proof, Resolution, Standing, Told, World};
 use crate::record::Record;
 use crate::store::{ActivationRow, Grounds, OwnedCall, Store, StoreError};
-use crate::tariff::rollover::Rollover;
 use crate::tariff::tiers::TIER;
 use crate::tariff::{Allowance, PlanId};
 use crate::time::{Period, Timestamp};
@@ -220,7 +219,7 @@ impl Drawn for Before {
         self.of_meter(meter).map(|told| told.3.unwrap_or(u64::MAX))
     }
 
-    fn carried(&self, _month: Period, meter: Meter, _rollover: &Rollover) -> i64 {
+    fn carried(&self, _month: Period, meter: Meter, _lots: &[Meter], _handed_on: Meter) -> i64 {
         self.of_meter(meter).map_or(0, |told| told.4)
     }
 

@@ -264,10 +264,7 @@ fn shown(((name, currency), sums): ((String, [u8; 3]), Sums)) -> Line {
         revenue: amount(margin.revenue),
         cost: amount(margin.cost),
         margin: amount(margin.margin()),
-        percent: margin.basis_points().map(|points| {
-            let sign = if points < 0 { "-" } else { "" };
-            format!("{sign}{}.{:02}", points.unsigned_abs() / 100, points.unsigned_abs() % 100)
-        }),
+        percent: margin.percent(),
         unknown: margin.unknown,
         unknown_revenue: amount(margin.revenue - margin.revenue_known),
         below,

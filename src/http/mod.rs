@@ -88,6 +88,7 @@ mod shadow;
 mod stream;
 mod suspense;
 mod tariff;
+mod trial;
 mod usage;
 mod verify;
 pub mod waiting;
@@ -137,6 +138,8 @@ pub struct Shared {
     pub formats: Arc<Formats>,
     /// One import at a time, so that what became of its records can be told apart.
     pub importing: Arc<tokio::sync::Mutex<()>>,
+    /// One month is tried at a time: it takes as many threads as there are.
+    pub trying: Arc<tokio::sync::Mutex<()>>,
     /// The folder that a backup copies.
     pub data_dir: PathBuf,
     /// Renders the metrics.
@@ -185,6 +188,7 @@ impl App {
             sources,
             formats: Arc::new(config.formats.clone()),
             importing: Arc::default(),
+            trying: Arc::default(),
             data_dir: config.data_dir.clone(),
             metrics,
             least_margin: config.least_margin,

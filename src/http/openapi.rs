@@ -11,8 +11,8 @@ use utoipa::{Modify, OpenApi, ToResponse};
 
 use super::{
     Problem, accounts, backup, calls, changes, conflicts, decide, explain, export, guard, health, held, history,
-    import, margin, months, page, periods, post, quote, rerate, retention, shadow, suspense, tariff, usage, verify,
-    waiting,
+    import, margin, months, page, periods, post, quote, rerate, retention, shadow, suspense, tariff, trial, usage,
+    verify, waiting,
 };
 
 /// Why the request was not answered as asked. Every error looks like this, whatever its status.
@@ -33,7 +33,7 @@ pub(super) struct AnyProblem(#[allow(dead_code)] Problem);
     ),
     paths(
         post::post, calls::of_account, calls::one, calls::record, explain::explain, export::calls,
-        usage::of_account, periods::usage, months::list, months::one, months::manifest, months::seal, months::ack, quote::quote, shadow::shadow, accounts::one, accounts::directory, tariff::show, tariff::reload, tariff::activate, suspense::list, suspense::retry, suspense::discard, conflicts::list, guard::events, guard::of_account, import::post, verify::verify, backup::backup, decide::decide, waiting::export, retention::show, retention::run, held::hold, held::put, held::release, held::data, held::erase, accounts::list, changes::put_account, changes::end_account, changes::many_accounts, changes::one_number, changes::put_number, changes::end_number, changes::many_numbers, history::of_account, history::of_number, rerate::rerate, rerate::list, rerate::one, rerate::undo,
+        usage::of_account, periods::usage, months::list, months::one, months::manifest, months::seal, months::ack, quote::quote, shadow::shadow, accounts::one, accounts::directory, tariff::show, tariff::reload, tariff::activate, trial::attempt, suspense::list, suspense::retry, suspense::discard, conflicts::list, guard::events, guard::of_account, import::post, verify::verify, backup::backup, decide::decide, waiting::export, retention::show, retention::run, held::hold, held::put, held::release, held::data, held::erase, accounts::list, changes::put_account, changes::end_account, changes::many_accounts, changes::one_number, changes::put_number, changes::end_number, changes::many_numbers, history::of_account, history::of_number, rerate::rerate, rerate::list, rerate::one, rerate::undo,
         margin::margin,
         health::alive, health::ready, health::metrics, health::status,
         page::index, page::call, page::file, document,

@@ -12,8 +12,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use super::auth::{Access, Scope};
 use super::{
     App, accounts, backup, calls, changes, conflicts, decide, explain, export, guard, health, held, history, import,
-    margin, months, openapi, page, periods, post, quote, rerate, retention, shadow, suspense, tariff, usage, verify,
-    waiting,
+    margin, months, openapi, page, periods, post, quote, rerate, retention, shadow, suspense, tariff, trial, usage,
+    verify, waiting,
 };
 
 /// Every route: method, path, who may call, handler.
@@ -58,6 +58,7 @@ pub(super) fn api() -> Routes {
         .scoped(Method::GET, "/v1/suspense/export", Operate, waiting::export)
         .scoped(Method::POST, "/v1/tariff/reload", Operate, tariff::reload)
         .scoped(Method::POST, "/v1/tariff/activate", Operate, tariff::activate)
+        .scoped(Method::POST, "/v1/tariff/try", Operate, trial::attempt)
         .scoped(Method::POST, "/v1/rerate", Operate, rerate::rerate)
         .scoped(Method::GET, "/v1/rerate", Operate, rerate::list)
         .scoped(Method::GET, "/v1/rerate/{job}", Operate, rerate::one)

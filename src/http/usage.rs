@@ -211,7 +211,7 @@ pub(super) async fn of_account(
             let pool = |pool: &Pool| PoolUsed {
                 name: pool.name.clone(),
                 of: pool.of.iter().map(|of| of.to_string()).collect(),
-                used: used(of_month(Some(pool)), pool.meter, pool.rollover.as_ref(), &live, period),
+                used: used(of_month(Some(pool)), (pool.meter, pool.handed_on), pool.rollover.as_ref(), &live, period),
             };
             (of_month(None), plan.pools.iter().map(pool).collect())
         }
@@ -245,7 +245,13 @@ fn shown(
         period: period.to_string(),
         state,
         currency: main.currency,
-        allowance: used(allowance, Meter::PLAN, plan.and_then(|plan| plan.rollover.as_ref()), &live, period),
+        allowance: used(
+            allowance,
+            (Meter::PLAN, Meter::PLAN_HANDED_ON),
+            plan.and_then(|plan| plan.rollover.as_ref()),
+            &live,
+            period,
+        ),
         allowances: Vec::new(),
         tiers: Vec::new(),
         totals: live.lines.iter().map(total).collect(),
@@ -258,7 +264,7 @@ fn shown(
 
 fn used(
     allowance: Allowance,
-    meter: Meter,
+    (meter, handed_on): (Meter, Meter),
     rollover: Option<&Rollover>,
     live: &LiveUsage,
     period: Period,
@@ -269,8 +275,8 @@ fn used(
         let (carried, handed_on_seconds) = (Vec::new(), None);
         return AllowanceUsed { included_minutes, used_seconds, left_seconds: None, carried, handed_on_seconds };
     };
-    let beside = rollover.map_or(0, |rollover| live.carried(period, meter, rollover));
-    let handed_on = rollover.map_or(0, |rollover| live.seconds(period, rollover.handed_on));
+    let beside = live.carried(period, meter, rollover.map_or(&[][..], Rollover::lots), handed_on);
+    let handed_on = live.seconds(period, handed_on);
     AllowanceUsed {
         included_minutes: minutes(i64::try_from(seconds).unwrap_or(i64::MAX)),
         used_seconds,

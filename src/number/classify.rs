@@ -19,6 +19,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use zerocopy::little_endian::U32;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -195,6 +196,14 @@ pub fn build(rows: &[NumberingRow]) -> Vec<u8> {
     out
 }
 
+/// The parts of a numbering plan, so that they need not be found for each number.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    map: prefix::Parts,
+    cells: Bytes,
+    lists: Bytes,
+}
+
 /// View over the section.
 #[derive(Clone, Copy)]
 pub struct NumberingPlan<'a> {
@@ -225,6 +234,21 @@ impl<'a> NumberingPlan<'a> {
     pub fn trusted(bytes: &'a [u8]) -> NumberingPlan<'a> {
         let (map, cells, lists) = split(bytes).unwrap_or((&[], &[], &[]));
         NumberingPlan { map: PrefixMap::trusted(map), cells, lists }
+    }
+
+    /// The parts of a plan.
+    pub fn parts(bytes: &Bytes) -> Option<Parts> {
+        let (map, cells, lists) = split(bytes)?;
+        let map = PrefixMap::parts(&bytes.slice_ref(map))?;
+        Some(Parts { map, cells: bytes.slice_ref(cells.as_bytes()), lists: bytes.slice_ref(lists.as_bytes()) })
+    }
+
+    /// [`NumberingPlan::trusted`] of a plan that was taken apart.
+    #[inline]
+    pub fn of(parts: &'a Parts) -> NumberingPlan<'a> {
+        let cells = <[U32]>::ref_from_bytes(&parts.cells).unwrap_or(&[]);
+        let lists = <[Answers]>::ref_from_bytes(&parts.lists).unwrap_or(&[]);
+        NumberingPlan { map: PrefixMap::of(&parts.map), cells, lists }
     }
 
     /// None: not known as valid; the caller gives it the main territory of its calling code and `Unknown`

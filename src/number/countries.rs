@@ -78,6 +78,13 @@ impl CallingCode {
         (value == self.code).then_some(rest)
     }
 
+    /// How many digits of a number this calling code is, if the number begins with it.
+    #[inline]
+    pub fn front_of(&self, number: Number) -> Option<usize> {
+        let shift = 64 - 4 * u32::from(self.digits);
+        (number.0 >> shift == self.packed).then_some(usize::from(self.digits))
+    }
+
     /// The number with this calling code in front of a national number.
     #[inline]
     pub fn in_front_of(&self, national: Number) -> Number {
@@ -92,9 +99,28 @@ struct StepEntry {
     destination: Option<Country>,
     kind: Option<NumberKind>,
     rule: StepRule,
+    /// The same three as one word, zeros where any will do, and which bits of it count: one comparison a rule.
+    scope: u64,
+    asked: u64,
+}
+
+/// Home, destination and kind of number as one word.
+#[inline]
+fn scope(home: Country, destination: Country, kind: NumberKind) -> u64 {
+    let ([a, b, c], [d, e, f]) = (home.0, destination.0);
+    u64::from_be_bytes([0, a, b, c, d, e, f, kind as u8])
 }
 
 impl StepEntry {
+    fn new(home: Option<Country>, destination: Option<Country>, kind: Option<NumberKind>, rule: StepRule) -> StepEntry {
+        let all = |asked: bool| Country([if asked { 0xFF } else { 0 }; 3]);
+        let asked = scope(all(home.is_some()), all(destination.is_some()), NumberKind::Fixed);
+        let asked = asked | if kind.is_some() { 0xFF } else { 0 };
+        let any = Country([0; 3]);
+        let scope = scope(home.unwrap_or(any), destination.unwrap_or(any), kind.unwrap_or(NumberKind::Fixed));
+        StepEntry { home, destination, kind, rule, scope, asked }
+    }
+
     /// R14: destination and type with a home country first, the home country alone late, the default last.
     fn specificity(&self) -> u8 {
         match (self.home.is_some(), self.destination.is_some(), self.kind.is_some()) {
@@ -126,6 +152,7 @@ impl Countries {
 
     /// Whether `other` counts as home for an account of `home`: its `domestic` list, itself if there is none (R6 to
     /// R10).
+    #[inline]
     pub fn is_home(&self, home: Country, other: Country) -> bool {
         if home == other {
             return true;
@@ -135,12 +162,10 @@ impl Countries {
     }
 
     /// Country step rules by R14's specificity; the plan's own steps are the caller's business, and come first.
+    #[inline]
     pub fn steps(&self, home: Country, destination: Country, kind: NumberKind) -> StepRule {
-        let fits = |e: &&StepEntry| {
-            e.home.is_none_or(|h| h == home)
-                && e.destination.is_none_or(|d| d == destination)
-                && e.kind.is_none_or(|k| k == kind)
-        };
+        let call = scope(home, destination, kind);
+        let fits = |e: &&StepEntry| call & e.asked == e.scope;
         // `file::compile` refuses a file without a default, so the last entry always fits.
         let rule = self.steps.iter().find(fits).map(|e| e.rule);
         rule.unwrap_or(StepRule {
@@ -191,10 +216,14 @@ impl Countries {
         matches!((lengths, national), (Some(lengths), Some(n)) if lengths >> n & 1 == 1)
     }
 
+    #[inline]
     pub(super) fn code_of(&self, number: Number) -> Option<&CallingCode> {
-        let digit = |i| number.digit(i).map(usize::from);
+        let digit = |i: u32| (number.0 >> (60 - 4 * i) & 0xF) as usize;
         // A calling code is never all of a number, so one of fewer than three digits has none.
-        self.code_at(digit(0)? * 100 + digit(1)? * 10 + digit(2)?)
+        if number.len() < 3 {
+            return None;
+        }
+        self.code_at(digit(0) * 100 + digit(1) * 10 + digit(2))
     }
 
     /// The calling code at the front of ASCII digits.
@@ -206,6 +235,7 @@ impl Countries {
     }
 
     /// A territory's own calling code.
+    #[inline]
     pub(super) fn code_at_home(&self, code: u16) -> Option<&CallingCode> {
         let scale = match code {
             0..10 => 100,
@@ -215,6 +245,7 @@ impl Countries {
         self.code_at(usize::from(code) * scale)
     }
 
+    #[inline]
     fn code_at(&self, first_three: usize) -> Option<&CallingCode> {
         self.codes.get(usize::from(*self.by_digits.get(first_three)?))
     }

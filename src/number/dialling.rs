@@ -24,11 +24,13 @@ use super::countries::{CallingCode, Countries};
 use super::pattern::{Digits, Pattern, Rule};
 use super::{Country, Number, NumberKind};
 
+mod packed;
 mod read;
 mod routing;
 #[cfg(test)]
 mod tests;
 
+pub use packed::Packed;
 pub use read::Dialled;
 
 /// Fewest digits of a number, calling code included (R3).
@@ -37,7 +39,7 @@ pub const NUMBER_MIN: usize = 5;
 pub const NUMBER_MAX: usize = 15;
 
 /// Why a number cannot be one (R3, suspense `bad_number`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum BadNumber {
     /// Nothing was sent, or a word that stands for a withheld number.
     #[error("empty or anonymous")]

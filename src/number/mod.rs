@@ -93,6 +93,16 @@ impl Number {
         Number(self.0 & keep | FILLER & !keep)
     }
 
+    /// What follows the first `n` digits.
+    #[inline]
+    pub fn behind(self, n: usize) -> Number {
+        match n {
+            0 => self,
+            1..DIGITS_MAX => Number(self.0 << (4 * n) | FILLER >> (64 - 4 * n)),
+            _ => Number(FILLER),
+        }
+    }
+
     /// Whether this begins with all digits of `prefix`.
     pub fn starts_with(self, prefix: Number) -> bool {
         self.prefix(prefix.len()) == prefix

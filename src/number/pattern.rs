@@ -7,6 +7,8 @@
 //!
 //! Does not know countries, calling codes, or which rule comes first.
 
+use super::Number;
+
 /// Most digits a pattern spells out; the longest in the metadata has 12.
 const FIXED_MAX: usize = 16;
 /// Most digits a national number has: E.164's 15 less a calling code, and some to spare for what is refused later.
@@ -20,12 +22,25 @@ pub(super) struct Pattern {
     length: u8,
     more_min: u8,
     more_max: u8,
+    /// The digits that are spelled out, as a packed number has them, and the places where they stand.
+    spelled: u64,
+    spelled_places: u64,
+    /// Whether there is a class or an `x` beside them.
+    has_classes: bool,
 }
 
 impl Pattern {
     /// Reads a pattern; the error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Pattern, String> {
-        let mut pattern = Pattern { sets: [0; FIXED_MAX], length: 0, more_min: 0, more_max: 0 };
+        let mut pattern = Pattern {
+            sets: [0; FIXED_MAX],
+            length: 0,
+            more_min: 0,
+            more_max: 0,
+            spelled: 0,
+            spelled_places: 0,
+            has_classes: false,
+        };
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
             if pattern.more_max > 0 {
@@ -65,6 +80,12 @@ impl Pattern {
             let place = usize::from(pattern.length);
             *pattern.sets.get_mut(place).ok_or(format!("`{text}` has more than {FIXED_MAX} digits"))? = set;
             pattern.length += 1;
+            let shift = 60 - 4 * place;
+            if set.is_power_of_two() {
+                pattern.spelled |= u64::from(set.trailing_zeros()) << shift;
+                pattern.spelled_places |= 0xF << shift;
+            }
+            pattern.has_classes |= !set.is_power_of_two();
         }
         Ok(pattern)
     }
@@ -78,6 +99,18 @@ impl Pattern {
             digit < 10 && set >> digit & 1 == 1
         });
         fits.then_some(sets.len())
+    }
+
+    /// [`Pattern::front`] of digits that are packed.
+    #[inline]
+    pub fn front_of(&self, number: Number) -> Option<usize> {
+        let fits = number.0 & self.spelled_places == self.spelled && (!self.has_classes || self.classes_hold(number));
+        fits.then_some(usize::from(self.length))
+    }
+
+    fn classes_hold(&self, number: Number) -> bool {
+        let sets = self.sets.iter().take(usize::from(self.length));
+        sets.enumerate().all(|(i, set)| number.digit(i).is_some_and(|digit| set >> digit & 1 == 1))
     }
 
     /// Whether the pattern is all of this.
@@ -276,11 +309,18 @@ mod tests {
             ("x{3}", "123", Some(0), true),
             ("x{3}", "1234", Some(0), false),
             ("12", "1*", None, false),
+            ("12", "1", None, false),
+            ("1[23]", "1", None, false),
+            ("x", "", None, false),
+            ("1234567890123456", "1234567890123456", Some(16), true),
         ];
         for (pattern, digits, front, whole) in table {
             let p = Pattern::parse(pattern).unwrap();
             assert_eq!(p.front(digits.as_bytes()), *front, "{pattern} in front of {digits}");
             assert_eq!(p.whole(digits.as_bytes()), *whole, "{pattern} as all of {digits}");
+            if let Some(number) = Number::from_digits(digits.as_bytes()) {
+                assert_eq!(p.front_of(number), *front, "{pattern} in front of {digits}, packed");
+            }
         }
     }
 

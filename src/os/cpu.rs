@@ -40,7 +40,7 @@ fn counts_bits() -> bool {
 
 /// Runs `work` with the instructions that count bits and pick them apart, where the processor has them. Asking costs
 /// less than a nanosecond: worth it for work of many steps.
-#[inline]
+#[inline(always)]
 pub fn with_bit_counts<W: CountsBits>(work: W) -> W::Output {
     #[cfg(target_arch = "x86_64")]
     {

@@ -79,6 +79,7 @@ impl Row {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Fixed {
     pub call: RatedCall,
+    pub costs: Option<Costs>,
     /// What it drew; see `StoredCall::draws`.
     pub drew: Vec<u8>,
     pub account: String,

@@ -111,7 +111,8 @@ pub fn draft(
     let rollover = RollOver::of(&known, &state, (period, seal))?;
     let mut gathered = Gathered::default();
     let mut sorter = Sorter::new(spill, in_memory);
-    Gather::new(&mut known, &state, (period, seal), &mut sorter, &mut gathered, progress).all()?;
+    let mut put = |candidate| sorter.push(candidate);
+    Gather::new(&mut known, &state, (period, seal), &mut put, &mut gathered, progress).all()?;
     let mut job = Job {
         store,
         known: &mut known,

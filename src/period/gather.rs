@@ -8,7 +8,6 @@ use super::candidates::{Candidate, Facts, Fixed, Key, Row};
 use super::draft::{Progress, SealError};
 use super::known::{Known, read};
 use super::outcome::{Outcome, SuspendedLeg};
-use super::sort::Sorter;
 use super::versions::Decided;
 use super::{Ledger, everywhere};
 use crate::batch::{Position, SourceId};
@@ -49,7 +48,8 @@ pub struct Gather<'a, 's, 'p> {
     pub state: &'a StoredState,
     pub period: Period,
     pub seal: Position,
-    pub sorter: &'a mut Sorter<'p>,
+    /// Takes candidates in any order.
+    pub put: &'a mut (dyn FnMut(Candidate) -> Result<(), SealError> + 'p),
     pub gathered: &'a mut Gathered,
     pub progress: &'a Progress,
     /// By the place of the first version.
@@ -63,7 +63,7 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
         known: &'a mut Known<'s>,
         state: &'a StoredState,
         (period, seal): (Period, Position),
-        sorter: &'a mut Sorter<'p>,
+        put: &'a mut (dyn FnMut(Candidate) -> Result<(), SealError> + 'p),
         gathered: &'a mut Gathered,
         progress: &'a Progress,
     ) -> Gather<'a, 's, 'p> {
@@ -72,7 +72,7 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
             state,
             period,
             seal,
-            sorter,
+            put,
             gathered,
             progress,
             conflicts: HashMap::new(),
@@ -97,7 +97,7 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
         start <= answer && answer < end
     }
 
-    fn contradictions(&mut self) -> Result<(), SealError> {
+    pub(super) fn contradictions(&mut self) -> Result<(), SealError> {
         for one in self.known.store.decisions(None)?.into_iter().filter(|one| one.entry < self.seal) {
             self.by_hand.insert(one.first, (one.kept, one.why));
         }
@@ -122,6 +122,11 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
         }
     }
 
+    /// Whether another version of a record came, by the place of the first one.
+    pub(super) fn is_contradicted(&self, position: Position) -> bool {
+        self.conflicts.contains_key(&position)
+    }
+
     fn rows(&mut self, month: Period, closed: bool) -> Result<(), SealError> {
         let mut failed = None;
         let store = self.known.store;
@@ -135,7 +140,7 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
         failed.map_or(Ok(()), Err)
     }
 
-    fn row(&mut self, stored: &StoredCall<'_>, month: Period, closed: bool) -> Result<(), SealError> {
+    pub(super) fn row(&mut self, stored: &StoredCall<'_>, month: Period, closed: bool) -> Result<(), SealError> {
         let call = stored.call;
         if month == self.period {
             self.progress.read(1);
@@ -194,27 +199,34 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
         };
         let facts = Facts { record: bytes, source: SourceId(0), profile: Position(0), received_at: None, other: false };
         let drew = stored.draws.to_vec();
-        let fixed = Some(Fixed { call, drew, account, tariff: stored.text.tariff.clone(), draws });
-        self.sorter.push(Candidate { key, facts, row: None, waits: None, closed: false, fixed })
+        let (costs, tariff) = (stored.costs, stored.text.tariff.clone());
+        let fixed = Some(Fixed { call, costs, drew, account, tariff, draws });
+        (self.put)(Candidate { key, facts, row: None, waits: None, closed: false, fixed })
     }
 
     fn suspense(&mut self, ledger: &Ledger) -> Result<(), SealError> {
         let mut after = None;
-        loop {
-            let mut items = Vec::new();
-            self.known.store.suspense(SuspensePage { reason: None, after, limit: PAGE }, &mut |item| {
-                items.push(item.clone());
-                Visit::Continue(())
-            })?;
-            after = items.last().map(|item| item.key).or(after);
-            let whole = items.len() == PAGE;
-            for item in items {
-                self.item(item, ledger)?;
-            }
-            if !whole {
-                return Ok(());
-            }
+        while self.suspense_page(ledger, &mut after)? {}
+        Ok(())
+    }
+
+    /// The next items of suspense; whether there may be more.
+    pub(super) fn suspense_page(
+        &mut self,
+        ledger: &Ledger,
+        after: &mut Option<SuspenseKey>,
+    ) -> Result<bool, SealError> {
+        let mut items = Vec::new();
+        self.known.store.suspense(SuspensePage { reason: None, after: *after, limit: PAGE }, &mut |item| {
+            items.push(item.clone());
+            Visit::Continue(())
+        })?;
+        *after = items.last().map(|item| item.key).or(*after);
+        let whole = items.len() == PAGE;
+        for item in items {
+            self.item(item, ledger)?;
         }
+        Ok(whole)
     }
 
     fn item(&mut self, item: SuspenseItem, ledger: &Ledger) -> Result<(), SealError> {
@@ -295,7 +307,7 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
             let answer = leg.answer.0;
             let (node, id, version) = (node.clone(), id.clone(), (0, true));
             let key = Key { group, answer, node, id, leg: side, direction, position, version };
-            self.sorter.push(Candidate { key, facts: facts.clone(), row, waits, closed, fixed: None })?;
+            (self.put)(Candidate { key, facts: facts.clone(), row, waits, closed, fixed: None })?;
         }
         Ok(())
     }

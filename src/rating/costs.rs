@@ -60,7 +60,7 @@ fn bought(leg: &Leg, world: World<'_>, plan: PlanId, buying: &Buying, period: Pe
         if let Ok(kind) = kind::bought(leg, list, key, world.tariff)
             && let Some(row) = kind.pricing_row()
         {
-            let steps = row.steps.unwrap_or(buying.steps);
+            let steps = row.steps().unwrap_or(buying.steps);
             (costs.row, costs.billable_seconds) = (Some(row.id.0), steps.billable(leg.duration));
             costs.carrier_cost = price::by_row(&later, &kind, row, steps, world.tariff.plan(plan)).ok();
         }
@@ -86,12 +86,13 @@ fn way(leg: &Leg, world: World<'_>) -> Option<Number> {
 
 /// What the call costs under another plan.
 fn resold(leg: &Leg, world: World<'_>, id: PlanId, plan: &Plan, period: Period) -> Option<Money> {
-    let account = world.directory.row(leg.account_row);
-    let later = Later { leg, home: account.country, plan: id, tariff: world.tariff };
-    let kind = kind::kind(leg, account.country, id, world.tariff).ok()?;
-    let steps = world.tariff.steps(id, account.country, kind.class, kind.pricing_row());
+    let account = world.directory.account_row(leg.account_row)?;
+    let home = account.country();
+    let later = Later { leg, home, plan: id, tariff: world.tariff };
+    let kind = kind::kind(leg, home, id, world.tariff).ok()?;
+    let steps = world.tariff.steps(id, home, kind.class, kind.own_steps());
     // Without minutes of its own nothing is drawn.
     let (none, mut draws) = (0_u64, Draws::default());
-    let month = Month { world, plan, account: &account, period };
+    let month = Month { world, plan, account, period };
     price::charge(&later, &kind, steps, month, (Standing::of(&none), None), &mut draws).ok().map(|charge| charge.cost)
 }

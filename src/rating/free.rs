@@ -13,7 +13,7 @@
 use super::kind::{self, Kind};
 use super::{Called, Leg};
 use crate::call::CallType;
-use crate::directory::Account;
+use crate::directory::AccountRow;
 use crate::number::Number;
 use crate::record::Direction;
 use crate::tariff::free::Freed;
@@ -22,24 +22,23 @@ use crate::tariff::{PlanId, Tariff};
 /// The rule's number.
 pub(super) const RULE: u8 = 24;
 
-/// The kind of a leg to a free number.
-#[inline]
-pub(super) fn kind<'a>(leg: &Leg, account: &Account<'_>, plan: PlanId, tariff: &'a Tariff) -> Option<Kind<'a>> {
+/// The kind of a leg to a free number. Most accounts have no list at all.
+#[inline(always)]
+pub(super) fn kind<'a>(leg: &Leg, account: &AccountRow<'_>, plan: PlanId, tariff: &'a Tariff) -> Option<Kind<'a>> {
+    if tariff.plan(plan).free.is_empty() && !account.has_free_lists() {
+        return None;
+    }
     freed(leg, account, plan, tariff)?;
     let class = leg.destination().map(|number| tariff.classify(number));
     Some(kind::free(RULE, CallType::Free, class))
 }
 
 /// Which list makes the called number free.
-#[inline]
-pub(super) fn freed<'a>(leg: &Leg, account: &Account<'_>, plan: PlanId, tariff: &'a Tariff) -> Option<Freed<'a>> {
+#[inline(never)]
+pub(super) fn freed<'a>(leg: &Leg, account: &AccountRow<'_>, plan: PlanId, tariff: &'a Tariff) -> Option<Freed<'a>> {
     let number = dialled(leg)?;
-    let plans = &tariff.plan(plan).free;
-    if plans.is_empty() && !account.has_free_lists() {
-        return None;
-    }
-    let plans = plans.iter().map(String::as_str);
-    tariff.freed(account.free_lists().chain(plans), number, leg.answer)
+    let plans = tariff.plan(plan).free.iter().map(String::as_str);
+    tariff.freed(account.account().free_lists().chain(plans), number, leg.answer)
 }
 
 fn dialled(leg: &Leg) -> Option<Number> {

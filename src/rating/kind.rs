@@ -13,12 +13,12 @@
 //! Does not know durations, allowances or amounts.
 
 use super::{Called, Leg, Routing, Why};
-use crate::call::{CallType, Exchange};
+use crate::call::{CallType, Exchange, StepRule};
 use crate::number::classify::Class;
 use crate::number::{Country, Number, NumberKind};
 use crate::record::Direction;
 use crate::tariff::buying::DeckList;
-use crate::tariff::{Allowance, Asked, Internal, Overage, PlanId, Row, Side, Tariff};
+use crate::tariff::{Allowance, Asked, Found, Internal, Overage, PlanId, Side, Tariff};
 use crate::time::{MICROS_PER_SECOND, Timestamp};
 
 /// R16: digits beyond the calling code to which a row must go to price a number that is not known as valid.
@@ -35,7 +35,7 @@ pub(super) struct Kind<'a> {
     /// The number by which it is rated, where it is one.
     pub number: Option<Number>,
     /// The row that decided type or price.
-    pub row: Option<Row<'a>>,
+    pub row: Option<Found<'a>>,
     /// Whether that row sets the price: of the call, or of what goes beyond the allowance.
     pub row_prices: bool,
     /// How that row was looked up.
@@ -79,8 +79,14 @@ impl<'a> Kind<'a> {
         matches!(self.nature, Nature::InPlan | Nature::Charged(_))
     }
 
+    /// The steps of the row, where a deck row sets the price and has some (R14).
+    #[inline]
+    pub fn own_steps(&self) -> Option<StepRule> {
+        self.pricing_row().and_then(Found::steps)
+    }
+
     /// The row, where a deck row sets the price (R14).
-    pub fn pricing_row(&self) -> Option<&Row<'a>> {
+    pub fn pricing_row(&self) -> Option<&Found<'a>> {
         self.row.as_ref().filter(|_| self.row_prices)
     }
 }
@@ -97,23 +103,23 @@ pub(super) struct Later<'l, 'a> {
 impl<'a> Later<'_, 'a> {
     /// R18: how the prices of a row become costs in a currency; none where it is that of the row.
     #[inline]
-    pub fn exchange(&self, row: &Row<'a>, currency: [u8; 3]) -> Result<Option<Exchange>, Why> {
-        let Some(from) = row.currency.filter(|from| *from != currency) else { return Ok(None) };
+    pub fn exchange(&self, row: &Found<'a>, currency: [u8; 3]) -> Result<Option<Exchange>, Why> {
+        let Some(from) = self.tariff.currency_of(row.id).filter(|from| *from != currency) else { return Ok(None) };
         let rate = self.tariff.exchange(from, currency, self.leg.answer).ok_or(Why::NoExchangeRate)?.rate;
         Ok(Some(Exchange { from, rate }))
     }
 
     /// The row after so many billed seconds; the time of day is that moment's if bands split calls, else the answer's.
-    pub fn row(&self, kind: &Kind<'a>, second: u32, split: bool) -> Result<Row<'a>, Why> {
+    pub fn row(&self, kind: &Kind<'a>, second: u32, split: bool) -> Result<Found<'a>, Why> {
         let Later { leg, home, plan, tariff } = *self;
         let Lookup { key, among } = kind.asked.ok_or(Why::NoRow)?;
         let into = if split { i64::from(second) * MICROS_PER_SECOND } else { 0 };
         let at = Timestamp(leg.answer.0.saturating_add(into));
         let asked = Asked { at, second, ..Asked::at_answer(leg.answer, leg.source) };
         let found = match among {
-            Among::Side(side) => tariff.lookup(plan, side, key, asked),
-            Among::Typed => tariff.lookup_typed(plan, key, asked),
-            Among::Costs(list) => tariff.lookup_list(list, key, asked),
+            Among::Side(side) => tariff.find(plan, side, key, &asked),
+            Among::Typed => tariff.find_typed(plan, key, &asked),
+            Among::Costs(list) => tariff.find_in_list(list, key, &asked),
         };
         let row = found.ok_or(Why::NoRow)?;
         match kind.class {
@@ -126,14 +132,14 @@ impl<'a> Later<'_, 'a> {
 /// R16 among cost decks: the row by which a carrier charges; a block there is a price that is not known. A carrier goes by its
 /// longest prefix whatever the numbering plan says of the number.
 pub(super) fn bought<'a>(leg: &Leg, list: DeckList, key: Number, tariff: &'a Tariff) -> Result<Kind<'a>, Why> {
-    let row = tariff.lookup_list(list, key, Asked::at_answer(leg.answer, leg.source)).ok_or(Why::NoRow)?;
+    let row = tariff.find_in_list(list, key, &Asked::at_answer(leg.answer, leg.source)).ok_or(Why::NoRow)?;
     charged(16, CallType::Overage, None, row, Lookup { key, among: Among::Costs(list) })
 }
 
 /// The row by which a plan sells to a prefix, whatever kind of call that is.
 pub(super) fn sold<'a>(leg: &Leg, plan: PlanId, key: Number, tariff: &'a Tariff) -> Result<Kind<'a>, Why> {
     let asked = Asked::at_answer(leg.answer, leg.source);
-    let row = tariff.lookup(plan, Side::Outbound, key, asked).ok_or(Why::NoRow)?;
+    let row = tariff.find(plan, Side::Outbound, key, &asked).ok_or(Why::NoRow)?;
     charged(16, CallType::International, None, row, outbound(key))
 }
 
@@ -177,7 +183,7 @@ impl<'a> Call<'_, 'a> {
             Routing::Number(routing) => (routing, self.tariff.classify(routing)),
             Routing::Bad(_) => return Err(Why::BadRoutingNumber),
         };
-        if let Some(row) = self.tariff.lookup_typed(self.plan, number, self.asked()) {
+        if let Some(row) = self.tariff.find_typed(self.plan, number, &self.asked()) {
             return self.named_by_row(row, number, Some(class));
         }
         let at_home = self.tariff.countries().is_home(self.home, class.country);
@@ -186,7 +192,7 @@ impl<'a> Call<'_, 'a> {
         }
         if class.kind == NumberKind::TollFree && self.shares_home_calling_code(number) {
             return match self.row(Side::Outbound, number) {
-                Some(row) if row.blocked => Err(Why::Blocked),
+                Some(row) if row.blocked() => Err(Why::Blocked),
                 _ => Ok(free(10, CallType::TollFreeOutbound, Some(class))),
             };
         }
@@ -215,7 +221,7 @@ impl<'a> Call<'_, 'a> {
     }
 
     fn short_code(&self, key: Number) -> Result<Kind<'a>, Why> {
-        if let Some(row) = self.tariff.lookup_typed(self.plan, key, self.asked()) {
+        if let Some(row) = self.tariff.find_typed(self.plan, key, &self.asked()) {
             return self.named_by_row(row, key, None);
         }
         let row = self.row(Side::Outbound, key).ok_or(Why::NoRow)?;
@@ -223,16 +229,16 @@ impl<'a> Call<'_, 'a> {
     }
 
     /// R8: the longest row that names a call type gives type and price.
-    fn named_by_row(&self, row: Row<'a>, number: Number, class: Option<Class>) -> Result<Kind<'a>, Why> {
+    fn named_by_row(&self, row: Found<'a>, number: Number, class: Option<Class>) -> Result<Kind<'a>, Why> {
         let asked = Lookup { key: number, among: Among::Typed };
-        match row.call_type {
+        match row.call_type() {
             Some(CallType::Included) | None => {
                 let number = class.map(|_| number);
                 Ok(Kind { number, ..in_plan(8, class, Some((row, asked)), self.overage_by_deck()) })
             }
             Some(call_type) => {
                 let longest = self.row(Side::Outbound, number);
-                if longest.is_some_and(|longest| longest.blocked && longest.prefix.len() > row.prefix.len()) {
+                if longest.is_some_and(|longest| longest.blocked() && longest.digits() > row.digits()) {
                     return Err(Why::Blocked);
                 }
                 charged(8, call_type, class, row, asked)
@@ -258,8 +264,8 @@ impl<'a> Call<'_, 'a> {
         plan.overage == Overage::Deck && plan.allowance != Allowance::Unlimited
     }
 
-    fn row(&self, side: Side, number: Number) -> Option<Row<'a>> {
-        self.tariff.lookup(self.plan, side, number, self.asked())
+    fn row(&self, side: Side, number: Number) -> Option<Found<'a>> {
+        self.tariff.find(self.plan, side, number, &self.asked())
     }
 
     fn asked(&self) -> Asked {
@@ -267,13 +273,13 @@ impl<'a> Call<'_, 'a> {
     }
 
     /// R16: whether a row may price a number that is not known as valid.
-    fn reaches(&self, row: &Row<'_>, number: Number, class: Class) -> bool {
-        if class.kind != NumberKind::Unknown || row.call_type.is_some() {
+    fn reaches(&self, row: &Found<'_>, number: Number, class: Class) -> bool {
+        if class.kind != NumberKind::Unknown || row.call_type().is_some() {
             return true;
         }
         let code = self.tariff.countries().calling_code(number).map_or(0, |(code, _)| code);
         let code_digits = code.checked_ilog10().map_or(0, |log| log as usize + 1);
-        row.prefix.len() >= code_digits + UNKNOWN_DIGITS
+        row.digits() >= code_digits + UNKNOWN_DIGITS
     }
 
     fn shares_home_calling_code(&self, number: Number) -> bool {
@@ -303,7 +309,7 @@ fn uncounted<'a>(class: Option<Class>) -> Kind<'a> {
     Kind { rule: 7, nature: Nature::Uncounted, class, number: None, row: None, row_prices: false, asked: None }
 }
 
-fn in_plan<'a>(rule: u8, class: Option<Class>, row: Option<(Row<'a>, Lookup)>, row_prices: bool) -> Kind<'a> {
+fn in_plan<'a>(rule: u8, class: Option<Class>, row: Option<(Found<'a>, Lookup)>, row_prices: bool) -> Kind<'a> {
     let (row, asked) = row.unzip();
     Kind { rule, nature: Nature::InPlan, class, number: None, row, row_prices, asked }
 }
@@ -312,10 +318,10 @@ fn charged<'a>(
     rule: u8,
     call_type: CallType,
     class: Option<Class>,
-    row: Row<'a>,
+    row: Found<'a>,
     asked: Lookup,
 ) -> Result<Kind<'a>, Why> {
-    if row.blocked {
+    if row.blocked() {
         return Err(Why::Blocked);
     }
     let nature = Nature::Charged(call_type);

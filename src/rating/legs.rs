@@ -14,7 +14,7 @@
 //! Does not know what a call costs.
 
 use super::{Answered, Called, Leg, PayerBy, Resolution, Routing, Why, World, numbers};
-use crate::directory::Account;
+use crate::directory::AccountRow;
 use crate::entry::{Ambiguous, LegsPolicy, SourceProfile, Talk};
 use crate::number::Country;
 use crate::record::{Direction, Record};
@@ -75,19 +75,19 @@ fn legs(
     let parties = Parties::of(record, answer, profile, world)?;
     let source = numbers::presented(record.source, parties.source_country, world).ok();
     let carrier = world.tariff.carrier_named(record.carrier);
-    let leg = |direction, (account, payer_by): (Account<'_>, PayerBy), called, to_own_number| Leg {
+    let leg = |direction, (account, payer_by): (AccountRow<'_>, PayerBy), read: numbers::Read, to_own_number| Leg {
         // It says where the caller's call went; what the called side pays goes by the number it owns.
         routing: match direction {
             Direction::Inbound => Routing::None,
-            Direction::Outbound => numbers::routing(record, account.country, world),
+            Direction::Outbound => numbers::routing(record, read.bare, account.country(), world),
         },
         direction,
-        account_row: account.row,
+        account_row: account.row(),
         payer_by,
         answer,
         duration,
         source,
-        called,
+        called: read.called,
         to_own_number,
         carrier,
     };
@@ -98,8 +98,8 @@ fn legs(
         (None, LegsPolicy::Both) => LegsPolicy::Both,
     };
     if sides == LegsPolicy::Inbound {
-        let row = parties.named.map(|account| account.row).or(parties.node.map(|account| account.row));
-        let called = numbers::reached(record.destination, parties.country(None), row, &profile.strip, world);
+        let (country, account) = (parties.country(None), parties.named.or(parties.node));
+        let called = numbers::Reader { country, account, strip: &profile.strip }.reached(record.destination, world);
         let owner = owner_of(called, answer, world);
         let payee = match (parties.named, owner, parties.node) {
             (Some(named), _, _) => (named, PayerBy::Record),
@@ -108,23 +108,24 @@ fn legs(
             (None, None, None) => return Err(parties.nobody()),
         };
         not_ended(&payee.0, answer)?;
-        let own = owner.is_some_and(|owner| owner.index == payee.0.index);
-        return Ok(Resolution::Legs(Some(leg(Direction::Inbound, payee, called, own)), None));
+        let own = owner.is_some_and(|owner| owner.index() == payee.0.index());
+        let read = numbers::Read { called, bare: false };
+        return Ok(Resolution::Legs(Some(leg(Direction::Inbound, payee, read, own)), None));
     }
 
     let payer = parties.payer(record, source, answer, world)?;
-    let payer_row = payer.map(|(account, _)| account.row);
-    let country = parties.country(payer.map(|(account, _)| account));
-    let called = numbers::dialled(record.destination, country, payer_row, &profile.strip, world);
-    let owner = owner_of(called, answer, world);
+    let account = payer.map(|(account, _)| account);
+    let country = parties.country(account);
+    let read = numbers::Reader { country, account, strip: &profile.strip }.dialled(record.destination, world);
+    let owner = owner_of(read.called, answer, world);
     let own = match (payer, owner) {
-        (Some((payer, _)), Some(owner)) => payer.index == owner.index,
+        (Some((payer, _)), Some(owner)) => payer.index() == owner.index(),
         _ => false,
     };
-    let outbound = payer.map(|payer| leg(Direction::Outbound, payer, called, own));
+    let outbound = payer.map(|payer| leg(Direction::Outbound, payer, read, own));
     let inbound = match owner {
         Some(owner) if sides == LegsPolicy::Both && !own => match (outbound, not_ended(&owner, answer)) {
-            (_, Ok(())) => Some(leg(Direction::Inbound, (owner, PayerBy::Destination), called, true)),
+            (_, Ok(())) => Some(leg(Direction::Inbound, (owner, PayerBy::Destination), read, true)),
             (Some(_), Err(_)) => None,
             (None, Err(why)) => return Err(why),
         },
@@ -189,9 +190,9 @@ fn folded(
 /// The accounts and countries that record and listener name.
 pub(super) struct Parties<'a> {
     /// The record's account.
-    named: Option<Account<'a>>,
+    named: Option<AccountRow<'a>>,
     /// The listener's account, where the record names none.
-    node: Option<Account<'a>>,
+    node: Option<AccountRow<'a>>,
     /// The listener names an account that does not exist.
     node_missing: bool,
     node_country: Option<Country>,
@@ -208,21 +209,21 @@ impl<'a> Parties<'a> {
         let named = if record.account.is_empty() {
             None
         } else {
-            let account = world.directory.account_at(record.account, answer).ok_or(Why::NoSuchAccount)?;
+            let account = world.directory.row_at(record.account, answer).ok_or(Why::NoSuchAccount)?;
             not_ended(&account, answer)?;
             Some(account)
         };
         let asks_node = named.is_none() && !profile.account.is_empty();
-        let node = if asks_node { world.directory.account_at(profile.account.as_bytes(), answer) } else { None };
+        let node = if asks_node { world.directory.row_at(profile.account.as_bytes(), answer) } else { None };
         // The listener's country comes before that of its account: it is the dialling plan of the place, and it is
         // what R3 names. Without it, the account's is the best there is.
-        let node_country = Country::parse(&profile.country).or(node.map(|account| account.country));
+        let node_country = Country::parse(&profile.country).or(node.map(|account| account.country()));
         Ok(Parties {
             named,
             node,
             node_missing: asks_node && node.is_none(),
             node_country,
-            source_country: named.map(|account| account.country).or(node_country),
+            source_country: named.map(|account| account.country()).or(node_country),
         })
     }
 
@@ -233,7 +234,7 @@ impl<'a> Parties<'a> {
         source: Option<crate::number::Number>,
         answer: Timestamp,
         world: World<'a>,
-    ) -> Result<Option<(Account<'a>, PayerBy)>, Why> {
+    ) -> Result<Option<(AccountRow<'a>, PayerBy)>, Why> {
         let found = if let Some(named) = self.named {
             Some((named, PayerBy::Record))
         } else if let Some(forwarder) = self.forwarder(record, answer, world) {
@@ -243,7 +244,7 @@ impl<'a> Parties<'a> {
         } else if self.node_missing {
             return Err(Why::NoSuchNodeAccount);
         } else {
-            let owner = source.and_then(|source| world.directory.owner_at(source, answer));
+            let owner = source.and_then(|source| world.directory.owner_row_at(source, answer));
             owner.map(|owner| (owner, PayerBy::Source))
         };
         if let Some((account, _)) = &found {
@@ -252,17 +253,17 @@ impl<'a> Parties<'a> {
         Ok(found)
     }
 
-    fn forwarder(&self, record: &Record<'_>, answer: Timestamp, world: World<'a>) -> Option<Account<'a>> {
+    fn forwarder(&self, record: &Record<'_>, answer: Timestamp, world: World<'a>) -> Option<AccountRow<'a>> {
         if record.forwarded_by.is_empty() {
             return None;
         }
         let number = numbers::presented(record.forwarded_by, self.node_country, world).ok()?;
-        world.directory.owner_at(number, answer)
+        world.directory.owner_row_at(number, answer)
     }
 
     /// R3: the dialling plan of the destination.
-    pub(super) fn country(&self, payer: Option<Account<'_>>) -> Option<Country> {
-        payer.or(self.named).map(|account| account.country).or(self.node_country)
+    pub(super) fn country(&self, payer: Option<AccountRow<'_>>) -> Option<Country> {
+        payer.or(self.named).map(|account| account.country()).or(self.node_country)
     }
 
     fn nobody(&self) -> Why {
@@ -270,17 +271,14 @@ impl<'a> Parties<'a> {
     }
 }
 
-fn owner_of<'a>(called: Called, answer: Timestamp, world: World<'a>) -> Option<Account<'a>> {
+fn owner_of<'a>(called: Called, answer: Timestamp, world: World<'a>) -> Option<AccountRow<'a>> {
     match called {
-        Called::Number(number) => world.directory.owner_at(number, answer),
+        Called::Number(number) => world.directory.owner_row_at(number, answer),
         _ => None,
     }
 }
 
 /// R5: after `billing_end` an account pays for nothing. Ends are exclusive.
-fn not_ended(account: &Account<'_>, answer: Timestamp) -> Result<(), Why> {
-    match account.billing_end {
-        Some(end) if answer >= end => Err(Why::AccountEnded),
-        _ => Ok(()),
-    }
+fn not_ended(account: &AccountRow<'_>, answer: Timestamp) -> Result<(), Why> {
+    if account.has_ended(answer) { Err(Why::AccountEnded) } else { Ok(()) }
 }

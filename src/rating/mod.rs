@@ -51,13 +51,16 @@ pub use routes::{Route, RouteSums, routes, sums};
 pub use standing::{Draw, DrawOf, Drawn, Draws, Standing, Told, drawn};
 pub use why::{Suspended, Why};
 
-use crate::call::{AccountKey, Basis, CallType, GroupKey, LegKey, RatedCall, StepRule, TariffSlot};
-use crate::directory::Directory;
+use serde::{Deserialize, Serialize};
+
+use crate::call::{AccountKey, Basis, Before, CallType, GroupKey, LegKey, RatedCall, StepRule, TariffSlot};
+use crate::directory::{AccountRow, Directory};
 use crate::money::Money;
-use crate::number::Number;
 use crate::number::dialling::BadNumber;
+use crate::number::{Country, Number};
 use crate::record::Direction;
-use crate::tariff::Tariff;
+use crate::tariff::successive::Successive;
+use crate::tariff::{Plan, PlanId, Tariff};
 use crate::time::{Micros, Period, Timestamp};
 use successive::Succession;
 
@@ -91,7 +94,7 @@ pub enum Resolution {
 }
 
 /// One account's side of a call, ready to be priced; small, `Copy`, no borrowed text.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Leg {
     /// Outbound or inbound.
     pub direction: Direction,
@@ -117,7 +120,7 @@ pub struct Leg {
 }
 
 /// The record's routing number (R3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Routing {
     /// It has none.
     None,
@@ -140,7 +143,7 @@ impl Leg {
 }
 
 /// R4: what named the account of a leg.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum PayerBy {
     /// The record's `account`.
     Record,
@@ -155,7 +158,7 @@ pub enum PayerBy {
 }
 
 /// What was called (R3).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Called {
     /// Exactly an emergency number of the home country.
     Emergency,
@@ -244,11 +247,17 @@ struct Decided<'a> {
     rated: Rated,
 }
 
+impl<'a> Decided<'a> {
+    fn of(whole: &Leg, kind: &kind::Kind<'a>, charge: price::Charge, rated: Rated) -> Decided<'a> {
+        Decided { whole: *whole, kind: *kind, charge, rated }
+    }
+}
+
 /// A leg that is priced, of which kind, by which steps.
 #[derive(Clone, Copy)]
 struct Priced<'l, 'a> {
     leg: &'l Leg,
-    kind: kind::Kind<'a>,
+    kind: &'l kind::Kind<'a>,
     steps: StepRule,
 }
 
@@ -259,53 +268,100 @@ fn decide<'a, T>(
     period: Period,
     standing: Standing<'_>,
     draws: &mut Draws,
-    take: impl FnOnce(&Leg, kind::Kind<'a>, price::Charge, Rated) -> T,
+    take: impl FnOnce(&Leg, &kind::Kind<'a>, price::Charge, Rated) -> T,
 ) -> Result<T, Why> {
     draws.clear();
-    let account = world.directory.row(leg.account_row);
-    if leg.answer < account.billing_start {
+    // Of an account that is not there billing never starts.
+    let account = world.directory.account_row(leg.account_row).ok_or(Why::BeforeBillingStart)?;
+    if leg.answer < account.billing_start() {
         return Err(Why::BeforeBillingStart);
     }
     if let Called::Bad(bad) = leg.called {
         return Err(Why::BadNumber(bad));
     }
-    let plan_id = world.tariff.plan_named(account.plan).ok_or(Why::NoPlan)?;
-    let plan = world.tariff.plan(plan_id);
+    let plan_id = world.tariff.plan_called(account.plan()).ok_or(Why::NoPlan)?;
+    let (plan, home) = (world.tariff.plan(plan_id), account.country());
     let kind = match free::kind(leg, &account, plan_id, world.tariff) {
         Some(free) => free,
-        None => kind::kind(leg, account.country, plan_id, world.tariff)?,
+        None => kind::kind(leg, home, plan_id, world.tariff)?,
     };
-    let steps = world.tariff.steps(plan_id, account.country, kind.class, kind.pricing_row());
-    let own = Priced { leg, kind, steps };
-    let place = successive::Place { month: period, tariff: world.slot, plan: plan_id, home: account.country };
-    let succession = plan.successive.and_then(|rule| Succession::of(rule, &own, place, world.tariff, standing));
-    let joined = succession.as_ref().and_then(Succession::joined);
-    let (priced, before) = joined.map_or((own, None), |(chain, whole)| (whole, Some(chain.before)));
-    let Priced { leg: whole, kind, steps } = priced;
-    let later = kind::Later { leg: whole, home: account.country, plan: plan_id, tariff: world.tariff };
-    let month = pools::Month { world, plan, account: &account, period };
-    let charge = price::charge(&later, &kind, steps, month, (standing, before), draws)?;
-    let rated = Rated {
-        period,
-        call_type: charge.call_type,
-        billable_seconds: charge.billable_seconds,
-        included_seconds: charge.included_seconds,
-        used_before: charge.allowance.map(|asked| asked.used),
-        cost: charge.cost,
-        basis: Basis {
-            tariff: world.slot,
-            plan: plan_id.0,
-            rule: kind.rule,
-            row: charge.row,
-            steps,
-            price: charge.price,
-            currency: plan.currency,
-            decimals: plan.cost_decimals,
-            exchange: charge.exchange,
-        },
-    };
-    if let Some(succession) = &succession {
-        succession.tell(leg, place, &rated, draws);
+    let steps = world.tariff.steps(plan_id, home, kind.class, kind.own_steps());
+    let own = Priced { leg, kind: &kind, steps };
+    let terms = Terms { world, plan_id, plan, account, home, period, standing };
+    match plan.successive {
+        None => {
+            let (charge, rated) = terms.price(own, None, draws)?;
+            Ok(take(leg, &kind, charge, rated))
+        }
+        Some(rule) => terms.price_in_succession(rule, own, draws, take),
     }
-    Ok(take(whole, kind, charge, rated))
+}
+
+/// By what a leg is priced.
+struct Terms<'t, 'a> {
+    world: World<'a>,
+    plan_id: PlanId,
+    plan: &'a Plan,
+    account: AccountRow<'a>,
+    home: Country,
+    period: Period,
+    standing: Standing<'t>,
+}
+
+impl<'a> Terms<'_, 'a> {
+    #[inline(always)]
+    fn price(
+        &self,
+        priced: Priced<'_, 'a>,
+        before: Option<&Before>,
+        draws: &mut Draws,
+    ) -> Result<(price::Charge, Rated), Why> {
+        let Terms { world, plan_id, plan, account, home, period, standing } = *self;
+        let Priced { leg, kind, steps } = priced;
+        let later = kind::Later { leg, home, plan: plan_id, tariff: world.tariff };
+        let month = pools::Month { world, plan, account, period };
+        let charge = price::charge(&later, kind, steps, month, (standing, before), draws)?;
+        let rated = Rated {
+            period,
+            call_type: charge.call_type,
+            billable_seconds: charge.billable_seconds,
+            included_seconds: charge.included_seconds,
+            used_before: charge.allowance.map(|asked| asked.used),
+            cost: charge.cost,
+            basis: Basis {
+                tariff: world.slot,
+                plan: plan_id.0,
+                rule: kind.rule,
+                row: charge.row,
+                steps,
+                price: charge.price,
+                currency: plan.currency,
+                decimals: plan.cost_decimals,
+                exchange: charge.exchange,
+            },
+        };
+        Ok((charge, rated))
+    }
+
+    /// R28: where the plan counts calls in quick succession as one.
+    #[inline(never)]
+    fn price_in_succession<T>(
+        &self,
+        rule: Successive,
+        own: Priced<'_, 'a>,
+        draws: &mut Draws,
+        take: impl FnOnce(&Leg, &kind::Kind<'a>, price::Charge, Rated) -> T,
+    ) -> Result<T, Why> {
+        let Terms { world, plan_id, home, period, standing, .. } = *self;
+        let place = successive::Place { month: period, tariff: world.slot, plan: plan_id, home };
+        let succession = Succession::of(rule, &own, place, world.tariff, standing);
+        let joined = succession.as_ref().and_then(Succession::joined);
+        let (priced, before) = joined.map_or((own, None), |(chain, whole)| (whole, Some(&chain.before)));
+        let (charge, rated) = self.price(priced, before, draws)?;
+        if let Some(succession) = &succession {
+            let tier = tiers::counted(self.plan, priced.kind, charge.tier, before.unwrap_or(&Before::NOTHING));
+            succession.tell(own.leg, place, &rated, tier, draws);
+        }
+        Ok(take(priced.leg, priced.kind, charge, rated))
+    }
 }

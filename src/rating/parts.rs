@@ -22,7 +22,7 @@ use super::Why;
 use super::kind::{Kind, Later, Nature};
 use super::price::prices;
 use crate::call::StepRule;
-use crate::tariff::Row;
+use crate::tariff::Found;
 use crate::time::MICROS_PER_SECOND;
 
 /// What is to be laid out.
@@ -44,7 +44,7 @@ pub(super) struct Part<'a> {
     pub begin: u32,
     /// Seconds charged.
     pub seconds: u32,
-    pub row: Row<'a>,
+    pub row: Found<'a>,
 }
 
 /// Seconds after which a clock is asked again: bands begin and end with full minutes.
@@ -53,7 +53,7 @@ const MINUTE: i64 = 60 * MICROS_PER_SECOND;
 impl<'a> Parts<'_, 'a> {
     /// Whether more than the row with which the call begins may have a say.
     #[inline]
-    pub fn differ(&self, first: &Row<'a>) -> bool {
+    pub fn differ(&self, first: &Found<'a>) -> bool {
         first.next_after < self.to || self.split && first.by_band
     }
 
@@ -100,13 +100,13 @@ impl<'a> Parts<'_, 'a> {
         self.steps.increment.max(1)
     }
 
-    fn row(&self, later: &Later<'_, 'a>, begin: u32) -> Result<Row<'a>, Why> {
+    fn row(&self, later: &Later<'_, 'a>, begin: u32) -> Result<Found<'a>, Why> {
         let row = later.row(self.kind, begin, self.split);
         match self.kind.nature {
             // A block is ignored for in-plan calls, as long as there is a price.
             Nature::InPlan => row.ok().filter(prices).ok_or(Why::NoOverageRow),
             Nature::Free(_) | Nature::Uncounted | Nature::Charged(_) => match row? {
-                row if row.blocked => Err(Why::Blocked),
+                row if row.blocked() => Err(Why::Blocked),
                 row => Ok(row),
             },
         }

@@ -7,7 +7,8 @@
 //! - Pools cover priced calls too: what they cover costs nothing, fee and caps of the row are due, once, for what they do
 //!   not. A call that no row prices waits as `no_rate` all the same, and a blocked one as `blocked`.
 //! - What earlier months left (`rollover`) is drawn before the month's own minutes, and counted as one with them. It is never
-//!   prorated. A plan that does not let an allowance roll over has nothing of it either.
+//!   prorated. A plan that does not let an allowance roll over has nothing of it either. What a sealed month handed on under
+//!   another plan is gone for the late calls of this one as well.
 //! - A prorated first month is counted in whole minutes and never above the whole allowance.
 //! - With `prorate_change` a month in which the account's plan changes has one allowance, the sum of each plan's share by
 //!   days in whole minutes, and all its calls draw from that: what the first plan's days left is there for the second's.
@@ -16,10 +17,10 @@
 //! Does not know prices, nor who keeps what was drawn.
 
 use super::kind::{Kind, Nature};
-use super::price::Asked;
+use super::price::{Asked, Counter};
 use super::{Draw, DrawOf, Draws, Standing, World};
-use crate::call::{CallType, Meter};
-use crate::directory::Account;
+use crate::call::CallType;
+use crate::directory::{Account, AccountRow};
 use crate::tariff::pools::{self, Pool, PoolCall};
 use crate::tariff::rollover::Rollover;
 use crate::tariff::{Allowance, Plan};
@@ -30,7 +31,7 @@ use crate::time::Period;
 pub(super) struct Month<'m, 'a> {
     pub world: World<'a>,
     pub plan: &'m Plan,
-    pub account: &'m Account<'a>,
+    pub account: AccountRow<'a>,
     pub period: Period,
 }
 
@@ -61,22 +62,23 @@ pub(super) fn draw(
         return None;
     }
     let mut rest = billable;
-    let mut ask = |name: &str, of: DrawOf, meter: Meter, allowance: Allowance, rollover: Option<&Rollover>| {
-        let asked = Asked::of(meter, allowance, month.period, standing, rollover);
+    let mut ask = |name: &str, of: DrawOf, counter: Counter, allowance: Allowance, rollover: Option<&Rollover>| {
+        let asked = Asked::of(counter, allowance, month.period, standing, rollover);
         let seconds = asked.gives(rest);
         rest -= seconds;
         let left = (allowance != Allowance::Unlimited).then_some(asked.left);
-        draws.push(name, Draw { meter, of, seconds, used: asked.used, left, carried: asked.carried });
+        draws.push(name, Draw { meter: counter.meter, of, seconds, used: asked.used, left, carried: asked.carried });
         rest > 0
     };
     let mut wanting = true;
     for i in order.into_iter().take(count) {
         let Some(pool) = pools.get(usize::from(i)).filter(|_| wanting) else { break };
         let rollover = pool.rollover.as_ref();
-        wanting = ask(&pool.name, DrawOf::Pool(i), pool.meter, month.allowance(Some(pool)), rollover);
+        let counter = Counter { meter: pool.meter, handed_on: pool.handed_on };
+        wanting = ask(&pool.name, DrawOf::Pool(i), counter, month.allowance(Some(pool)), rollover);
     }
     if wanting && in_plan {
-        ask("", DrawOf::Plan, Meter::PLAN, month.allowance(None), plan.rollover.as_ref());
+        ask("", DrawOf::Plan, Counter::PLAN, month.allowance(None), plan.rollover.as_ref());
     }
     Some(billable - rest)
 }
@@ -89,7 +91,9 @@ pub fn allowance(
     period: Period,
     pool: Option<&Pool>,
 ) -> Allowance {
-    Month { world, plan, account, period }.allowance(pool)
+    let whole = pool.map_or(plan.allowance, |pool| pool.allowance);
+    let row = world.directory.account_row(account.row);
+    row.map_or(whole, |account| Month { world, plan, account, period }.allowance(pool))
 }
 
 /// Days of a month that are a plan's.
@@ -106,6 +110,9 @@ impl<'a> Month<'_, 'a> {
     pub fn allowance(&self, pool: Option<&Pool>) -> Allowance {
         let whole = pool.map_or(self.plan.allowance, |pool| pool.allowance);
         let Allowance::Seconds(seconds) = whole else { return whole };
+        if !self.plan.prorate_change && !self.plan.prorate_first {
+            return whole;
+        }
         if self.plan.prorate_change && self.changes() {
             let mut sum = 0_u64;
             self.shares(pool, |share| {
@@ -129,10 +136,10 @@ impl<'a> Month<'_, 'a> {
     /// the plan does not prorate.
     pub fn first_month_days(&self) -> Option<(u8, u8)> {
         let account = self.account;
-        if !self.plan.prorate_first || Period::containing(account.billing_start, account.zone) != self.period {
+        if !self.plan.prorate_first || Period::containing(account.billing_start(), account.zone()) != self.period {
             return None;
         }
-        let day = account.zone.day_of_month(account.billing_start).unsigned_abs();
+        let day = account.zone().day_of_month(account.billing_start()).unsigned_abs();
         (day > 1).then(|| (self.days() - day + 1, self.days()))
     }
 
@@ -172,10 +179,10 @@ impl<'a> Month<'_, 'a> {
 
     /// The account's rows in the month, in order: first day, and the day behind the last one, from 1.
     fn stretches(&self, mut show: impl FnMut(Account<'a>, u8, u8)) {
-        let (directory, zone) = (self.world.directory, self.account.zone);
+        let (directory, zone) = (self.world.directory, self.account.zone());
         let (start, end) = self.period.bounds(zone);
-        let of_account = |row: u32| Some(directory.row(row)).filter(|other| other.index == self.account.index);
-        let mut row = self.account.row;
+        let of_account = |row: u32| Some(directory.row(row)).filter(|other| other.index == self.account.index());
+        let mut row = self.account.row();
         while let Some(before) = row.checked_sub(1).and_then(of_account)
             && before.valid_to.is_none_or(|to| to > start)
         {

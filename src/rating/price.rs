@@ -23,7 +23,7 @@ use super::{Draw, DrawOf, Draws, Standing, Why};
 use crate::call::{Before, CallType, Exchange, Meter, StepRule};
 use crate::money::{ExchangedSeconds, Money, Price};
 use crate::tariff::rollover::Rollover;
-use crate::tariff::{Allowance, Bands, Overage, Plan, Row};
+use crate::tariff::{Allowance, Bands, Found, Overage, Plan};
 use crate::time::{Micros, Period};
 
 /// What a unit is worth in its own currency.
@@ -71,19 +71,19 @@ pub(super) struct Asked {
     pub carried: i64,
 }
 
-/// R12 to R18, from the kind of call on.
-#[inline]
+/// R12 to R18, from the kind of call on. Inlined, so that what only the proof asks for is not moved where nobody proves.
+#[inline(always)]
 pub(super) fn charge<'a>(
     later: &Later<'_, 'a>,
     kind: &Kind<'a>,
     steps: StepRule,
     month: Month<'_, 'a>,
-    (standing, joined): (Standing<'_>, Option<Before>),
+    (standing, joined): (Standing<'_>, Option<&Before>),
     draws: &mut Draws,
 ) -> Result<Charge, Why> {
     let (talk, plan) = (later.leg.duration, month.plan);
     // R28: with what counts as one with it, and what of that is this call's.
-    let before = joined.unwrap_or_default();
+    let before = joined.unwrap_or(&Before::NOTHING);
     let whole = steps.billable(talk);
     let billable = whole.saturating_sub(before.billed);
     let free = Charge {
@@ -108,7 +108,7 @@ pub(super) fn charge<'a>(
     // Of all that is charged, what this call adds.
     let tiered = |draws: &mut Draws, added: u32, charged: u32| {
         let tier = tier.filter(|_| charged > 0)?;
-        Some(Tiered::draw(plan, tier, (added, charged), month.period, standing, draws))
+        Some(Tiered::draw(plan, tier, (added, before), month.period, standing, draws))
     };
     match kind.nature {
         Nature::Free(call_type) => Ok(Charge { call_type, ..free }),
@@ -122,7 +122,7 @@ pub(super) fn charge<'a>(
                 // The row is named, for whoever reads where the call went.
                 return Ok(Charge { call_type, included_seconds: included, row: Some(row.id.0), ..free });
             }
-            let due = due(row.price, steps, talk, rest);
+            let due = due(row.price(), steps, talk, rest);
             let parts = Parts { kind, steps, from, to: from + rest, split: plan.bands == Bands::Split };
             let exchange = later.exchange(row, plan.currency)?;
             let tiered = tiered(draws, billable - included, rest);
@@ -130,11 +130,11 @@ pub(super) fn charge<'a>(
             Ok(Charge {
                 call_type,
                 included_seconds: included,
-                price: row.price,
+                price: row.price(),
                 row: Some(row.id.0),
                 charged_seconds: rest,
                 due,
-                cost: rest_of(whole, before),
+                cost: rest_of(whole, before.cost),
                 exchange,
                 tier: tiered.map(|tiered| tiered.counts()),
                 whole,
@@ -145,11 +145,12 @@ pub(super) fn charge<'a>(
             let in_plan = match covered(draws) {
                 Some(included) => Charge { included_seconds: included, ..free },
                 None => {
-                    // Of a call that goes on with another everything is told, even of nothing that it adds.
                     let rollover = plan.rollover.as_ref().filter(|_| joined.is_some());
-                    let asked = Asked::of(Meter::PLAN, month.allowance(None), month.period, standing, rollover);
+                    let asked = Asked::of(Counter::PLAN, month.allowance(None), month.period, standing, rollover);
                     let included_seconds = asked.gives(billable);
-                    if joined.is_some() {
+                    // Of a call that goes on with another everything is told, even of nothing that it adds; and where its row
+                    // could not say what was left.
+                    if joined.is_some() || asked.carried != 0 && billable > 0 {
                         asked.tell(included_seconds, draws);
                         Charge { included_seconds, ..free }
                     } else {
@@ -166,7 +167,7 @@ pub(super) fn charge<'a>(
                 Overage::Rate(rate) => (Price { rate, ..NO_PRICE }, None),
                 Overage::Deck => {
                     let row = kind.pricing_row().filter(|row| prices(row)).ok_or(Why::NoOverageRow)?;
-                    (row.price, Some(row))
+                    (row.price(), Some(row))
                 }
             };
             let from = before.included.saturating_add(included);
@@ -182,7 +183,7 @@ pub(super) fn charge<'a>(
                 row: row.map(|row| row.id.0),
                 charged_seconds: charged,
                 due,
-                cost: rest_of(whole, before),
+                cost: rest_of(whole, before.cost),
                 exchange,
                 tier: tiered.map(|tiered| tiered.counts()),
                 whole,
@@ -196,23 +197,35 @@ pub(super) fn charge<'a>(
 pub(super) fn by_row<'a>(
     later: &Later<'_, 'a>,
     kind: &Kind<'a>,
-    row: &Row<'a>,
+    row: &Found<'a>,
     steps: StepRule,
     plan: &Plan,
 ) -> Result<Money, Why> {
     let talk = later.leg.duration;
     let billable = steps.billable(talk);
-    let due = due(row.price, steps, talk, billable);
+    let due = due(row.price(), steps, talk, billable);
     let parts = Parts { kind, steps, from: 0, to: billable, split: plan.bands == Bands::Split };
     let exchange = later.exchange(row, plan.currency)?;
     cost(Some(row), exchange, &parts, due, later, plan, None)
+}
+
+/// The counters of an allowance.
+#[derive(Clone, Copy)]
+pub(super) struct Counter {
+    pub meter: Meter,
+    /// What the month has handed on of it. That is gone for all calls, whether or not their own plan lets it roll over.
+    pub handed_on: Meter,
+}
+
+impl Counter {
+    pub const PLAN: Counter = Counter { meter: Meter::PLAN, handed_on: Meter::PLAN_HANDED_ON };
 }
 
 impl Asked {
     /// What a meter says of an allowance.
     #[inline]
     pub fn of(
-        meter: Meter,
+        Counter { meter, handed_on }: Counter,
         allowance: Allowance,
         period: Period,
         standing: Standing<'_>,
@@ -222,7 +235,8 @@ impl Asked {
         let Allowance::Seconds(whole) = allowance else {
             return Asked { allowance, used, left: standing.drawn.left(meter).unwrap_or(u64::MAX), carried: 0 };
         };
-        let carried = rollover.map_or(0, |rollover| standing.drawn.carried(period, meter, rollover));
+        let lots = rollover.map_or(&[][..], Rollover::lots);
+        let carried = standing.drawn.carried(period, meter, lots, handed_on);
         let left = match standing.drawn.left(meter) {
             None => whole.saturating_add_signed(carried).saturating_sub(used),
             Some(left) => left,
@@ -248,7 +262,7 @@ impl Asked {
 /// lasts, or of the plan where no row has one; with a tier by what the month has counted.
 #[inline]
 fn cost<'a>(
-    row: Option<&Row<'a>>,
+    row: Option<&Found<'a>>,
     exchange: Option<Exchange>,
     parts: &Parts<'_, 'a>,
     due: Price,
@@ -268,7 +282,7 @@ fn cost<'a>(
             return Ok(());
         }
         parts.each(later, |part| {
-            add(part.row.price.rate, rate_of(later.exchange(&part.row, plan.currency)?), part.seconds);
+            add(part.row.price().rate, rate_of(later.exchange(&part.row, plan.currency)?), part.seconds);
             Ok(())
         })
     };
@@ -283,8 +297,9 @@ fn cost<'a>(
 }
 
 /// A block is ignored for in-plan calls, but a blocked row may be written without a price, and no price is not 0.
-pub(super) fn prices(row: &Row<'_>) -> bool {
-    !row.blocked || row.price.rate != Money::ZERO || row.price.connect_fee != Money::ZERO
+pub(super) fn prices(row: &Found<'_>) -> bool {
+    let price = row.price();
+    !row.blocked() || price.rate != Money::ZERO || price.connect_fee != Money::ZERO
 }
 
 /// R18: the part of a price that is due: the fee whenever talk time was not forgiven, the caps only if something is

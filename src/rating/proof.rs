@@ -162,20 +162,20 @@ fn prove_into<'s>(
         Resolution::Legs(first, second) => (first, second),
     };
     let leg = [first, second].into_iter().flatten().find(|leg| leg.direction == side).ok_or(Why::NobodyPays)?;
-    let account = world.directory.row(leg.account_row);
+    let row = world.directory.account_row(leg.account_row).ok_or(Why::NobodyPays)?;
+    let account = row.account();
     say("R2", talked(record, profile, &leg));
     let parties = Parties::of(record, leg.answer, profile, world)?;
     say("R3", source_words(record, &leg, parties.source_country));
     say("R4", payer_words(record, profile, &leg, &account));
-    say("R3", called_words(record, profile, &leg, parties.country(payer_of(&leg, &account))));
+    say("R3", called_words(record, profile, &leg, parties.country(payer_of(&leg, row))));
     if let Some(words) = routing_words(record, &leg, world) {
         say("R3", words);
     }
 
     let period = leg.period(world);
     let (before, mut draws) = (standing(&account, period), Draws::default());
-    let take = |whole: &Leg, kind, charge, rated| Decided { whole: *whole, kind, charge, rated };
-    let decided = decide(&leg, world, period, before, &mut draws, take)?;
+    let decided = decide(&leg, world, period, before, &mut draws, Decided::of)?;
     let Decided { whole, kind, charge, rated } = &decided;
     let before = draws.follows.map(|chain| chain.before).unwrap_or_default();
     say(
@@ -189,12 +189,12 @@ fn prove_into<'s>(
         );
     }
     if let Some(id) = world.tariff.plan_named(account.plan).filter(|_| kind.rule == free::RULE)
-        && let Some(freed) = free::freed(&leg, &account, id, world.tariff)
+        && let Some(freed) = free::freed(&leg, &row, id, world.tariff)
     {
         say("R24", freed_words(&freed));
     }
     say(rule_name(kind.rule), rule_words(kind.rule, &decided, &account));
-    if let Some(row) = &kind.row {
+    if let Some(row) = kind.row.map(|row| world.tariff.whole(&row)).as_ref() {
         say("R16", row_words(row, &prefix_words(row, &leg, &account, world), world));
     }
     // The plan is there, or `decide` had found none.
@@ -218,11 +218,11 @@ fn prove_into<'s>(
         format!("{} s / 60 = {} min", rated.billable_seconds, billable_minutes(i64::from(rated.billable_seconds))),
     );
     if let Some(asked) = charge.allowance {
-        let month = Month { world, plan, account: &account, period };
+        let month = Month { world, plan, account: row, period };
         say("R12", allowance_words(month, asked, rated));
     }
     for draw in &draws.list {
-        let (rule, words) = draw_words(Month { world, plan, account: &account, period }, draw);
+        let (rule, words) = draw_words(Month { world, plan, account: row, period }, draw);
         say(rule, words);
     }
     if draws.list.iter().any(|draw| !matches!(draw.of, DrawOf::Tier(_))) {
@@ -236,7 +236,7 @@ fn prove_into<'s>(
     if let Some(exchange) = &rated.basis.exchange {
         say("R18", exchanged_words(exchange, whole, rated, world));
     }
-    let tier = charge.tier.and_then(|counts| counts.of_all(plan));
+    let tier = charge.tier.and_then(|counts| counts.of_all(plan, &before));
     let rates = Rates { tariff: world.tariff, answer: whole.answer, currency: rated.basis.currency, tier };
     say("R18", cost_words(charge, &parts, rated, &rates));
     if draws.follows.is_some() && charge.charged_seconds > 0 {
@@ -277,7 +277,7 @@ fn parts<'a>(
 
 fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, draws: &Draws, world: World<'_>) -> Quote {
     let Decided { kind, rated, .. } = decided;
-    let basis = &rated.basis;
+    let (basis, row) = (&rated.basis, kind.row.map(|row| world.tariff.whole(&row)));
     Quote {
         account: account.name().to_owned(),
         direction: leg.direction.name(),
@@ -288,9 +288,9 @@ fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, draws: &Draws,
         routing_number: routed(leg, world).map(|number| format!("+{number}")),
         country: kind.class.map(|class| class.country.to_string()),
         number_type: kind.class.map(|class| class.kind.name()),
-        prefix: kind.row.map(|row| prefix_words(&row, leg, account, world)),
-        deck: kind.row.map(|row| row.deck.to_owned()),
-        destination_name: kind.row.map(|row| row.destination.to_owned()).filter(|name| !name.is_empty()),
+        prefix: row.map(|row| prefix_words(&row, leg, account, world)),
+        deck: row.map(|row| row.deck.to_owned()),
+        destination_name: row.map(|row| row.destination.to_owned()).filter(|name| !name.is_empty()),
         exchange: basis.exchange.as_ref().map(|exchange| exchange_words(exchange, &basis.currency)),
         rate: basis.price.rate.fixed(0),
         connect_fee: basis.price.connect_fee.fixed(0),

@@ -14,7 +14,7 @@ use crate::call::StepRule;
 use crate::money::Money;
 use crate::number::Number;
 use crate::record::Direction;
-use crate::tariff::{PlanId, Row, Tariff};
+use crate::tariff::{Found, PlanId, Row, Tariff};
 use crate::time::{Micros, Timestamp};
 
 /// A prefix, sold and bought.
@@ -70,17 +70,18 @@ pub fn routes<'a>(tariff: &'a Tariff, id: PlanId, at: Timestamp, talk: Micros, m
             let leg = leg_to(prefix, at, talk);
             let later = Later { leg: &leg, home: plan.country, plan: id, tariff };
             let priced =
-                |kind: &Kind<'a>, row: &Row<'a>, steps: StepRule| price::by_row(&later, kind, row, steps, plan).ok();
+                |kind: &Kind<'a>, row: &Found<'a>, steps: StepRule| price::by_row(&later, kind, row, steps, plan).ok();
             let Ok(kind) = kind::sold(&leg, id, prefix, tariff) else { continue };
             let Some(sold) = kind.pricing_row().copied() else { continue };
-            let steps = tariff.steps(id, plan.country, Some(tariff.classify(prefix)), Some(&sold));
+            let steps = tariff.steps(id, plan.country, Some(tariff.classify(prefix)), sold.steps());
             let Some(revenue) = priced(&kind, &sold, steps) else { continue };
             let kind = kind::bought(&leg, list, prefix, tariff).ok();
             let bought = kind.as_ref().and_then(|kind| kind.pricing_row().copied());
             let cost = match (&kind, &bought) {
-                (Some(kind), Some(row)) => priced(kind, row, row.steps.unwrap_or(buying.steps)),
+                (Some(kind), Some(row)) => priced(kind, row, row.steps().unwrap_or(buying.steps)),
                 _ => None,
             };
+            let (sold, bought) = (tariff.whole(&sold), bought.map(|row| tariff.whole(&row)));
             visit(Route { prefix, carrier, sold, revenue, bought, cost });
         }
     }

@@ -20,7 +20,6 @@ use serde::Deserialize;
 
 use super::successive::Whole;
 use crate::call::{Chain, Linked, Meter, Pair, RatedCall};
-use crate::tariff::rollover::Rollover;
 use crate::tariff::tiers::TIER;
 use crate::time::Period;
 
@@ -35,10 +34,11 @@ pub trait Drawn {
     }
 
     /// Seconds that a month has of an allowance beside its own: what earlier months left to it, less what it has handed on
-    /// itself once it is sealed. So no second is given twice.
-    fn carried(&self, month: Period, _meter: Meter, rollover: &Rollover) -> i64 {
-        let lots: u64 = rollover.lots().iter().map(|lot| self.seconds(month, *lot)).sum();
-        lots.cast_signed().saturating_sub_unsigned(self.seconds(month, rollover.handed_on))
+    /// itself once it is sealed. So no second is given twice. `lots`: the counters of what may be drawn; none where the call's
+    /// plan lets nothing roll over, and still what another plan's month handed on is gone.
+    fn carried(&self, month: Period, _meter: Meter, lots: &[Meter], handed_on: Meter) -> i64 {
+        let lots: u64 = lots.iter().map(|lot| self.seconds(month, *lot)).sum();
+        lots.cast_signed().saturating_sub_unsigned(self.seconds(month, handed_on))
     }
 
     /// R28: the calls between two numbers that a call may go on with.

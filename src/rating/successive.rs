@@ -16,21 +16,21 @@
 //!   the same time are calls of their own.
 //! - The whole is priced as of its first answer: by the band and the row that hold then. Rows that ask for a length, and
 //!   price steps inside a call, go by the talk time of all.
-//! - Another tariff, plan or deciding rule, or another month, begins a new one. So does a seal or a correction, until the
+//! - Another tariff, plan, deciding rule or tier, or another month, begins a new one. So does a seal or a correction, until the
 //!   next seal: that goes through the whole month in order and joins whatever belongs together.
 //! - A call that `free_below` forgives stands outside: it costs nothing, and neither begins nor goes on nor ends one.
 //! - A version of a record that is taken in a closed month goes on with what the version before went on with, if it was
 //!   answered at the same instant between the same numbers; else it is a call of its own. What went on with that one stays.
-//! - Allowances give to each part when it comes, and a tier counts what each adds (`tiers.rs`). Nothing is ever paid back: where a longer call is the cheaper one, what
-//!   follows costs nothing.
+//! - Allowances give to each part when it comes. A tier counts what each adds, and each second keeps the level in which it was
+//!   counted (`tiers.rs`). Nothing is ever paid back: where a longer call is the cheaper one, what follows costs nothing.
 //!
 //! Does not know where chains are kept, nor how long.
 
 use serde::{Deserialize, Serialize};
 
 use super::kind::{self, Kind};
-use super::{Draws, Leg, Priced, Rated, Standing, Told};
-use crate::call::{Before, Chain, Linked, Pair, RatedCall, StepRule, TariffSlot};
+use super::{Draws, Leg, Priced, Rated, Standing, Told, tiers};
+use crate::call::{Before, Chain, Linked, Pair, RatedCall, StepRule, TariffSlot, TierCounted};
 use crate::money::Money;
 use crate::number::Country;
 use crate::record::Direction;
@@ -39,8 +39,8 @@ use crate::tariff::{PlanId, Tariff};
 use crate::time::{MICROS_PER_SECOND, Micros, Period, Timestamp};
 
 /// What is to be charged now of what the whole costs.
-pub(super) fn rest_of(whole: Money, before: Before) -> Money {
-    Money((whole.0 - before.cost.0).max(0))
+pub(super) fn rest_of(whole: Money, charged: Money) -> Money {
+    Money((whole.0 - charged.0).max(0))
 }
 
 /// Where a call that may go on with a chain stands.
@@ -75,25 +75,27 @@ impl<'a> Succession<'a> {
         let joined = found.filter(|chain| chain.awaits(leg, place, rule)).and_then(|chain| {
             let whole = chain.with(leg);
             let kind = kind::kind(&whole, place.home, place.plan, tariff).ok()?;
-            let steps = tariff.steps(place.plan, place.home, kind.class, kind.pricing_row());
-            (kind.rule == chain.rule && kind.is_charged()).then_some((chain, whole, kind, steps))
+            let steps = tariff.steps(place.plan, place.home, kind.class, kind.own_steps());
+            let tier = tiers::of_call(tariff.plan(place.plan), &kind);
+            let alike = kind.rule == chain.rule && tier == chain.before.tier.map(|counted| counted.tier);
+            (alike && kind.is_charged()).then_some((chain, whole, kind, steps))
         });
         Some(Succession { pair, found, joined })
     }
 
     /// What the call goes on with, and what is priced then.
-    pub fn joined(&self) -> Option<(Chain, Priced<'_, 'a>)> {
-        self.joined.as_ref().map(|(chain, leg, kind, steps)| (*chain, Priced { leg, kind: *kind, steps: *steps }))
+    pub fn joined(&self) -> Option<(&Chain, Priced<'_, 'a>)> {
+        self.joined.as_ref().map(|(chain, leg, kind, steps)| (chain, Priced { leg, kind, steps: *steps }))
     }
 
-    /// What is to be kept of it.
-    pub fn tell(&self, leg: &Leg, place: Place, rated: &Rated, draws: &mut Draws) {
+    /// What is to be kept of it. `tier`: what the tier that counts it has counted of all of it.
+    pub fn tell(&self, leg: &Leg, place: Place, rated: &Rated, tier: Option<TierCounted>, draws: &mut Draws) {
         let joined = self.joined.as_ref().map(|(chain, ..)| *chain);
         if let Some(chain) = joined {
             chain.tell(&mut draws.text);
             draws.follows = Some(chain);
         }
-        let chain = Chain::of(leg, place, joined, rated);
+        let chain = Chain::of(leg, place, joined, (rated, tier));
         if self.found.is_none_or(|found| found.month != chain.month || found.end <= chain.end) {
             draws.linked = Some(Linked { pair: self.pair, chain });
         }
@@ -102,9 +104,9 @@ impl<'a> Succession<'a> {
 
 impl Chain {
     /// The chain of the call itself, and of those before it where there are some.
-    fn of(leg: &Leg, place: Place, joined: Option<Chain>, rated: &Rated) -> Chain {
+    fn of(leg: &Leg, place: Place, joined: Option<Chain>, (rated, tier): (&Rated, Option<TierCounted>)) -> Chain {
         let end = Timestamp(leg.answer.0.saturating_add(leg.duration.0));
-        let none = || (leg.answer, Micros(0), Before::default());
+        let none = || (leg.answer, Micros(0), Before::NOTHING);
         let (begin, talk, before) = joined.map_or_else(none, |joined| (joined.begin, joined.talk, joined.before));
         Chain {
             month: place.month,
@@ -118,6 +120,7 @@ impl Chain {
                 billed: before.billed.saturating_add(rated.billable_seconds),
                 included: before.included.saturating_add(rated.included_seconds),
                 cost: Money(before.cost.0.saturating_add(rated.cost.0)),
+                tier,
             },
         }
     }
@@ -136,10 +139,11 @@ impl Chain {
 
     /// Puts it before the text of what the call drew.
     fn tell(&self, draws: &mut Vec<u8>) {
-        let Before { billed, included, cost } = self.before;
+        let Before { billed, included, cost, tier } = self.before;
         let mut text = Vec::with_capacity(draws.len() + 96);
         text.extend_from_slice(b"{\"after\":");
-        let after = After(self.begin.0, self.talk.0, billed, included, cost);
+        let tier = tier.map_or_else(Vec::new, |tier| tier.list());
+        let after = After(self.begin.0, self.talk.0, billed, included, cost, tier);
         // Numbers always have a form in JSON.
         text.extend_from_slice(&serde_json::to_vec(&after).unwrap_or_default());
         text.extend_from_slice(b",\"draws\":");
@@ -150,7 +154,7 @@ impl Chain {
 
     /// What a rated call went on with, as its text tells.
     pub fn told(call: &RatedCall, text: &[u8]) -> Option<Chain> {
-        let After(begin, talk, billed, included, cost) = Whole::read(text)?.after;
+        let After(begin, talk, billed, included, cost, tier) = Whole::read(text)?.after;
         Some(Chain {
             month: call.own_period(),
             tariff: call.basis.tariff,
@@ -160,7 +164,7 @@ impl Chain {
             // When it ended is not told, only that it was soon enough.
             end: call.answer,
             talk: Micros(talk),
-            before: Before { billed, included, cost },
+            before: Before { billed, included, cost, tier: TierCounted::of(&tier) },
         })
     }
 }
@@ -177,9 +181,10 @@ impl Pair {
     }
 }
 
-/// Answer of the first (microseconds since 1970), talk time (microseconds), seconds billed, seconds covered, what was charged.
+/// Answer of the first (microseconds since 1970), talk time (microseconds), seconds billed, seconds covered, what was charged;
+/// and where a tier counts them, which and what in each of its levels.
 #[derive(Serialize, Deserialize)]
-struct After(i64, i64, u32, u32, Money);
+struct After(i64, i64, u32, u32, Money, #[serde(default, skip_serializing_if = "Vec::is_empty")] Vec<u32>);
 
 /// A text of draws of a call that went on with others.
 #[derive(Deserialize)]

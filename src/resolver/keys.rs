@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Resolver;
 use crate::call::{AccountKey, GroupKey};
-use crate::directory::{Account, Directory};
+use crate::directory::{AccountRow, Directory};
 use crate::guard::Rules;
 use crate::shard::ToShard;
 
@@ -27,15 +27,15 @@ impl Resolver {
         self.state.guards = rules;
     }
 
-    pub(super) fn account_key(&mut self, account: &Account<'_>) -> AccountKey {
-        let index = account.index.0 as usize;
+    pub(super) fn account_key(&mut self, account: AccountRow<'_>) -> AccountKey {
+        let index = account.index().0 as usize;
         if let Some(Some(key)) = self.account_keys.get(index) {
             return *key;
         }
-        let (key, new) = self.state.accounts.key(account.name());
+        let (key, new) = self.state.accounts.key(account.account().name());
         let key = AccountKey(key);
         if new {
-            self.tally.gathered.accounts.push((key, account.name().to_owned()));
+            self.tally.gathered.accounts.push((key, account.account().name().to_owned()));
         }
         if let Some(place) = self.account_keys.get_mut(index) {
             *place = Some(key);
@@ -43,15 +43,15 @@ impl Resolver {
         key
     }
 
-    pub(super) fn group_key(&mut self, account: &Account<'_>) -> GroupKey {
-        let index = account.group_index as usize;
+    pub(super) fn group_key(&mut self, account: AccountRow<'_>) -> GroupKey {
+        let index = account.group_index() as usize;
         if let Some(Some(key)) = self.group_keys.get(index) {
             return *key;
         }
-        let (key, new) = self.state.groups.key(account.group());
+        let (key, new) = self.state.groups.key(account.account().group());
         let key = GroupKey(key);
         if new {
-            self.tally.gathered.groups.push((key, account.group().to_owned()));
+            self.tally.gathered.groups.push((key, account.account().group().to_owned()));
         }
         if let Some(place) = self.group_keys.get_mut(index) {
             *place = Some(key);

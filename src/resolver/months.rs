@@ -8,7 +8,7 @@ use super::gather::{Discarded, SuspendedRecord};
 use super::{Job, Resolver, ResolverError, offset, shard_of};
 use crate::batch::{Entry, FRAME_HEAD, Frame, Position};
 use crate::call::{AccountKey, SuspenseReason};
-use crate::directory::Account;
+use crate::directory::AccountRow;
 use crate::entry::{Discard, Seal, Sealed};
 use crate::period::{Outcome, Place};
 use crate::rating::Leg;
@@ -31,14 +31,14 @@ impl Resolver {
         frame: &Frame,
         job: &Job,
         leg: &Leg,
-        account: &Account<'_>,
+        account: AccountRow<'_>,
         payer: AccountKey,
     ) -> Billed {
         if !self.state.periods.reaches(leg.answer) {
             return Billed::In(None);
         }
-        let own = Period::containing(leg.answer, account.zone);
-        match self.state.periods.place(own, Period::containing(job.received_at, account.zone)) {
+        let own = Period::containing(leg.answer, account.zone());
+        match self.state.periods.place(own, Period::containing(job.received_at, account.zone())) {
             Place::Own => Billed::In(None),
             Place::Adjusts(open) => Billed::In(Some(open)),
             Place::Waits => {
@@ -72,12 +72,12 @@ impl Resolver {
     pub(super) fn number_everybody(&mut self) {
         if let Some(directory) = self.state.directory.clone() {
             for row in 0..directory.rows() {
-                let account = directory.row(row);
+                let Some(account) = directory.account_row(row) else { continue };
                 if account.is_only_named() {
                     continue;
                 }
-                self.account_key(&account);
-                self.group_key(&account);
+                self.account_key(account);
+                self.group_key(account);
             }
         }
     }

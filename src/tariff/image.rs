@@ -194,26 +194,45 @@ impl StoredTerms {
         self.call_type != NO_TYPE
     }
 
-    pub fn terms(&self) -> Terms {
+    #[inline]
+    pub fn call_type(&self) -> Option<CallType> {
+        CallType::ALL.get(usize::from(self.call_type)).copied()
+    }
+
+    #[inline]
+    pub fn blocked(&self) -> bool {
+        self.blocked != 0
+    }
+
+    #[inline]
+    pub fn price(&self) -> Price {
         let optional = |money: I64| (money.get() != ABSENT).then_some(Money(money.get()));
+        Price {
+            rate: Money(self.rate.get()),
+            connect_fee: Money(self.connect_fee.get()),
+            minimum_cost: optional(self.minimum_cost),
+            maximum_cost: optional(self.maximum_cost),
+        }
+    }
+
+    #[inline]
+    pub fn steps(&self) -> Option<StepRule> {
         let mode = StepMode::ALL.get(usize::from(self.mode)).copied().unwrap_or(StepMode::Up);
-        let steps = (self.increment.get() != 0).then_some(StepRule {
+        (self.increment.get() != 0).then_some(StepRule {
             mode,
             initial: self.initial.get(),
             increment: self.increment.get(),
             minimum: self.minimum.get(),
             free_below: Micros(self.free_below.get()),
-        });
+        })
+    }
+
+    pub fn terms(&self) -> Terms {
         Terms {
-            call_type: CallType::ALL.get(usize::from(self.call_type)).copied(),
-            price: Price {
-                rate: Money(self.rate.get()),
-                connect_fee: Money(self.connect_fee.get()),
-                minimum_cost: optional(self.minimum_cost),
-                maximum_cost: optional(self.maximum_cost),
-            },
-            steps,
-            blocked: self.blocked != 0,
+            call_type: self.call_type(),
+            price: self.price(),
+            steps: self.steps(),
+            blocked: self.blocked(),
             valid_from: (self.valid_from.get() != i64::MIN).then_some(Timestamp(self.valid_from.get())),
             valid_to: (self.valid_to.get() != i64::MAX).then_some(Timestamp(self.valid_to.get())),
             condition: self.condition.get(),

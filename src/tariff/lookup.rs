@@ -7,13 +7,12 @@ use super::buying::DeckList;
 use super::condition::{Asked, Jurisdiction};
 use super::exchange::{self, DatedRate};
 use super::image::{ENTRY_MANY, StoredRow, StoredTerms};
-use super::open::{Index, many, name_front};
-use super::{Plan, PlanId, Row, RowId, Side, Tariff, compile, plans};
+use super::open::{Index, many};
+use super::{Found, Plan, PlanId, PlanName, Row, RowId, Side, Tariff, compile, plans};
 use crate::call::StepRule;
-use crate::money::{Money, Price};
 use crate::number::classify::{Class, NumberingPlan};
 use crate::number::countries::Countries;
-use crate::number::prefix::{PrefixMap, codes::Codes};
+use crate::number::prefix::PrefixMap;
 use crate::number::{Country, DIGITS_MAX, Number, NumberKind};
 use crate::time::Timestamp;
 
@@ -40,11 +39,21 @@ impl Tariff {
 
     /// The plan of that name.
     pub fn plan_named(&self, name: &str) -> Option<PlanId> {
-        let front = name_front(name);
-        let first = self.opened.plan_fronts.partition_point(|other| *other < front);
-        let alike = self.opened.plan_fronts.get(first..)?.iter().take_while(|other| **other == front).count();
-        let at = self.opened.plans.get(first..first + alike)?.iter().position(|plan| plan.name == name)?;
-        u16::try_from(first + at).ok().map(PlanId)
+        self.plan_called(PlanName::of(name))
+    }
+
+    /// [`Tariff::plan_named`], the name being read already.
+    #[inline]
+    pub fn plan_called(&self, name: PlanName<'_>) -> Option<PlanId> {
+        let fronts = &self.opened.plan_fronts;
+        let mut at = fronts.partition_point(|other| *other < name.front);
+        while fronts.get(at) == Some(&name.front) {
+            if name.is(&self.opened.plans.get(at)?.name) {
+                return u16::try_from(at).ok().map(PlanId);
+            }
+            at += 1;
+        }
+        None
     }
 
     /// A plan.
@@ -61,11 +70,23 @@ impl Tariff {
     }
 
     /// Country and kind of a number by prefix and length, where they are known.
+    #[inline]
     pub fn numbering(&self) -> NumberingPlan<'_> {
-        NumberingPlan::trusted(self.section(&self.opened.numbering))
+        NumberingPlan::of(&self.opened.numbering_parts)
+    }
+
+    /// Whether another tariff makes the same legs of every record: by its dialling rules, numbering plan and carriers.
+    pub fn reads_numbers_like(&self, other: &Tariff) -> bool {
+        let countries = |of: &Tariff| serde_json::to_vec(of.countries()).ok();
+        let numbering = |of: &Tariff| of.section(&of.opened.numbering).to_vec();
+        self.digest() == other.digest()
+            || self.carriers() == other.carriers()
+                && numbering(self) == numbering(other)
+                && countries(self) == countries(other)
     }
 
     /// Country and kind; unknown ones get the main territory of their calling code.
+    #[inline]
     pub fn classify(&self, number: Number) -> Class {
         self.numbering().classify(number).unwrap_or_else(|| {
             let country = self.opened.countries.calling_code(number).map_or(Country::WORLD, |(_, main)| main);
@@ -81,20 +102,17 @@ impl Tariff {
     /// R16, R17: the longest prefix among the plan's decks with a row that is in force at the answer and holds for this
     /// call at this moment of it.
     pub fn lookup(&self, plan: PlanId, side: Side, number: Number, asked: impl Into<Asked>) -> Option<Row<'_>> {
-        let index = self.index(plan, side, false)?;
-        let id = self.map(index).longest(number)?;
-        let mut met = Met::nothing();
-        let row = self.in_force(index, id, number, &asked.into(), &mut met)?;
-        Some(met.tell(self.row_matching(row, number)))
+        self.find(plan, side, number, &asked.into()).map(|found| self.whole(&found))
+    }
+
+    /// [`Tariff::lookup`] as far as rating goes.
+    pub fn find(&self, plan: PlanId, side: Side, number: Number, asked: &Asked) -> Option<Found<'_>> {
+        self.in_force(self.index(plan, side, false)?, number, asked)
     }
 
     /// R16, R17 among the decks of a list of this image, such as [`Plan::buying`](crate::tariff::Plan) names.
-    pub fn lookup_list(&self, list: DeckList, number: Number, asked: impl Into<Asked>) -> Option<Row<'_>> {
-        let index = self.opened.indexes.get(2 * usize::from(list.0))?;
-        let id = self.map(index).longest(number)?;
-        let mut met = Met::nothing();
-        let row = self.in_force(index, id, number, &asked.into(), &mut met)?;
-        Some(met.tell(self.row_matching(row, number)))
+    pub fn find_in_list(&self, list: DeckList, number: Number, asked: &Asked) -> Option<Found<'_>> {
+        self.in_force(self.opened.indexes.get(2 * usize::from(list.0))?, number, asked)
     }
 
     /// The number of a carrier in this image; none where no plan tells it from others.
@@ -124,13 +142,13 @@ impl Tariff {
     ) {
         out.fill(None);
         let Some(index) = self.index(plan, side, false) else { return };
-        let map = self.map(index);
+        let map = PrefixMap::of(&index.map);
         let mut ids = [u32::MAX; BATCH];
         for ((numbers, answers), out) in numbers.chunks(BATCH).zip(answers.chunks(BATCH)).zip(out.chunks_mut(BATCH)) {
             map.longest_batch(numbers, &mut ids);
             for (((number, answer), out), id) in numbers.iter().zip(answers).zip(out).zip(ids) {
                 if id != u32::MAX {
-                    *out = self.in_force(index, id, *number, &Asked::from(*answer), &mut Met::nothing());
+                    *out = self.in_force_from(index, id, *number, &Asked::from(*answer)).map(|found| found.id);
                 }
             }
         }
@@ -139,11 +157,20 @@ impl Tariff {
     /// R8: the longest row in force that names a call type. A row superseded within its own deck at its own prefix is
     /// not in force.
     pub fn lookup_typed(&self, plan: PlanId, number: Number, asked: impl Into<Asked>) -> Option<Row<'_>> {
-        let asked = asked.into();
-        let mut met = Met::nothing();
+        self.find_typed(plan, number, &asked.into()).map(|found| self.whole(&found))
+    }
+
+    /// [`Tariff::lookup_typed`] as far as rating goes.
+    #[inline]
+    pub fn find_typed(&self, plan: PlanId, number: Number, asked: &Asked) -> Option<Found<'_>> {
         let index = self.index(plan, Side::Outbound, true)?;
-        let map = self.map(index);
-        let mut id = map.longest(number)?;
+        // Most numbers are below no such row.
+        let id = PrefixMap::of(&index.map).longest(number)?;
+        self.typed_from(index, id, number, asked)
+    }
+
+    fn typed_from(&self, index: &Index, mut id: u32, number: Number, asked: &Asked) -> Option<Found<'_>> {
+        let mut met = Met::nothing();
         // Each round is at least one digit shorter.
         for _ in 0..DIGITS_MAX {
             let mut decided = None;
@@ -152,14 +179,14 @@ impl Tariff {
                 let (stored, terms) = self.stored(row)?;
                 digits = stored.digits();
                 let deck = self.deck_of(row);
-                if decided != Some(deck) && self.holds(terms, number, &asked, &mut met) {
+                if decided != Some(deck) && self.holds(terms, number, asked, &mut met) {
                     if terms.names_a_type() {
-                        return Some(met.tell(self.row_matching(RowId(row), number)));
+                        return Some(Found::new(row, stored, terms, number, &met));
                     }
                     decided = Some(deck);
                 }
             }
-            id = map.shorter(number.prefix(digits))?;
+            id = PrefixMap::of(&index.map).shorter(number.prefix(digits))?;
         }
         None
     }
@@ -172,24 +199,12 @@ impl Tariff {
         })
     }
 
-    /// A row by its id. An id that is not this image's gives a blocked row without digits.
-    pub fn row(&self, id: RowId) -> Row<'_> {
-        let prefixes = Codes::trusted(self.section(&self.opened.row_prefixes));
-        self.row_with_prefix(id, prefixes.get(id.0))
-    }
-
-    /// A row that matched this number: [`Tariff::row`] without searching the prefix.
-    pub fn row_matching(&self, id: RowId, number: Number) -> Row<'_> {
-        let digits = self.rows().get(id.0 as usize).map(StoredRow::digits);
-        self.row_with_prefix(id, digits.map(|n| number.prefix(n)))
-    }
-
-    /// R14: the row's steps where it sets the price and has them; else the plan's; else the country rules. `row` is
-    /// given only where a deck row sets the price. Without a destination (an extension, a short code) the call is taken
-    /// to stay in the home country.
-    pub fn steps(&self, plan: PlanId, home: Country, destination: Option<Class>, row: Option<&Row<'_>>) -> StepRule {
+    /// R14: the row's steps where it sets the price and has them (`own`); else the plan's; else the country rules. Without a
+    /// destination (an extension, a short code) the call is taken to stay in the home country.
+    #[inline]
+    pub fn steps(&self, plan: PlanId, home: Country, destination: Option<Class>, own: Option<StepRule>) -> StepRule {
         let of_plan = || self.opened.plans.get(usize::from(plan.0)).and_then(|p| p.steps);
-        row.and_then(|row| row.steps).or_else(of_plan).unwrap_or_else(|| {
+        own.or_else(of_plan).unwrap_or_else(|| {
             let class = destination.unwrap_or(Class { country: home, kind: NumberKind::Unknown });
             self.opened.countries.steps(home, class.country, class.kind)
         })
@@ -216,6 +231,7 @@ impl Tariff {
         deck.map_or(0..0, |deck| deck.first_row..deck.first_row + deck.rows).map(RowId)
     }
 
+    #[inline]
     fn index(&self, plan: PlanId, side: Side, typed: bool) -> Option<&Index> {
         let details = self.opened.details.get(usize::from(plan.0))?;
         let list = match side {
@@ -223,10 +239,6 @@ impl Tariff {
             Side::Inbound => details.inbound_list,
         };
         self.opened.indexes.get(2 * list + usize::from(typed))
-    }
-
-    fn map(&self, index: &Index) -> PrefixMap<'_> {
-        PrefixMap::trusted(self.section(&index.map))
     }
 
     /// What a row asks of a call besides its number, in words; none where it asks nothing.
@@ -280,21 +292,26 @@ impl Tariff {
         together.then_some(if one == other { Jurisdiction::Intrastate } else { Jurisdiction::Interstate })
     }
 
-    /// The first row in force of a prefix, else of the next shorter one, and so on.
+    /// The first row in force of the longest prefix, else of the next shorter one, and so on.
     #[inline]
-    fn in_force(&self, index: &Index, id: u32, number: Number, asked: &Asked, met: &mut Met) -> Option<RowId> {
-        let mut id = id;
+    fn in_force(&self, index: &Index, number: Number, asked: &Asked) -> Option<Found<'_>> {
+        self.in_force_from(index, PrefixMap::of(&index.map).longest(number)?, number, asked)
+    }
+
+    #[inline]
+    fn in_force_from(&self, index: &Index, id: u32, number: Number, asked: &Asked) -> Option<Found<'_>> {
+        let (mut id, mut met) = (id, Met::nothing());
         // Each round is at least one digit shorter.
         for _ in 0..DIGITS_MAX {
             let mut digits = 0;
             for row in self.candidates(index, id) {
                 let (stored, terms) = self.stored(row)?;
-                if self.holds(terms, number, asked, met) {
-                    return Some(RowId(row));
+                if self.holds(terms, number, asked, &mut met) {
+                    return Some(Found::new(row, stored, terms, number, &met));
                 }
                 digits = stored.digits();
             }
-            id = self.map(index).shorter(number.prefix(digits))?;
+            id = PrefixMap::of(&index.map).shorter(number.prefix(digits))?;
         }
         None
     }
@@ -302,7 +319,7 @@ impl Tariff {
     /// Rows of a prefix, first choice first.
     #[inline]
     fn candidates<'a>(&'a self, index: &'a Index, id: u32) -> impl Iterator<Item = u32> + 'a {
-        let entries = self.entries(index);
+        let entries = index.entries();
         let (one, several): (Option<u32>, &[U32]) = match (index.first_row, entries.get(id as usize)) {
             (Some(first), _) => (first.checked_add(id), &[]),
             (None, Some(entry)) if entry.get() & ENTRY_MANY != 0 => (None, many(entries, entry.get())),
@@ -312,68 +329,24 @@ impl Tariff {
     }
 
     #[inline]
-    fn stored(&self, row: u32) -> Option<(&StoredRow, &StoredTerms)> {
+    pub(super) fn stored(&self, row: u32) -> Option<(&StoredRow, &StoredTerms)> {
         let stored = self.rows().get(row as usize)?;
         Some((stored, self.terms_table().get(stored.terms())?))
     }
 
-    fn deck_of(&self, row: u32) -> usize {
+    pub(super) fn deck_of(&self, row: u32) -> usize {
         self.opened.decks.partition_point(|deck| deck.first_row <= row).saturating_sub(1)
-    }
-
-    fn row_with_prefix(&self, id: RowId, prefix: Option<Number>) -> Row<'_> {
-        let price = Price { rate: Money::ZERO, connect_fee: Money::ZERO, minimum_cost: None, maximum_cost: None };
-        let nothing = Row {
-            id,
-            prefix: Number(0xAAAA_AAAA_AAAA_AAAA),
-            deck: "",
-            destination: "",
-            call_type: None,
-            price,
-            currency: None,
-            steps: None,
-            blocked: true,
-            valid_from: None,
-            valid_to: None,
-            condition: 0,
-            by_band: false,
-            next_after: u32::MAX,
-        };
-        let (Some((stored, terms)), Some(prefix)) = (self.stored(id.0), prefix) else { return nothing };
-        let terms = terms.terms();
-        // Empty decks share their first row with the next; the last that begins there has it.
-        let deck = self.deck_of(id.0);
-        Row {
-            id,
-            prefix,
-            deck: self.opened.decks.get(deck).map_or("", |deck| deck.name.as_str()),
-            destination: self.name(stored).unwrap_or(""),
-            call_type: terms.call_type,
-            price: terms.price,
-            currency: self.opened.currencies.get(deck).copied().flatten(),
-            steps: terms.steps,
-            blocked: terms.blocked,
-            valid_from: terms.valid_from,
-            valid_to: terms.valid_to,
-            condition: terms.condition,
-            by_band: false,
-            next_after: u32::MAX,
-        }
     }
 }
 
 /// What a look-up met on its way to a row that may decide otherwise at another moment of the call.
-struct Met {
-    by_band: bool,
-    next_after: u32,
+pub(super) struct Met {
+    pub by_band: bool,
+    pub next_after: u32,
 }
 
 impl Met {
     fn nothing() -> Met {
         Met { by_band: false, next_after: u32::MAX }
-    }
-
-    fn tell<'a>(&self, row: Row<'a>) -> Row<'a> {
-        Row { by_band: self.by_band, next_after: self.next_after, ..row }
     }
 }

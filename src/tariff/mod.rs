@@ -17,6 +17,7 @@ pub mod diff;
 mod exchange;
 pub mod free;
 pub mod findings;
+mod found;
 mod image;
 pub mod judge;
 mod lookup;
@@ -107,6 +108,7 @@ pub use buying::Buying;
 pub use compile::compile;
 pub use condition::Asked;
 pub use exchange::DatedRate;
+pub use found::Found;
 
 /// A damaged, foreign or newer image.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -125,6 +127,30 @@ pub enum ImageError {
 /// Place of a plan in one image, from 0; means nothing in another image.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct PlanId(pub u16);
+
+/// A plan's name and its beginning, so that two are compared in one step.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanName<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// Its first sixteen bytes, zeros behind a shorter one: in the order of names.
+    pub front: u128,
+}
+
+impl<'a> PlanName<'a> {
+    /// Reads a name.
+    pub fn of(name: &'a str) -> PlanName<'a> {
+        let mut front = [0; 16];
+        front.iter_mut().zip(name.bytes()).for_each(|(place, b)| *place = b);
+        PlanName { name, front: u128::from_be_bytes(front) }
+    }
+
+    /// Whether this is the name, of which the front is the same.
+    #[inline]
+    fn is(&self, other: &str) -> bool {
+        self.name.len() == other.len() && (other.len() <= size_of::<u128>() || self.name == other)
+    }
+}
 
 /// A deck row in one image; means nothing in another image.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -15,11 +15,11 @@ use super::free::FreeList;
 use super::image::{ENTRY_MANY, Kind, Meta, Sections, StoredCondition, StoredDeck, StoredPlan, StoredRow, StoredTerms};
 use super::rollover::Rollover;
 use super::states::States;
-use super::{ImageError, Plan, Tariff};
+use super::{ImageError, Plan, PlanName, Tariff};
 use crate::money::MONEY_INPUT_MAX;
-use crate::number::classify::NumberingPlan;
+use crate::number::classify::{self, NumberingPlan};
 use crate::number::countries::Countries;
-use crate::number::prefix::{PrefixMap, codes::Codes};
+use crate::number::prefix::{self, PrefixMap, codes::Codes};
 use crate::number::{Country, Number};
 use crate::time::Zone;
 
@@ -27,23 +27,24 @@ use crate::time::Zone;
 pub(super) struct Opened {
     pub digest: String,
     pub plans: Vec<Plan>,
-    /// Parallel to `plans`: [`name_front`] of each name.
-    pub plan_fronts: Vec<u64>,
+    /// Parallel to `plans`: [`PlanName::front`] of each name.
+    pub plan_fronts: Vec<u128>,
     /// Parallel to `plans`.
     pub details: Vec<PlanDetails>,
     pub decks: Vec<StoredDeck>,
     pub countries: Countries,
     pub prefixes: u64,
     pub numbering: Range<usize>,
-    pub rows: Range<usize>,
+    pub numbering_parts: classify::Parts,
+    rows: Bytes,
     pub row_prefixes: Range<usize>,
-    pub terms: Range<usize>,
+    terms: Bytes,
     pub conditions: Range<usize>,
     pub calendars: Vec<Calendar>,
     pub exchange: Vec<DatedRate>,
     pub carriers: Vec<String>,
     pub free: Vec<FreeList>,
-    /// Of each deck, where it says one.
+    /// Of each deck, where it says one; empty where none does.
     pub currencies: Vec<Option<[u8; 3]>>,
     pub names: Range<usize>,
     pub state_map: Range<usize>,
@@ -61,24 +62,26 @@ pub(super) struct PlanDetails {
 
 /// A prefix map and the rows its ids stand for.
 pub(super) struct Index {
-    pub map: Range<usize>,
-    pub entries: Range<usize>,
+    section: Range<usize>,
+    pub map: prefix::Parts,
+    entries: Bytes,
     /// Set where id n is row `first_row + n`.
     pub first_row: Option<u32>,
+}
+
+impl Index {
+    #[inline]
+    pub fn entries(&self) -> &[U32] {
+        <[U32]>::ref_from_bytes(&self.entries).unwrap_or(&[])
+    }
 }
 
 /// The largest exchange rate that is read, as any amount.
 const RATE_MAX: i64 = MONEY_INPUT_MAX * 1_000_000_000;
 
-/// The first eight bytes of a name, zeros behind a shorter one: in the order of names, and compared in one step.
-#[inline]
-pub(super) fn name_front(name: &str) -> u64 {
-    let mut front = [0; 8];
-    match name.as_bytes().first_chunk() {
-        Some(first) => front = *first,
-        None => front.iter_mut().zip(name.bytes()).for_each(|(place, b)| *place = b),
-    }
-    u64::from_be_bytes(front)
+/// A view of a part of an image, so that no look-up has to cut it out.
+fn part(bytes: &Bytes, range: &Range<usize>) -> Bytes {
+    bytes.slice_ref(slice(bytes, range))
 }
 
 fn damaged<T>(what: &'static str) -> Result<T, ImageError> {
@@ -98,6 +101,8 @@ impl Tariff {
         };
         let numbering = sections.find(Kind::Numbering, 0)?;
         NumberingPlan::validate(slice(&bytes, &numbering)).map_err(ImageError::Damaged)?;
+        let numbering_parts =
+            NumberingPlan::parts(&part(&bytes, &numbering)).ok_or(ImageError::Damaged("numbering plan"))?;
         let (mut plans, mut details) = (Vec::new(), Vec::new());
         for stored in &meta.plans {
             let (plan, detail) = plan(stored, &meta).ok_or(ImageError::Damaged("a plan"))?;
@@ -113,8 +118,10 @@ impl Tariff {
         let mut indexes = Vec::new();
         for (i, list) in meta.lists.iter().enumerate() {
             for (index, first_row) in [(2 * i, list.first_row), (2 * i + 1, None)] {
-                let (map, entries) = (sections.find(Kind::Map, index)?, sections.find(Kind::Entries, index)?);
-                indexes.push(Index { map, entries, first_row });
+                let (section, entries) = (sections.find(Kind::Map, index)?, sections.find(Kind::Entries, index)?);
+                let (map, entries) = (PrefixMap::parts(&part(&bytes, &section)), part(&bytes, &entries));
+                let map = map.ok_or(ImageError::Damaged("prefix map: cut short or foreign"))?;
+                indexes.push(Index { section, map, entries, first_row });
             }
         }
         let calendars = meta.calendars.into_iter().map(|stored| {
@@ -135,8 +142,12 @@ impl Tariff {
         {
             return damaged("lists of free numbers");
         }
+        let mut currencies = meta.decks.iter().map(currency).collect::<Result<Vec<_>, ImageError>>()?;
+        if currencies.iter().all(Option::is_none) {
+            currencies.clear();
+        }
         let opened = Opened {
-            currencies: meta.decks.iter().map(currency).collect::<Result<_, ImageError>>()?,
+            currencies,
             exchange: meta.exchange,
             carriers: meta.carriers,
             free: meta.free,
@@ -144,16 +155,17 @@ impl Tariff {
             conditions: sections.find_or_empty(Kind::Conditions),
             state_map: sections.find_or_empty(Kind::StateMap),
             states: sections.find_or_empty(Kind::States),
-            plan_fronts: plans.iter().map(|plan| name_front(&plan.name)).collect(),
+            plan_fronts: plans.iter().map(|plan| PlanName::of(&plan.name).front).collect(),
             plans,
             details,
             decks: meta.decks,
             countries,
             prefixes: meta.prefixes,
             numbering,
-            rows: sections.find(Kind::Rows, 0)?,
+            numbering_parts,
+            rows: part(&bytes, &sections.find(Kind::Rows, 0)?),
             row_prefixes: sections.find(Kind::RowPrefixes, 0)?,
-            terms: sections.find(Kind::Terms, 0)?,
+            terms: part(&bytes, &sections.find(Kind::Terms, 0)?),
             names: sections.find(Kind::Names, 0)?,
             indexes,
             digest: sections.digest,
@@ -211,7 +223,7 @@ impl Tariff {
     }
 
     fn check_index(&self, index: &Index) -> Result<(), ImageError> {
-        let (rows, entries) = (self.rows(), self.entries(index));
+        let (rows, entries) = (self.rows(), index.entries());
         let fits = |row: u32, digits: usize| rows.get(row as usize).is_some_and(|r| r.digits() == digits);
         let check = |id: u32, prefix: Number| {
             let digits = prefix.len();
@@ -226,16 +238,18 @@ impl Tariff {
             };
             if sound { Ok(()) } else { Err("a prefix leads to no row") }
         };
-        let map = slice(&self.bytes, &index.map);
+        let map = slice(&self.bytes, &index.section);
         PrefixMap::validate_with(map, check).map(|_| ()).map_err(ImageError::Damaged)
     }
 
+    #[inline]
     pub(super) fn rows(&self) -> &[StoredRow] {
-        <[StoredRow]>::ref_from_bytes(slice(&self.bytes, &self.opened.rows)).unwrap_or(&[])
+        <[StoredRow]>::ref_from_bytes(&self.opened.rows).unwrap_or(&[])
     }
 
+    #[inline]
     pub(super) fn terms_table(&self) -> &[StoredTerms] {
-        <[StoredTerms]>::ref_from_bytes(slice(&self.bytes, &self.opened.terms)).unwrap_or(&[])
+        <[StoredTerms]>::ref_from_bytes(&self.opened.terms).unwrap_or(&[])
     }
 
     pub(super) fn conditions(&self) -> &[StoredCondition] {
@@ -245,10 +259,6 @@ impl Tariff {
     pub(super) fn states(&self) -> States<'_> {
         let map = PrefixMap::trusted(slice(&self.bytes, &self.opened.state_map));
         States { map, names: slice(&self.bytes, &self.opened.states) }
-    }
-
-    pub(super) fn entries(&self, index: &Index) -> &[U32] {
-        <[U32]>::ref_from_bytes(slice(&self.bytes, &index.entries)).unwrap_or(&[])
     }
 
     pub(super) fn name(&self, row: &StoredRow) -> Option<&str> {

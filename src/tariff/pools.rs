@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Allowance;
-use super::rollover::{Rollover, RolloverTerms};
+use super::rollover::{Rollover, RolloverTerms, handed_on};
 use crate::call::{CallType, Meter};
 use crate::number::classify::Class;
 use crate::number::{Country, Number};
@@ -25,6 +25,8 @@ pub struct Pool {
     pub name: String,
     /// What counts it.
     pub meter: Meter,
+    /// What counts all that a month has handed on of it, by whatever plan.
+    pub handed_on: Meter,
     /// Of a month.
     pub allowance: Allowance,
     /// Whether what is left of it carries over.
@@ -125,6 +127,7 @@ impl StoredPool {
         Some(Pool {
             name: self.name.clone(),
             meter: Meter::named(&self.name),
+            handed_on: handed_on(&self.name),
             allowance: self.allowance,
             rollover: self.rollover.map(|terms| Rollover::new(&self.name, terms)),
             of: opened(&self.of)?,

@@ -47,7 +47,7 @@ impl Rollover {
     pub fn new(name: &str, terms: RolloverTerms) -> Rollover {
         // No name has these signs.
         let lots = std::array::from_fn(|i| Meter::named(&format!("{name}<{}", i + 1)));
-        Rollover { terms, lots, handed_on: Meter::named(&format!("{name}>")) }
+        Rollover { terms, lots, handed_on: handed_on(name) }
     }
 
     /// What counts each lot that a month may have, the youngest first.
@@ -81,6 +81,11 @@ impl Rollover {
         }
         next
     }
+}
+
+/// The counter of all that a month has handed on of an allowance with a name.
+pub fn handed_on(name: &str) -> Meter {
+    Meter::named(&format!("{name}>"))
 }
 
 impl std::fmt::Display for Rollover {

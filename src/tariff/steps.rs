@@ -26,6 +26,7 @@ impl StepRule {
     /// R13: billable seconds of a talk time. What is not positive, or below `free_below`, is forgiven.
     ///
     /// Only the part behind the initial block is stepped, never the total: 91 s at 90/60 is 150 s.
+    #[inline]
     pub fn billable(self, duration: Micros) -> u32 {
         if self.forgives(duration) {
             return 0;

@@ -92,6 +92,53 @@ fn operators_see_what_is_left() {
 }
 
 #[test]
+fn a_trial_tells_what_would_be_left() {
+    let folder = tempfile::tempdir().unwrap();
+    with_costs(folder.path());
+    let carrier = folder.path().join("rates/decks/carrier.csv");
+    let daemon = Daemon::start_in(folder, "");
+    daemon.send(&sold());
+    let (period, _) = last_month();
+    let post =
+        |body: Value| daemon.ask("POST", "/v1/tariff/try", &[("Content-Type", "application/json")], &body.to_string());
+    let tariff = daemon.get("/v1/tariff").json()["tariff"].clone();
+    let now = post(json!({ "period": period, "tariff": tariff })).json();
+    let total = &now["total"][0];
+    let usage = daemon.get(&format!("/v1/accounts/acme/usage?period={period}")).json();
+    assert_eq!((&total["cost_before"], &total["cost_after"]), (&usage["cost"], &usage["cost"]), "{now:#}");
+    assert_eq!(total["margin_before"], total["margin_after"]);
+    // As `GET /v1/margin` has it: 0.0119 + 0.0341 + 2 × 7.77, and one call of which nobody knows.
+    let left = &total["margin_before"];
+    assert_eq!((&left["calls"], &left["unknown"], &left["cost"]), (&json!(4), &json!(1), &json!("15.5860")), "{left}");
+    let of_margin = daemon.get(&format!("/v1/margin?period={period}&by=plan")).json()["total"][0].clone();
+    assert_eq!((&left["margin"], &left["percent"]), (&of_margin["margin"], &of_margin["percent"]), "{of_margin}");
+    let below = &now["below"];
+    assert_eq!(below.as_array().unwrap().len(), 1, "{below}");
+    let keys = ["plan", "deck", "prefix", "destination", "cost", "least_percent"];
+    let expected = ["de-business", "carrier", "55", "Brazil", "15.5400", "10"];
+    assert_eq!(keys.map(|key| below[0][key].clone()), expected.map(|value| json!(value)), "{below}");
+
+    // A carrier that is nearly free: the folder as it is now is tried, whatever is in force.
+    let cheap = std::fs::read_to_string(&carrier).unwrap().replace("7.77", "0.0001");
+    std::fs::write(&carrier, cheap).unwrap();
+    let then = post(json!({ "period": period })).json();
+    let total = &then["total"][0];
+    assert_eq!(total["margin_before"], *left);
+    assert_eq!((&total["margin_after"]["cost"], &then["below"]), (&json!("0.0462"), &json!([])), "{then:#}");
+    assert_eq!(total["difference"], "0.0000");
+    let account = &then["accounts"][0];
+    assert_eq!((&account["account"], &account["margin_after"]), (&json!("acme"), &total["margin_after"]));
+    let abroad = then["destinations"].as_array().unwrap().iter().find(|row| row["margin_before"]["cost"] == "15.5400");
+    assert_eq!(abroad.expect("Brazil")["margin_after"]["cost"], "0.0002");
+
+    assert_eq!(post(json!({ "period": "October" })).status, 400);
+    assert_eq!(post(json!({ "period": period, "account": "nobody" })).status, 404);
+    assert_eq!(post(json!({ "period": period, "tariff": "0123456789" })).status, 404);
+    std::fs::write(&carrier, "prefix,rate\n55,seven\n").unwrap();
+    assert_eq!(post(json!({ "period": period })).status, 422);
+}
+
+#[test]
 fn customers_see_nothing_of_it() {
     let folder = tempfile::tempdir().unwrap();
     with_costs(folder.path());

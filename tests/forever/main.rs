@@ -13,6 +13,7 @@ mod exports;
 mod released;
 mod repeats;
 mod retention;
+mod rollover;
 mod stopping;
 mod tampering;
 

@@ -8,12 +8,12 @@ use crate::process::daemon::{Daemon, EACH_SECOND, wait_for};
 use crate::process::{german, rates_folder};
 
 /// Two months ago: over everywhere, and its second half within the 90 days of R2. And the month after it.
-fn months() -> [String; 2] {
+pub fn months() -> [String; 2] {
     let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().first_of_month();
     [2, 1].map(|back| now.checked_sub(jiff::Span::new().months(back)).unwrap().strftime("%Y-%m").to_string())
 }
 
-fn call(id: &str, account: &str, source: &str, destination: &str, month: &str, second: usize) -> String {
+pub fn call(id: &str, account: &str, source: &str, destination: &str, month: &str, second: usize) -> String {
     json!({
         "id": id, "node": "sbc", "account": account, "direction": "outbound", "source": source,
         "destination": destination, "answer": format!("{month}-20T10:{:02}:{:02}Z", second / 60 % 60, second % 60),
@@ -22,20 +22,20 @@ fn call(id: &str, account: &str, source: &str, destination: &str, month: &str, s
     .to_string()
 }
 
-fn seal(daemon: &Daemon, month: &str) {
+pub fn seal(daemon: &Daemon, month: &str) {
     let (status, said) = daemon.ask("POST", &format!("/v1/periods/{month}/seal"), r#"{"early":true}"#);
     assert!(status == 200 || status == 202, "{said}");
     wait_for("the seal", || json_of(daemon, &format!("/v1/periods/{month}"))["state"] == "sealed");
 }
 
-fn json_of(daemon: &Daemon, path: &str) -> Value {
+pub fn json_of(daemon: &Daemon, path: &str) -> Value {
     let (status, said) = daemon.ask("GET", path, "");
     assert_eq!(status, 200, "{path}: {said}");
     serde_json::from_str(&said).unwrap()
 }
 
 /// Everything balances, of all and of a month; what is said of the month.
-fn verified(daemon: &Daemon, month: &str) -> Value {
+pub fn verified(daemon: &Daemon, month: &str) -> Value {
     let all = json_of(daemon, "/v1/verify");
     assert_eq!(all["balanced"], true, "{all:#}");
     let one = json_of(daemon, &format!("/v1/verify?period={month}"));

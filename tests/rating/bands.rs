@@ -216,6 +216,8 @@ fn through_the_repeated_and_the_missing_hour() {
         Row("lordhowe-split", ITALY, "2026-10-03T15:00:00Z", "7200", "1800 s × 0.60 + 1800 s × 0.06 + 3600 s × 0.60"),
         // London, 25 October 2026: 01:00 to 02:00 comes twice. From 00:30 (23:30 UTC), three hours: two and a half by night.
         Row("london-split", FRANCE, "2026-10-24T23:30:00Z", "10800", "9000 s × 0.06 + 1800 s × 0.60"),
+        // London, 29 March 2026: 01:00 to 02:00 never comes. From 00:30 (00:30 UTC), two hours: half an hour by night.
+        Row("london-split", FRANCE, "2026-03-29T00:30:00Z", "7200", "1800 s × 0.06 + 5400 s × 0.60"),
         // Kathmandu has no summer time, and a quarter of an hour.
         Row("kathmandu-split", FRANCE, "2026-10-04T18:15:00Z", "14400", "7200 s × 0.06 + 7200 s × 0.60"),
     ]);

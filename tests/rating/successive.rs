@@ -65,6 +65,7 @@ const MOBILE: &str = "+5511987654321";
 const FIXED: &str = "+551133334444";
 const SAO_PAULO: &str = "+551144445555";
 const RIO: &str = "+552122223333";
+const ANOTHER: &str = "+551144445556";
 
 static BOOKS: LazyLock<Books> =
     LazyLock::new(|| Books::of(PLANS, &[("br", DECK)], ACCOUNTS, "number,account\n+551155550000,m\n"));
@@ -287,16 +288,28 @@ fn a_tier_counts_what_each_part_adds() {
             (FIXED, "+551144445556", "12:06:00", "16", "6 s (0 in) 0.0300"),
         ],
     );
-    // Another call between: 18 s at the full price, 24 s at half.
+    // Another call between, which passes the minute: 18 s at the full price, 24 s at half.
     check(
         "f",
         &[
             (FIXED, SAO_PAULO, "12:00:00", "40", "42 s (0 in) 0.4700"),
             (FIXED, "+551144445556", "12:00:50", "40", "42 s (0 in) 0.3500"),
-            // It stands before the 60 s of both: 18 s and 42 s, 0.44 in all.
-            (FIXED, SAO_PAULO, "12:01:30", "20", "18 s (0 in) 0.0000"),
-            // 18 s and 66 s: 0.56, of which 0.47 were charged.
-            (FIXED, SAO_PAULO, "12:02:00", "20", "24 s (0 in) 0.0900"),
+            // 42 s were counted before it at the full price, and stay so; 18 s more at half: 0.05 + 0.42 + 0.09.
+            (FIXED, SAO_PAULO, "12:01:30", "20", "18 s (0 in) 0.0900"),
+            // 80 s are 84: 24 s more at half.
+            (FIXED, SAO_PAULO, "12:02:00", "20", "24 s (0 in) 0.1200"),
+            // The other one has 18 s at full and 24 s at half, and 6 s more.
+            (FIXED, "+551144445556", "12:03:00", "8", "6 s (0 in) 0.0300"),
+        ],
+    );
+    // Seconds of one price are not split where another call passes the level; those of both are where it lies within them.
+    check(
+        "f",
+        &[
+            (FIXED, SAO_PAULO, "12:00:00", "28", "30 s (0 in) 0.3500"),
+            (FIXED, "+551144445556", "12:00:30", "18", "30 s (0 in) 0.3500"),
+            // The minute is full since the other call: all that is added is at half.
+            (FIXED, SAO_PAULO, "12:01:00", "32", "30 s (0 in) 0.1500"),
         ],
     );
 }
@@ -380,7 +393,52 @@ fn plainly(talk: i64) -> (i64, i64) {
     (billed, billed * 100 + 500)
 }
 
+/// End of the last call, talk time of all, what each second costs, what was charged.
+type Held = (i64, i64, Vec<i64>, i64);
+
+/// Calls to two numbers by turns: each second keeps the level at which the month stood when it was added.
+fn tiered(calls: &[(i64, i64, bool)]) -> Result<(), TestCaseError> {
+    let (mut now, mut made) = (at("2026-10-05T12:00:00Z").0, Vec::new());
+    // By the words of the rules: seconds charged in the month, and of each number the end of the last call, the talk time of all
+    // and what each second of them costs, in ten-thousandths.
+    let mut month = 0_u32;
+    let mut held: [Option<Held>; 2] = [None, None];
+    let mut expected = Vec::new();
+    for (gap, talk, other) in calls {
+        now += gap;
+        let mut one = call(FIXED, if *other { ANOTHER } else { SAO_PAULO }).account("f").node_country("BR");
+        one.answer = Some(Timestamp(now));
+        one.duration = Some(Micros(*talk));
+        made.push(one);
+        let before = held[usize::from(*other)].take().filter(|(end, ..)| now - end <= 120_000_000);
+        let (_, talked, mut seconds, charged) = before.unwrap_or((0, 0, Vec::new(), 0));
+        let (billed, _) = plainly(talked + talk);
+        let added = billed - seconds.len() as i64;
+        for _ in 0..added {
+            // 100 ten-thousandths a second, half of it behind a minute.
+            seconds.push(if month < 60 { 100 } else { 50 });
+            month += 1;
+        }
+        let whole = seconds.iter().sum::<i64>() + 500;
+        expected.push((added, whole - charged));
+        now += talk;
+        held[usize::from(*other)] = Some((now, talked + talk, seconds, whole));
+    }
+    let found: Vec<_> =
+        rate(&BOOKS, &made).iter().map(|one| (i64::from(one.0.billable_seconds), one.0.cost.0 / 100_000)).collect();
+    prop_assert_eq!(found, expected);
+    Ok(())
+}
+
 proptest! {
+    /// Whatever calls to whom: those joined are one call of which each second has the level at which it was counted.
+    #[test]
+    fn any_calls_by_volume(
+        calls in proptest::collection::vec((0_i64..90_000_000, 1_i64..25_000_000, any::<bool>()), 1..12),
+    ) {
+        tiered(&calls)?;
+    }
+
     /// Whatever the calls: each group comes to one call of its talk time.
     #[test]
     fn any_calls(calls in proptest::collection::vec((0_i64..200_000_000, 0_i64..100_000_000), 1..12)) {

@@ -183,6 +183,11 @@ fn what_earlier_months_left_is_there_before_the_months_own_minutes() {
     check("k", &[(">", 6000)], &[(MUNICH, "60", "overage 60 s 0.0200: plan 0")]);
     // A plan that does not let minutes roll over has none, whatever was left under another.
     check("f", &left, &[(MUNICH, "660", "included 660 s 0.0200: alone 600")]);
+    // What the plan after it handed on of this month is gone for its late calls: 10 − 1 drawn − 6 handed on are 3.
+    check("f", &[("", 60), (">", 360)], &[(MUNICH, "240", "included 240 s 0.0200: plan 180")]);
+    check("f", &[(">", 6000)], &[(MUNICH, "60", "overage 60 s 0.0200: plan 0")]);
+    // What was handed on of another allowance is another matter.
+    check("f", &[("mobile>", 360)], &[(MUNICH, "600", "included 600 s 0.0000: alone 600")]);
 }
 
 #[test]
@@ -192,6 +197,9 @@ fn the_proof_says_what_was_carried() {
     let words = "the plan's minutes of 2026-10: 600 s + 420 s that earlier months left, 60 s used before, 960 s left; 60 s drawn, 900 s left after";
     assert!(proof.lines.iter().any(|line| line.rule == "R12" && line.text == words), "{:#?}", proof.lines);
     assert_eq!(proof.quote.unwrap().allowances[0].carried_seconds, 420);
+    let (_, proof) = Counted::of(&[("", 60), (">", 360)]).rate(&call("+49891234567", MUNICH).account("f").lasts("60"));
+    let words = "the plan's minutes of 2026-10: 600 s − 360 s handed on to later months, 60 s used before, 180 s left; 60 s drawn, 120 s left after";
+    assert!(proof.lines.iter().any(|line| line.rule == "R12" && line.text == words), "{:#?}", proof.lines);
 }
 
 #[test]

@@ -15,8 +15,9 @@ use callrated::time::{Period, Timestamp, parse_rfc3339};
 
 use super::months::{Folder, OCTOBER, Said, stored};
 use super::random::Random;
-use super::rates::{ACCOUNTS, SHELF, account, is_german, rolling};
+use super::rates::{ACCOUNTS, SHELF, TARIFFS, account, is_german, rolling, tariff_of};
 use super::rerate::{applied, begin};
+use super::trial::changes_nothing;
 
 const SEPTEMBER: Period = Period(OCTOBER.0 - 1);
 const NOVEMBER: Period = Period(OCTOBER.0 + 1);
@@ -197,6 +198,10 @@ fn months_that_hand_minutes_on_come_to_one_digest_in_whatever_order_they_are_tol
             }
             folder.check();
             assert_eq!(stored(&folder), costs, "seed {seed}, order {order}");
+            // Tried by its own tariff it is what it is; October with the minutes that September left.
+            let tried = changes_nothing(&folder, OCTOBER, &tariff);
+            let sum: i128 = tried.total.values().map(|both| both.after.cost.0).sum();
+            assert_eq!(sum, costs.values().map(|(cost, _)| i128::from(*cost)).sum::<i128>(), "seed {seed}");
             assert_eq!(handed(&folder, OCTOBER), from_october, "seed {seed}");
             if order == 1 {
                 folder.restart();
@@ -264,4 +269,48 @@ fn what_was_handed_on_stays_so_when_calls_come_late_and_months_are_rated_again()
         folder.again();
     }
     assert!(late_calls > 5, "{late_calls}");
+}
+
+/// Until the middle of September minutes do not roll over, from then on they do: what September hands on is gone for late calls
+/// of its first half as well.
+#[test]
+fn a_late_call_of_a_time_without_roll_over_does_not_draw_what_was_handed_on() {
+    let (mut late_calls, mut drew) = (0, 0);
+    for seed in 0..8 {
+        let said = calls(900 + seed);
+        let mut folder = Folder::new(seed);
+        in_force(&mut folder);
+        let digest = SHELF.images.keep_tariff(&tariff_of(&TARIFFS[0], 5)).unwrap().digest().to_owned();
+        let first = Activation { digest, effective_from: None, activated_at: 0, by: "nora".to_owned() };
+        folder.json(EntryKind::Tariff, &first);
+        let digest = SHELF.images.keep_tariff(&rolling(0)).unwrap().digest().to_owned();
+        let middle = parse_rfc3339(b"2026-09-16T00:00:00Z").unwrap();
+        let then = Activation { digest, effective_from: Some(middle.0), activated_at: 0, by: "nora".to_owned() };
+        folder.json(EntryKind::Tariff, &then);
+        let (early, late) = said.split_at(said.len() / 3);
+        tell(&mut folder, early.iter().collect());
+        folder.seal(SEPTEMBER);
+        folder.check();
+        tell(&mut folder, late.iter().collect());
+        folder.flush();
+        folder.check();
+        let state = folder.store.load().unwrap();
+        for line in state.allowances.iter().filter(|l| l.period == SEPTEMBER && l.meter == Meter::PLAN) {
+            let on = |o: &&callrated::store::AllowanceLine| o.meter == Meter::PLAN_HANDED_ON && o.group == line.group;
+            let handed = state.allowances.iter().find(on).map_or(0, |line| line.used_seconds);
+            assert!(line.used_seconds + handed <= 300, "seed {seed}: {line:?} {handed}");
+        }
+        for call in folder.calls(NOVEMBER).iter().filter(|call| call.call.adjusts == Some(SEPTEMBER)) {
+            let of_first_half = call.call.answer < middle;
+            late_calls += usize::from(of_first_half);
+            drew += usize::from(of_first_half && !call.draws.is_empty());
+        }
+        // Rated again from what is stored, nothing is another.
+        let scope = RerateScope { first: SEPTEMBER.0, last: SEPTEMBER.0, ..RerateScope::default() };
+        let (_, report) = applied(&mut folder, &begin(scope));
+        assert_eq!((report.changed, report.follow_on), (0, 0), "seed {seed}: {report:#?}");
+        folder.check();
+        folder.again();
+    }
+    assert!(late_calls > 5 && drew > 2, "{late_calls} {drew}");
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use callrated::flush::Spill;
-use callrated::money::Sum;
+use callrated::money::{Money, Sum};
 use callrated::os::sim::SimDisk;
 use callrated::period::Progress;
 use callrated::period::trial::{Billed, Both, Currency, Trial, Tried};
@@ -14,6 +14,7 @@ use callrated::rating::Rated;
 use callrated::record::Direction;
 use callrated::store::Store;
 use callrated::tariff::Tariff;
+use callrated::time::Period;
 
 use super::months::{CHANGES, Folder, OCTOBER, month, plainly, told};
 use super::rates::{SHELF, TARIFFS, pooled_of};
@@ -22,10 +23,30 @@ fn tried(folder: &Folder, tariff: &Tariff, account: Option<&str>, held: usize) -
     tried_by(2, folder, tariff, account, held)
 }
 
+/// A month by the tariff in force: both sides are the same.
+pub fn changes_nothing(folder: &Folder, period: Period, tariff: &Tariff) -> Tried {
+    let tried = tried_in(period, 2, folder, tariff, None, 10);
+    assert!(tried.accounts.values().chain(tried.destinations.values()).all(same), "{tried:#?}");
+    assert!(tried.lost.is_empty() && tried.gained == 0, "{tried:#?}");
+    tried
+}
+
 fn tried_by(threads: usize, folder: &Folder, tariff: &Tariff, account: Option<&str>, held: usize) -> Tried {
+    tried_in(OCTOBER, threads, folder, tariff, account, held)
+}
+
+fn tried_in(
+    period: Period,
+    threads: usize,
+    folder: &Folder,
+    tariff: &Tariff,
+    account: Option<&str>,
+    held: usize,
+) -> Tried {
     let mut spill = Spill::open(Arc::new(SimDisk::new(1)), Path::new("/aside")).unwrap();
-    let trial =
-        Trial { store: folder.store.as_ref(), images: &SHELF.images, period: OCTOBER, tariff, account, threads };
+    let (store, images) = (folder.store.as_ref(), &SHELF.images);
+    let least_margin = Money::ZERO;
+    let trial = Trial { store, images, period, tariff, account, least_margin, threads };
     trial.run_holding(&mut spill, held, &Progress::default()).unwrap()
 }
 

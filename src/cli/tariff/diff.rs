@@ -11,6 +11,7 @@ use super::{compiled, opened_image};
 use crate::cli::out::{self, Paint};
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::money::signed_percent as percent;
 use crate::tariff::diff::{self, Change, Line, Move};
 use crate::tariff::{Tariff, deck};
 use crate::time::{Timestamp, parse_rfc3339};
@@ -288,13 +289,6 @@ fn prefix(change: &Change<'_>) -> String {
 /// `+25.00 %`; what happens, where there is no per cent.
 fn by(change: &Change<'_>) -> String {
     change.hundredths.map_or_else(|| change.kind.name().to_owned(), |by| format!("{} %", percent(by)))
-}
-
-/// `+25.00`.
-pub(super) fn percent(hundredths: i64) -> String {
-    let sign = if hundredths < 0 { '-' } else { '+' };
-    let by = hundredths.unsigned_abs();
-    format!("{sign}{}.{:02}", by / 100, by % 100)
 }
 
 /// A row's price in few words: `0.12`, `0.12 + 0.05`, `blocked`.

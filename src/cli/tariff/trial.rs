@@ -1,35 +1,31 @@
 //! `callrated tariff try`: what another tariff would make of a month that is stored.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::diff::percent;
 use super::side::Side;
 use crate::cli::out::{self, Paint};
 use crate::cli::seal::bar;
 use crate::config::Config;
 use crate::daemon::recover::{image_exit, store_exit};
 use crate::exit::Exit;
-use crate::flush::Spill;
 use crate::images::Images;
-use crate::money::{Money, Sum};
 use crate::os::disk::RealDisk;
 use crate::period::rerate::THREADS;
-use crate::period::trial::{Both, Currency, Trial, Tried};
+use crate::period::trial::{Trial, TrialDone, TrialEarned, TrialRoute, TrialRow, TrialTotal};
 use crate::period::{Progress, SealError};
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
-use crate::tariff::diff;
 use crate::time::Period;
 
 /// Price the stored calls of a month by another tariff, and change nothing.
 ///
 /// Shows calls and money by account and destination as sealing would bill the month now and as it would by that tariff, and calls
-/// that would no longer be rated. Both are rated in canonical order, each with its own allowances. Works beside a daemon:
+/// that would no longer be rated; where plans name cost decks also what is left, and routes that would be sold below their least
+/// margin (the plan's minimum_margin, else [margin] warn_below_percent, else 0). Both are rated in canonical order, each with its own allowances. Works beside a daemon:
 /// what it has stored counts (its last flush).
 #[derive(Debug, Args)]
 #[command(
@@ -82,15 +78,15 @@ pub fn run(config: &Config, arguments: &TryArguments) -> Result<(), Exit> {
     let environment = |e: &dyn std::fmt::Display| Exit::environment(e);
     let images = Images::open(&config.data_dir.join("images")).map_err(|e| environment(&e))?;
     let aside = std::env::temp_dir().join(format!("callrated-try-{}", std::process::id()));
-    let mut spill = Spill::open(Arc::new(RealDisk), &aside).map_err(|e| environment(&e))?;
     let account = arguments.account.as_deref();
-    let trial = Trial { store: &store, images: &images, period, tariff, account, threads: THREADS };
+    let least_margin = config.least_margin;
+    let trial = Trial { store: &store, images: &images, period, tariff, account, least_margin, threads: THREADS };
     let progress = Progress::default();
     let tried = std::thread::scope(|scope| {
         let waiting = std::thread::current();
-        let (trial, spill, progress) = (&trial, &mut spill, &progress);
+        let (trial, aside, progress) = (&trial, &aside, &progress);
         let job = scope.spawn(move || {
-            let tried = trial.run(spill, progress);
+            let tried = trial.run(Arc::new(RealDisk), aside, progress);
             waiting.unpark();
             tried
         });
@@ -113,166 +109,151 @@ pub fn run(config: &Config, arguments: &TryArguments) -> Result<(), Exit> {
         })?,
         Err(panic) => std::panic::resume_unwind(panic),
     };
-    let shown = Shown { tried: &tried, digest: tariff.digest(), arguments };
-    if arguments.json { shown.json() } else { shown.print() }
+    let top = arguments.top.unwrap_or(usize::MAX);
+    let done = TrialDone::of(&tried, period, tariff.digest(), if arguments.json { top } else { usize::MAX });
+    if arguments.json { out::json(&json!(done)) } else { print(&done, arguments.top.unwrap_or(TOP)) }
 }
 
-struct Shown<'a> {
-    tried: &'a Tried,
-    digest: &'a str,
-    arguments: &'a TryArguments,
-}
-
-/// Rows of a table, by name and currency.
-type Rows = BTreeMap<(String, Currency), Both>;
-
-fn named(currency: Currency) -> String {
-    String::from_utf8_lossy(&currency).into_owned()
-}
-
-fn difference(both: &Both) -> Sum {
-    Sum(both.after.cost.0 - both.before.cost.0)
-}
-
-/// In per cent, with its sign; none from nothing.
-fn by(both: &Both) -> Option<String> {
-    let money = |sum: Sum| i64::try_from(sum.0 / 1000).map(Money).ok();
-    diff::hundredths(money(both.before.cost)?, money(both.after.cost)?).map(percent)
-}
-
-/// Those that move most first.
-fn ranked(rows: &Rows) -> Vec<(&(String, Currency), &Both)> {
-    let mut ranked: Vec<_> = rows.iter().collect();
-    ranked.sort_by_key(|(_, both)| std::cmp::Reverse(difference(both).0.unsigned_abs()));
-    ranked
-}
-
-impl Shown<'_> {
-    fn money(&self, sum: Sum, currency: Currency) -> String {
-        sum.fixed(u32::from(self.tried.decimals.get(&currency).copied().unwrap_or(2)))
+fn print(done: &TrialDone, top: usize) -> Result<(), Exit> {
+    out::line(&format!("{} by {}", done.period, done.tariff))?;
+    if done.total.is_empty() {
+        return out::line("no calls of that month are stored");
     }
-
-    fn both(&self, both: &Both, currency: Currency) -> Value {
-        json!({
-            "currency": named(currency),
-            "calls_before": both.before.calls,
-            "calls_after": both.after.calls,
-            "cost_before": self.money(both.before.cost, currency),
-            "cost_after": self.money(both.after.cost, currency),
-            "difference": self.money(difference(both), currency),
-            "percent": by(both),
-        })
+    let mut table =
+        out::table(&["currency", "calls", "then", "before", "after", "difference", "%"], &[1, 2, 3, 4, 5, 6]);
+    for total in &done.total {
+        table.add_row([total.currency.clone()].into_iter().chain(cells(total)));
     }
-
-    fn json(&self) -> Result<(), Exit> {
-        let top = self.arguments.top.unwrap_or(usize::MAX);
-        let rows = |name: &str, rows: &Rows| -> Vec<Value> {
-            let shown = ranked(rows).into_iter().take(top).map(|((key, currency), both)| {
-                let mut row = self.both(both, *currency);
-                row[name] = json!(key);
-                row
-            });
-            shown.collect()
-        };
-        let lost = self.tried.lost.iter().map(|(loss, billed)| {
-            json!({
-                "prefix": loss.prefix,
-                "destination": loss.destination,
-                "reason": loss.reason.name(),
-                "calls": billed.calls,
-                "currency": named(loss.currency),
-                "cost_before": self.money(billed.cost, loss.currency),
-            })
-        });
-        out::json(&json!({
-            "period": self.arguments.period,
-            "tariff": format!("blake3:{}", self.digest),
-            "position": self.tried.position.0,
-            "total": self.tried.total.iter().map(|(c, both)| self.both(both, *c)).collect::<Vec<_>>(),
-            "accounts": rows("account", &self.tried.accounts),
-            "destinations": rows("destination", &self.tried.destinations),
-            "lost": lost.collect::<Vec<_>>(),
-            "gained": self.tried.gained,
-            "waiting": self.tried.waiting,
-            "fixed": self.tried.fixed,
-        }))
+    out::line(&table.to_string())?;
+    for (count, what) in [
+        (done.gained, "calls that wait now would be rated"),
+        (done.waiting, "calls are rated by neither"),
+        (done.fixed, "calls stand as they are: adjustments, and calls of an earlier version"),
+    ] {
+        if count > 0 {
+            out::line(&format!("{} {what}", out::grouped(count)))?;
+        }
     }
-
-    fn print(&self) -> Result<(), Exit> {
-        let tried = self.tried;
-        out::line(&format!("{} by blake3:{}", self.arguments.period, self.digest))?;
-        if tried.total.is_empty() {
-            return out::line("no calls of that month are stored");
+    if done.total.iter().any(|total| total.margin_before.is_some()) {
+        let mut table = margins("");
+        for total in &done.total {
+            add_margins(&mut table, None, total);
         }
-        let mut table =
-            out::table(&["currency", "calls", "then", "before", "after", "difference", "%"], &[1, 2, 3, 4, 5, 6]);
-        for (currency, both) in &tried.total {
-            let mut row = vec![named(*currency)];
-            row.extend(self.cells(both, *currency));
-            table.add_row(row);
-        }
-        out::line(&table.to_string())?;
-        for (count, what) in [
-            (tried.gained, "calls that wait now would be rated"),
-            (tried.waiting, "calls are rated by neither"),
-            (tried.fixed, "calls stand as they are: adjustments, and calls of an earlier version"),
-        ] {
-            if count > 0 {
-                out::line(&format!("{} {what}", out::grouped(count)))?;
-            }
-        }
-        self.table("account", "accounts, largest movers first", &tried.accounts)?;
-        self.table("destination", "destinations, largest movers first", &tried.destinations)?;
-        if tried.lost.is_empty() {
-            return Ok(());
-        }
-        let mut lost: Vec<_> = tried.lost.iter().collect();
-        lost.sort_by_key(|(_, billed)| std::cmp::Reverse((billed.calls, billed.cost.0)));
-        let mut table = out::table(&["prefix", "destination", "why", "calls", "currency", "cost now"], &[3, 5]);
-        let top = self.arguments.top.unwrap_or(TOP);
-        for (loss, billed) in lost.iter().take(top) {
+        out::line(&format!("\n{}\n{table}", out::paint("what is left", Paint::Bold)))?;
+    }
+    moving("account", "accounts, largest movers first", &done.accounts, top)?;
+    moving("destination", "destinations, largest movers first", &done.destinations, top)?;
+    if !done.below.is_empty() {
+        let headings = [
+            "plan",
+            "carrier",
+            "deck",
+            "prefix",
+            "destination",
+            "calls",
+            "currency",
+            "revenue",
+            "cost",
+            "margin",
+            "%",
+            "least",
+        ];
+        let mut table = out::table(&headings, &[5, 7, 8, 9, 10, 11]);
+        for route in done.below.iter().take(top) {
+            let [calls, _, revenue, cost, margin, percent] = earned(&route.earned);
+            let TrialRoute { plan, carrier, deck, prefix, destination, currency, least_percent, .. } = route.clone();
             table.add_row([
-                loss.prefix.clone(),
-                loss.destination.clone(),
-                loss.reason.name().to_owned(),
-                out::grouped(billed.calls),
-                named(loss.currency),
-                self.money(billed.cost, loss.currency),
+                plan,
+                carrier,
+                deck,
+                prefix,
+                destination,
+                calls,
+                currency,
+                revenue,
+                cost,
+                margin,
+                percent,
+                least_percent,
             ]);
         }
-        let heading = out::paint("no longer rated", Paint::Red);
-        out::line(&format!("\n{heading}{}\n{table}", more(lost.len(), top)))
+        let heading = out::paint("would be sold below their least margin", Paint::Red);
+        out::line(&format!("\n{heading}{}\n{table}", more(done.below.len(), top)))?;
     }
+    if done.lost.is_empty() {
+        return Ok(());
+    }
+    let mut table = out::table(&["prefix", "destination", "why", "calls", "currency", "cost now"], &[3, 5]);
+    for lost in done.lost.iter().take(top) {
+        table.add_row([
+            lost.prefix.clone(),
+            lost.destination.clone(),
+            lost.reason.to_owned(),
+            out::grouped(lost.calls),
+            lost.currency.clone(),
+            lost.cost_before.clone(),
+        ]);
+    }
+    let heading = out::paint("no longer rated", Paint::Red);
+    out::line(&format!("\n{heading}{}\n{table}", more(done.lost.len(), top)))
+}
 
-    fn cells(&self, both: &Both, currency: Currency) -> [String; 6] {
-        [
-            out::grouped(both.before.calls),
-            out::grouped(both.after.calls),
-            self.money(both.before.cost, currency),
-            self.money(both.after.cost, currency),
-            self.money(difference(both), currency),
-            by(both).unwrap_or_default(),
-        ]
-    }
+fn cells(total: &TrialTotal) -> [String; 6] {
+    [
+        out::grouped(total.calls_before),
+        out::grouped(total.calls_after),
+        total.cost_before.clone(),
+        total.cost_after.clone(),
+        total.difference.clone(),
+        total.percent.clone().unwrap_or_default(),
+    ]
+}
 
-    /// What moves; the rest is only counted.
-    fn table(&self, name: &str, heading: &str, rows: &Rows) -> Result<(), Exit> {
-        let headings = [name, "currency", "calls", "then", "before", "after", "difference", "%"];
-        let mut table = out::table(&headings, &[2, 3, 4, 5, 6, 7]);
-        let top = self.arguments.top.unwrap_or(TOP);
-        let moving: Vec<_> = ranked(rows).into_iter().filter(|(_, both)| both.before != both.after).collect();
-        let still = out::grouped((rows.len() - moving.len()) as u64);
-        if moving.is_empty() {
-            return out::line(&format!("\n{}: none; {still} stay as they are", out::paint(heading, Paint::Bold)));
-        }
-        for ((key, currency), both) in moving.iter().take(top) {
-            let mut row = vec![key.clone(), named(*currency)];
-            row.extend(self.cells(both, *currency));
-            table.add_row(row);
-        }
-        let (heading, more) = (out::paint(heading, Paint::Bold), more(moving.len(), top));
-        out::line(&format!("\n{heading}; {still} stay as they are{more}\n{table}"))
+/// What moves; the rest is only counted.
+fn moving(name: &str, heading: &str, rows: &[TrialRow], top: usize) -> Result<(), Exit> {
+    let headings = [name, "currency", "calls", "then", "before", "after", "difference", "%"];
+    let mut table = out::table(&headings, &[2, 3, 4, 5, 6, 7]);
+    let moving: Vec<_> = rows.iter().filter(|row| row.moves()).collect();
+    let still = out::grouped((rows.len() - moving.len()) as u64);
+    if moving.is_empty() {
+        return out::line(&format!("\n{}: none; {still} stay as they are", out::paint(heading, Paint::Bold)));
     }
+    let mut left = margins(name);
+    for row in moving.iter().take(top) {
+        let key = row.name().to_owned();
+        table.add_row([key.clone(), row.money.currency.clone()].into_iter().chain(cells(&row.money)));
+        add_margins(&mut left, Some(key), &row.money);
+    }
+    let (heading, more) = (out::paint(heading, Paint::Bold), more(moving.len(), top));
+    out::line(&format!("\n{heading}; {still} stay as they are{more}\n{table}"))?;
+    if left.row_count() > 0 { out::line(&format!("what is left of them\n{left}")) } else { Ok(()) }
+}
+
+/// A table of what is left, before and after.
+fn margins(name: &str) -> comfy_table::Table {
+    let headings = [name, "currency", "", "calls", "cost unknown", "revenue", "cost", "margin", "%"];
+    let from = usize::from(name.is_empty());
+    out::table(&headings[from..], &[3 - from, 4 - from, 5 - from, 6 - from, 7 - from, 8 - from])
+}
+
+fn add_margins(table: &mut comfy_table::Table, name: Option<String>, total: &TrialTotal) {
+    for (when, side) in [("before", &total.margin_before), ("after", &total.margin_after)] {
+        if let Some(side) = side {
+            let names = name.iter().cloned().chain([total.currency.clone(), when.to_owned()]);
+            table.add_row(names.chain(earned(side)));
+        }
+    }
+}
+
+fn earned(earned: &TrialEarned) -> [String; 6] {
+    [
+        out::grouped(earned.calls),
+        out::grouped(earned.unknown),
+        earned.revenue.clone(),
+        earned.cost.clone(),
+        earned.margin.clone(),
+        earned.percent.clone().unwrap_or_default(),
+    ]
 }
 
 /// What a table leaves out.

@@ -396,5 +396,5 @@ fn step_entry(raw: &Steps, countries: &Countries) -> Result<StepEntry, KeyError>
     }
     let free_below = Micros::seconds(i64::from(raw.free_below));
     let rule = StepRule { mode, initial, increment: raw.increment, minimum: raw.minimum, free_below };
-    Ok(StepEntry { home, destination, kind, rule })
+    Ok(StepEntry::new(home, destination, kind, rule))
 }

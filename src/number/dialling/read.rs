@@ -18,7 +18,7 @@ const ABSENT: [&str; 10] =
     ["anonymous", "restricted", "unavailable", "unknown", "private", "withheld", "blocked", "hidden", "none", "null"];
 
 /// The same words on a telephone's keypad behind a `+`, as some carriers send them. None of them is a possible number.
-const ABSENT_ON_KEYPAD: [&[u8]; 5] = [b"266696687", b"7378742833", b"86282452253", b"8656696", b"2562533"];
+pub(super) const ABSENT_ON_KEYPAD: [&[u8]; 5] = [b"266696687", b"7378742833", b"86282452253", b"8656696", b"2562533"];
 
 /// Dialled digits without scheme and separators. Held on the stack.
 #[derive(Clone, Copy, Debug)]

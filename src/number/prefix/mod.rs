@@ -33,8 +33,9 @@ mod validate;
 
 use std::hint::select_unpredictable;
 
-use zerocopy::FromBytes;
+use bytes::Bytes;
 use zerocopy::little_endian::U32;
+use zerocopy::{FromBytes, IntoBytes};
 
 use super::Number;
 use crate::os::cpu::{CountsBits, with_bit_counts};
@@ -84,6 +85,15 @@ pub struct PrefixMap<'a> {
     codes: &'a [u8],
 }
 
+/// The parts of a prefix map, so that they need not be found for each look-up.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    table: Bytes,
+    codes: Bytes,
+    head_digits: u32,
+    count: u32,
+}
+
 impl<'a> PrefixMap<'a> {
     /// Checks everything once: every place, size, kind and id. Look-ups in accepted bytes answer for every number.
     pub fn validate(bytes: &'a [u8]) -> Result<PrefixMap<'a>, &'static str> {
@@ -119,6 +129,20 @@ impl<'a> PrefixMap<'a> {
         PrefixMap::split(bytes).unwrap_or(PrefixMap { table: &[], head_digits: 1, count: 0, codes: &[] })
     }
 
+    /// The parts of a map.
+    pub fn parts(bytes: &Bytes) -> Option<Parts> {
+        let map = PrefixMap::split(bytes)?;
+        let (table, codes) = (bytes.slice_ref(map.table.as_bytes()), bytes.slice_ref(map.codes));
+        Some(Parts { table, codes, head_digits: map.head_digits, count: map.count })
+    }
+
+    /// [`PrefixMap::trusted`] of a map that was taken apart.
+    #[inline]
+    pub fn of(parts: &'a Parts) -> PrefixMap<'a> {
+        let table = <[U32]>::ref_from_bytes(&parts.table).unwrap_or(&[]);
+        PrefixMap { table, head_digits: parts.head_digits, count: parts.count, codes: &parts.codes }
+    }
+
     #[inline]
     fn split(bytes: &'a [u8]) -> Option<PrefixMap<'a>> {
         let (head, rest) = bytes.split_first_chunk::<HEAD_BYTES>()?;
@@ -134,7 +158,7 @@ impl<'a> PrefixMap<'a> {
     /// Id of the longest prefix.
     #[inline]
     pub fn longest(&self, number: Number) -> Option<u32> {
-        with_bit_counts(One { map: self, number })
+        with_bit_counts(One { table: self.table, head_digits: self.head_digits, number })
     }
 
     /// Many at once; `u32::MAX` where there is none. The two slices are of one length; what one has more is left alone.
@@ -220,17 +244,19 @@ impl<'a> PrefixMap<'a> {
 }
 
 /// One look-up.
-struct One<'m, 'a> {
-    map: &'m PrefixMap<'a>,
+struct One<'a> {
+    table: &'a [U32],
+    head_digits: u32,
     number: Number,
 }
 
-impl CountsBits for One<'_, '_> {
+impl CountsBits for One<'_> {
     type Output = Option<u32>;
 
     #[inline(always)]
     fn run(self) -> Option<u32> {
-        let One { map, number } = self;
+        let One { table, head_digits, number } = self;
+        let map = PrefixMap { table, head_digits, count: 0, codes: &[] };
         let mut entry = map.word(head_index(number.0, map.head_digits));
         let mut rest = after_head(number.0, map.head_digits);
         for _ in 0..=LEVELS_MAX {

@@ -5,7 +5,6 @@
 use crate::call::{Chain, Meter, Pair};
 use crate::rating::{Drawn, Told};
 use crate::store::StoredCall;
-use crate::tariff::rollover::Rollover;
 use crate::time::Period;
 
 /// What a group had drawn before a leg, as the leg's row says.
@@ -31,7 +30,7 @@ impl Drawn for AsTold {
         told.unwrap_or(if meter == Meter::PLAN { self.plan } else { 0 })
     }
 
-    fn carried(&self, _month: Period, meter: Meter, _rollover: &Rollover) -> i64 {
+    fn carried(&self, _month: Period, meter: Meter, _lots: &[Meter], _handed_on: Meter) -> i64 {
         self.told.iter().find(|told| told.meter() == meter).map_or(0, |told| told.4)
     }
 

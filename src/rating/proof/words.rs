@@ -4,7 +4,7 @@
 
 use super::text;
 use crate::call::{Before, Chain, Exchange, StepMode, StepRule};
-use crate::directory::Account;
+use crate::directory::{Account, AccountRow};
 use crate::entry::{SourceProfile, Talk};
 use crate::money::{MONEY_DECIMALS, Money, Price};
 use crate::number::dialling::Dialled;
@@ -12,11 +12,12 @@ use crate::number::{Country, Number, NumberKind};
 use crate::rating::free;
 use crate::rating::parts::Part;
 use crate::rating::price::Charge;
+use crate::rating::tiers::Levels;
 use crate::rating::{Called, Decided, Leg, PayerBy, Rated, Routing, Why, World};
 use crate::record::{Direction, Record};
 use crate::tariff::free::Freed;
-use crate::tariff::tiers::{self, LevelPrice, WHOLE};
-use crate::tariff::{Plan, Row, Tariff};
+use crate::tariff::tiers::{LevelPrice, WHOLE};
+use crate::tariff::{Found, Plan, Row, Tariff};
 use crate::time::{Micros, Timestamp};
 
 pub(super) fn talked(record: &Record<'_>, profile: &SourceProfile, leg: &Leg) -> String {
@@ -39,9 +40,9 @@ pub(super) fn source_words(record: &Record<'_>, leg: &Leg, country: Option<Count
     }
 }
 
-pub(super) fn payer_of<'a>(leg: &Leg, account: &Account<'a>) -> Option<Account<'a>> {
+pub(super) fn payer_of<'a>(leg: &Leg, account: AccountRow<'a>) -> Option<AccountRow<'a>> {
     // R3 knows the payer's country where the payer was known before the destination was read.
-    (leg.direction == Direction::Outbound || leg.payer_by == PayerBy::Record).then_some(*account)
+    (leg.direction == Direction::Outbound || leg.payer_by == PayerBy::Record).then_some(account)
 }
 
 pub(super) fn payer_words(record: &Record<'_>, profile: &SourceProfile, leg: &Leg, account: &Account<'_>) -> String {
@@ -210,8 +211,8 @@ fn price_words(price: &Price) -> String {
     words
 }
 
-pub(super) fn steps_origin(row: Option<&Row<'_>>, plan: &Plan) -> String {
-    match (row.and_then(|row| row.steps), plan.steps) {
+pub(super) fn steps_origin(row: Option<&Found<'_>>, plan: &Plan) -> String {
+    match (row.and_then(Found::steps), plan.steps) {
         (Some(_), _) => "the row's own steps".to_owned(),
         (None, Some(_)) => format!("the steps of plan {}", plan.name),
         (None, None) => "the country rules' steps".to_owned(),
@@ -249,7 +250,7 @@ pub(super) fn parts_words(parts: &[Part<'_>], included: u32, world: World<'_>) -
         "the price changes while the call lasts; each increment by the row that holds where it begins:".to_owned();
     for (i, part) in parts.iter().enumerate() {
         let begin = part.begin.max(included);
-        let row = &part.row;
+        let row = &world.tariff.whole(&part.row);
         words += &format!(
             "{} {begin} s to {} s at {}",
             if i == 0 { "" } else { ";" },
@@ -285,13 +286,13 @@ pub(super) struct Rates<'a> {
     pub tariff: &'a Tariff,
     pub answer: Timestamp,
     pub currency: [u8; 3],
-    /// The tier that counts the call, where it stood before all that is charged.
-    pub tier: Option<tiers::Standing<'a>>,
+    /// The levels into which all that is charged falls.
+    pub tier: Option<Levels<'a>>,
 }
 
 impl Rates<'_> {
-    fn of(&self, row: &Row<'_>) -> Option<Money> {
-        let from = row.currency.filter(|from| *from != self.currency)?;
+    fn of(&self, row: &Found<'_>) -> Option<Money> {
+        let from = self.tariff.currency_of(row.id).filter(|from| *from != self.currency)?;
         self.tariff.exchange(from, self.currency, self.answer).map(|rate| rate.rate)
     }
 }
@@ -315,7 +316,7 @@ pub(super) fn cost_words(charge: &Charge, parts: &[Part<'_>], rated: &Rated, rat
         fee => format!("{}{} + ", fee.fixed(0), times(exchange)),
     };
     let mut terms: Vec<(Money, u32, Option<Money>)> =
-        parts.iter().map(|part| (part.row.price.rate, part.seconds, rates.of(&part.row))).collect();
+        parts.iter().map(|part| (part.row.price().rate, part.seconds, rates.of(&part.row))).collect();
     if terms.is_empty() {
         terms.push((due.rate, charge.charged_seconds, exchange));
     }
@@ -330,7 +331,7 @@ pub(super) fn cost_words(charge: &Charge, parts: &[Part<'_>], rated: &Rated, rat
     for (rate, seconds, exchange) in terms {
         match &mut tier {
             None => term(rate, seconds, exchange, 0),
-            Some(standing) => standing.count(seconds, |level, seconds| match level.map(|level| level.price) {
+            Some(levels) => levels.count(seconds, |level, seconds| match level.map(|level| level.price) {
                 None => term(rate, seconds, exchange, 0),
                 Some(LevelPrice::Rate(own)) => term(own, seconds, None, 0),
                 Some(LevelPrice::Discount(less)) => term(rate, seconds, exchange, less),

@@ -69,6 +69,14 @@ impl Margin {
         (self.revenue_known > 0).then(|| (self.margin() * 10_000).div_euclid(self.revenue_known))
     }
 
+    /// The same in per cent, cut to two decimals: `39.73`.
+    pub fn percent(&self) -> Option<String> {
+        self.basis_points().map(|points| {
+            let sign = if points < 0 { "-" } else { "" };
+            format!("{sign}{}.{:02}", points.unsigned_abs() / 100, points.unsigned_abs() % 100)
+        })
+    }
+
     /// Whether less is left than so many per cent (times 10⁹) of the revenue. Calls that cost nothing have nothing to lose.
     pub fn is_below(&self, per_cent: i64) -> bool {
         let known = self.calls > self.unknown;

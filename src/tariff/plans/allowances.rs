@@ -11,7 +11,7 @@ use crate::number::{Country, Number};
 use crate::tariff::Allowance;
 use crate::tariff::findings::Place;
 use crate::tariff::pools::{POOLS_MAX, Pool, PoolOf};
-use crate::tariff::rollover::Rollover;
+use crate::tariff::rollover::{Rollover, handed_on};
 use crate::tariff::toml_cells::{Document, Table};
 
 const KEYS: &[&str] = &["minutes", "of", "rollover"];
@@ -115,7 +115,8 @@ fn pool<'t>(document: &mut Document<'t>, name: &str, table: Table<'_, 't>) -> Op
     };
     let (of, of_at) = calls_of(document, name, value);
     let rollover = super::rollover::read(document, table, allowance).map(|terms| Rollover::new(name, terms));
-    let pool = Pool { name: name.to_owned(), meter: Meter::named(name), allowance, rollover, of };
+    let (meter, handed_on) = (Meter::named(name), handed_on(name));
+    let pool = Pool { name: name.to_owned(), meter, handed_on, allowance, rollover, of };
     Some(PoolText { pool, at: table.at, of_at })
 }
 

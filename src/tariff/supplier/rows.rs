@@ -16,6 +16,8 @@ use crate::tariff::cells::{self, LENGTH_MAX};
 use crate::tariff::deck::ROWS_MAX;
 use crate::tariff::findings::{Findings, Place};
 
+mod prefixes;
+
 type Bad = (String, String);
 /// A price per minute, and when it holds.
 type Banded = (Option<Band>, Option<Money>);
@@ -289,21 +291,6 @@ impl<'a> Row<'a> {
         };
         let band = Some(band).filter(|band| band.words() != "always");
         Ok(Asks { band, origin, length, after: self.with(Role::After, seconds)?.unwrap_or(0) })
-    }
-
-    fn prefixes(&self) -> Result<Vec<crate::number::Number>, (usize, Bad)> {
-        let style = codes::Style { international: &self.style.international };
-        let both = self.column(Role::CallingCode).is_some();
-        let country = self.cell(Role::CallingCode).trim_start_matches(['+', '0']).trim();
-        let role = if self.column(Role::Area).is_some() && both { Role::Area } else { Role::Prefix };
-        let place = self.column(role).or(self.column(Role::CallingCode)).unwrap_or(0);
-        let code = self.cell(role);
-        let read = match (both && (role == Role::Area || self.column(Role::Prefix).is_none()), code) {
-            (true, "") => codes::read(country, None, &style),
-            (true, code) if !country.is_empty() => codes::read(code, Some(country), &style),
-            _ => codes::read(code, None, &style),
-        };
-        read.map_err(|(message, hint)| (place, (format!("code: {message}"), hint)))
     }
 
     /// Initial and increment; the mapping's where the row has none.

@@ -52,6 +52,16 @@ fn each_supplier_s_layout_is_read() {
         "prefix,destination,rate,origin,per_call,initial,increment\n34,Spain local,0.012,34,,60,60\n\
          49,Germany,0.01,,,60,60\n49137,Germany 0137,,,0.5,60,60",
     );
+    // A code and an area code: together, or the same once more? Where it is not told it is asked.
+    check(
+        "Code,Area Code,Name,Rate\n431,1,Vienna,0.03\n43316,0316,Graz,0.04\n",
+        "",
+        "431,Vienna,0.03\n43316,Graz,0.04",
+    );
+    let apart = "Code,Area Codes,Name,Rate\n43,\"1, 316-317\",Towns,0.03\n";
+    check(apart, "", "!2: code: \"43\" may be a whole code, or what stands before \"1, 316-317\"");
+    check(apart, "columns.calling_code = \"Code\"", "431,Towns,0.03\n43316,Towns,0.03\n43317,Towns,0.03");
+    check(apart, "ignore = [\"Area Codes\"]", "43,Towns,0.03");
     // Twilio
     check(
         "ISO,Country,Description,Price / min,Origination Prefixes,Destination Prefixes\nAT,Austria,Austria,0.03,,\"43, 431\"\n",

@@ -112,7 +112,7 @@ fn which_steps_apply() {
     ] {
         let id = tariff.plan_named(plan).unwrap();
         let row = row.and_then(|n| tariff.lookup(id, Side::Outbound, number(n), now));
-        let rule = tariff.steps(id, de, destination, row.as_ref());
+        let rule = tariff.steps(id, de, destination, row.and_then(|row| row.steps));
         assert_eq!((rule.increment, rule.initial), (increment, initial), "{plan} {destination:?} {row:?}");
     }
 }

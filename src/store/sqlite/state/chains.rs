@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, Transaction};
 use super::super::periods::{period_number, period_of};
 use super::super::{failed, whole};
 use crate::batch::Position;
-use crate::call::{Before, Chain, GroupKey, Pair, TariffSlot};
+use crate::call::{Before, Chain, GroupKey, Pair, TariffSlot, TierCounted};
 use crate::money::Money;
 use crate::number::Number;
 use crate::store::{ChainRow, FlushBatch, StoreError};
@@ -28,7 +28,11 @@ pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<()
             forget.execute((group.0, source, destination)).map_err(failed)?;
             continue;
         };
-        let Before { billed, included, cost } = chain.before;
+        let Before { billed, included, cost, tier } = chain.before;
+        // Behind the amount what a tier has counted: "0.47 0,42,18".
+        let counted = tier.map_or_else(Vec::new, |tier| tier.list());
+        let counted: Vec<String> = counted.iter().map(u32::to_string).collect();
+        let cost = format!("{cost} {}", counted.join(","));
         replace
             .execute(rusqlite::params![
                 group.0,
@@ -44,7 +48,7 @@ pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<()
                 chain.talk.0,
                 billed,
                 included,
-                cost.to_string(),
+                cost.trim_end(),
             ])
             .map_err(failed)?;
     }
@@ -62,6 +66,10 @@ fn row(row: &Row<'_>) -> rusqlite::Result<ChainRow> {
         let text: String = row.get(at)?;
         text.strip_prefix('+').and_then(|digits| Number::from_digits(digits.as_bytes())).ok_or_else(|| strange(at))
     };
+    let text: String = row.get(13)?;
+    let (cost, counted) = text.split_once(' ').unwrap_or((&text, ""));
+    let counted: Result<Vec<u32>, _> = counted.split_terminator(',').map(str::parse).collect();
+    let tier = TierCounted::of(&counted.map_err(|_| strange(13))?);
     let chain = Chain {
         month: period_of(row.get(4)?).ok_or_else(|| strange(4))?,
         tariff: TariffSlot(row.get(5)?),
@@ -73,9 +81,60 @@ fn row(row: &Row<'_>) -> rusqlite::Result<ChainRow> {
         before: Before {
             billed: row.get(11)?,
             included: row.get(12)?,
-            cost: Money::parse(&row.get::<_, String>(13)?).map_err(|_| strange(13))?,
+            cost: Money::parse(cost).map_err(|_| strange(13))?,
+            tier,
         },
     };
     let pair = Pair { source: number(1)?, destination: number(2)? };
     Ok(ChainRow { group: GroupKey(row.get(0)?), pair, chain: Some((Position(row.get::<_, i64>(3)? as u64), chain)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::LEVELS;
+    use crate::store::Store;
+    use crate::store::sqlite::SqliteStore;
+    use crate::time::Period;
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("store.db")).unwrap();
+        let number = |text: &str| Number::from_digits(text.as_bytes()).unwrap();
+        let row = |to: &str, at: u64, tier: Option<TierCounted>| {
+            let before = Before { billed: 48, included: 6, cost: Money::parse("0.47").unwrap(), tier };
+            let chain = Chain {
+                month: Period(24_321),
+                tariff: TariffSlot(2),
+                plan: 3,
+                rule: 10,
+                begin: Timestamp(1_000_000),
+                end: Timestamp(9_000_000),
+                talk: Micros(8_500_000),
+                before,
+            };
+            let pair = Pair { source: number("5511987654321"), destination: number(to) };
+            ChainRow { group: GroupKey(7), pair, chain: Some((Position(at), chain)) }
+        };
+        let mut seconds = [0; LEVELS];
+        (seconds[0], seconds[2]) = (42, 18);
+        let rows = [
+            row("551133334444", 1, None),
+            row("551133335555", 2, Some(TierCounted { tier: 0, seconds })),
+            row("551133336666", 3, Some(TierCounted { tier: 5, seconds: [0; LEVELS] })),
+            row("551133337777", 4, Some(TierCounted { tier: 7, seconds: [u32::MAX; LEVELS] })),
+        ];
+        let batch = FlushBatch { chains: &rows, ..FlushBatch::empty(Position(0), Position(9), Timestamp(0)) };
+        store.flush(&batch).unwrap();
+        assert_eq!(store.load().unwrap().chains, rows);
+        // As it is when it is told with a call, and nothing else is one.
+        for tier in rows.iter().filter_map(|row| row.chain?.1.before.tier) {
+            assert_eq!(TierCounted::of(&tier.list()), Some(tier));
+        }
+        assert_eq!(
+            (TierCounted::of(&[]), TierCounted::of(&[256]), TierCounted::of(&[0; LEVELS + 2])),
+            (None, None, None)
+        );
+    }
 }

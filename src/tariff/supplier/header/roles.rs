@@ -122,7 +122,7 @@ pub(super) const ROLES: [(&str, Role, &str); 36] = [
     (
         "increment",
         Role::Increment,
-        "increment increments intervaln billingincrement billingincrements nextincrement subsequentincrement \
+        "increment increments intervaln intervall abrechnungstakt incremento intervallo intervalo billingincrement billingincrements nextincrement subsequentincrement \
          incrementseconds increments nextinterval billing interval billinginterval rateincrement billingblock \
          additionalincrement rounding step subsequentinterval minimumincrement takt taktung intervals intervaltwo \
          interval2 secondincrement nextperiod billingterms billingunit",
