@@ -44,7 +44,7 @@ fn send(recovered: Recovered, batches: Vec<Batch>) {
     let settings = SequencerSettings { flush_calls: 1000, keep_micros: i64::MAX / 4, max_delay_micros: 0 };
     let mut parts = Parts::join(recovered, settings, &Clock::fake(Timestamp(NOVEMBER)), 256);
     for batch in batches {
-        parts.outbox.0.try_send(Delivery { batch, reply: None, patient: false }).unwrap();
+        parts.outbox.depth().upgrade().unwrap().try_send(Delivery { batch, reply: None, patient: false }).unwrap();
         parts.sequencer.step().unwrap();
     }
     parts.road.try_send(Control::Flush(None)).unwrap();

@@ -694,7 +694,13 @@ impl World {
         let (reply, answer) = oneshot::channel();
         let sent = if batch.received > 0 {
             // A full outbox makes the door wait; this one goes away.
-            life.parts.outbox.0.try_send(Delivery { batch, reply: Some(reply), patient: false }).is_ok()
+            life.parts
+                .outbox
+                .depth()
+                .upgrade()
+                .unwrap()
+                .try_send(Delivery { batch, reply: Some(reply), patient: false })
+                .is_ok()
         } else {
             life.parts.road.try_send(Control::Enter(batch, reply)).is_ok()
         };
