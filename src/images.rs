@@ -203,6 +203,14 @@ impl Images {
         }
     }
 
+    /// What was deleted up to here is gone after a power cut, too, whatever is deleted next.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn sync_deletions(&self) -> std::io::Result<()> {
+        std::fs::File::open(&self.folder)?.sync_all()
+    }
+
     fn path(&self, digest: &str, kind: &str) -> PathBuf {
         self.folder.join(format!("{digest}.{kind}"))
     }

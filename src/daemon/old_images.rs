@@ -8,6 +8,7 @@
 //! Does not know who asks, nor when.
 
 use std::collections::BTreeSet;
+use std::io;
 
 use crate::batch::Position;
 use crate::images::Images;
@@ -17,9 +18,11 @@ use crate::time::Timestamp;
 /// Images that nothing needs.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OldImages {
-    /// Their digests, in the order in which they go: a composition behind what it consists of, so that what is cut off in
-    /// between is found again.
-    pub digests: Vec<String>,
+    /// Digests of those of which others consist. They go first: only what consists of them leads to them, so that what is cut
+    /// off in between is found again.
+    pub parts: Vec<String>,
+    /// Digests of the others.
+    pub wholes: Vec<String>,
     /// What they take.
     pub bytes: u64,
 }
@@ -56,12 +59,38 @@ pub fn old_images(
     kept.extend(parts);
     let wholes: BTreeSet<String> = old.into_iter().map(|row| row.digest.clone()).collect();
     let parts: BTreeSet<String> = wholes.iter().flat_map(|digest| images.layers_of_directory(digest)).collect();
-    let mut found = OldImages::default();
-    for digest in parts.iter().chain(wholes.difference(&parts)).filter(|digest| !kept.contains(*digest)) {
-        if let Some(bytes) = images.bytes_of_directory(digest) {
-            found.bytes += bytes;
-            found.digests.push(digest.clone());
-        }
-    }
-    Ok(found)
+    let mut bytes = 0;
+    let mut there = |digest: &&String| {
+        let found = images.bytes_of_directory(digest).filter(|_| !kept.contains(*digest));
+        bytes += found.unwrap_or(0);
+        found.is_some()
+    };
+    let wholes = wholes.difference(&parts).filter(&mut there).cloned().collect();
+    let parts = parts.iter().filter(&mut there).cloned().collect();
+    Ok(OldImages { parts, wholes, bytes })
 }
+
+impl OldImages {
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.parts.len() + self.wholes.len()
+    }
+
+    /// Deletes them, but for those that were kept anew meanwhile; how many are gone.
+    ///
+    /// # Errors
+    /// The system refuses. Those that are left are found again.
+    pub fn delete(&self, images: &Images) -> io::Result<u64> {
+        let mut gone = 0;
+        for digests in [&self.parts, &self.wholes].into_iter().filter(|digests| !digests.is_empty()) {
+            for digest in digests {
+                gone += u64::from(images.delete_directory(digest)?);
+            }
+            images.sync_deletions()?;
+        }
+        Ok(gone)
+    }
+}
+
+#[cfg(test)]
+mod tests;

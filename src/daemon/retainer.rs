@@ -150,7 +150,7 @@ impl Retainer {
             periods,
             conflicts_before: self.settings.conflicts.map(instant),
             discarded_before: self.settings.discarded.map(instant),
-            images_before: images_before.filter(|_| !images.digests.is_empty()),
+            images_before: images_before.filter(|_| images.count() > 0),
             images,
         };
         // What the last order said of them already needs no other one.
@@ -288,11 +288,8 @@ impl Retainer {
     async fn delete_images(&self, before: Option<Timestamp>) -> Result<bool, RetainFailed> {
         let old = self.old_images(before).await?;
         let images = self.images.clone();
-        let gone = tokio::task::spawn_blocking(move || {
-            old.digests.iter().map(|digest| images.delete_directory(digest)).collect::<std::io::Result<Vec<bool>>>()
-        });
-        let gone = gone.await.map_err(|_| RoadClosed)?.map_err(RetainFailed::Images)?;
-        self.images_deleted.increment(gone.iter().filter(|gone| **gone).count() as u64);
+        let gone = tokio::task::spawn_blocking(move || old.delete(&images));
+        self.images_deleted.increment(gone.await.map_err(|_| RoadClosed)?.map_err(RetainFailed::Images)?);
         Ok(true)
     }
 

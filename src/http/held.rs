@@ -2,6 +2,8 @@
 //!
 //! Does not know how anything is deleted.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -15,6 +17,7 @@ use super::details::{self, Leg};
 use super::received::readable;
 use super::retention::{HoldShown, OrderShown, at_work, failed, order, wait};
 use super::{App, Problem, accounts, stream};
+use crate::batch::Position;
 use crate::call::AccountKey;
 use crate::directory::Directory;
 use crate::entry::Kept;
@@ -330,10 +333,14 @@ fn write(
         }
         store.calls(key, period, CallPage::default(), &mut |call| out.line("call", Leg::of(call, account)))?;
     }
+    let discarded = store.discarded_of_account(key)?;
+    // Records of it to which no call leads.
+    let mut unrated: BTreeSet<Position> = discarded.iter().map(|item| item.position).collect();
     store.suspense(SuspensePage { reason: None, after: None, limit: usize::MAX }, &mut |item| {
         if item.account != Some(key) {
             return Visit::Continue(());
         }
+        unrated.insert(item.key.position);
         let text = |bytes: &[u8]| details::text(bytes);
         let shown = json!({
             "position": item.key.position.0, "reason": item.reason.name(), "detail": item.detail,
@@ -349,12 +356,13 @@ fn write(
         let Some(last) = page.last() else { break };
         after = Some(last.position);
         for conflict in &page {
-            if store.legs(conflict.first)?.iter().any(|leg| leg.call.account == key) {
+            let rated = store.legs(conflict.first)?.iter().any(|leg| leg.call.account == key);
+            if rated || unrated.contains(&conflict.first) {
                 let _ = out.line("conflict", Contradiction::of(conflict, &decisions));
             }
         }
     }
-    for item in store.discarded_of_account(key)? {
+    for item in discarded {
         let record = Record::decode(&item.record).unwrap_or_default();
         let shown = json!({
             "position": item.position.0, "reason": item.reason.name(), "why": item.why, "by": item.by,

@@ -159,7 +159,8 @@ pub(super) fn order(row: &OrderRow, held: bool, at_work: &[(Position, String)]) 
         at: Timestamp(entry.at).to_string(),
         state: match (row.done_at, row.stored) {
             (Some(_), _) => "done",
-            (None, true) => "in the journal",
+            (None, true) if entry.what == Kept::Erase => "in the journal",
+            (None, true) => "deleting",
             (None, false) if held => "held",
             (None, false) if before.is_some() => "waiting",
             (None, false) => "deleting",
@@ -234,7 +235,7 @@ async fn due(app: &App, applied: bool) -> Result<DueShown, Problem> {
         conflicts_before: due.conflicts_before.map(|at| at.to_string()),
         discarded_before: due.discarded_before.map(|at| at.to_string()),
         images_before: due.images_before.map(|at| at.to_string()),
-        images: due.images.digests.len() as u64,
+        images: due.images.count() as u64,
         image_bytes: due.images.bytes,
         applied,
     })
@@ -333,3 +334,6 @@ impl Gone {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@
 mod process;
 
 mod clock;
+mod exports;
 mod released;
 mod repeats;
 mod retention;

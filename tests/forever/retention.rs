@@ -178,8 +178,9 @@ fn what_was_erased_is_in_no_file() {
         })
         .collect();
     lines.push(lines[0].replace("\"duration\":61", "\"duration\":75"));
-    // One that cannot be priced, and is discarded.
+    // One that cannot be priced, and is discarded; and what contradicts it.
     lines.push(call("zq-no-rate", "de01", source, "0033142685399", &old, 50));
+    lines.push(call("zq-no-rate", "de01", source, "0033142685398", &old, 50));
     for i in 0..200 {
         lines.push(call(&format!("n{i}"), "de02", &german(2), "00442079460123", [&old, &young][i % 2], i));
     }
@@ -205,7 +206,7 @@ fn what_was_erased_is_in_no_file() {
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["kind"].as_str().unwrap().to_owned())
         .collect();
     let count = |kind: &str| kinds.iter().filter(|one| *one == kind).count();
-    assert_eq!((count("call"), count("conflict"), count("discarded"), count("directory")), (4, 1, 1, 1), "{data}");
+    assert_eq!((count("call"), count("conflict"), count("discarded"), count("directory")), (4, 2, 1, 1), "{data}");
     assert!(!data.contains("\"n1\""), "{data}");
 
     let mut secrets: Vec<Vec<u8>> = destinations.iter().map(|to| to.as_bytes().to_vec()).collect();
@@ -213,7 +214,7 @@ fn what_was_erased_is_in_no_file() {
     secrets.extend([source, forwarder].map(|number| number.as_bytes()[1..].to_vec()));
     secrets.push(packed(&source[1..]));
     secrets.extend(ids.iter().map(|id| id.as_bytes().to_vec()));
-    secrets.extend([b"zq-no-rate".to_vec(), b"33142685399".to_vec()]);
+    secrets.extend([b"zq-no-rate".to_vec(), b"33142685399".to_vec(), b"33142685398".to_vec()]);
     secrets.push(vec![0xde, 0xad, 0xbe, 0xef, 0xca, 0xfe, 0x01, 0x23]);
     secrets.push(packed(ids[2]));
     secrets.push(vec![0x6f, 0x1c, 0x2b, 0x9e, 0x8d, 0x47, 0x4a, 0x35, 0x9c, 0x1e, 0x0b, 0x7a, 0x5d, 0x3f, 0x2e, 0x19]);
@@ -252,6 +253,53 @@ fn what_was_erased_is_in_no_file() {
     let month = verified(&daemon, &old);
     assert_eq!(month["deleted"], 4, "{month:#}");
     assert_eq!(json_of(&daemon, "/v1/retention")["orders"][0]["what"], "hold");
+}
+
+/// A seal that cannot be made now keeps what is to be erased; whoever asks is told which, and it goes on by itself.
+#[test]
+fn an_order_says_which_seal_it_waits_for_and_goes_on_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    rates_folder(folder.path());
+    let [old, young] = months();
+    let daemon = Daemon::start(folder.path());
+    daemon.send_http(&[&call("a", "de01", &german(1), "00442079460123", &old, 1)]);
+    daemon.send_http(&[&call("b", "de02", &german(2), "00442079460123", &young, 1)]);
+    seal(&daemon, &old);
+    // Something stands where the seal puts aside what it sorts.
+    let sealing = folder.path().join("data/sealing");
+    std::fs::remove_dir_all(&sealing).unwrap();
+    std::fs::write(&sealing, "").unwrap();
+    let failed = || daemon.metric("callrated_seal_failures_total", "");
+    let before = failed();
+    let (status, said) = daemon.ask("POST", &format!("/v1/periods/{young}/seal"), r#"{"early":true}"#);
+    assert_ne!(status, 200, "{said}");
+    wait_for("the seal that fails", || failed() > before);
+    let erase = json!({ "why": "request of the customer", "apply": true }).to_string();
+    let (status, said) = daemon.ask("POST", "/v1/accounts/de01/erase", &erase);
+    let order = serde_json::from_str::<Value>(&said).unwrap()["order"].clone();
+    let waits = format!("the seal of {young}");
+    assert_eq!((status, &order["state"], &order["waits_for"]), (202, &json!("waiting"), &json!(waits)), "{said}");
+    let shown = |daemon: &Daemon| json_of(daemon, "/v1/retention")["orders"][0].clone();
+    assert_eq!((&shown(&daemon)["state"], &shown(&daemon)["waits_for"]), (&json!("waiting"), &json!(waits)));
+    let (code, said, wrong) = Daemon::command(folder.path(), &["retention"]);
+    assert_eq!(code, 0, "{wrong}");
+    assert!(said.contains(&format!("erase de01: waiting for {waits} to end")), "{said}");
+    assert_eq!(daemon.ask("GET", "/v1/calls/sbc/a", "").0, 200, "nothing of it is gone");
+
+    // Over a kill it waits on; once the seal can be made, both are done without anybody's asking.
+    let folder_of = daemon.kill();
+    let daemon = Daemon::start(&folder_of);
+    assert_eq!(shown(&daemon)["waits_for"], json!(waits));
+    let folder_of = daemon.kill();
+    std::fs::remove_file(&sealing).unwrap();
+    let daemon = Daemon::start(&folder_of);
+    wait_for("the seal", || json_of(&daemon, &format!("/v1/periods/{young}"))["state"] == "sealed");
+    let folder_of = daemon.kill();
+    let daemon = Daemon::start(&folder_of);
+    wait_for("the erasure", || shown(&daemon)["state"] == "done");
+    assert_eq!(shown(&daemon)["waits_for"], Value::Null);
+    assert_eq!(daemon.ask("GET", "/v1/calls/sbc/a", "").0, 410);
+    assert_eq!(daemon.ask("GET", "/v1/calls/sbc/b", "").0, 200);
 }
 
 /// Names of the directories' images.
@@ -295,7 +343,6 @@ fn directories_that_nothing_needs_go_and_what_is_kept_is_explained() {
     assert!(images >= 2 && due["image_bytes"].as_u64().unwrap() > 0, "{due:#}");
     assert_eq!(directories(folder.path()), all, "a dry run deletes nothing");
     let folder_of = daemon.kill();
-    // A deletion that was cut off has done some of it.
     let daemon = Daemon::start(&folder_of);
     assert_eq!(json_of(&daemon, "/v1/retention")["due"]["images"], 0, "no rule, nothing goes");
     assert_eq!(daemon.terminate().0.code(), Some(0));
@@ -307,8 +354,34 @@ fn directories_that_nothing_needs_go_and_what_is_kept_is_explained() {
     let (code, said, wrong) = Daemon::command(&folder_of, &["retention", "run"]);
     assert!(code == 0 && said.contains(&format!("{images} images of directories replaced before")), "{said}{wrong}");
     assert_eq!(directories(&folder_of), all);
-    let (code, said, wrong) = Daemon::command(&folder_of, &["retention", "run", "--apply"]);
+    // What goes is seen on a copy.
+    let copy = tempfile::tempdir().unwrap();
+    crate::copy_folder(&folder_of, copy.path());
+    let (code, said, wrong) = Daemon::command(copy.path(), &["retention", "run", "--apply"]);
     assert_eq!(code, 0, "{said}{wrong}");
+    let goes = &all - &directories(copy.path());
+    assert_eq!(goes.len() as u64, images);
+    // One that consists of others cannot go: the order is not done, and the next start ends it.
+    let path = |name: &String| folder_of.join("data/images").join(name);
+    let consists = |name: &&String| std::fs::read(path(name)).unwrap().starts_with(b"cRdirL");
+    let stuck = path(goes.iter().rfind(consists).unwrap());
+    let image = std::fs::read(&stuck).unwrap();
+    std::fs::remove_file(&stuck).unwrap();
+    std::fs::create_dir(&stuck).unwrap();
+    let order = |daemon: &Daemon| {
+        let shown = json_of(daemon, "/v1/retention");
+        let orders = shown["orders"].as_array().unwrap();
+        orders.iter().rev().find(|order| order["what"] == "delete").map(|order| order["state"].clone())
+    };
+    let daemon = Daemon::start_with(&folder_of, &rule);
+    wait_for("some of them", || directories(&folder_of).len() < all.len());
+    wait_for("the order", || order(&daemon) == Some(json!("deleting")));
+    drop(daemon.kill());
+    std::fs::remove_dir(&stuck).unwrap();
+    std::fs::write(&stuck, image).unwrap();
+    let daemon = Daemon::start_with(&folder_of, &rule);
+    wait_for("the end of the order", || order(&daemon) == Some(json!("done")));
+    assert_eq!(daemon.terminate().0.code(), Some(0));
     let left = directories(&folder_of);
     assert_eq!((all.len() - left.len()) as u64, images, "{left:?}");
     assert!(left.is_subset(&all));

@@ -9,6 +9,7 @@
 pub mod daemon;
 pub mod model;
 pub mod program;
+pub mod streams;
 pub mod traffic;
 
 use std::fmt::Write as _;

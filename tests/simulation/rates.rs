@@ -135,6 +135,27 @@ pub fn asking(tariff: usize) -> Vec<u8> {
     )
 }
 
+/// One allowance of six minutes for calls abroad and for those that come to toll-free numbers.
+pub fn both_sides() -> String {
+    let pool = "[plan.de.allowances.both]\nminutes = 6\nof = [\"international\", \"toll_free\"]\n";
+    let image = tariff_text(&TARIFFS[0], 7, "inbound_decks = [\"tollfree\"]", pool);
+    SHELF.images.keep_tariff(&image).unwrap().digest().to_owned()
+}
+
+/// The first directory, where an account of the pool has a toll-free number.
+pub fn toll_free_in_the_pool() -> String {
+    let (accounts, numbers) = directory_text(0);
+    let image = compiled(&accounts, &format!("{numbers}+18005550199,{}\n", name(1)));
+    SHELF.images.keep_directory(&image).unwrap().digest().to_owned()
+}
+
+/// The first directory, where the number of an account of the pool has another owner.
+pub fn with_another_owner() -> String {
+    let (accounts, numbers) = directory_text(0);
+    let numbers = numbers.replace(&format!("{},{}\n", number(0), name(0)), &format!("{},{}\n", number(0), name(2)));
+    SHELF.images.keep_directory(&compiled(&accounts, &numbers)).unwrap().digest().to_owned()
+}
+
 fn tariff_text(tariff: &(&str, &str, Option<&str>), minutes: u64, keys: &str, pools: &str) -> Vec<u8> {
     let (overage, uk, france) = tariff;
     let plans = format!(

@@ -112,6 +112,12 @@ fn stretch(run: &Run) -> (i64, i64) {
     (run.first, run.first + i64::from(run.rows) - 1)
 }
 
+/// The same in pieces that are read at once.
+fn windows(run: &Run, at_once: usize) -> impl Iterator<Item = (i64, i64)> + use<> {
+    let (first, last) = stretch(run);
+    (first..=last).step_by(at_once).map(move |from| (from, last.min(from + at_once as i64 - 1)))
+}
+
 /// Ends the read, then shows and empties the buffer.
 fn show(
     reader: &Reader,
@@ -133,12 +139,15 @@ pub(super) fn large_account(
     most: usize,
     visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
 ) -> Result<Visit, StoreError> {
+    let rows = runs.iter().map(|run| run.rows as usize).sum::<usize>();
+    let at_once = most.min(TARGET_ROWS as usize);
     loop {
         // The first of those that were not shown yet; the last of them on top.
-        let mut places: BinaryHeap<(CallCursor, i64)> = BinaryHeap::new();
-        for run in runs {
+        let mut places: BinaryHeap<(CallCursor, i64)> = BinaryHeap::with_capacity(rows.min(most));
+        // A flush that had fallen behind may have brought very many of one account.
+        for window in runs.iter().flat_map(|run| windows(run, at_once)) {
             buffer.clear();
-            reader.rows([stretch(run)], buffer)?;
+            reader.rows([window], buffer)?;
             for place in buffer.places().filter(|(place, _)| after.is_none_or(|after| *place > after)) {
                 if places.len() == most {
                     if places.peek().is_some_and(|last| *last <= place) {
@@ -150,7 +159,7 @@ pub(super) fn large_account(
             }
         }
         let places = places.into_sorted_vec();
-        for window in places.chunks(TARGET_ROWS as usize) {
+        for window in places.chunks(at_once) {
             buffer.clear();
             reader.begin()?;
             reader.rows(window.iter().map(|(_, row)| (*row, *row)), buffer)?;

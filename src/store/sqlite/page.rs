@@ -72,6 +72,12 @@ impl Page {
         Page { all: true, ..Page::default() }
     }
 
+    /// Calls for which it has room.
+    #[cfg(test)]
+    pub fn room(&self) -> usize {
+        self.rows.capacity()
+    }
+
     pub fn clear(&mut self) {
         self.rows.clear();
         self.order.clear();

@@ -19,8 +19,9 @@ use super::state::all;
 use super::unname::{grounds, unname, used_grounds};
 use super::{SqliteStore, costs, damaged, failed, period_number};
 use crate::batch::Position;
-use crate::call::{RatedCall, Usage};
+use crate::call::{AccountKey, RatedCall, Usage};
 use crate::entry::Kept;
+use crate::record::Record;
 use crate::store::{Margin, Retired, Store, StoreError};
 use crate::time::{Period, Zone};
 use draws::add_draws;
@@ -34,7 +35,7 @@ const WINDOWS: usize = 64;
 
 /// One window's worth of rows that go.
 #[derive(Default)]
-struct Going {
+pub(super) struct Going {
     rows: Vec<(i64, RatedCall, bool)>,
     /// What those drew that count, by their own month.
     draws: BTreeMap<(i64, u32, u32), i64>,
@@ -48,27 +49,9 @@ struct Going {
 
 /// Does a part of an order.
 pub fn retire(store: &SqliteStore, position: Position) -> Result<Retired, StoreError> {
-    let read = store.read(|reader| {
-        let Some(order) = Order::read(&reader.connection, position)? else { return Ok(None) };
-        let going = window(reader, &order)?;
-        Ok(Some((order, going)))
-    })?;
-    let Some((order, going)) = read else { return Ok(Retired::Stored) };
+    let Some((order, going)) = found(store, position)? else { return Ok(Retired::Stored) };
     if let Some(going) = going {
-        let mut writer = store.writer();
-        let transaction = writer.connection.transaction().map_err(failed)?;
-        if let Some(stays) = order.stays(&transaction)? {
-            return Ok(stays);
-        }
-        // A hold that came meanwhile counts, and two may be at one order: each window goes once.
-        if Order::read(&transaction, position)?
-            .is_none_or(|now| (now.held, now.row_at) != (order.held.clone(), order.row_at))
-        {
-            return Ok(Retired::More(0));
-        }
-        delete(&transaction, &order, &going)?;
-        transaction.commit().map_err(failed)?;
-        return Ok(Retired::More(going.rows.len() as u64));
+        return goes(store, position, &order, &going);
     }
     let (used, last_row) = store.read(used_grounds)?;
     let kept = held_conflicts(store, &order)?;
@@ -82,6 +65,37 @@ pub fn retire(store: &SqliteStore, position: Position) -> Result<Retired, StoreE
     grounds(&transaction, used, last_row)?;
     transaction.commit().map_err(failed)?;
     Ok(Retired::Stored)
+}
+
+/// An order as it stands, and the next rows of it that go; none: nothing is left of it.
+pub(super) fn found(store: &SqliteStore, position: Position) -> Result<Option<(Order, Option<Going>)>, StoreError> {
+    store.read(|reader| {
+        let Some(order) = Order::read(&reader.connection, position)? else { return Ok(None) };
+        let going = window(reader, &order)?;
+        Ok(Some((order, going)))
+    })
+}
+
+/// Deletes rows that were found, unless it is otherwise by now.
+pub(super) fn goes(
+    store: &SqliteStore,
+    position: Position,
+    order: &Order,
+    going: &Going,
+) -> Result<Retired, StoreError> {
+    let mut writer = store.writer();
+    let transaction = writer.connection.transaction().map_err(failed)?;
+    if let Some(stays) = order.stays(&transaction)? {
+        return Ok(stays);
+    }
+    // A hold that came meanwhile counts, and two may be at one order: each window goes once.
+    let as_found = |now: Order| (now.row_at, &now.held) == (order.row_at, &order.held);
+    if !Order::read(&transaction, position)?.is_some_and(as_found) {
+        return Ok(Retired::More(0));
+    }
+    delete(&transaction, order, going)?;
+    transaction.commit().map_err(failed)?;
+    Ok(Retired::More(going.rows.len() as u64))
 }
 
 /// The next rows that go; none: there are no more.
@@ -250,6 +264,10 @@ fn held_conflicts(store: &SqliteStore, order: &Order) -> Result<HashSet<i64>, St
     if order.held.is_empty() || order.entry.conflicts_before.is_none() {
         return Ok(kept);
     }
+    let mut discarded = HashSet::new();
+    for account in &order.held {
+        discarded.extend(store.discarded_of_account(AccountKey(*account))?.into_iter().map(|item| item.position));
+    }
     let mut after = None;
     loop {
         let page = store.conflicts(after, 1000)?;
@@ -260,7 +278,7 @@ fn held_conflicts(store: &SqliteStore, order: &Order) -> Result<HashSet<i64>, St
             let waiting = store.suspense_of(conflict.first)?;
             let mut accounts =
                 legs.iter().map(|leg| leg.call.account).chain(waiting.iter().filter_map(|item| item.account));
-            if accounts.any(|account| order.held.contains(&account.0)) {
+            if discarded.contains(&conflict.first) || accounts.any(|account| order.held.contains(&account.0)) {
                 kept.insert(conflict.position.0 as i64);
             }
         }
@@ -273,6 +291,7 @@ fn finish(transaction: &Transaction<'_>, order: &Order, kept: &HashSet<i64>) -> 
     match entry.what {
         Kept::Erase => {
             if let Some(account) = order.account {
+                contradicts_discarded(transaction, account.0)?;
                 transaction.execute("DELETE FROM discarded WHERE account = ?1", [account.0]).map_err(failed)?;
                 transaction.execute("DELETE FROM deletion_held WHERE account = ?1", [account.0]).map_err(failed)?;
                 events(transaction, "account = ?1", account.0.into())?;
@@ -320,4 +339,23 @@ fn finish(transaction: &Transaction<'_>, order: &Order, kept: &HashSet<i64>) -> 
     }
     let sql = "UPDATE retention SET stored = 1 WHERE position = ?1";
     transaction.execute(sql, [position]).map_err(failed).map(|_| ())
+}
+
+/// What contradicts records of an account that were discarded goes with them: no call leads to it.
+fn contradicts_discarded(transaction: &Transaction<'_>, account: u32) -> Result<(), StoreError> {
+    let mut names = HashSet::new();
+    let sql = "SELECT DISTINCT d.record FROM discarded d JOIN conflicts c ON c.first_position = d.position WHERE d.account = ?1";
+    for record in all(transaction, sql, [account], |row| row.get::<_, Vec<u8>>(0))? {
+        let record = Record::decode(&record).map_err(|_| damaged("a discarded record"))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        names.insert((text(record.node), text(record.id)));
+    }
+    if names.is_empty() {
+        return Ok(());
+    }
+    for month in all(transaction, "SELECT period FROM periods", (), |row| row.get(0))? {
+        unname(transaction, month, &names)?;
+    }
+    let sql = "DELETE FROM conflicts WHERE first_position IN (SELECT position FROM discarded WHERE account = ?1)";
+    transaction.execute(sql, [account]).map_err(failed).map(|_| ())
 }

@@ -10,6 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::*;
 
+mod drawn;
+
 fn place(folder: &Folder, said: &Said) -> Position {
     let found = folder.store.conflicts(None, 10_000).unwrap();
     let of = |record: &[u8]| callrated::record::Record::decode(record).unwrap().id == said.id.as_bytes();
@@ -197,5 +199,43 @@ fn nothing_is_decided_in_a_month_that_is_being_rated_again() {
         folder.flush();
         assert!(decided(&folder, first).is_some());
         folder.check();
+    }
+}
+
+/// The version taken was answered in another month than the one that stands: either keeps it where it is.
+#[test]
+fn nothing_is_decided_where_what_stands_or_what_is_taken_is_being_rated_again() {
+    let call = |day: &str| Said {
+        id: "c".to_owned(),
+        account: String::new(),
+        source: number(0),
+        destination: "+4420123456".to_owned(),
+        direction: None,
+        answer: parse_rfc3339(format!("2026-{day}T09:00:00Z").as_bytes()).unwrap(),
+        duration: Micros::seconds(61),
+    };
+    let months = [OCTOBER, Period(OCTOBER.0 + 1)];
+    for (standing, other) in [(call("10-15"), call("11-01")), (call("11-01"), call("10-15"))] {
+        for month in months {
+            let mut folder = told_in_order(1, std::slice::from_ref(&standing));
+            folder.tell(&[&other]);
+            folder.flush();
+            folder.activate(2);
+            let scope = RerateScope { first: month.0, last: month.0, ..RerateScope::default() };
+            let run = begun(&mut folder, &begin(scope)).unwrap();
+            folder.decide(&standing, Some(&other));
+            folder.flush();
+            let stands = |folder: &Folder| folder.calls(months[0]).len() + 10 * folder.calls(months[1]).len();
+            let before = if standing.answer < other.answer { 1 } else { 10 };
+            assert_eq!((decided(&folder, &standing), stands(&folder)), (None, before));
+            folder.check();
+            assert_eq!(ended(&mut folder, run), RerateState::Counts);
+            folder.check();
+            folder.decide(&standing, Some(&other));
+            folder.flush();
+            assert!(decided(&folder, &standing).is_some());
+            folder.check();
+            folder.again();
+        }
     }
 }

@@ -8,11 +8,15 @@ use callrated::store::Retired;
 use super::super::months::NOVEMBER;
 use super::*;
 
-fn ordered(folder: &mut Folder, what: Kept, account: &str) -> Position {
+pub fn ordered(folder: &mut Folder, what: Kept, account: &str) -> Position {
+    ordered_of(folder, what, account, &[OCTOBER])
+}
+
+fn ordered_of(folder: &mut Folder, what: Kept, account: &str, months: &[Period]) -> Position {
     let entry = Retention {
         what,
         account: account.to_owned(),
-        periods: vec![OCTOBER.0],
+        periods: months.iter().map(|month| month.0).collect(),
         conflicts_before: None,
         discarded_before: None,
         images_before: None,
@@ -26,7 +30,7 @@ fn ordered(folder: &mut Folder, what: Kept, account: &str) -> Position {
 }
 
 /// Does all that can be done of an order, with a start in between; how many rows went, and why it stopped.
-fn carried_out(folder: &mut Folder, order: Position) -> (u64, Retired) {
+pub fn carried_out(folder: &mut Folder, order: Position) -> (u64, Retired) {
     let mut rows = 0;
     loop {
         match folder.store.retire(order).unwrap() {
@@ -139,6 +143,103 @@ fn what_is_ordered_to_go_waits_for_a_seal() {
         assert!(rows > 0 && end == Retired::Stored, "month {seed}");
         folder.check();
     }
+}
+
+/// An erasure takes what is in sealed months: the one that is being sealed is not among them where the order came before.
+#[test]
+fn what_was_ordered_before_a_seal_is_gone_for_it_and_takes_nothing_of_it() {
+    for seed in 0..4 {
+        let mut folder = sealed_october(6_400 + seed);
+        let name = super::super::rates::name(0);
+        let of_account = |folder: &Folder, month| {
+            let account = folder.store.account_named(name).unwrap().unwrap();
+            folder.calls(month).iter().filter(|call| call.call.account == account).count()
+        };
+        let call = |n: u32| Said {
+            id: format!("n{n}"),
+            account: String::new(),
+            source: number(0),
+            destination: "+4915123456789".to_owned(),
+            direction: None,
+            answer: parse_rfc3339(format!("2026-11-01T09:{n:02}:00Z").as_bytes()).unwrap(),
+            duration: Micros::seconds(61),
+        };
+        folder.tell(&[&call(1), &call(2)]);
+        let order = ordered(&mut folder, Kept::Erase, name);
+        let november = of_account(&folder, NOVEMBER);
+        assert!(november >= 2 && of_account(&folder, OCTOBER) > 0);
+        if seed % 2 == 0 {
+            folder.restart();
+        }
+        folder.seal(NOVEMBER);
+        assert_eq!((of_account(&folder, OCTOBER), of_account(&folder, NOVEMBER)), (0, november), "month {seed}");
+        assert_eq!(carried_out(&mut folder, order), (0, Retired::Stored), "month {seed}");
+        folder.check();
+        folder.again();
+    }
+}
+
+/// A run that is to be taken back, of which something is gone: nothing is guessed, and nothing changes.
+fn is_not_taken_back(folder: &mut Folder, run: u32) {
+    let before = everything(folder);
+    let undo = begun(folder, &RerateBegin { undoes: Some(run), ..begin(october()) }).unwrap();
+    assert_eq!(ended(folder, undo), RerateState::GivenUp);
+    let why = folder.store.rerate_run(undo).unwrap().unwrap().0.why_not.unwrap_or_default();
+    assert!(why.contains("deleted or erased") && why.contains(&format!("run {run}")), "{why}");
+    assert_eq!(everything(folder), before);
+    folder.check();
+}
+
+#[test]
+fn a_run_of_which_something_is_gone_is_not_taken_back() {
+    let deletes = |folder: &mut Folder, months: &[Period]| {
+        let order = ordered_of(folder, Kept::Delete, "", months);
+        let (rows, end) = carried_out(folder, order);
+        assert!(rows > 0 && end == Retired::Stored);
+    };
+    // Rows that it wrote and rows that it replaced: both in the month, sealed since.
+    let mut folder = told_in_order(6_500, &plain_month(6_500));
+    folder.activate(2);
+    let (run, report) = applied(&mut folder, &begin(october()));
+    assert!(report.revisions > 0);
+    folder.seal(OCTOBER);
+    deletes(&mut folder, &[OCTOBER]);
+    is_not_taken_back(&mut folder, run);
+
+    // Rows that it wrote: in November, which corrects October.
+    let corrected = |seed| {
+        let mut folder = sealed_october(seed);
+        let (run, report) = applied(&mut folder, &begin(october()));
+        (report.reversals > 0).then_some((folder, run))
+    };
+    let (mut folder, run) = (6_501..6_520).find_map(corrected).unwrap();
+    folder.seal(NOVEMBER);
+    deletes(&mut folder, &[NOVEMBER]);
+    is_not_taken_back(&mut folder, run);
+
+    // Rows that it replaced: of the account to which a number did not belong after all.
+    let call = Said {
+        id: "moved".to_owned(),
+        account: String::new(),
+        source: number(0),
+        destination: "+4420123456".to_owned(),
+        direction: None,
+        answer: parse_rfc3339(b"2026-10-05T09:00:00Z").unwrap(),
+        duration: Micros::seconds(61),
+    };
+    let mut folder = told_in_order(6_502, &[call]);
+    let owner =
+        |folder: &Folder| folder.store.account_name(folder.calls(OCTOBER).last().unwrap().call.account).unwrap();
+    assert_eq!(owner(&folder).as_deref(), Some(super::super::rates::name(0)));
+    let digest = super::super::rates::with_another_owner();
+    let entry = Activation { digest, effective_from: None, activated_at: 0, by: "nora".to_owned() };
+    folder.json(EntryKind::Directory, &entry);
+    let (run, report) = applied(&mut folder, &begin(october()));
+    assert_eq!((report.revisions, owner(&folder).as_deref()), (1, Some(super::super::rates::name(2))));
+    folder.seal(OCTOBER);
+    let order = ordered(&mut folder, Kept::Erase, super::super::rates::name(0));
+    assert_eq!(carried_out(&mut folder, order), (1, Retired::Stored));
+    is_not_taken_back(&mut folder, run);
 }
 
 /// Whatever two do at one order at the same time, each row goes once.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::super::order::Order;
+use super::super::retire;
 use super::*;
 use crate::entry::{Kept, Retention};
 use crate::record::Record;
@@ -10,9 +12,12 @@ const OLD: [i32; 2] = [24_320, 24_321];
 const HELD: &str = "acc07";
 
 fn order(store: &dyn Store, model: &mut Model, what: Kept, periods: &[i32]) -> Position {
-    let position = Position(model.position);
+    ordered(store, model, entry_of(what, periods))
+}
+
+fn entry_of(what: Kept, periods: &[i32]) -> Retention {
     let account = if what == Kept::Delete { "" } else { HELD };
-    let entry = Retention {
+    Retention {
         what,
         account: account.into(),
         periods: periods.to_vec(),
@@ -22,7 +27,11 @@ fn order(store: &dyn Store, model: &mut Model, what: Kept, periods: &[i32]) -> P
         why: "a test".into(),
         by: "test".into(),
         at: 5,
-    };
+    }
+}
+
+fn ordered(store: &dyn Store, model: &mut Model, entry: Retention) -> Position {
+    let position = Position(model.position);
     model.position += 1;
     model.flushes += 1;
     let rows = [RetentionRow { position, entry }];
@@ -159,6 +168,92 @@ fn an_order_that_is_cut_off_goes_on_and_everything_adds_up() {
     assert_eq!(everything(&store, None, ScanOrder::Account), sorted(left, by_account));
 }
 
+/// What contradicts a discarded record is of whoever would have paid: a hold keeps it, and an erasure takes it.
+#[test]
+fn what_contradicts_a_discarded_record_is_held_and_erased_with_its_account() {
+    let (_folder, store) = open();
+    let (mut model, mut dice) = (Model::default(), Dice(5));
+    model.flush(&store, &mut dice, 100).unwrap();
+    let record = |id: &str, account: &str| {
+        let mut bytes = Vec::new();
+        Record { id: id.as_bytes(), node: b"n", account: account.as_bytes(), ..Record::default() }.encode(&mut bytes);
+        bytes
+    };
+    for (number, id, name) in [(900, "mine", HELD), (910, "theirs", "acc14")] {
+        let writer = store.writer();
+        let discarded = "INSERT INTO discarded (position, leg, reason, why, by, at, entry, node, call_id, record, account)
+                         VALUES (?1, 0, 'no_rate', '', '', 0, 0, 'n', ?2, ?3, (SELECT key FROM accounts WHERE name = ?4))";
+        writer.connection().execute(discarded, (number, id, record(id, name), name)).unwrap();
+        let conflict = "INSERT INTO conflicts (position, first_position, record, received_at) VALUES (?1, ?2, ?3, 5)";
+        writer.connection().execute(conflict, (number + 5, number, record(id, name))).unwrap();
+    }
+    let manifest = |first: &str| {
+        let of = |id: &str| format!(r#"{{"node":"n","id":"{id}","destination":"44"}}"#);
+        format!(r#"{{"conflicts":[{first},{}]}}"#, of("theirs"))
+    };
+    let sql = "INSERT INTO periods VALUES (?1, 'sealed', 1, 2, 3, 'x', 'd', ?2)";
+    let mine = manifest(r#"{"node":"n","id":"mine","destination":"44"}"#);
+    store.writer().connection().execute(sql, (period_number(Period(OLD[0])), mine.as_bytes())).unwrap();
+    let left = |store: &SqliteStore| -> Vec<u64> {
+        store.conflicts(None, 100).unwrap().iter().map(|conflict| conflict.position.0).collect()
+    };
+    order(&store, &mut model, Kept::Hold, &[]);
+    let old = Retention { conflicts_before: Some(9), ..entry_of(Kept::Delete, &[]) };
+    let delete = ordered(&store, &mut model, old);
+    while store.retire(delete).unwrap() != Retired::Stored {}
+    assert_eq!(left(&store), [905], "held");
+    order(&store, &mut model, Kept::Release, &[]);
+    let erase = order(&store, &mut model, Kept::Erase, &[]);
+    while store.retire(erase).unwrap() != Retired::Stored {}
+    assert_eq!(left(&store), Vec::<u64>::new());
+    let unnamed = manifest(r#"{"node":"n","id":"erased","destination":"erased"}"#);
+    assert_eq!(store.manifest(Period(OLD[0])).unwrap().unwrap(), unnamed.into_bytes());
+}
+
+/// Two that found the same rows, and one that found rows of an account which is held by now: what was found is looked at again.
+#[test]
+fn what_was_found_is_not_deleted_where_it_is_otherwise_by_now() {
+    let (_folder, store) = open();
+    let (mut model, mut dice) = (Model::default(), Dice(7));
+    for _ in 0..4 {
+        model.flush(&store, &mut dice, 300).unwrap();
+    }
+    for month in OLD {
+        let sql = "INSERT INTO periods VALUES (?1, 'sealed', 1, 2, 3, 'x', 'd', x'7b7d')";
+        store.writer().connection().execute(sql, [period_number(Period(month))]).unwrap();
+    }
+    let delete = order(&store, &mut model, Kept::Delete, &OLD);
+    let found = || retire::found(&store, delete).unwrap().unwrap();
+    let goes = |(order, going): &(Order, Option<retire::Going>)| {
+        retire::goes(&store, delete, order, going.as_ref().unwrap()).unwrap()
+    };
+    let (one, other) = (found(), found());
+    let Retired::More(rows) = goes(&one) else { panic!("nothing keeps it") };
+    assert!(rows > 0);
+    let left = everything(&store, None, ScanOrder::Stored).len();
+    assert_eq!(left, model.calls.len() - rows as usize);
+    assert_eq!(goes(&other), Retired::More(0), "they are gone");
+    assert_eq!(everything(&store, None, ScanOrder::Stored).len(), left);
+    let gone: u64 = store.deleted(None).unwrap().iter().map(|row| row.rows).sum();
+    assert_eq!(gone, rows, "and are counted once");
+
+    // The months take one window, so the next order is another.
+    assert_eq!(store.retire(delete).unwrap(), Retired::Stored);
+    model.flush(&store, &mut dice, 300).unwrap();
+    let again = order(&store, &mut model, Kept::Delete, &OLD);
+    let (found, going) = retire::found(&store, again).unwrap().unwrap();
+    order(&store, &mut model, Kept::Hold, &[]);
+    let stood = everything(&store, None, ScanOrder::Stored);
+    assert_eq!(retire::goes(&store, again, &found, going.as_ref().unwrap()).unwrap(), Retired::More(0));
+    assert_eq!(everything(&store, None, ScanOrder::Stored), stood);
+    while store.retire(again).unwrap() != Retired::Stored {}
+    let held = store.account_named(HELD).unwrap().unwrap();
+    let of = |calls: &[OwnedCall]| calls.iter().filter(|call| call.call.account == held).count();
+    let left = everything(&store, None, ScanOrder::Stored);
+    assert_eq!(of(&left), of(&stood));
+    assert!(left.len() < stood.len());
+}
+
 #[test]
 fn the_order_of_a_large_account_is_found_in_as_many_goes_as_it_takes() {
     let (_folder, store) = open();
@@ -167,13 +262,13 @@ fn the_order_of_a_large_account_is_found_in_as_many_goes_as_it_takes() {
         model.flush(&store, &mut dice, 300).unwrap();
     }
     for most in [1, 7, 100, 10_000] {
-        let mut found = Vec::new();
+        let (mut found, mut page) = (Vec::new(), page::Page::default());
         store
             .read(|reader| {
                 let last = reader.last_row()?;
                 let account = (AccountKey(5), AccountKey(5));
                 let runs = segments::runs(&reader.connection, None, account, last)?;
-                account_order::large_account(reader, &runs, &mut page::Page::default(), None, most, &mut |call| {
+                account_order::large_account(reader, &runs, &mut page, None, most, &mut |call| {
                     found.push(call.to_owned_call());
                     Visit::Continue(())
                 })
@@ -182,5 +277,7 @@ fn the_order_of_a_large_account_is_found_in_as_many_goes_as_it_takes() {
             .unwrap();
         let own = model.calls.iter().filter(|call| call.call.account == AccountKey(5)).cloned().collect();
         assert_eq!(found, sorted(own, by_account), "{most}");
+        // However many of them one flush brought.
+        assert!(page.room() <= most.max(4) * 2, "{most}: {}", page.room());
     }
 }
