@@ -500,6 +500,7 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
             ("/v1/backup".into(), json!({ "dir": backups.path().join("monday").to_str().unwrap() })),
         ),
         (("POST", "/v1/suspense/retry"), ("/v1/suspense/retry".into(), json!({ "reason": "no_rate" }))),
+        (("POST", "/v1/tariff/try"), ("/v1/tariff/try".into(), json!({ "period": period, "top": 2 }))),
         (("POST", "/v1/tariff/reload"), ("/v1/tariff/reload".into(), json!({}))),
         (("POST", "/v1/tariff/activate"), ("/v1/tariff/activate".into(), json!({ "tariff": in_force }))),
     ]);

@@ -220,7 +220,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rates", &["directory", "guard", "nearest", "number", "tariff"]),
     ("traffic", &["ingest", "number", "os", "record", "time", "wire"]),
     // The program: knows everybody; nobody knows it.
-    ("config", &["ingest", "entry", "flush", "money", "nearest", "number", "period", "time", "tls", "webhook", "wire"]),
+    ("config", &["ingest", "entry", "money", "nearest", "number", "period", "time", "tls", "webhook", "wire"]),
     ("os", &["time"]),
 ];
 

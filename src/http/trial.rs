@@ -8,7 +8,6 @@ use axum::Json;
 use axum::extract::State;
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::tariff::known_digest;
@@ -51,10 +50,10 @@ pub(super) struct TryRequest {
 #[utoipa::path(
     post, path = "/v1/tariff/try", tag = "operating", operation_id = "try",
     request_body = TryRequest,
-    responses((status = 200, body = Object), (status = "default", response = super::openapi::AnyProblem)),
+    responses((status = 200, body = TrialDone), (status = "default", response = super::openapi::AnyProblem)),
     security(("token" = ["operate"])),
 )]
-pub(super) async fn attempt(State(app): State<App>, Json(asked): Json<TryRequest>) -> Result<Json<Value>, Problem> {
+pub(super) async fn attempt(State(app): State<App>, Json(asked): Json<TryRequest>) -> Result<Json<TrialDone>, Problem> {
     let period: Period = asked.period.parse().map_err(|e: BadPeriod| Problem::bad_request(e.to_string()))?;
     app.settle().await?;
     if let Some(name) = asked.account.clone() {
@@ -73,9 +72,7 @@ pub(super) async fn attempt(State(app): State<App>, Json(asked): Json<TryRequest
         let _turn = turn;
         tried(&app, period, digest, &asked)
     });
-    let done = done.await.map_err(|_| Problem::stopping())??;
-    // Plain text and numbers always serialise.
-    Ok(Json(serde_json::to_value(done).unwrap_or_default()))
+    Ok(Json(done.await.map_err(|_| Problem::stopping())??))
 }
 
 fn tried(app: &App, period: Period, digest: Option<String>, asked: &TryRequest) -> Result<TrialDone, Problem> {

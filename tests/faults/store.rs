@@ -104,7 +104,7 @@ fn a_store_that_never_answers_holds_nobody_up_and_a_stop_ends_all_the_same() {
     let Some(library) = preload::library(place.folder.path()) else { return };
     let trigger = place.path("the-store-sleeps");
     let environment = [("LD_PRELOAD", library.to_str().unwrap()), ("HANG_STORE_WHILE", trigger.to_str().unwrap())];
-    let settings = "[flush]\nevery = \"100ms\"\ncalls = 10000\n";
+    let settings = "[flush]\nevery = \"100ms\"\ncalls = 10000\nmemory = \"64MiB\"\n";
     let daemon = place.start(settings, &environment);
     // The one that the store is asked for is kept in memory beside the others.
     let calls = CALLS + 30_000;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Both, Currency, Earned, Tried};
 use crate::money::{Money, Sum, signed_percent};
@@ -12,7 +13,7 @@ use crate::tariff::diff;
 use crate::time::Period;
 
 /// What another tariff would make of a month.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct TrialDone {
     /// Year and month.
     pub period: String,
@@ -39,7 +40,7 @@ pub struct TrialDone {
 }
 
 /// Calls and money, as sealing would bill them now and by the tariff that is tried.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[allow(missing_docs)]
 pub struct TrialTotal {
     pub currency: String,
@@ -58,7 +59,7 @@ pub struct TrialTotal {
 }
 
 /// The same of one account, or of one destination.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[allow(missing_docs)]
 pub struct TrialRow {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,7 +71,7 @@ pub struct TrialRow {
 }
 
 /// What calls whose plan says how they are bought bring, cost us and leave.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct TrialEarned {
     /// Calls.
     pub calls: u64,
@@ -87,7 +88,7 @@ pub struct TrialEarned {
 }
 
 /// A way on which calls would be sold for less than they have to bring.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct TrialRoute {
     /// Of the accounts that call.
     pub plan: String,
@@ -109,7 +110,7 @@ pub struct TrialRoute {
 }
 
 /// Calls that would no longer be rated.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct TrialLost {
     /// Of the row that prices them now; where none does, the called number.
     pub prefix: String,
