@@ -283,8 +283,8 @@ fn every_real_deck_is_read_and_its_oddities_found() {
             let (first, counts) = judge::bounded(&remarks, 1);
             for (kind, severity, count) in counts {
                 let first = first.iter().find(|r| r.kind == kind).unwrap();
-                let message: String = first.message.chars().take(120).collect();
-                writeln!(report, "  {severity:?} {} {count}, first: {message}", kind.name()).unwrap();
+                writeln!(report, "  {severity:?} {} {count}", kind.name()).unwrap();
+                println!("{name}: {}: {}", kind.name(), first.message);
             }
         }
         let findings = findings.finish();
@@ -292,7 +292,8 @@ fn every_real_deck_is_read_and_its_oddities_found() {
             let mut of: Vec<_> = findings.iter().filter(|f| f.severity == severity).collect();
             of.sort_by_key(|f| f.line == 0);
             if let Some(first) = of.first() {
-                writeln!(report, "  reader: {severity:?} {}, first: {}", of.len(), first.message).unwrap();
+                writeln!(report, "  reader: {severity:?} {}", of.len()).unwrap();
+                println!("{name}: reader: {}", first.message);
             }
         }
         println!("{name}: understood in {understood:.2?}, in all {:.2?}", begun.elapsed());
