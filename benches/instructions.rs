@@ -2,13 +2,15 @@
 //! loss.
 //!
 //! ```text
-//! cargo bench --bench instructions                           counts, and compares with benches/instructions.txt
-//! cargo bench --bench instructions -- --write                makes that file anew
-//! cargo bench --bench instructions -- rate --keep rate.out   one of them, for callgrind_annotate
+//! alias counted='cargo bench --profile dev --config benches/instructions.toml --bench instructions'
+//! counted                              counts, and compares with benches/instructions.txt
+//! counted -- --write                   makes that file anew
+//! counted -- rate --keep rate.out      one of them, for callgrind_annotate
+//! cargo bench --bench instructions     what a release build counts
 //! ```
 //!
-//! More than [`TOLERANCE`] above the file is a failure (exit 1), as much below it asks for a new file. The file names the
-//! compiler: with another one, or on another kind of processor, counts are shown and not judged. Needs valgrind; without it
+//! More than [`TOLERANCE`] above the file is a failure (exit 1), as much below it asks for a new file. The file names compiler
+//! and build: with another one, or on another kind of processor, counts are shown and not judged. Needs valgrind; without it
 //! nothing is counted, and that is said. Without `--bench`, in a test run, each case runs once, uncounted.
 
 mod messages;
@@ -129,14 +131,14 @@ fn judge(counts: &BTreeMap<&str, u64>, write: bool) -> ExitCode {
         let verdict = match count * 1000 {
             _ if before == 0 => "not known",
             now if now > before * (1000 + TOLERANCE) => "more",
-            now if now < before * (1000 - TOLERANCE) => "less: cargo bench --bench instructions -- --write",
+            now if now < before * (1000 - TOLERANCE) => "less: keep it with -- --write",
             _ => "",
         };
         worse |= verdict == "more";
         println!("{name:<14} {count:>8} {before:>8} {verdict}");
     }
     if there.is_empty() {
-        println!("not judged: no counts are known yet; cargo bench --bench instructions -- --write keeps these");
+        println!("not judged: no counts are known yet; -- --write keeps these");
         return ExitCode::SUCCESS;
     }
     if here != there {
@@ -146,7 +148,7 @@ fn judge(counts: &BTreeMap<&str, u64>, write: bool) -> ExitCode {
     ExitCode::from(u8::from(worse))
 }
 
-/// Compiler and kind of processor, on which counts depend.
+/// Compiler, kind of processor, and how this was built, on which counts depend.
 fn place() -> String {
     let output = Command::new("rustc").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
     let compiler = String::from_utf8_lossy(&output).trim().to_owned();
@@ -154,7 +156,10 @@ fn place() -> String {
     let wide = if std::arch::is_x86_feature_detected!("avx2") { " avx2" } else { "" };
     #[cfg(not(target_arch = "x86_64"))]
     let wide = "";
-    format!("{compiler} {}{wide}", std::env::consts::ARCH)
+    // The folder of the build: target/debug/deps/…
+    let program = std::env::current_exe().unwrap_or_default();
+    let build = program.iter().rev().nth(2).unwrap_or_default().to_string_lossy();
+    format!("{compiler} {}{wide} {build}", std::env::consts::ARCH)
 }
 
 fn decode_lines(lines: &[String], format: &Format) {
