@@ -6,8 +6,8 @@
 //! What either side is short of a plan's minimum spend is in the sums, and a destination of its own; what the month bills of
 //! minimums of earlier months is the same on both sides and left out.
 //!
-//! Several threads read, each a part of the rows ([`read`]), and put legs on piles, sorted and put aside where they are many
-//! ([`legs`]); then each takes the piles of some billing groups and rates them ([`job`]). Memory: [`HELD`] legs, contradictions, the
+//! Several threads read, each a part of the rows (`read`), and put legs on piles, sorted and put aside where they are many
+//! (`legs`); then each takes the piles of some billing groups and rates them (`job`). Memory: [`HELD`] legs, contradictions, the
 //! accounts with calls in the month, and what destinations they called.
 //!
 //! Does not know where the tariff comes from, nor how the outcome is shown.
