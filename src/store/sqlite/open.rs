@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{SqliteStore, Writer, failed};
@@ -40,7 +41,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
              PRAGMA secure_delete = ON;",
         )
         .map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    keep_statements(&connection)?;
     schema::migrate(&mut connection)?;
     Ok(connection)
 }
@@ -50,8 +51,16 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(BUSY_WAIT).map_err(failed)?;
     connection.execute_batch("PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;").map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    keep_statements(&connection)?;
     Ok(connection)
+}
+
+/// Statements are compiled once. Without a word SQLite compiles one anew whenever a parameter gets another value that a plan
+/// might depend on, which costs ten times what a look-up by key does; no plan of ours depends on one.
+fn keep_statements(connection: &Connection) -> Result<(), StoreError> {
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
+    Ok(())
 }
 
 /// Copies within one read transaction: consistent, and the writer goes on. It is written beside the target and renamed
