@@ -22,7 +22,7 @@ use crate::poison;
 use crate::rating::{self, Draws, Leg, Standing, World};
 use crate::road::{Inbox, LiveUsage, Step};
 use crate::tariff::{PlanId, Tariff};
-use crate::time::{Period, Timestamp, Zone};
+use crate::time::{Months, Period, Timestamp, Zone};
 
 mod chains;
 mod correct;
@@ -31,7 +31,6 @@ mod guarding;
 mod lines;
 mod meters;
 mod metrics;
-mod months;
 
 pub use chains::{ChainChange, ChainKey, Chains};
 use counts::Counts;
@@ -41,7 +40,6 @@ pub use meters::Meters;
 pub use metrics::describe;
 
 use metrics::ShardMetrics;
-use months::Months;
 
 /// What reaches a shard.
 pub enum ToShard {

@@ -11,9 +11,11 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 mod local;
+mod months;
 mod tz;
 
 pub use local::{BadTimeFormat, Reading, TimeFormat, decimal};
+pub use months::Months;
 pub use tz::tz_database;
 
 /// Microseconds in a second.

@@ -21,7 +21,7 @@ use crate::rating::{self, Drawn, Draws, Leg, Resolution, Standing, World};
 use crate::record::Record;
 use crate::store::{Grounds, GroundsOf, StoredCall, StoredState, SuspenseItem};
 use crate::tariff::PlanId;
-use crate::time::{Period, Timestamp, Zone};
+use crate::time::{Months, Period, Timestamp, Zone};
 
 /// What becomes of a leg.
 // Most are rated: in a box each would cost an allocation.
@@ -38,8 +38,6 @@ pub enum Again {
     /// Its row does not say what it was resolved by.
     NotKept,
 }
-
-type Bounds = (Timestamp, Timestamp);
 
 /// Rates legs again; one for each thread.
 pub struct Rater<'a> {
@@ -61,7 +59,7 @@ struct Desk<'a> {
     scope: &'a Scope,
     ledger: &'a Ledger,
     /// Months of the directory in force, by zone.
-    months: Vec<Option<(Period, Bounds)>>,
+    months: Months,
     /// Numbers of the accounts and groups of the directory in force, by its rows.
     keys: Vec<Option<(AccountKey, GroupKey)>>,
     accounts: HashMap<&'a str, AccountKey>,
@@ -88,7 +86,7 @@ impl<'a> Rater<'a> {
                 state,
                 scope,
                 ledger,
-                months: Vec::new(),
+                months: Months::default(),
                 keys: Vec::new(),
                 accounts: state.accounts.iter().map(|a| (a.name.as_str(), a.key)).collect(),
                 groups: state.groups.iter().map(|g| (g.name.as_str(), g.key)).collect(),
@@ -212,7 +210,7 @@ impl<'a> Rater<'a> {
     pub fn pays(&mut self, leg: &Leg) -> Result<(GroupKey, Period), SealError> {
         let directory = &self.known.directory;
         let account = directory.row(leg.account_row);
-        let own = self.desk.month(account.zone_index, account.zone, leg.answer);
+        let own = self.desk.months.period(account.zone_index, account.zone, leg.answer);
         Ok((self.desk.keys(directory, leg.account_row)?.1, own))
     }
 
@@ -316,7 +314,7 @@ impl Desk<'_> {
         used: &dyn Drawn,
     ) -> Result<Again, SealError> {
         let account = world.directory.row(leg.account_row);
-        let own = self.month(account.zone_index, account.zone, leg.answer);
+        let own = self.months.period(account.zone_index, account.zone, leg.answer);
         if old.is_some_and(|old| old.own_period() != own) {
             return Ok(Again::Moved);
         }
@@ -346,22 +344,6 @@ impl Desk<'_> {
             Place::Adjusts(open) => open,
             Place::Own | Place::Waits => own,
         }
-    }
-
-    fn month(&mut self, zone_index: u16, zone: &Zone, at: Timestamp) -> Period {
-        let index = usize::from(zone_index);
-        if let Some(Some((month, (start, end)))) = self.months.get(index)
-            && *start <= at
-            && at < *end
-        {
-            return *month;
-        }
-        let month = Period::containing(at, zone);
-        if self.months.len() <= index {
-            self.months.resize(index + 1, None);
-        }
-        self.months[index] = Some((month, month.bounds(zone)));
-        month
     }
 
     fn keys(&mut self, directory: &Directory, row: u32) -> Result<(AccountKey, GroupKey), SealError> {

@@ -23,7 +23,7 @@ use crate::rating::{self, Leg, Resolution, World};
 use crate::record::Direction;
 use crate::store::{Grounds, StoredCall, StoredState, Visit};
 use crate::tariff::Tariff;
-use crate::time::{Period, Timestamp, Zone};
+use crate::time::{Months, Period};
 
 /// Numbers of billing groups.
 pub(super) struct Groups<'a> {
@@ -72,7 +72,7 @@ impl Reading<'_> {
             piles: (0..parts).map(|_| Pile::default()).collect(),
             alike,
             groups: Vec::new(),
-            months: Vec::new(),
+            months: Months::default(),
             judged: HashMap::new(),
             last: None,
         };
@@ -137,7 +137,7 @@ struct Desk<'d, 'r> {
     /// Numbers of groups by row of the directory.
     groups: Vec<Option<u32>>,
     /// Months by zone.
-    months: Vec<Option<(Period, (Timestamp, Timestamp))>>,
+    months: Months,
     /// Settings as a row wants them: R1 and R2 were judged when the record came.
     judged: HashMap<(SourceId, Position), Arc<SourceProfile>>,
     last: Option<((SourceId, Position), Arc<SourceProfile>)>,
@@ -161,7 +161,7 @@ impl Desk<'_, '_> {
         let Resolution::Legs(first, second) = resolve(tariff, slot) else { return Ok(()) };
         for leg in [first, second].into_iter().flatten() {
             let account = known.directory.row(leg.account_row);
-            if self.month(account.zone_index, account.zone, leg.answer) != trial.period {
+            if self.months.period(account.zone_index, account.zone, leg.answer) != trial.period {
                 continue;
             }
             let own = leg.direction == call.key.leg;
@@ -236,22 +236,6 @@ impl Desk<'_, '_> {
             self.groups.resize(row + 1, None);
         }
         *self.groups[row].insert(self.reading.groups.number(account.group()))
-    }
-
-    fn month(&mut self, zone_index: u16, zone: &Zone, at: Timestamp) -> Period {
-        let index = usize::from(zone_index);
-        if let Some(Some((month, (start, end)))) = self.months.get(index)
-            && *start <= at
-            && at < *end
-        {
-            return *month;
-        }
-        let month = Period::containing(at, zone);
-        if self.months.len() <= index {
-            self.months.resize(index + 1, None);
-        }
-        self.months[index] = Some((month, month.bounds(zone)));
-        month
     }
 
     fn settle(&mut self, known: &mut Known<'_>, grounds: &Grounds) -> Result<Arc<SourceProfile>, SealError> {

@@ -1,14 +1,14 @@
 //! The month of an instant in a zone, without civil time for every call.
 
-use crate::time::{Period, Timestamp, Zone};
+use super::{Period, Timestamp, Zone};
 
-/// The last month met in each zone, with its bounds.
-#[derive(Default)]
-pub(super) struct Months(Vec<Option<(Timestamp, Timestamp, Period)>>);
+/// The last month met in each zone, by the zone's place in some list, with its bounds.
+#[derive(Debug, Default)]
+pub struct Months(Vec<Option<(Timestamp, Timestamp, Period)>>);
 
 impl Months {
     /// The period in which the instant falls. Most calls fall in the month of the call before them.
-    pub(super) fn period(&mut self, zone_index: u16, zone: &Zone, at: Timestamp) -> Period {
+    pub fn period(&mut self, zone_index: u16, zone: &Zone, at: Timestamp) -> Period {
         let index = usize::from(zone_index);
         if let Some(Some((start, end, period))) = self.0.get(index)
             && *start <= at
