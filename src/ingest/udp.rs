@@ -1,7 +1,9 @@
 //! Records over UDP: one or more lines a datagram, never answered.
 //!
-//! Each socket has one task: it takes what waits, many datagrams with one call, makes one batch of it and hands it on. While
-//! the outbox is full it does not read; then the kernel drops what does not fit its buffer and counts it, and so do we.
+//! Each socket has one task: it takes what waits, many datagrams with one call, and makes one batch of it. Another hands the
+//! batches on, so that datagrams are taken while the disk holds everything up: a tenth of a second of them is more than the
+//! kernel's buffer has room for. Beyond [`HELD_KIB_MAX`] none are read; then the kernel drops what does not fit its buffer and
+//! counts it, and so do we.
 //!
 //! Does not know what becomes of a batch, except that records of one that was not taken are counted.
 
@@ -14,9 +16,10 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use crate::batch::Batch;
 use crate::os::udp::{Datagrams, drops};
 use crate::wire::Refusal;
 
@@ -24,10 +27,13 @@ use super::collect::{Collector, Gathered};
 use super::counters::TurnedAway;
 use super::sequence::Sequences;
 use super::settings::Listen;
-use super::{Cut, Door, LINE_MAX, NotTaken, OUTBOX_MAX, Pending, Stop};
+use super::{Cut, Door, LINE_MAX, NotTaken, Pending, Stop};
 
 /// Calls of 64 datagrams that go into one batch at most; 1024 small records are some 400 KB, and take about a millisecond.
 const CALLS_PER_BATCH: usize = 16;
+/// KiB of batches that a listener holds beside the outbox, which is full while a disk stands still: a second of 100,000 small
+/// records.
+const HELD_KIB_MAX: u32 = 32 << 10;
 /// Batches taken after the stop at most: what the kernel's buffer may hold, and an end where senders have none.
 const LAST_BATCHES: usize = 64;
 
@@ -104,19 +110,57 @@ fn bound(listen: &Listen, address: SocketAddr, sockets: Vec<Socket>) -> io::Resu
 /// Takes datagrams until the stop, then what still waits, and ends when all batches are answered.
 pub async fn serve(bound: Bound, door: Arc<Door>, stop: Stop) {
     let sequences = Arc::new(Mutex::new(Sequences::default()));
-    let (waiting, waits) = mpsc::channel(OUTBOX_MAX);
+    // What limits these is the room of batches, and that of the outbox.
+    let (held, holds) = mpsc::unbounded_channel();
+    let (waiting, waits) = mpsc::unbounded_channel();
+    let hold = Hold { held, room: Arc::new(Semaphore::new(HELD_KIB_MAX as usize)) };
     let mut tasks = JoinSet::new();
     for socket in bound.sockets {
-        let (door, waiting, stop, sequences) = (door.clone(), waiting.clone(), stop.clone(), sequences.clone());
-        tasks.spawn(async move { receive(socket, &door, waiting, stop, &sequences).await });
+        let (door, hold, stop, sequences) = (door.clone(), hold.clone(), stop.clone(), sequences.clone());
+        tasks.spawn(async move { receive(socket, &door, hold, stop, &sequences).await });
     }
-    drop(waiting);
-    answers(&door, waits).await;
+    drop(hold);
+    tokio::join!(carry(&door, holds, waiting), answers(&door, waits));
     while tasks.join_next().await.is_some() {}
 }
 
+/// A batch that waits for room in the outbox, and the room it takes meanwhile.
+struct Held {
+    batch: Batch,
+    records: u64,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Where batches wait for the outbox.
+#[derive(Clone)]
+struct Hold {
+    held: mpsc::UnboundedSender<Held>,
+    /// In KiB.
+    room: Arc<Semaphore>,
+}
+
+impl Hold {
+    /// Puts a batch to those that wait, once there is room; false at the end.
+    async fn put(&self, batch: Batch, records: u64) -> bool {
+        let kib = (batch.len() as u32 >> 10).clamp(1, HELD_KIB_MAX);
+        let Ok(room) = self.room.clone().acquire_many_owned(kib).await else { return false };
+        self.held.send(Held { batch, records, _room: room }).is_ok()
+    }
+}
+
+/// Hands on what waits, in its order.
+async fn carry(door: &Door, mut holds: mpsc::UnboundedReceiver<Held>, waiting: mpsc::UnboundedSender<(Pending, u64)>) {
+    while let Some(Held { batch, records, _room }) = holds.recv().await {
+        match door.outbox.send(batch).await {
+            // Who takes the answers ends after this.
+            Ok(pending) => drop(waiting.send((pending, records))),
+            Err(why) => not_taken(door, why, records),
+        }
+    }
+}
+
 /// Counts the records of batches that were not taken: nobody else will ever know of them.
-async fn answers(door: &Door, mut waits: mpsc::Receiver<(Pending, u64)>) {
+async fn answers(door: &Door, mut waits: mpsc::UnboundedReceiver<(Pending, u64)>) {
     while let Some((pending, records)) = waits.recv().await {
         if let Err(why) = pending.durable().await {
             not_taken(door, why, records);
@@ -131,13 +175,7 @@ fn not_taken(door: &Door, why: NotTaken, records: u64) {
     }
 }
 
-async fn receive(
-    socket: UdpSocket,
-    door: &Door,
-    waiting: mpsc::Sender<(Pending, u64)>,
-    mut stop: Stop,
-    sequences: &Mutex<Sequences>,
-) {
+async fn receive(socket: UdpSocket, door: &Door, hold: Hold, mut stop: Stop, sequences: &Mutex<Sequences>) {
     let mut datagrams = Datagrams::default();
     let mut collector = Collector::new(door, door.decoder()).with_sequences();
     let mut dropped = 0;
@@ -188,10 +226,8 @@ async fn receive(
                 door.counters.sequence_gaps.increment(gaps.gaps);
                 door.counters.sequence_late.increment(gaps.late);
             }
-            let Ok(place) = waiting.reserve().await else { return };
-            match door.outbox.send(batch).await {
-                Ok(pending) => place.send((pending, records)),
-                Err(why) => return not_taken(door, why, records),
+            if !hold.put(batch, records).await {
+                return;
             }
         }
         match &mut last_batches {

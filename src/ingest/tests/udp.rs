@@ -1,4 +1,5 @@
 use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -173,4 +174,31 @@ async fn datagrams_are_taken_as_they_come() {
     serving.await.unwrap();
     sequencing.await.unwrap();
     assert_eq!(taken.lock().unwrap().ids.len(), 5);
+}
+
+#[tokio::test]
+async fn datagrams_are_taken_while_the_disk_stands_still() {
+    let world = World::new(udp());
+    let (taken, gate) = (Arc::new(Mutex::new(Taken::default())), Arc::new(Semaphore::new(0)));
+    let sequencing = tokio::spawn(sequencer(world.inbox, Mood::Takes, Some(gate.clone()), taken.clone()));
+    let (stop, stopped) = watch::channel(false);
+    let serving = tokio::spawn(serve(world.bound, Arc::new(world.door), Stop(stopped)));
+    // Each is read before the next is sent, and is a batch of its own: more of them than the outbox has room for.
+    let count = 2 * OUTBOX_MAX + 10;
+    for id in 0..count {
+        world.sender.send(record(id).as_bytes()).unwrap();
+        let name = r#"callrated_records_received_total{listener="test",format="json"}"#;
+        let received = |metrics: &str| if metrics.contains(name) { metric(metrics, name) } else { 0 };
+        while received(&world.metrics.render()) <= id as u64 {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+    assert_eq!(taken.lock().unwrap().batches, 0);
+    gate.add_permits(count);
+    stop.send(true).unwrap();
+    serving.await.unwrap();
+    sequencing.await.unwrap();
+    let taken = taken.lock().unwrap();
+    let expected: Vec<String> = (0..count).map(|id| format!("listener/{id}")).collect();
+    assert_eq!((&taken.ids, taken.batches), (&expected, count));
 }
