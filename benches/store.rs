@@ -1,4 +1,4 @@
-//! How fast the store takes and gives rated calls, against a bare insert loop of the same rows in the same run.
+//! How fast the store takes and gives rated calls, against bare loops that insert and read the same rows in the same run.
 //!
 //! `cargo bench --bench store -- [--calls N] [--accounts N] [--flush N] [--folder PATH]`; `--test` runs it small.
 //!
@@ -7,7 +7,7 @@
 
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 use std::path::Path;
 
@@ -24,6 +24,8 @@ use callrated::store::{
     Visit,
 };
 use callrated::time::{Micros, Period, Timestamp};
+use hashbrown::HashMap;
+use rusqlite::types::ValueRef;
 use watch::Watch;
 
 const PERIOD: Period = Period(2026 * 12 + 9);
@@ -202,6 +204,23 @@ impl Bare {
         }
         transaction.commit()
     }
+
+    /// Reads every column of every row, one behind the other; a sum of whole numbers and lengths.
+    fn read(&self) -> rusqlite::Result<u64> {
+        let mut statement = self.connection.prepare("SELECT * FROM calls")?;
+        let columns = statement.column_count();
+        let (mut rows, mut sum) = (statement.query(())?, 0_u64);
+        while let Some(row) = rows.next()? {
+            for column in 0..columns {
+                sum = sum.wrapping_add(match row.get_ref(column)? {
+                    ValueRef::Integer(number) => number as u64,
+                    ValueRef::Text(text) => text.len() as u64,
+                    _ => 0,
+                });
+            }
+        }
+        Ok(sum)
+    }
 }
 
 type Totals = HashMap<(AccountKey, CallType), Usage>;
@@ -328,6 +347,9 @@ fn run(settings: &Settings, folder: &Path) -> Result<(), Box<dyn std::error::Err
     );
     println!("bare insert loop    {bare_mean:>8.3} us a row; ratio {:.2}", mean / bare_mean);
     sizes(&path, &folder.join("bare.db"), made)?;
+    let began = Watch::start();
+    black_box(bare.read()?);
+    println!("bare read loop      {:>8.3} us a row", micros(began, made));
     questions(&store, &totals, made)
 }
 

@@ -18,6 +18,7 @@ use crate::ingest::brake::Brake;
 use crate::ingest::{Delivery, Durable, NotTaken};
 use crate::journal::{Journal, JournalError};
 use crate::os::clock::Clock;
+use crate::os::thread;
 use crate::road::{Marker, Question, Step, Travel};
 use crate::time::{Micros, Timestamp};
 
@@ -177,6 +178,7 @@ impl Sequencer {
     /// # Errors
     /// The journal's failure: nothing more is promised after it, and the process ends.
     pub fn run(mut self, runtime: &tokio::runtime::Handle) -> Result<(), JournalError> {
+        thread::goes_first();
         let mut taken = Taken::default();
         loop {
             let open = self.wait(runtime, &mut taken);

@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
+use callrated::os::thread;
+
 use super::daemon::connect;
 
 /// Bytes written in one call: what a busy node's kernel would send.
@@ -42,7 +44,8 @@ pub fn flood(port: u16, lines: &[u8], records: u64) -> Duration {
 }
 
 /// Sends at a steady pace, whether or not answers come (an open loop), and measures each record from the moment at which
-/// it was due to the moment at which it was acknowledged; sorted.
+/// it was due to the moment at which it was acknowledged; sorted. Both threads stand for a network, which waits for nobody's
+/// processor, so they go first.
 pub fn paced(port: u16, lines: &[&[u8]], per_second: u64) -> Vec<Duration> {
     let (mut stream, mut answers) = hello(port);
     let begun = Instant::now() + Duration::from_millis(20);
@@ -50,6 +53,7 @@ pub fn paced(port: u16, lines: &[&[u8]], per_second: u64) -> Vec<Duration> {
     let mut latencies = Vec::with_capacity(lines.len());
     std::thread::scope(|scope| {
         scope.spawn(move || {
+            thread::goes_first();
             let (mut next, mut bytes) = (0, Vec::new());
             while next < lines.len() {
                 let now = Instant::now();
@@ -65,6 +69,7 @@ pub fn paced(port: u16, lines: &[&[u8]], per_second: u64) -> Vec<Duration> {
                 }
             }
         });
+        thread::goes_first();
         let mut answer = String::new();
         while latencies.len() < lines.len() {
             let upto = durable(&mut answers, &mut answer) as usize;

@@ -164,6 +164,9 @@ pub fn run(arguments: Arguments) -> Result<(), Exit> {
 fn runtime() -> Result<tokio::runtime::Runtime, Exit> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // Between a sender and its acknowledgement lie some such threads, and whoever is at work when one wakes up would be
+        // waited for, some milliseconds each.
+        .on_thread_start(crate::os::thread::goes_first)
         .build()
         .map_err(|e| Exit::environment(format!("the runtime cannot be started: {e}")))
 }

@@ -7,6 +7,7 @@ use crate::books::Share;
 use crate::call::SuspenseReason;
 use crate::entry::Activation;
 use crate::guard::Event;
+use crate::os::memory::prefetch_bytes;
 use crate::record::{Direction, Record};
 use crate::resolver::{Discarded, Gathered, UnansweredCharged};
 use crate::shard::ShardPart;
@@ -45,6 +46,9 @@ impl<'a> Rows<'a> {
         for part in parts() {
             let mut costs = part.costs.iter().peekable();
             for (place, row) in part.rows.iter().enumerate() {
+                if let Some(next) = part.rows.get(place + AHEAD) {
+                    ask_ahead(&part.frames[next.frame as usize], next.at as usize, next.length as usize);
+                }
                 let record = record_of(&part.frames[row.frame as usize], row.at as usize, row.length as usize).1;
                 if record.is_compared() {
                     told.push(told_of(row.call.key.position, &record));
@@ -89,7 +93,10 @@ impl<'a> Rows<'a> {
                 });
             }
         }
-        for kept in &gathered.suspended {
+        for (place, kept) in gathered.suspended.iter().enumerate() {
+            if let Some(next) = gathered.suspended.get(place + AHEAD) {
+                ask_ahead(&next.frame, next.at, next.length);
+            }
             let (bytes, record) = record_of(&kept.frame, kept.at, kept.length);
             suspended.push(store::SuspendedRow {
                 key: store::SuspenseKey { position: kept.position, leg: kept.leg },
@@ -264,6 +271,15 @@ fn activation(slot: u32, position: Position, one: &Activation) -> store::Activat
         activated_at: Timestamp(one.activated_at),
         by: one.by.clone(),
     }
+}
+
+/// How many records ahead of its turn one is asked for.
+const AHEAD: usize = 8;
+
+/// By now a record has long left the caches, and to wait for each of its lines takes longer than to read them.
+#[inline]
+fn ask_ahead(frame: &Frame, at: usize, length: usize) {
+    prefetch_bytes(frame.bytes.get(at..at + length).unwrap_or_default());
 }
 
 /// A record in a frame: its canonical bytes and its fields. The resolver has read it before, so it can be read.

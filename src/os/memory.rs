@@ -86,6 +86,13 @@ pub fn prefetch_all<T>(what: &T) {
     }
 }
 
+/// Asks for every line of some bytes ahead of their use.
+#[inline(always)]
+pub fn prefetch_bytes(bytes: &[u8]) {
+    bytes.iter().step_by(LINE).for_each(prefetch);
+    bytes.last().into_iter().for_each(prefetch);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

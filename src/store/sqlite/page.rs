@@ -24,13 +24,23 @@ macro_rules! select_calls {
     };
     // With what says which flush took the row out of count.
     ($condition:literal, $superseded:literal) => {
+        select_calls!(
+            $condition,
+            $superseded,
+            "k.basis, k.billable_seconds, k.cost, k.resale_1, k.resale_2, k.resale_3 \
+             FROM calls LEFT JOIN call_costs k USING (row)"
+        )
+    };
+    // With where it stands what calls cost us.
+    ($condition:literal, $superseded:literal, $costs:literal) => {
         concat!(
             "SELECT row, position, account, billing_group, answer, setup, duration, source, source_dialled, \
              destination, destination_dialled, rating, calls.billable_seconds, included_seconds, calls.cost, node, \
              call_id, grounds, used_before, revision, run, correction, ",
             $superseded,
-            ", k.basis, k.billable_seconds, k.cost, k.resale_1, k.resale_2, k.resale_3 \
-             FROM calls LEFT JOIN call_costs k USING (row) WHERE ",
+            ", ",
+            $costs,
+            " WHERE ",
             $condition,
             " ORDER BY row"
         )
@@ -90,11 +100,8 @@ impl Page {
 
     /// Decodes a row of [`select_calls`].
     pub fn push(&mut self, row: &Row<'_>, lookups: &mut Lookups<'_>) -> Result<(), StoreError> {
-        let superseded = match row.get_ref(22).map_err(failed)? {
-            ValueRef::Null => None,
-            ValueRef::Integer(flush) => Some(u64::try_from(flush).map_err(|_| damaged("a call's number"))?),
-            _ => return Err(damaged("a call's number")),
-        };
+        let superseded = whole_of(row.get_ref(22).map_err(failed)?)?;
+        let superseded = superseded.map(u64::try_from).transpose().map_err(|_| damaged("a call's number"))?;
         self.push_known(row, superseded, lookups)
     }
 
@@ -108,70 +115,54 @@ impl Page {
         if superseded.is_some() && !self.all {
             return Ok(());
         }
-        let number = |i: usize| match row.get_ref(i).map_err(failed)? {
-            ValueRef::Integer(number) => Ok(number),
-            _ => Err(damaged("a call's number")),
-        };
-        let small = |i: usize| u32::try_from(number(i)?).map_err(|_| damaged("a call's number"));
+        let bad = || damaged("a call's number");
+        let value = |i: usize| row.get_ref(i).map_err(failed);
+        let number = |i: usize| whole_of(value(i)?)?.ok_or_else(bad);
+        let small = |i: usize| u32::try_from(number(i)?).map_err(|_| bad());
+        // A value is asked for once: that takes as long as to decode it.
+        let small_or_none = |i: usize| whole_of(value(i)?)?.map(u32::try_from).transpose().map_err(|_| bad());
         let rating = lookups.rating(small(11)?)?;
         let account = small(2)?;
-        let group = match row.get_ref(3).map_err(failed)? {
-            ValueRef::Null => lookups.group(account)?,
-            _ => small(3)?,
+        let group = match small_or_none(3)? {
+            None => lookups.group(account)?,
+            Some(group) => group,
         };
         let Times { epoch, tick } = rating.rating.times;
         let micros = |ticks: i64| ticks.checked_mul(tick).ok_or_else(|| damaged("a call's time"));
         let answer = micros(number(4)?)?.checked_add(epoch).ok_or_else(|| damaged("a call's time"))?;
-        let start = match row.get_ref(5).map_err(failed)? {
+        let start = match value(5)? {
             ValueRef::Integer(setup) => Some(Timestamp(answer.wrapping_sub(micros(setup)?))),
             _ => None,
         };
-        let source = Digits::read(row.get_ref(7).map_err(failed)?).ok_or_else(|| damaged("a number"))?;
-        let destination = Digits::read(row.get_ref(9).map_err(failed)?).ok_or_else(|| damaged("a number"))?;
-        let grounds = match row.get_ref(17).map_err(failed)? {
-            ValueRef::Null => None,
-            _ => Some(lookups.grounds(small(17)?)?),
+        let source = Digits::read(value(7)?).ok_or_else(|| damaged("a number"))?;
+        let destination = Digits::read(value(9)?).ok_or_else(|| damaged("a number"))?;
+        let grounds = small_or_none(17)?.map(|id| lookups.grounds(id)).transpose()?;
+        let (draws, used_before) = match value(18)? {
+            ValueRef::Text(text) => (text.to_vec(), None),
+            told => (Vec::new(), whole_of(told)?.map(u64::try_from).transpose().map_err(|_| bad())?),
         };
-        let (mut draws, told) = (Vec::new(), row.get_ref(18).map_err(failed)?);
-        let used_before = match told {
-            ValueRef::Null => None,
-            ValueRef::Text(text) => {
-                draws = text.to_vec();
-                None
-            }
-            _ => Some(u64::try_from(number(18)?).map_err(|_| damaged("a call's number"))?),
-        };
-        let revision = match row.get_ref(19).map_err(failed)? {
-            ValueRef::Null => 0,
-            _ => small(19)?,
-        };
-        let run = match row.get_ref(20).map_err(failed)? {
-            ValueRef::Null => None,
-            _ => Some(small(20)?),
-        };
-        let correction = match row.get_ref(21).map_err(failed)? {
-            ValueRef::Null => 0,
-            _ => number(21)?,
-        };
+        let revision = small_or_none(19)?.unwrap_or_default();
+        let run = small_or_none(20)?;
+        let correction = whole_of(value(21)?)?.unwrap_or_default();
         let reversal = correction & 1 != 0;
         // What is taken back is stored below zero, so that columns add up for whoever reads the table.
         let seconds = |i: usize| {
             let stored = number(i)?;
             let seconds = if reversal { stored.checked_neg() } else { Some(stored) };
-            seconds.and_then(|s| u32::try_from(s).ok()).ok_or_else(|| damaged("a call's number"))
+            seconds.and_then(|s| u32::try_from(s).ok()).ok_or_else(bad)
         };
         let costs = costs::read(row, 23, reversal, |id| lookups.costs(id))?;
         let begin = self.text.len();
-        lookups.dialled(row.get_ref(8).map_err(failed)?, source.as_slice(), &mut self.text)?;
+        lookups.dialled(value(8)?, source.as_slice(), &mut self.text)?;
         let source_end = self.text.len();
-        lookups.dialled(row.get_ref(10).map_err(failed)?, destination.as_slice(), &mut self.text)?;
+        lookups.dialled(value(10)?, destination.as_slice(), &mut self.text)?;
         let destination_end = self.text.len();
-        match row.get_ref(15).map_err(failed)? {
+        match value(15)? {
             ValueRef::Integer(node) => lookups.node(node, &mut self.text)?,
             name => self.text.extend_from_slice(bytes_of(name).ok_or_else(|| damaged("a node"))?),
         }
         let node_end = self.text.len();
-        unpack_id(row.get_ref(16).map_err(failed)?, &mut self.text).ok_or_else(|| damaged("a call id"))?;
+        unpack_id(value(16)?, &mut self.text).ok_or_else(|| damaged("a call id"))?;
         let cost = number(14)?
             .checked_mul(10_i64.pow(u32::from(9 - rating.rating.scale.min(9))))
             .ok_or_else(|| damaged("a cost"))?;
@@ -253,5 +244,15 @@ impl Page {
     /// Places and row numbers, for an order to be found before the rows are read again.
     pub fn places(&self) -> impl Iterator<Item = (CallCursor, i64)> {
         self.rows.iter().map(|row| (CallCursor { answer: row.call.answer, key: row.call.key }, row.row))
+    }
+}
+
+/// A whole number, if there is one.
+#[inline]
+fn whole_of(value: ValueRef<'_>) -> Result<Option<i64>, StoreError> {
+    match value {
+        ValueRef::Integer(number) => Ok(Some(number)),
+        ValueRef::Null => Ok(None),
+        _ => Err(damaged("a call's number")),
     }
 }

@@ -28,11 +28,13 @@ pub struct Reader {
     pub cache: Cache,
     /// The first and the last row that no longer counts, as the read that goes on sees it.
     superseded: (i64, i64),
+    /// Whether any call tells what it costs us, as that read sees it.
+    costs: bool,
 }
 
 impl Reader {
     pub fn new(connection: Connection) -> Reader {
-        Reader { connection, cache: Cache::default(), superseded: NONE_SUPERSEDED }
+        Reader { connection, cache: Cache::default(), superseded: NONE_SUPERSEDED, costs: true }
     }
 
     /// The connection and the look-ups side by side.
@@ -47,13 +49,15 @@ impl Reader {
             return Ok(());
         }
         self.run("BEGIN")?;
-        let sql = "SELECT (SELECT min(row) FROM superseded), (SELECT max(row) FROM superseded)";
-        let ends: (Option<i64>, Option<i64>) = self
+        let sql = "SELECT (SELECT min(row) FROM superseded), (SELECT max(row) FROM superseded), \
+                   EXISTS (SELECT 1 FROM call_costs)";
+        let (first, last, costs): (Option<i64>, Option<i64>, bool) = self
             .connection
             .prepare_cached(sql)
-            .and_then(|mut statement| statement.query_row((), |row| Ok((row.get(0)?, row.get(1)?))))
+            .and_then(|mut statement| statement.query_row((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))))
             .map_err(failed)?;
-        self.superseded = ends.0.zip(ends.1).unwrap_or(NONE_SUPERSEDED);
+        self.superseded = first.zip(last).unwrap_or(NONE_SUPERSEDED);
+        self.costs = costs;
         Ok(())
     }
 
@@ -78,13 +82,12 @@ impl Reader {
     pub fn rows(&mut self, stretches: impl IntoIterator<Item = (i64, i64)>, page: &mut Page) -> Result<(), StoreError> {
         let alone = self.connection.is_autocommit();
         self.begin()?;
-        let (first_gone, last_gone) = self.superseded;
+        let ((first_gone, last_gone), costs) = (self.superseded, self.costs);
         {
             let (connection, mut lookups) = self.split();
             let mut all = connection.prepare_cached(select_calls!("row BETWEEN ?1 AND ?2")).map_err(failed)?;
             // Where every row counts none is looked up: that takes some 700 instructions a row.
-            let counting = select_calls!("row BETWEEN ?1 AND ?2", "NULL");
-            let mut counting = connection.prepare_cached(counting).map_err(failed)?;
+            let mut counting = connection.prepare_cached(rows_that_count(costs)).map_err(failed)?;
             for (first, last) in stretches {
                 let all_count = last < first_gone || first > last_gone;
                 if !all_count && last - first >= MANY_ROWS {
@@ -255,6 +258,15 @@ impl Reader {
     }
 }
 
+/// Reads a stretch without asking which of its rows count, nor what they cost where no call has that.
+fn rows_that_count(costs: bool) -> &'static str {
+    if costs {
+        select_calls!("row BETWEEN ?1 AND ?2", "NULL")
+    } else {
+        select_calls!("row BETWEEN ?1 AND ?2", "NULL", "NULL FROM calls")
+    }
+}
+
 /// What is done with a row, and the flush from which on it no longer counts.
 type Show<'s> = dyn FnMut(&Row<'_>, Option<u64>, &mut Lookups<'_>) -> Result<Visit, StoreError> + 's;
 
@@ -268,8 +280,13 @@ fn each_row(stretch: (i64, i64), lookups: &mut Lookups<'_>, show: &mut Show<'_>)
         rows.and_then(Iterator::collect).map_err(failed)?
     };
     let mut superseded = superseded.into_iter().peekable();
-    let sql = select_calls!("row BETWEEN ?1 AND ?2", "NULL");
-    let mut statement = lookups.connection.prepare_cached(sql).map_err(failed)?;
+    // The stretch is stored, and with it what its calls cost.
+    let costs = lookups
+        .connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM call_costs)")
+        .and_then(|mut statement| statement.query_row((), |row| row.get(0)))
+        .map_err(failed)?;
+    let mut statement = lookups.connection.prepare_cached(rows_that_count(costs)).map_err(failed)?;
     let mut rows = statement.query(stretch).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
         let ValueRef::Integer(number) = row.get_ref(0).map_err(failed)? else { return Err(damaged("a call's number")) };

@@ -8,6 +8,7 @@ use super::cell::{Cell, bytes_of};
 use super::{damaged, failed, leg_number, leg_of, period_number, period_of, whole};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, SuspenseReason};
+use crate::os::memory::prefetch_bytes;
 use crate::poison;
 use crate::store::{
     AGES, Conflict, DiscardedItem, FlushBatch, StoreError, SuspenseAges, SuspenseItem, SuspenseKey, SuspensePage, Visit,
@@ -19,6 +20,9 @@ const AT_ONCE: usize = 1000;
 /// The same with records, each of which may be a mebibyte.
 const WHOLE_AT_ONCE: usize = 100;
 
+/// How many records ahead of its turn one is asked for: the calls written before have put them out of the caches.
+const AHEAD: usize = 4;
+
 /// Writes what came, takes out what left, and keeps attempts and conflicts.
 pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<(), StoreError> {
     let mut insert = transaction
@@ -28,8 +32,11 @@ pub fn write(transaction: &Transaction<'_>, batch: &FlushBatch<'_>) -> Result<()
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )
         .map_err(failed)?;
-    for row in batch.suspended {
+    for (place, row) in batch.suspended.iter().enumerate() {
         poison::at(row.attempt);
+        if let Some(next) = batch.suspended.get(place + AHEAD) {
+            prefetch_bytes(next.record);
+        }
         let cells = [
             Cell::Int(whole(row.key.position.0)?),
             Cell::Int(leg_number(row.key.leg)),
