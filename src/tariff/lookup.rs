@@ -19,7 +19,7 @@ use crate::time::Timestamp;
 use zerocopy::little_endian::U32;
 
 /// Look-ups handed to the prefix map at a time: its lock-step width.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
 
 impl Tariff {
     /// BLAKE3 of the image without its last 32 bytes, which hold it; lower-case hex.

@@ -60,6 +60,8 @@ impl Columns {
 }
 
 /// Decodes one row. `node` is given to a record that names none.
+// Inlined, so that the record is written where the caller wants it.
+#[inline(always)]
 pub fn decode<'a>(
     line: &'a [u8],
     columns: &Columns,
@@ -79,6 +81,7 @@ pub(super) fn is_plain(line: &[u8], columns: &Columns, day: &mut super::plain::D
 }
 
 /// Any row at all, and what is wrong with it.
+#[inline(never)]
 pub(super) fn general<'a>(
     line: &'a [u8],
     columns: &Columns,

@@ -21,6 +21,8 @@ use crate::record::Record;
 const DEPTH_MAX: u32 = 128;
 
 /// Decodes one object. `node` is given to a record that names none.
+// Inlined, so that the record is written where the caller wants it.
+#[inline(always)]
 pub fn decode<'a>(line: &'a [u8], node: &'a [u8], scratch: &'a mut Scratch) -> Result<Record<'a>, Refusal> {
     if let Some(record) = plain::read(line, node, &mut scratch.day) {
         return Ok(record);
@@ -35,6 +37,7 @@ pub(super) fn is_plain(line: &[u8], day: &mut super::plain::Day) -> bool {
 }
 
 /// Any object at all, and what is wrong with it.
+#[inline(never)]
 pub(super) fn general<'a>(line: &'a [u8], node: &'a [u8], scratch: &'a mut Scratch) -> Result<Record<'a>, Refusal> {
     utf8(line)?;
     scratch.text.clear();

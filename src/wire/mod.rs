@@ -140,6 +140,8 @@ pub struct Scratch {
     nested: Vec<u8>,
     /// The day of the last instant.
     day: plain::Day,
+    /// The day of a gateway's last time.
+    gateway_day: radius::GatewayDay,
 }
 
 /// What a line was.

@@ -90,7 +90,7 @@ impl Check<'_> {
                 self.last(c.get(), d.get(), used as u32)
             }
             _ => {
-                let [inherited, first, ..] = self.map.node(place + 4).ok_or(SHORT)?;
+                let [inherited, first] = self.map.node(place + 4).ok_or(SHORT)?;
                 let (low, high) = (pair(a, b), pair(c, d));
                 if high >> (SLOTS - 64) != 0 {
                     return Err("prefix map: bad terms");

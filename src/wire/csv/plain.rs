@@ -9,7 +9,7 @@ use crate::wire::marks::Marks;
 use crate::wire::plain::{Day, Plain};
 
 /// The record; none: not so simple.
-#[inline]
+#[inline(always)]
 pub(super) fn read<'a>(line: &'a [u8], columns: &Columns, node: &'a [u8], day: &mut Day) -> Option<Record<'a>> {
     let mut separators = Marks::new(line, columns.separator, b'"');
     let mut plain = Plain::new(line, node);
@@ -30,11 +30,12 @@ pub(super) fn read<'a>(line: &'a [u8], columns: &Columns, node: &'a [u8], day: &
         if let Some(field) = field
             && (!cell.is_empty() || *field == Field::Source)
         {
-            plain.set(*field, cell, day)?;
+            // A header names no field twice.
+            plain.put(*field, cell, day)?;
         }
     }
     if !separators.is_plain() {
         return None;
     }
-    plain.finish()
+    plain.finish_row()
 }

@@ -8,7 +8,7 @@ use crate::wire::marks::Marks;
 use crate::wire::plain::{Day, Plain};
 
 /// The record; none: not so simple.
-#[inline]
+#[inline(always)]
 pub(super) fn read<'a>(line: &'a [u8], node: &'a [u8], day: &mut Day) -> Option<Record<'a>> {
     let mut quotes = Marks::new(line, b'"', b'\\');
     let mut plain = Plain::new(line, node);

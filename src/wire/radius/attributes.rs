@@ -201,8 +201,12 @@ fn number(value: &[u8]) -> Option<u32> {
 }
 
 /// The value behind its own name, which is this one as a rule.
-fn behind<'a>(name: &[u8], value: &'a [u8]) -> &'a [u8] {
-    value.strip_prefix(name).unwrap_or_else(|| unnamed(value))
+#[inline(always)]
+fn behind<'a, const N: usize>(name: &[u8; N], value: &'a [u8]) -> &'a [u8] {
+    match value.split_first_chunk::<N>() {
+        Some((front, rest)) if front == name => rest,
+        _ => unnamed(value),
+    }
 }
 
 /// The value behind its own name, which many vendors repeat: `h323-setup-time=14:30:25.429 GMT …`.

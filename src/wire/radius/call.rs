@@ -23,6 +23,7 @@ use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::attributes::{Asterisk, SIP_SESSION, Said};
+use super::text::{conference, dotted, hexadecimal, user_of};
 use super::{CallOrigin, Packet, Reading, times};
 use crate::piece::{KEY_MAX, Piece, PieceKind, Step};
 use crate::record::{Direction, ID_MAX, Record};
@@ -78,7 +79,7 @@ pub fn decode<'a>(
     if said.session_id.is_empty() {
         return Err(Refusal::Radius("it has no Acct-Session-Id"));
     }
-    let times = Times::of(&said, status, reading)?;
+    let times = Times::of(&said, status, reading, &mut scratch.gateway_day)?;
     let step = times.step(&said, status);
     let key = key(&said, text);
     let id = id(&said, &times, step, key.clone(), text);
@@ -133,13 +134,13 @@ struct Times {
 }
 
 impl Times {
-    fn of(said: &Said<'_>, status: u32, reading: &Reading) -> Result<Times, Refusal> {
+    fn of(said: &Said<'_>, status: u32, reading: &Reading, day: &mut times::Day) -> Result<Times, Refusal> {
         let at = event(said);
         let session = said.session_time.map(|seconds| Micros::seconds(i64::from(seconds)));
         let began = at.zip(session).map(|(at, session)| Timestamp(at.0 - session.0)).or(at);
-        let time = |text: &[u8], near, name| match text {
+        let mut time = |text: &[u8], near, name| match text {
             b"" => Ok(None),
-            _ => times::gateway(text, reading, near).map(Some).ok_or(Refusal::GatewayTime(name)),
+            _ => times::gateway(text, reading, near, day).map(Some).ok_or(Refusal::GatewayTime(name)),
         };
         let setup = time(said.setup, began, "h323-setup-time")?;
         let connect = time(said.connect, began, "h323-connect-time")?;
@@ -236,13 +237,7 @@ fn node<'a>(said: &Said<'a>, reading: &'a Reading, client: Option<IpAddr>, text:
     };
     match address.or(client) {
         Some(address) => Text::Written(written(text, |out| match address {
-            IpAddr::V4(address) => {
-                for part in address.octets() {
-                    out.extend_from_slice(itoa::Buffer::new().format(part).as_bytes());
-                    out.push(b'.');
-                }
-                out.pop();
-            }
+            IpAddr::V4(address) => dotted(address.octets(), out),
             IpAddr::V6(address) => drop(write!(out, "{address}")),
         })),
         None => Text::There(b"unknown"),
@@ -266,16 +261,6 @@ fn key(said: &Said<'_>, text: &mut Vec<u8>) -> Range<usize> {
         }
     });
     shortened(key, KEY_MAX, text)
-}
-
-/// Cisco's conference id without its spaces; a group may have lost its leading zeros.
-fn conference(id: &[u8], out: &mut Vec<u8>) {
-    for group in id.split(|b| *b == b' ').filter(|group| !group.is_empty()) {
-        out.extend_from_slice(b"00000000".get(group.len()..).unwrap_or_default());
-        let from = out.len();
-        out.extend_from_slice(group);
-        out[from..].make_ascii_uppercase();
-    }
 }
 
 /// R20's id.
@@ -309,8 +294,7 @@ fn shortened(range: Range<usize>, max: usize, text: &mut Vec<u8>) -> Range<usize
 
 /// Q.850 in decimal (Cisco writes it in hexadecimal), else the SIP code, else the terminate cause with a mark.
 fn cause(said: &Said<'_>, text: &mut Vec<u8>) -> Range<usize> {
-    let hexadecimal = std::str::from_utf8(said.disconnect_cause).ok().filter(|cause| cause.len() <= 4);
-    let q850 = hexadecimal.and_then(|cause| u16::from_str_radix(cause.trim(), 16).ok());
+    let q850 = hexadecimal(said.disconnect_cause);
     written(text, |out| {
         let (mark, number) =
             match (q850, said.sip_code.filter(|_| is_sip(said)).or(said.acme_status), said.terminate_cause) {
@@ -322,23 +306,6 @@ fn cause(said: &Said<'_>, text: &mut Vec<u8>) -> Range<usize> {
         out.extend_from_slice(mark.as_bytes());
         out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     })
-}
-
-/// The user of a SIP header's text, `"Name"<sip:+12513001300@host;user=phone>;tag=1`; anything else as it is.
-fn user_of(text: &[u8]) -> &[u8] {
-    let inside = match (memchr::memrchr(b'<', text), memchr::memrchr(b'>', text)) {
-        (Some(from), Some(to)) if from < to => &text[from + 1..to],
-        _ => text,
-    };
-    let scheme = inside.get(..4).unwrap_or_default();
-    let rest = if scheme.eq_ignore_ascii_case(b"sip:") || scheme.eq_ignore_ascii_case(b"tel:") {
-        &inside[4..]
-    } else if inside.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:")) {
-        &inside[5..]
-    } else {
-        return inside;
-    };
-    &rest[..rest.iter().position(|b| matches!(b, b'@' | b';' | b'?')).unwrap_or(rest.len())]
 }
 
 /// One row of Asterisk's CDR.

@@ -11,6 +11,7 @@
 pub mod attributes;
 mod call;
 pub mod sign;
+mod text;
 mod times;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use super::{Decode, Format, Framing, Line, Origin, Refusal, Scratch};
 use crate::time::Zone;
 
 pub use call::decode;
+pub(super) use times::Day as GatewayDay;
 
 /// Code of an accounting request.
 pub const ACCOUNTING_REQUEST: u8 = 4;

@@ -21,10 +21,25 @@ struct Written<'a> {
     zone: &'a [u8],
 }
 
+/// The day of the last time that was read, nearly always that of the next one too.
+#[derive(Debug)]
+pub(in crate::wire) struct Day {
+    /// As it stands in a time of the usual shape, with the space before it.
+    written: [u8; 16],
+    /// Its beginning as if it were UTC.
+    midnight: i64,
+}
+
+impl Default for Day {
+    fn default() -> Day {
+        Day { written: *b" Thu Jan 01 1970", midnight: 0 }
+    }
+}
+
 /// The instant of a gateway's time. Where the hour is one that autumn repeats, that of the two instants counts which is
 /// next to `near`; without it there is none.
-pub(super) fn gateway(text: &[u8], reading: &Reading, near: Option<Timestamp>) -> Option<Timestamp> {
-    let Written { civil, zone } = usual(text).or_else(|| written(text))?;
+pub(super) fn gateway(text: &[u8], reading: &Reading, near: Option<Timestamp>, day: &mut Day) -> Option<Timestamp> {
+    let Written { civil, zone } = usual(text, day).or_else(|| written(text))?;
     if let Some(offset) = offset_of(zone) {
         return Some(Timestamp(civil - offset * MICROS_PER_SECOND));
     }
@@ -58,18 +73,30 @@ fn in_zone(civil: i64, zone: &Zone, near: Option<Timestamp>) -> Option<Timestamp
 }
 
 /// `*21:36:40.123 UTC Sat Nov 21 2026`, every part as long as here, which is how nearly all are written.
-fn usual(text: &[u8]) -> Option<Written<'_>> {
+#[inline]
+fn usual<'t>(text: &'t [u8], day: &mut Day) -> Option<Written<'t>> {
     let text = if let [b'*' | b'.', rest @ ..] = text { rest } else { text };
-    let text: &[u8; 32] = text.try_into().ok()?;
-    let spaces = [12, 16, 20, 24, 27].iter().all(|at| text[*at] == b' ');
-    let words = !text[13..16].contains(&b' ') && !text[17..20].contains(&b' ');
-    let digit = |at: usize| Some(text[at].wrapping_sub(b'0')).filter(|digit| *digit < 10).map(i64::from);
-    let two = |at: usize| Some(digit(at)? * 10 + digit(at + 1)?);
-    if !spaces || !words || text[8] != b'.' {
+    let (time, date) = text.split_first_chunk::<16>()?;
+    let date: &[u8; 16] = date.try_into().ok()?;
+    let zone = &time[13..];
+    if time[8] != b'.' || time[12] != b' ' || zone.contains(&b' ') {
         return None;
     }
-    let micros = (digit(9)? * 100 + two(10)?) * 1000;
-    let month = match &[text[21] | 0x20, text[22] | 0x20, text[23] | 0x20] {
+    let micros = (digit(time[9])? * 100 + two(time[10], time[11])?) * 1000;
+    let seconds = seconds(u64::from_le_bytes(*time.first_chunk()?))?;
+    if *date != day.written {
+        *day = Day { written: *date, midnight: midnight(date)? };
+    }
+    Some(Written { civil: day.midnight + seconds * MICROS_PER_SECOND + micros, zone })
+}
+
+/// The beginning of ` Sat Nov 21 2026` as if it were UTC.
+#[cold]
+fn midnight(date: &[u8; 16]) -> Option<i64> {
+    if [0, 4, 8, 11].iter().any(|at| date[*at] != b' ') || date[1..4].contains(&b' ') {
+        return None;
+    }
+    let month = match &[date[5] | 0x20, date[6] | 0x20, date[7] | 0x20] {
         b"jan" => 1,
         b"feb" => 2,
         b"mar" => 3,
@@ -84,9 +111,16 @@ fn usual(text: &[u8]) -> Option<Written<'_>> {
         b"dec" => 12,
         _ => return None,
     };
-    let midnight = civil(two(28)? * 100 + two(30)?, month, two(25)?, 0, 0, 0, 0)?;
-    let seconds = seconds(u64::from_le_bytes(*text.first_chunk()?))?;
-    Some(Written { civil: midnight + seconds * MICROS_PER_SECOND + micros, zone: &text[13..16] })
+    let year = two(date[12], date[13])? * 100 + two(date[14], date[15])?;
+    civil(year, month, two(date[9], date[10])?, 0, 0, 0, 0)
+}
+
+fn digit(byte: u8) -> Option<i64> {
+    Some(byte.wrapping_sub(b'0')).filter(|digit| *digit < 10).map(i64::from)
+}
+
+fn two(tens: u8, ones: u8) -> Option<i64> {
+    Some(digit(tens)? * 10 + digit(ones)?)
 }
 
 /// The same in any length.
@@ -134,7 +168,7 @@ fn clock(time: &[u8], year: i64, month: i64, day: i64) -> Option<i64> {
 /// Seconds east of Greenwich of `UTC`, `GMT`, `Z`, and of `GMT+4` and the like.
 fn offset_of(zone: &[u8]) -> Option<i64> {
     let rest = match zone {
-        b"Z" | b"z" => b"",
+        b"UTC" | b"GMT" | b"Z" | b"z" => b"",
         _ => zone.get(3..).filter(|_| {
             let name = zone.get(..3).unwrap_or_default();
             name.eq_ignore_ascii_case(b"utc") || name.eq_ignore_ascii_case(b"gmt")
@@ -184,8 +218,10 @@ mod tests {
         ) {
             let mut spoiled = text.clone().into_bytes();
             spoiled[at.index(text.len())] = byte;
-            for text in [text.as_bytes(), &spoiled] {
-                if let Some(usual) = usual(text) {
+            // Whatever day came before.
+            let mut day = Day::default();
+            for text in [text.as_bytes(), &spoiled, text.as_bytes(), &spoiled] {
+                if let Some(usual) = usual(text, &mut day) {
                     prop_assert_eq!(Some(usual), written(text));
                 }
             }
@@ -195,7 +231,7 @@ mod tests {
     #[test]
     fn the_usual_shape_is_the_usual_way() {
         for text in ["*21:36:40.123 UTC Sat Nov 21 2026", "14:30:25.429 GMT Wed Jan 23 2002"] {
-            assert!(usual(text.as_bytes()).is_some());
+            assert!(usual(text.as_bytes(), &mut Day::default()).is_some());
         }
     }
 
@@ -209,8 +245,11 @@ mod tests {
 
     fn check(text: &str, zone: Option<&str>, near: Option<&str>, expected: Option<&str>) {
         let time = |text: &str| parse_rfc3339(text.as_bytes()).unwrap();
-        let read = if text.starts_with("20") { asterisk } else { gateway };
-        let found = read(text.as_bytes(), &reading(zone), near.map(time));
+        let (text_of, reading, near_at) = (text.as_bytes(), reading(zone), near.map(time));
+        let found = match text.starts_with("20") {
+            true => asterisk(text_of, &reading, near_at),
+            false => gateway(text_of, &reading, near_at, &mut Day::default()),
+        };
         assert_eq!(found, expected.map(time), "{text} {zone:?} {near:?}");
     }
 
