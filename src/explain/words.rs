@@ -356,7 +356,7 @@ impl Words<'_> {
         let call = &self.call.call;
         let decimals = u32::from(call.basis.decimals);
         let amount = format!("{} {}", self.quote.currency, call.cost.fixed(decimals));
-        if free(&call.basis.price) {
+        if free(&call.basis.price) || self.quote.arithmetic.is_empty() {
             return self.say([format!("It costs {amount}"), format!("Er kostet {amount}"), format!("Costa {amount}")]);
         }
         let mut sum = self.quote.arithmetic.replace("/min ", " ").replace(" / 60", " / 60 s");
