@@ -3,6 +3,7 @@
 //! Does not know how a price came about, nor where any of this is kept.
 
 mod chain;
+mod exchange;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,7 @@ use crate::record::Direction;
 use crate::time::{Micros, Period, Timestamp};
 
 pub use chain::{Before, CHAIN_KEPT, Chain, LEVELS, Linked, Pair, TierCounted};
+pub use exchange::Exchange;
 
 /// An account's stable number in one data folder: given in the order in which accounts are first seen.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -201,15 +203,6 @@ pub struct Basis {
     pub decimals: u8,
     /// How a price in another currency became a cost in this one; none where both are the same.
     pub exchange: Option<Exchange>,
-}
-
-/// The exchange rate of a price.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub struct Exchange {
-    /// The currency of the price, ISO 4217.
-    pub from: [u8; 3],
-    /// What one unit of it is worth in the currency of the cost.
-    pub rate: Money,
 }
 
 /// One leg with its charge (R18). Immutable; a correction is a new revision.

@@ -43,6 +43,7 @@ pub mod reload;
 pub mod retainer;
 pub mod rerater;
 pub mod retry;
+mod schedule;
 pub mod sealer;
 mod watch_rates;
 

@@ -136,6 +136,12 @@ pub(super) fn run(configured: &Path, arguments: ConvertArguments) -> Result<(), 
             (0, false) => format!("written: {}", written.join(", ")),
             _ => format!("refused: {wrong} error(s); nothing is written"),
         })?;
+        // No mapping belongs to what a product exports.
+        if converted.findings.iter().any(|finding| finding.hint.contains("mapping")) {
+            out::line(
+                "a deck with other headings or increments: callrated tariff import FILE --as NAME takes a mapping",
+            )?;
+        }
         if let Some((place, _)) = places.last().filter(|(place, _)| !written.is_empty() && !place.ends_with(PLANS)) {
             out::line(&format!("put {} into force: append it to {}", place.display(), rates.join(PLANS).display()))?;
         }

@@ -166,6 +166,9 @@ fn priced(quote: &Value) -> Result<(), Exit> {
         let name = if name.is_empty() { name } else { format!(" ({name})") };
         facts.push(("row", format!("{} of deck {}{name}", of("prefix"), of("deck"))));
     }
+    if quote["exchange"].is_string() {
+        facts.push(("converted", of("exchange")));
+    }
     facts.push(("billable", format!("{} s = {} min", of("billable_seconds"), of("billable_minutes"))));
     facts.push(("cost", out::paint(&format!("{} {}", of("currency"), of("cost")), Paint::Bold)));
     out::line("")?;

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::schedule::Schedule;
 use crate::batch::{EntryKind, Frame};
 use crate::entry::{self, Activation, SourceProfile};
 use crate::guard::{Entered, Rules};
@@ -20,6 +21,8 @@ pub struct Known {
     pub directory: Option<String>,
     /// What accounts are watched by.
     pub guards: Arc<Rules>,
+    /// Which tariff applies to calls answered when.
+    pub schedule: Arc<Schedule>,
     /// Listeners' settings by index.
     pub sources: Vec<Option<SourceProfile>>,
 }
@@ -32,8 +35,10 @@ impl Known {
             of_folder: state.tariffs.iter().rfind(|t| entry::of_folder(&t.by)).map(|t| t.digest.clone()),
             directory: state.directories.last().map(|d| d.digest.clone()),
             guards: state.guards.as_ref().map(|row| row.rules.clone()).unwrap_or_default(),
+            schedule: Arc::default(),
             sources: Vec::new(),
         };
+        state.tariffs.iter().for_each(|t| known.schedule.activated(t.effective_from.map(|t| t.0), &t.digest));
         for row in &state.sources {
             if let Ok(profile) = serde_json::from_str::<SourceProfile>(&row.json) {
                 known.source(profile);
@@ -77,6 +82,7 @@ impl Known {
         if entry::of_folder(&activation.by) {
             self.of_folder = Some(activation.digest.clone());
         }
+        self.schedule.activated(activation.effective_from, &activation.digest);
         self.tariff = Some(activation.digest.clone());
     }
 

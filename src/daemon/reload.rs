@@ -56,6 +56,7 @@ pub struct Reloader {
     pub(super) waiting: std::sync::Mutex<Vec<Waiting>>,
     /// Read by every question, so that none waits for a reload.
     in_force: ArcSwapOption<InForce>,
+    pub(super) schedule: Arc<super::schedule::Schedule>,
     info: std::sync::Mutex<Option<Gauge>>,
 }
 
@@ -159,16 +160,15 @@ pub enum ReloadError {
 impl Reloader {
     /// Over a folder; `known` says what is in force.
     pub fn new(folder: &Path, images: Arc<Images>, road: Road, clock: Clock, known: Known) -> Reloader {
-        let images_known = match (&known.tariff, &known.directory) {
-            (Some(tariff), Some(directory)) => images.tariff(tariff).ok().zip(images.directory(directory).ok()),
-            _ => None,
-        };
+        let digests = known.tariff.as_ref().zip(known.directory.as_ref());
+        let images_known = digests.and_then(|(t, d)| images.tariff(t).ok().zip(images.directory(d).ok()));
         let reloader = Reloader {
             folder: folder.to_owned(),
             images,
             road,
             clock,
             waiting: std::sync::Mutex::default(),
+            schedule: known.schedule.clone(),
             known: Mutex::new(Held { known, folder_moved: false, first: true }),
             in_force: ArcSwapOption::empty(),
             info: std::sync::Mutex::new(None),
@@ -184,7 +184,7 @@ impl Reloader {
         &self.folder
     }
 
-    /// The images in force, if there are any.
+    /// The latest images, if there are any; [`Reloader::tariff_at`] says whether the tariff applies by now.
     pub fn in_force(&self) -> Option<Arc<InForce>> {
         self.in_force.load_full()
     }

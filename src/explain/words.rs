@@ -56,6 +56,9 @@ pub fn customer(language: Language, call: &OwnedCall, quote: &Quote, account: Op
     sentences
 }
 
+const AT_LEAST: [&str; 3] = ["at least", "mindestens", "minimo"];
+const AT_MOST: [&str; 3] = ["at most", "höchstens", "massimo"];
+
 struct Words<'a> {
     language: Language,
     call: &'a OwnedCall,
@@ -301,7 +304,10 @@ impl Words<'_> {
         if free(&price) {
             return None;
         }
-        let (rate, currency) = (&self.quote.rate, &self.quote.currency);
+        let (rate, basis) = (&self.quote.rate, &self.call.call.basis);
+        // A deck's prices stand in its own currency.
+        let currency = basis.exchange.map_or(basis.currency, |exchange| exchange.from);
+        let currency = String::from_utf8_lossy(&currency);
         let mut text = self.say([
             format!("Price: {rate} {currency} a minute"),
             format!("Preis: {rate} {currency} je Minute"),
@@ -309,8 +315,8 @@ impl Words<'_> {
         ]);
         let further = [
             (Some(price.connect_fee).filter(|fee| *fee != Money::ZERO), ["and once", "und einmalig", "e una tantum"]),
-            (price.minimum_cost, ["at least", "mindestens", "minimo"]),
-            (price.maximum_cost, ["at most", "höchstens", "massimo"]),
+            (price.minimum_cost, AT_LEAST),
+            (price.maximum_cost, AT_MOST),
         ];
         for (amount, name) in further {
             if let Some(amount) = amount {
@@ -322,6 +328,14 @@ impl Words<'_> {
                 format!(" (numbers that begin with {prefix})"),
                 format!(" (Rufnummern, die mit {prefix} beginnen)"),
                 format!(" (numeri che iniziano con {prefix})"),
+            ]);
+        }
+        if let Some(exchange) = &basis.exchange {
+            let (own, worth) = (&self.quote.currency, exchange.rate.fixed(0));
+            text += &self.say([
+                format!("; 1 {currency} is {worth} {own}"),
+                format!("; 1 {currency} sind {worth} {own}"),
+                format!("; 1 {currency} vale {worth} {own}"),
             ]);
         }
         text.push('.');
@@ -342,25 +356,12 @@ impl Words<'_> {
         let call = &self.call.call;
         let decimals = u32::from(call.basis.decimals);
         let amount = format!("{} {}", self.quote.currency, call.cost.fixed(decimals));
-        if free(&call.basis.price) {
+        if free(&call.basis.price) || self.quote.arithmetic.is_empty() {
             return self.say([format!("It costs {amount}"), format!("Er kostet {amount}"), format!("Costa {amount}")]);
         }
-        let price = call.basis.price;
-        let seconds = call.charged_seconds();
-        let rate = &self.quote.rate;
-        let mut sum = match &self.quote.tier {
-            None => format!("{rate} × {seconds} s / 60 s"),
-            Some(tier) => {
-                let level = |level: &QuotedLevel| match (&level.rate, &level.discount_percent) {
-                    (Some(own), _) => format!("{own} × {} s / 60 s", level.seconds),
-                    (None, Some(percent)) => format!("{rate} × {} s / 60 s − {percent} %", level.seconds),
-                    (None, None) => format!("{rate} × {} s / 60 s", level.seconds),
-                };
-                tier.levels.iter().map(level).collect::<Vec<_>>().join(" + ")
-            }
-        };
-        if price.connect_fee != Money::ZERO && !call.basis.steps.forgives(call.duration) {
-            sum = format!("{} + {sum}", price.connect_fee.fixed(0));
+        let mut sum = self.quote.arithmetic.replace("/min ", " ").replace(" / 60", " / 60 s");
+        for cap in [AT_LEAST, AT_MOST] {
+            sum = sum.replace(&format!(", {} ", cap[0]), &format!(", {} ", self.language.of(cap)));
         }
         self.say([
             format!("{sum}, rounded to {decimals} decimals: {amount}"),

@@ -112,7 +112,7 @@ pub(super) fn csv_row(row: &StoredCall<'_>, language: Language, columns: Columns
         Micros(call.duration.0 * call.sign()).to_string(),
         minutes(signed(call, call.billable_seconds)),
         call.cost.fixed(decimals),
-        call.basis.price.rate.fixed(0),
+        call.basis.rate_in_currency().fixed(0),
         call_type(call.call_type, language).to_owned(),
     ];
     for (i, text) in cells.iter().enumerate() {
@@ -121,17 +121,11 @@ pub(super) fn csv_row(row: &StoredCall<'_>, language: Language, columns: Columns
         }
         cell(text, out);
     }
-    if columns != Columns::Usual {
-        for text in full(row) {
-            out.push(',');
-            cell(&text, out);
-        }
-    }
-    if columns == Columns::Margin {
-        for text in margin(row) {
-            out.push(',');
-            cell(&text, out);
-        }
+    let full = (columns != Columns::Usual).then(|| full(row));
+    let margin = (columns == Columns::Margin).then(|| margin(row));
+    for text in full.iter().flatten().chain(margin.iter().flatten()) {
+        out.push(',');
+        cell(text, out);
     }
     out.push_str("\r\n");
 }
@@ -206,8 +200,11 @@ pub(super) struct Leg {
     included_seconds: i64,
     /// Of these, beyond the allowance.
     overage_seconds: i64,
-    /// Per minute: a decimal.
+    /// Per minute, as the deck has it: a decimal.
     rate: String,
+    /// How a price in another currency became a cost in this one: `0.92 EUR/USD`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exchange: Option<String>,
     /// A decimal.
     connect_fee: String,
     /// A decimal.
@@ -282,6 +279,7 @@ impl Leg {
             included_seconds: call.drawn(),
             overage_seconds: signed(call, call.overage_seconds()),
             rate: call.basis.price.rate.fixed(0),
+            exchange: call.basis.exchange_words(),
             connect_fee: call.basis.price.connect_fee.fixed(0),
             cost: call.cost.fixed(u32::from(call.basis.decimals)),
             currency: super::usage::text(&call.basis.currency),

@@ -214,7 +214,7 @@ pub(super) async fn status(State(app): State<App>) -> Json<Status> {
     // Counters are whole numbers far below 2^53.
     let sum = |name| samples.sum(name) as u64;
     let reasons = reasons(&app);
-    let in_force = app.reloader.in_force();
+    let in_force = app.in_force().ok();
     let progress = app.road.progress();
     Json(Status {
         version: env!("CARGO_PKG_VERSION"),
@@ -244,9 +244,9 @@ pub(super) async fn status(State(app): State<App>) -> Json<Status> {
         udp_dropped: sum("callrated_udp_dropped_total"),
         sequence_gaps: sum("callrated_udp_sequence_gaps_total"),
         sources: sources(&app),
-        tariff: in_force.as_ref().map(|i| format!("blake3:{}", i.tariff.digest())),
-        prefixes: in_force.as_ref().map_or(0, |i| i.tariff.prefixes()),
-        directory: in_force.as_ref().map(|i| format!("blake3:{}", i.directory.digest())),
-        accounts: in_force.as_ref().map_or(0, |i| i.directory.accounts()),
+        tariff: in_force.as_ref().map(|(tariff, _)| format!("blake3:{}", tariff.digest())),
+        prefixes: in_force.as_ref().map_or(0, |(tariff, _)| tariff.prefixes()),
+        directory: in_force.as_ref().map(|(_, directory)| format!("blake3:{}", directory.digest())),
+        accounts: in_force.as_ref().map_or(0, |(_, directory)| directory.accounts()),
     })
 }

@@ -235,8 +235,13 @@ impl App {
 
     /// The tariff and the directory in force.
     fn in_force(&self) -> Result<(Arc<Tariff>, Arc<Directory>), Problem> {
-        match self.reloader.in_force() {
-            Some(in_force) => Ok((in_force.tariff.clone(), in_force.directory.clone())),
+        self.in_force_at(self.clock.now())
+    }
+
+    /// The tariff of calls answered then, and the directory in force.
+    fn in_force_at(&self, answer: Timestamp) -> Result<(Arc<Tariff>, Arc<Directory>), Problem> {
+        match self.reloader.tariff_at(answer).zip(self.reloader.in_force()) {
+            Some((tariff, in_force)) => Ok((tariff, in_force.directory.clone())),
             None => Err(Problem::unavailable("no tariff is in force")),
         }
     }

@@ -85,6 +85,9 @@ pub(super) struct Quoted {
     deck: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     destination_name: Option<String>,
+    /// What one unit of the price's currency is worth, where that is another than `currency`: `0.92 EUR/USD`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exchange: Option<String>,
     /// Per minute: a decimal.
     rate: String,
     /// A decimal.
@@ -214,7 +217,7 @@ pub(super) async fn quote(State(app): State<App>, Json(asked): Json<QuoteRequest
         Some("inbound") => Direction::Inbound,
         Some(other) => return Err(Problem::bad_request(format!("direction={other:?}: write outbound or inbound"))),
     };
-    let (tariff, directory) = app.in_force()?;
+    let (tariff, directory) = app.in_force_at(answer)?;
     let Some(account) = directory.account_at(asked.account.as_bytes(), answer) else {
         return Err(match directory.account_named(asked.account.as_bytes()) {
             Some(_) => Problem::not_found(format!("the account {:?} has no row in force at {answer}", asked.account)),
@@ -275,6 +278,7 @@ pub(super) fn quoted(quote: rating::Quote, proof: Option<Vec<ProofLine>>) -> Quo
         prefix: quote.prefix,
         deck: quote.deck,
         destination_name: quote.destination_name,
+        exchange: quote.exchange,
         rate: quote.rate,
         connect_fee: quote.connect_fee,
         steps: Steps { mode, initial, increment, minimum, free_below },

@@ -102,6 +102,10 @@ pub struct Quote {
     /// The tier that counts the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<QuotedTier>,
+    /// What is rounded once to the cost: `0.01 × 0.92 + 0.0125/min × 61 s / 60 × 0.92, at most 0.5 × 0.92`, and ` − 0.3000` where
+    /// so much was charged before for what counts as one call; empty where nothing is charged.
+    #[serde(skip)]
+    pub arithmetic: String,
     pub currency: String,
     pub cost: String,
     pub period: String,
@@ -238,12 +242,14 @@ fn prove_into<'s>(
     }
     let tier = charge.tier.and_then(|counts| counts.of_all(plan, &before));
     let rates = Rates { tariff: world.tariff, answer: whole.answer, currency: rated.basis.currency, tier };
-    say("R18", cost_words(charge, &parts, rated, &rates));
+    let (mut arithmetic, words) = cost_words(charge, &parts, rated, &rates);
+    say("R18", words);
     if draws.follows.is_some() && charge.charged_seconds > 0 {
         say("R28", rest_words(charge, before, rated));
+        arithmetic += &format!(" − {}", before.cost.fixed(u32::from(rated.basis.decimals)));
     }
     let quote = quote(&leg, &account, &decided, &draws, world);
-    Ok(Quote { tier: QuotedTier::of(&decided, plan), ..quote })
+    Ok(Quote { tier: QuotedTier::of(&decided, plan), arithmetic, ..quote })
 }
 
 /// The parts of a call whose price changes while it lasts, neighbours of one row as one; none where one row prices all.
@@ -291,7 +297,7 @@ fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, draws: &Draws,
         prefix: row.map(|row| prefix_words(&row, leg, account, world)),
         deck: row.map(|row| row.deck.to_owned()),
         destination_name: row.map(|row| row.destination.to_owned()).filter(|name| !name.is_empty()),
-        exchange: basis.exchange.as_ref().map(|exchange| exchange_words(exchange, &basis.currency)),
+        exchange: basis.exchange_words(),
         rate: basis.price.rate.fixed(0),
         connect_fee: basis.price.connect_fee.fixed(0),
         steps: QuotedSteps {
@@ -306,6 +312,7 @@ fn quote(leg: &Leg, account: &Account<'_>, decided: &Decided<'_>, draws: &Draws,
         included_seconds: rated.included_seconds,
         allowances: QuotedDraw::all(draws),
         tier: None,
+        arithmetic: String::new(),
         currency: text(&basis.currency),
         cost: rated.cost.fixed(u32::from(basis.decimals)),
         period: rated.period.to_string(),

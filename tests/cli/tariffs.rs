@@ -143,6 +143,11 @@ fn an_earlier_tariff_comes_back_and_stays() {
     assert_eq!((in_force(&place), cost(&place)), (first.clone(), "0.1600".to_owned()));
     place.run(&["tariff", "activate", &second]).code(0);
     assert_eq!((in_force(&place), cost(&place)), (second.clone(), "0.2000".to_owned()));
+    // What is planned prices no call before its time, and is not in force.
+    place.run(&["tariff", "activate", &first, "--from", "2099-01-01T00:00:00Z"]).code(0);
+    assert_eq!((in_force(&place), cost(&place)), (second.clone(), "0.2000".to_owned()));
+    let then = ["--account", "acme", "--to", "005511987654321", "--duration", "60", "--at", "2099-01-01T00:00:00Z"];
+    assert_eq!(place.json(&[&["explain", "--json"], &then[..]].concat())["cost"], "0.1600");
     place.run(&["tariff", "activate", &first, "--from", "2026-01-01T00:00:00Z"]).code(0);
     assert_eq!(daemon.stop(), 0);
 
@@ -160,6 +165,7 @@ fn an_earlier_tariff_comes_back_and_stays() {
         (&second, &by),
         (&first, &again),
         (&second, &again),
+        (&first, &again),
         (&first, &again),
         (&third, &by),
         (&second, &by),

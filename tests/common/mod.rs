@@ -11,6 +11,7 @@ use callrated::rating::{self, Answered, Called, Draws, Leg, Resolution, Standing
 use callrated::record::{Direction, Record};
 use callrated::tariff::{self, RatesText, Tariff};
 use callrated::time::{Micros, Timestamp, parse_rfc3339};
+use rust_decimal::{Decimal, RoundingStrategy};
 
 /// The dialling plans and the numbering plan that the project ships.
 pub const COUNTRIES: &str = include_str!("../../rates/countries.toml");
@@ -101,6 +102,9 @@ impl Books {
                 let last = &proof.lines.last().unwrap().text;
                 let currency = std::str::from_utf8(&rated.basis.currency).unwrap();
                 assert!(last.ends_with(&format!("{cost} {currency}")), "{last}");
+                if !quote.arithmetic.is_empty() {
+                    assert_eq!(worked_out(&quote.arithmetic, rated.basis.decimals), cost, "{}", quote.arithmetic);
+                }
                 let rule = rated.basis.rule;
                 let (billable, included) = (rated.billable_seconds, rated.included_seconds);
                 format!("{} R{rule} {billable} s ({included} in) {cost}", rated.call_type)
@@ -148,6 +152,31 @@ impl Books {
         }
         assert!(wrong.is_empty(), "{wrong}");
     }
+}
+
+/// What a proof's sum comes to: `0.2 × 0.92 + 0.1/min × 120 s / 60, at most 0.5 × 0.92` and perhaps ` − 0.3000`, in decimal.
+pub fn worked_out(arithmetic: &str, decimals: u8) -> String {
+    let number = |text: &str| text.parse::<Decimal>().unwrap_or_else(|e| panic!("{text:?}: {e}"));
+    // Everything times 60, so that halves are halves.
+    let product = |text: &str| {
+        text.split(" × ").fold(Decimal::from(60), |product, factor| match factor.split_once(" s / 60") {
+            Some((seconds, rest)) => product * number(&format!("{seconds}{rest}")) / Decimal::from(60),
+            None => product * number(factor.strip_suffix("/min").unwrap_or(factor)),
+        })
+    };
+    let (whole, before) = arithmetic.split_once(" − ").unwrap_or((arithmetic, "0"));
+    let mut parts = whole.split(", ");
+    let mut sum: Decimal = parts.next().unwrap().split(" + ").map(product).sum();
+    for cap in parts {
+        match cap.split_once("at least ") {
+            Some((_, least)) => sum = sum.max(product(least)),
+            None => sum = sum.min(product(cap.strip_prefix("at most ").unwrap())),
+        }
+    }
+    let cost = |sum: Decimal| {
+        (sum / Decimal::from(60)).round_dp_with_strategy(decimals.into(), RoundingStrategy::MidpointAwayFromZero)
+    };
+    format!("{:.*}", usize::from(decimals), (cost(sum) - number(before)).max(Decimal::ZERO))
 }
 
 fn suspense(suspended: Suspended) -> String {

@@ -3,11 +3,14 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use callrated::call::Exchange;
+use callrated::batch::Position;
+use callrated::call::{AccountKey, Exchange, GroupKey, LegKey};
 use callrated::directory::{self, Directory};
+use callrated::explain::{Language, customer};
 use callrated::money::Money;
 use callrated::rating::{self, Draws, Resolution, Standing};
 use callrated::record::Direction;
+use callrated::store::{BasisText, OwnedCall};
 use callrated::tariff::{self, Finding, RatesText, Tariff};
 
 use crate::common::{Books, COUNTRIES, Call, NUMBERING, call};
@@ -153,6 +156,58 @@ fn the_call_keeps_the_rate_and_the_proof_shows_it() {
         ]
     );
     assert_eq!(proof.quote.unwrap().exchange.as_deref(), Some("0.92 EUR/USD"));
+}
+
+/// A customer adds up what he is told: prices in the deck's currency, and what one unit of it is worth.
+#[test]
+fn a_customer_is_told_both_currencies() {
+    let call = to("eur", "+33123456789", "61");
+    let world = BOOKS.world();
+    let Resolution::Legs(Some(leg), None) = rating::resolve(&call.record(), call.received(), &call.profile, world)
+    else {
+        panic!("no leg");
+    };
+    let rated = rating::rate(&leg, world, leg.period(world), Standing::of(&0), &mut Draws::default()).unwrap();
+    let quote = rating::prove(&call.record(), call.received(), &call.profile, world, Direction::Outbound, &|_, _| {
+        Standing::of(&0)
+    })
+    .quote
+    .unwrap();
+    let key = LegKey { position: Position(0), leg: Direction::Outbound };
+    let stored = OwnedCall {
+        call: rated.call(&leg, key, AccountKey(0), GroupKey(0)),
+        node: b"lab".to_vec(),
+        id: b"c1".to_vec(),
+        source_dialled: Vec::new(),
+        destination_dialled: b"+33123456789".to_vec(),
+        start: None,
+        text: BasisText::default(),
+        grounds: None,
+        revision: 0,
+        run: None,
+        named_tariff: false,
+        costs: None,
+        draws: Vec::new(),
+    };
+    // The first 0.1 of two minutes and the fee of 0.2, in dollars of 0.92: 0.184 + 0.184.
+    let words = |language| customer(language, &stored, &quote, None).split_off(4);
+    assert_eq!(
+        words(Language::En),
+        [
+            "Price: 0.1 USD a minute, and once 0.2 USD, at most 0.5 USD (numbers that begin with 33); 1 USD is 0.92 EUR.",
+            "0.2 × 0.92 + 0.1 × 120 s / 60 s × 0.92, at most 0.5 × 0.92, rounded to 4 decimals: EUR 0.3680",
+        ]
+    );
+    assert_eq!(
+        words(Language::De),
+        [
+            "Preis: 0.1 USD je Minute, und einmalig 0.2 USD, höchstens 0.5 USD (Rufnummern, die mit 33 beginnen); 1 USD sind 0.92 EUR.",
+            "0.2 × 0.92 + 0.1 × 120 s / 60 s × 0.92, höchstens 0.5 × 0.92, gerundet auf 4 Nachkommastellen: EUR 0.3680",
+        ]
+    );
+    // Beside a cost in euros the price per minute of details is in euros, too.
+    assert_eq!(stored.call.basis.rate_in_currency(), Money(92_000_000));
+    assert_eq!(stored.call.basis.exchange_words().as_deref(), Some("0.92 EUR/USD"));
 }
 
 #[test]

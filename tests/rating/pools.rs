@@ -9,7 +9,7 @@ use callrated::rating::{self, Drawn, Draws, Resolution, Standing, Told};
 use callrated::tariff::{self, RatesText};
 use callrated::time::Period;
 
-use crate::common::{Books, COUNTRIES, Call, NUMBERING, call};
+use crate::common::{Books, COUNTRIES, Call, NUMBERING, call, worked_out};
 
 const PLANS: &str = r#"
 [plan.pooled]
@@ -86,6 +86,9 @@ const ACCOUNTS: &str = "\
 account,plan,country,billing_start,timezone,language,extensions,group,valid_from,valid_to
 p,pooled,DE,2020-01-01,UTC,en,100-199,,,
 d,devices,DE,2020-01-01,UTC,en,100-199,,,
+d1,devices,DE,2020-01-01,UTC,en,100-199,lobby,,
+d2,devices,DE,2020-01-01,UTC,en,200-299,lobby,,
+d3,devices,DE,2020-01-01,UTC,en,300-399,,,
 s,silent-devices,DE,2020-01-01,UTC,en,100-199,,,
 c,small,DE,2020-01-01,Europe/Berlin,en,,,,2026-10-11
 c,big,DE,2020-01-01,Europe/Berlin,en,,,2026-10-11,2026-10-21
@@ -109,17 +112,19 @@ impl Drawn for Counted {
     }
 }
 
-/// Calls of one group, one after the other: call type, seconds and cost, and what each pool gave:
+/// Calls one after the other: call type, seconds and cost, and what each pool of the account's group gave:
 /// `included 180 s 0.0000: mobile 120, plan 60`.
 fn told(calls: &[Call]) -> Vec<String> {
-    let (mut counted, mut draws, world) = (Counted::default(), Draws::default(), BOOKS.world());
+    let (mut groups, mut draws, world) = (BTreeMap::<String, Counted>::new(), Draws::default(), BOOKS.world());
     let mut lines = Vec::new();
     for call in calls {
         let record = call.record();
         let Resolution::Legs(Some(leg), None) = rating::resolve(&record, call.received(), &call.profile, world) else {
             panic!("{call:?}");
         };
-        let before = Standing::of(&counted);
+        let group = world.directory.row(leg.account_row).group().to_owned();
+        let counted = groups.entry(group).or_default();
+        let before = Standing::of(counted);
         let rated = rating::rate(&leg, world, leg.period(world), before, &mut draws);
         // The proof comes to the same digits, and tells of every pool.
         let proof = rating::prove(&record, call.received(), &call.profile, world, leg.direction, &|_, _| before);
@@ -129,6 +134,9 @@ fn told(calls: &[Call]) -> Vec<String> {
         };
         let quote = proof.quote.unwrap();
         assert_eq!(quote.cost, rated.cost.fixed(4));
+        if !quote.arithmetic.is_empty() {
+            assert_eq!(worked_out(&quote.arithmetic, 4), quote.cost, "{}", quote.arithmetic);
+        }
         assert_eq!(quote.included_seconds, rated.included_seconds);
         let shown: Vec<_> = quote.allowances.iter().map(|a| (a.name.as_str(), a.included_seconds)).collect();
         let kept = Told::read(&draws.text);
@@ -243,6 +251,32 @@ fn calls_inside_the_account_draw_no_minutes_of_low_usage_devices() {
             ("+493033333", "600", "included 0 s 0.0000: plan 0"),
             ("030123456", "180", "included 180 s 0.0000: low-usage 180"),
         ],
+    );
+}
+
+/// A device is an account, its billing group the pool: three minutes for both of the lobby.
+#[test]
+fn the_devices_of_a_group_share_their_minutes() {
+    let of = |account: &str, to: &str, seconds: &str| call("+49891234567", to).account(account).lasts(seconds);
+    let calls = [
+        of("d1", "030123456", "61"),
+        // To an extension of its own: ten minutes at 0.05 that the pool does not know of.
+        of("d1", "150", "600"),
+        // One of the three minutes is left, and one costs 0.05.
+        of("d2", "030123456", "61"),
+        of("d1", "030123456", "60"),
+        // Another group has its own.
+        of("d3", "030123456", "180"),
+    ];
+    assert_eq!(
+        told(&calls),
+        [
+            "included 120 s 0.0000: low-usage 120",
+            "overage 600 s 0.5000: plan 0",
+            "included 120 s 0.0500: low-usage 60, plan 0",
+            "overage 60 s 0.0500: low-usage 0, plan 0",
+            "included 180 s 0.0000: low-usage 180",
+        ]
     );
 }
 

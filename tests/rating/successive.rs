@@ -8,7 +8,7 @@ use callrated::rating::{self, Drawn, Draws, Rated, Resolution, Standing, Told};
 use callrated::time::{Micros, Period, Timestamp};
 use proptest::prelude::*;
 
-use crate::common::{Books, Call, at, call};
+use crate::common::{Books, Call, at, call, worked_out};
 
 /// Brazil as Anatel has it: 30 s at least, then steps of 6 s; up to 3 s nothing; joined within 120 s from mobiles.
 const PLANS: &str = r#"
@@ -98,6 +98,9 @@ fn rate(books: &Books, calls: &[Call]) -> Vec<(Rated, Vec<String>)> {
         let proof = rating::prove(&record, call.received(), &call.profile, world, leg.direction, &|_, _| before);
         let rated = rated.unwrap();
         let quote = proof.quote.unwrap();
+        if !quote.arithmetic.is_empty() {
+            assert_eq!(worked_out(&quote.arithmetic, 4), quote.cost, "{}", quote.arithmetic);
+        }
         assert_eq!((quote.cost, quote.billable_seconds), (rated.cost.fixed(4), rated.billable_seconds));
         let cost = rated.cost.fixed(4);
         assert!(proof.lines.last().unwrap().text.ends_with(&format!("{cost} BRL")), "{:#?}", proof.lines);

@@ -8,7 +8,7 @@ use callrated::rating::{self, DrawOf, Drawn, Draws, Proof, Resolution, Standing}
 use callrated::tariff::{self, RatesText};
 use callrated::time::Period;
 
-use crate::common::{Books, COUNTRIES, Call, NUMBERING, call};
+use crate::common::{Books, COUNTRIES, Call, NUMBERING, call, worked_out};
 use crate::pools::findings_of;
 
 const PLANS: &str = r#"
@@ -136,6 +136,9 @@ impl Counted {
         if draws.list.is_empty() {
             *self.0.entry(Meter::PLAN).or_default() += u64::from(rated.included_seconds);
             drew.push(format!("alone {}", rated.included_seconds));
+        }
+        if !quote.arithmetic.is_empty() {
+            assert_eq!(worked_out(&quote.arithmetic, 4), quote.cost, "{}", quote.arithmetic);
         }
         let covered: u32 = draws.list.iter().filter(|d| !matches!(d.of, DrawOf::Tier(_))).map(|d| d.seconds).sum();
         assert!(draws.list.is_empty() || covered == rated.included_seconds);

@@ -122,6 +122,11 @@ pub(super) fn show(outcome: &Outcome, all: bool) -> Result<(), Exit> {
 pub(super) fn end(outcome: &Outcome, written: &[String], place: &Path) -> Result<(), Exit> {
     let (errors, warnings) = (outcome.errors(), outcome.warnings());
     if errors > 0 {
+        // The hints of what was asked, and not guessed, are lines of a mapping.
+        let asked = outcome.findings.iter().find_map(|finding| finding.hint.split_once(" = \"").map(|(key, _)| key));
+        if let Some(key) = asked.filter(|key| !key.contains(' ')) {
+            out::line(&format!("answer with --set {key}=…; --save-mapping keeps it for the next deck"))?;
+        }
         return out::line(&format!("refused: {errors} error(s), {warnings} warning(s); nothing is written"));
     }
     let what = if written.is_empty() {

@@ -265,11 +265,6 @@ pub(super) fn parts_words(parts: &[Part<'_>], included: u32, world: World<'_>) -
     words
 }
 
-/// `0.92 EUR/USD`.
-pub(super) fn exchange_words(exchange: &Exchange, currency: &[u8; 3]) -> String {
-    format!("{} {}/{}", exchange.rate.fixed(0), text(currency), text(&exchange.from))
-}
-
 /// R18: the exchange rate of a price, and from when it holds.
 pub(super) fn exchanged_words(exchange: &Exchange, leg: &Leg, rated: &Rated, world: World<'_>) -> String {
     let currency = rated.basis.currency;
@@ -278,7 +273,8 @@ pub(super) fn exchanged_words(exchange: &Exchange, leg: &Leg, rated: &Rated, wor
         Some(from) if from.0 != i64::MIN => format!("in force from {from}"),
         _ => "always in force".to_owned(),
     };
-    format!("the deck's prices are in {}: {}, {since}", text(&exchange.from), exchange_words(exchange, &currency))
+    let words = rated.basis.exchange_words().unwrap_or_default();
+    format!("the deck's prices are in {}: {words}, {since}", text(&exchange.from))
 }
 
 /// What currencies are worth at the answer of a call.
@@ -297,14 +293,15 @@ impl Rates<'_> {
     }
 }
 
-/// R18 in arithmetic: `0.1 + 0.015/min × 60 s / 60 = 0.115 → 0.1150 EUR (rounded once to 4 decimals, halves away from zero)`.
-pub(super) fn cost_words(charge: &Charge, parts: &[Part<'_>], rated: &Rated, rates: &Rates<'_>) -> String {
+/// R18 in arithmetic: `0.1 + 0.015/min × 60 s / 60`, and with what it comes to: `… = 0.115 → rounded once to 4 decimals, halves
+/// away from zero: 0.1150 EUR`.
+pub(super) fn cost_words(charge: &Charge, parts: &[Part<'_>], rated: &Rated, rates: &Rates<'_>) -> (String, String) {
     let due = &charge.due;
     let currency = text(&rated.basis.currency);
     // R28: what this call adds is said behind it.
     let cost = charge.whole.fixed(u32::from(rated.basis.decimals));
     if charge.price == crate::rating::price::NO_PRICE && parts.is_empty() && rates.tier.is_none() {
-        return format!("costs nothing: {cost} {currency}");
+        return (String::new(), format!("costs nothing: {cost} {currency}"));
     }
     // Everything in sixtieths of a nano-unit, times 10⁹ for exchange rates, times 10³ for discounts.
     const ONE: i128 = 1_000_000_000;
@@ -338,15 +335,19 @@ pub(super) fn cost_words(charge: &Charge, parts: &[Part<'_>], rated: &Rated, rat
             }),
         }
     }
-    let mut words = format!("{fee}{} = {}", products.join(" + "), sixtieths_text(sum));
+    let mut arithmetic = format!("{fee}{}", products.join(" + "));
+    let mut words = format!("{arithmetic} = {}", sixtieths_text(sum));
     for (name, cap) in [("at least", due.minimum_cost), ("at most", due.maximum_cost)] {
         if let Some(cap) = cap {
             let capped = i128::from(cap.0) * 60 * worth(exchange, WHOLE);
             sum = if name == "at least" { sum.max(capped) } else { sum.min(capped) };
-            words += &format!(", {name} {}{}: {}", cap.fixed(0), times(exchange), sixtieths_text(sum));
+            let cap = format!(", {name} {}{}", cap.fixed(0), times(exchange));
+            words += &format!("{cap}: {}", sixtieths_text(sum));
+            arithmetic += &cap;
         }
     }
-    words + &format!(" → rounded once to {} decimals, halves away from zero: {cost} {currency}", rated.basis.decimals)
+    words += &format!(" → rounded once to {} decimals, halves away from zero: {cost} {currency}", rated.basis.decimals);
+    (arithmetic, words)
 }
 
 /// Thousandths as a decimal: `0.9`.

@@ -1,7 +1,8 @@
 //! Deck exports of ASTPP and A2Billing: read as a supplier's deck, with what is known of these products.
 //!
-//! ASTPP charges a first block and then increments. A2Billing lengthens a call to its first block and then up to a
-//! multiple of its increment, so the first block is a minimum here.
+//! ASTPP charges a first block and then increments. A2Billing charges a call that is no longer than its first block that
+//! block, and any other up to a multiple of its increment: the first block is a minimum here where it is such a multiple,
+//! and has no counterpart where it is none. An increment of 0, or none, is a second to both.
 //!
 //! Does not know how cells are read.
 
@@ -72,7 +73,7 @@ pub fn exports(product: Product, files: &[(String, Vec<u8>)], wishes: &Wishes) -
     let (mut converted, mut losses, mut names) = (Converted::default(), Losses::default(), BTreeSet::new());
     for (file, bytes) in files {
         let mut findings = Findings::new(file.clone());
-        let table = without_default(file, table::read(bytes, None, &mut findings), &mut losses);
+        let (table, unclear) = prepared(product, file, &table::read(bytes, None, &mut findings), &mut losses);
         let mapping = mapping(product, &table);
         let mut supplied = understand(&table, &mapping, &mut findings);
         converted.findings.extend(findings.finish());
@@ -86,13 +87,17 @@ pub fn exports(product: Product, files: &[(String, Vec<u8>)], wishes: &Wishes) -
         supplied.texts.iter().for_each(|line| losses.add(file, *line, "row", neither));
         let otherwise = otherwise(file, &table, &supplied.header, &mut losses);
         for row in &mut supplied.rows {
-            if otherwise.contains(&row.line) {
+            let counterpart = product == Product::Astpp || lengthened(row);
+            if !counterpart {
+                let why = "no multiple of the increment: calls no longer than it are charged otherwise; blocked";
+                losses.add(file, row.line, "first block", why);
+            }
+            if !counterpart || otherwise.contains(&row.line) || unclear.contains(&row.line) {
                 // With a price a row prices calls at home even so.
                 row.block();
             }
-            if product == Product::A2billing {
-                lengthened(row);
-            }
+            // What a plan or a country says of steps is not what these products do.
+            row.increment.get_or_insert(1);
         }
         let name = unused(file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| stem), &mut names);
         let mut prefixes: Vec<_> = supplied.rows.iter().flat_map(|row| &row.prefixes).collect();
@@ -122,21 +127,40 @@ pub fn exports(product: Product, files: &[(String, Vec<u8>)], wishes: &Wishes) -
 /// A2Billing's row for whatever has no other.
 const DEFAULT_PREFIX: &str = "defaultprefix";
 
-fn without_default(file: &str, table: Table, losses: &mut Losses) -> Table {
-    let is_default = |row: usize| table.cells(row).any(|cell| cell.trim() == DEFAULT_PREFIX);
-    if !(0..table.len()).any(is_default) {
-        return table;
-    }
-    let mut kept = Table::default();
+/// The rows that are meant, with a second where increments are 0; and the lines of which the steps are not clear.
+fn prepared(product: Product, file: &str, table: &Table, losses: &mut Losses) -> (Table, BTreeSet<u32>) {
+    let column = |name: &str| table.cells(0).position(|heading| key(heading) == name);
+    let (initial, increment) = match product {
+        Product::Astpp => (column("initialincrement"), column("increment")),
+        Product::A2billing => (None, column("billingblock")),
+    };
+    let is_nought = |cell: &str| !cell.is_empty() && cell.chars().all(|c| matches!(c, '0' | '.' | ','));
+    let (mut kept, mut unclear) = (Table::default(), BTreeSet::new());
+    kept.separator = table.separator;
     for row in 0..table.len() {
-        if is_default(row) {
+        let line = table.line(row);
+        if table.cells(row).any(|cell| cell == DEFAULT_PREFIX) {
             let why = "a deck has no row for all other destinations; write the calling codes that are meant";
-            losses.add(file, table.line(row), DEFAULT_PREFIX, why);
-        } else {
-            kept.push(table.line(row), table.cells(row));
+            losses.add(file, line, DEFAULT_PREFIX, why);
+            continue;
         }
+        let mut cells: Vec<&str> = table.cells(row).collect();
+        for at in [increment, initial].into_iter().flatten() {
+            // The increment comes first: without a first block, calls of one second are all that versions agree on.
+            let by_second = increment.is_none_or(|at| matches!(cells.get(at), None | Some(&("" | "1"))));
+            match cells.get_mut(at) {
+                Some(cell) if is_nought(cell) && (Some(at) == increment || by_second) => *cell = "1",
+                Some(cell) if is_nought(cell) => {
+                    let why = "one second to some versions, an increment to others; blocked";
+                    losses.add(file, line, "initial increment 0", why);
+                    unclear.insert(line);
+                }
+                _ => {}
+            }
+        }
+        kept.push(line, cells);
     }
-    kept
+    (kept, unclear)
 }
 
 /// What is known of a product's headings, as far as the file has them.
@@ -177,12 +201,8 @@ fn otherwise(file: &str, table: &Table, header: &Header, losses: &mut Losses) ->
     lines
 }
 
-/// A2Billing's first block, up to a multiple of the increment.
-fn lengthened(row: &mut SupplierRow) {
-    let Some(minimum) = row.minimum.filter(|minimum| *minimum > 0) else {
-        row.minimum = None;
-        return;
-    };
-    let increment = *row.increment.get_or_insert(1);
-    row.minimum = minimum.checked_next_multiple_of(increment.max(1)).or(Some(minimum));
+/// Takes A2Billing's first block as a minimum, if that is what it comes to.
+fn lengthened(row: &mut SupplierRow) -> bool {
+    row.minimum = row.minimum.filter(|minimum| *minimum > 0);
+    row.minimum.is_none_or(|minimum| minimum.is_multiple_of(row.increment.unwrap_or(1).max(1)))
 }

@@ -189,6 +189,8 @@ impl Model {
     fn rates(&mut self, file: &mut File<'_>, lines: &[Line]) {
         for line in lines {
             let Some(name) = file.name(line) else { continue };
+            // A row that cannot be read is named once, and not again by all that refer to it.
+            let slots = self.rates.entry(name).or_default();
             let (fee, rate) = (file.amount(line, 1, "connect fee"), file.amount(line, 2, "rate"));
             let unit = file.seconds(line, 3, "rate unit");
             let increment = file.seconds(line, 4, "rate increment");
@@ -197,20 +199,21 @@ impl Model {
             else {
                 continue;
             };
-            self.rates.entry(name).or_default().push(Slot { line: line.line, fee, rate, unit, increment, start });
+            slots.push(Slot { line: line.line, fee, rate, unit, increment, start });
         }
     }
 
     fn destination_rates(&mut self, file: &mut File<'_>, lines: &[Line]) {
         for line in lines {
             let Some(name) = file.name(line) else { continue };
+            let rates = self.destination_rates.entry(name).or_default();
             let Some(max_cost) = file.amount(line, 5, "max cost") else { continue };
             let decimals = line.cell(4);
             let Ok(decimals) = (if decimals.is_empty() { Ok(0) } else { decimals.parse::<u8>() }) else {
                 file.wrong(line.line, format!("rounding decimals: {decimals:?} is no number of decimals"), "");
                 continue;
             };
-            self.destination_rates.entry(name).or_default().push(DestinationRate {
+            rates.push(DestinationRate {
                 line: line.line,
                 destination: line.cell(1).to_owned(),
                 rate: line.cell(2).to_owned(),
@@ -225,9 +228,10 @@ impl Model {
     fn plans(&mut self, file: &mut File<'_>, lines: &[Line]) {
         for line in lines {
             let Some(name) = file.name(line) else { continue };
+            let lines = self.plans.entry(name).or_default();
             let Some(weight) = file.amount(line, 3, "weight") else { continue };
             let (rates, timing) = (line.cell(1).to_owned(), line.cell(2).to_owned());
-            self.plans.entry(name).or_default().push(PlanLine { line: line.line, rates, timing, weight });
+            lines.push(PlanLine { line: line.line, rates, timing, weight });
         }
     }
 

@@ -73,6 +73,12 @@ pub(super) fn seconds(text: &str) -> Result<Result<u32, String>, String> {
 /// The slots of one rate, in the order of the file, as a row and those that follow in the call.
 pub(super) fn chain(slots: &[Slot]) -> Result<Chain, String> {
     let fee = slots.first().map_or(Money::ZERO, |slot| slot.fee);
+    // Where no second costs anything it is no matter in what steps they are counted.
+    if let [Slot { rate: Money::ZERO, start: Ok(0), unit, increment, .. }] = slots
+        && (unit.is_err() || increment.is_err())
+    {
+        return Ok(Chain { fee, initial: 1, increment: 1, prices: vec![(0, Money::ZERO)] });
+    }
     let mut parts = Vec::with_capacity(slots.len());
     for slot in slots {
         let (start, increment) = (slot.start.clone()?, slot.increment.clone()?);

@@ -360,7 +360,8 @@ fn decimals(offers: &[Offer<'_>], losses: &mut Losses) -> u64 {
     for (_, rate) in offers {
         if u64::from(rate.decimals) != decimals || !matches!(rate.method.as_str(), "*middle" | "") {
             let why = format!("a call's cost is rounded once, halves up, to {decimals} decimals");
-            losses.add(DESTINATION_RATES, rate.line, format!("rounding {} to {}", rate.method, rate.decimals), why);
+            let method = if rate.method.is_empty() { "without a method" } else { &rate.method };
+            losses.add(DESTINATION_RATES, rate.line, format!("rounding {method} to {}", rate.decimals), why);
         }
     }
     decimals

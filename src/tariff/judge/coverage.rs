@@ -20,11 +20,13 @@ const NAMED: usize = 5;
 struct Rows<'a>(Vec<(Number, &'a Deck, &'a DeckRow)>);
 
 impl<'a> Rows<'a> {
-    /// The longest row for numbers that begin so.
+    /// The longest row for numbers that begin so; of several of one prefix one that prices them.
     fn over(&self, prefix: Number) -> Option<(Number, &'a Deck, &'a DeckRow)> {
         (1..=prefix.len()).rev().find_map(|n| {
             let front = lexicographic(prefix.prefix(n));
-            self.0.binary_search_by_key(&front, |(p, ..)| lexicographic(*p)).ok().and_then(|i| self.0.get(i).copied())
+            let from = self.0.partition_point(|(p, ..)| lexicographic(*p) < front);
+            let same = self.0.iter().skip(from).take_while(|(p, ..)| lexicographic(*p) == front);
+            same.min_by_key(|(_, deck, row)| blocked(deck, row)).copied()
         })
     }
 
@@ -33,6 +35,11 @@ impl<'a> Rows<'a> {
         let from = self.0.partition_point(|(p, ..)| lexicographic(*p) < lexicographic(prefix));
         self.0.get(from).map(|(p, ..)| *p).filter(|p| p.starts_with(prefix))
     }
+}
+
+/// Whether calls there wait, whatever the row's price.
+fn blocked(deck: &Deck, row: &DeckRow) -> bool {
+    deck.terms.get(row.terms as usize).is_some_and(|terms| terms.blocked)
 }
 
 /// What was found for a country.
@@ -68,7 +75,10 @@ pub(super) fn judge(decks: &[&Deck], world: &World<'_>, elsewhere: &[Country], r
         match row.kind {
             NumberKind::Mobile | NumberKind::FixedOrMobile if !covered => found.mobile.push(row.prefix),
             NumberKind::Premium if rows.within(row.prefix).is_none() => {
-                let Some((prefix, ..)) = over else { continue };
+                let Some((prefix, deck, by)) = over else { continue };
+                if blocked(deck, by) {
+                    continue;
+                }
                 let ordinary = *prices_ordinary
                     .entry(prefix)
                     .or_insert_with(|| prefixes.priced(world, prefix).any(|r| is_ordinary(r.kind)));

@@ -120,6 +120,9 @@ fn what_decks_leave_out() {
     assert_eq!(missing(&["4930,0.01\n"]), ["no_mobile 0"]);
     assert_eq!(missing(&["49,0.01\n"]), ["premium_inherits 2 49"]);
     assert_eq!(missing(&["49,0.01\n49900,2\n491371,1\n"]).len(), 1, "137-7 and others still inherit");
+    // Blocked is not priced.
+    let blocked = read("prefix,rate,blocked\n49,,true\n");
+    assert_eq!(shown(&super::coverage(&[&blocked], &world, &[])), [] as [&str; 0]);
     // Ireland's 15x premium numbers begin as Dublin's do and are only longer: no row could tell them apart.
     assert_eq!(missing(&["353,0.02\n"]), [] as [&str; 0]);
     // A row for the special ones inherits nothing from ordinary ones that have rows of their own.

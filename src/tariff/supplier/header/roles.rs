@@ -99,7 +99,7 @@ pub(super) const ROLES: [(&str, Role, &str); 36] = [
         Role::Rate,
         "rate price ratepermin ratemin rateperminute rateminute pricemin pricepermin priceperminute priceminute cost \
          costmin costpermin costperminute perminute permin minuterate minrate newrate newprice currentrate currentprice \
-         ratecost callrate sellrate buyrate sellprice buyprice tariff tarif tarifa tariffa preis preismin preisprominute \
+         ratecost perminutecost permincost callrate sellrate buyrate sellprice buyprice tariff tarif tarifa tariffa preis preismin preisprominute \
          minutenpreis prezzo precio precomin chargepermin chargeperminute voicerate ppm flat ratepersec ratepersecond \
          pricepersec pricepersecond costpersecond persecond ratesec pricesec costsec standardrate ratecents pricecents \
          ijrate indeterminate indeterminaterate rateindeterminate indeterminateprice undetermined",
