@@ -192,6 +192,14 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.suspense_whole(page, visit)
     }
 
+    fn suspense_part(
+        &self,
+        part: (usize, usize),
+        visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
+    ) -> Result<(), StoreError> {
+        self.present()?.suspense_part(part, visit)
+    }
+
     fn suspense_ages(&self, since: [Timestamp; AGES - 1]) -> Result<Vec<SuspenseAges>, StoreError> {
         self.present()?.suspense_ages(since)
     }

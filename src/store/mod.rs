@@ -147,6 +147,16 @@ pub trait Store: Send + Sync {
         visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
     ) -> Result<(), StoreError>;
 
+    /// One of `part.1` parts of what is in suspense, with the records' bytes, in no order: every item is in one part.
+    fn suspense_part(
+        &self,
+        part: (usize, usize),
+        visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
+    ) -> Result<(), StoreError> {
+        let all = SuspensePage { reason: None, after: None, limit: usize::MAX };
+        if part.0 == 0 { self.suspense_whole(all, visit) } else { Ok(()) }
+    }
+
     /// How long what waits has waited, by reason, in classes that begin at these instants, latest first.
     fn suspense_ages(&self, since: [Timestamp; AGES - 1]) -> Result<Vec<SuspenseAges>, StoreError>;
 

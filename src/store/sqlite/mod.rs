@@ -184,6 +184,14 @@ impl Store for SqliteStore {
         self.read(|reader| suspense::list_whole(&reader.connection, page, visit))
     }
 
+    fn suspense_part(
+        &self,
+        part: (usize, usize),
+        visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
+    ) -> Result<(), StoreError> {
+        self.read(|reader| suspense::part(&reader.connection, part, visit))
+    }
+
     fn suspense_ages(&self, since: [Timestamp; AGES - 1]) -> Result<Vec<SuspenseAges>, StoreError> {
         self.read(|reader| suspense::ages(&reader.connection, since))
     }

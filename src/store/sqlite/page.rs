@@ -24,13 +24,28 @@ macro_rules! select_calls {
     };
     // With what says which flush took the row out of count.
     ($condition:literal, $superseded:literal) => {
+        select_calls!(
+            $condition,
+            $superseded,
+            "k.basis, k.billable_seconds, k.cost, k.resale_1, k.resale_2, k.resale_3",
+            " LEFT JOIN call_costs k USING (row)"
+        )
+    };
+    // Where none of them costs us anything that is kept: to look for it costs a seventh of a row.
+    ($condition:literal, $superseded:literal, none_bought) => {
+        select_calls!($condition, $superseded, "NULL, NULL, NULL, NULL, NULL, NULL", "")
+    };
+    ($condition:literal, $superseded:literal, $costs:literal, $join:literal) => {
         concat!(
             "SELECT row, position, account, billing_group, answer, setup, duration, source, source_dialled, \
              destination, destination_dialled, rating, calls.billable_seconds, included_seconds, calls.cost, node, \
              call_id, grounds, used_before, revision, run, correction, ",
             $superseded,
-            ", k.basis, k.billable_seconds, k.cost, k.resale_1, k.resale_2, k.resale_3 \
-             FROM calls LEFT JOIN call_costs k USING (row) WHERE ",
+            ", ",
+            $costs,
+            " FROM calls",
+            $join,
+            " WHERE ",
             $condition,
             " ORDER BY row"
         )

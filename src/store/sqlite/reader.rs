@@ -21,6 +21,8 @@ pub const WINDOW_ROWS: i64 = 4096;
 const NONE_SUPERSEDED: (i64, i64) = (i64::MAX, i64::MIN);
 /// Stretches of so many rows are asked once which of them no longer count; below, each row is asked.
 const MANY_ROWS: i64 = 8;
+/// The same where it is known that all of them count: of a stretch it is asked, too, whether any has costs.
+const VERY_MANY_ROWS: i64 = 256;
 
 /// A reading connection.
 pub struct Reader {
@@ -87,7 +89,7 @@ impl Reader {
             let mut counting = connection.prepare_cached(counting).map_err(failed)?;
             for (first, last) in stretches {
                 let all_count = last < first_gone || first > last_gone;
-                if !all_count && last - first >= MANY_ROWS {
+                if last - first >= if all_count { VERY_MANY_ROWS } else { MANY_ROWS } {
                     let _ended = each_row((first, last), &mut lookups, &mut |row, superseded, lookups| {
                         page.push_known(row, superseded, lookups).map(Visit::Continue)
                     })?;
@@ -268,7 +270,13 @@ fn each_row(stretch: (i64, i64), lookups: &mut Lookups<'_>, show: &mut Show<'_>)
         rows.and_then(Iterator::collect).map_err(failed)?
     };
     let mut superseded = superseded.into_iter().peekable();
-    let sql = select_calls!("row BETWEEN ?1 AND ?2", "NULL");
+    let bought = "SELECT EXISTS (SELECT 1 FROM call_costs WHERE row BETWEEN ?1 AND ?2)";
+    let mut bought = lookups.connection.prepare_cached(bought).map_err(failed)?;
+    let sql = if bought.query_row(stretch, |row| row.get(0)).map_err(failed)? {
+        select_calls!("row BETWEEN ?1 AND ?2", "NULL")
+    } else {
+        select_calls!("row BETWEEN ?1 AND ?2", "NULL", none_bought)
+    };
     let mut statement = lookups.connection.prepare_cached(sql).map_err(failed)?;
     let mut rows = statement.query(stretch).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
