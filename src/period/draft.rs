@@ -6,7 +6,6 @@
 //! Does not know when it is called, nor what makes a draft count.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::candidates::{Candidate, Facts, Row};
 use super::carry::{self, RollOver};
@@ -17,77 +16,22 @@ use super::manifest::{LegLine, Manifest};
 use super::minimum;
 use super::names::Names;
 use super::outcome::{LineDelta, Outcome};
+use super::progress::{Progress, SealError};
 use super::retained;
 use super::sort::Sorter;
 use crate::batch::Position;
 use crate::books::name;
 use crate::call::{AccountKey, CallType, Costs, GroupKey, LegKey, Meter, RatedCall, Usage};
 use crate::directory::Account;
-use crate::flush::{Spill, SpillError};
-use crate::images::{ImageMissing, Images};
+use crate::flush::Spill;
+use crate::images::Images;
 use crate::rating::{self, Draws, Leg, Resolution, Standing, World};
-use crate::store::{CallRow, Draft, DraftOf, GroundsOf, Store, StoreError, StoredState, SuspenseKey};
+use crate::store::{CallRow, Draft, DraftOf, GroundsOf, Store, StoredState, SuspenseKey};
 use crate::tariff::PlanId;
 use crate::time::Period;
 
 /// New rows written at a time.
 const ROWS: usize = 1_000;
-
-/// How far the job is; read by whoever asks.
-#[derive(Debug, Default)]
-pub struct Progress {
-    read: AtomicU64,
-    rated: AtomicU64,
-}
-
-impl Progress {
-    pub(super) fn read(&self, calls: u64) {
-        self.read.fetch_add(calls, Ordering::Relaxed);
-    }
-
-    pub(super) fn rated(&self, legs: u64) {
-        self.rated.fetch_add(legs, Ordering::Relaxed);
-    }
-
-    /// Stored calls read so far, and legs rated again so far.
-    pub fn get(&self) -> (u64, u64) {
-        (self.read.load(Ordering::Relaxed), self.rated.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn begin(&self) {
-        self.read.store(0, Ordering::Relaxed);
-        self.rated.store(0, Ordering::Relaxed);
-    }
-}
-
-/// Why a month cannot be sealed now.
-#[derive(Debug, thiserror::Error)]
-pub enum SealError {
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// An image that was in force.
-    #[error(transparent)]
-    Image(#[from] ImageMissing),
-    /// What does not fit into memory cannot be put aside.
-    #[error(transparent)]
-    Spill(#[from] SpillError),
-    /// What was put aside cannot be read.
-    #[error("what was put aside cannot be read back: {0}")]
-    Aside(#[from] postcard::Error),
-    /// A stored record.
-    #[error("a stored record cannot be read: {0}")]
-    Unreadable(String),
-    /// Nothing was ever in force.
-    #[error("no tariff or no directory was in force at the seal")]
-    NothingInForce,
-    /// What was asked for cannot be.
-    #[error("{0}")]
-    Refused(String),
-    /// The store does not have what stands before the job's place.
-    #[error("the store does not stand behind position {0}")]
-    Behind(Position),
-}
 
 type LineKey = (AccountKey, GroupKey, Period, CallType, [u8; 3]);
 

@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::candidates::{Candidate, Facts, Fixed, Key, Row};
-use super::draft::{Progress, SealError};
 use super::known::{Known, read};
 use super::outcome::{Outcome, SuspendedLeg};
+use super::progress::{Progress, SealError};
 use super::versions::Decided;
 use super::{Ledger, everywhere};
 use crate::batch::{Position, SourceId};

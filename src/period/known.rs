@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::candidates::Facts;
-use super::draft::SealError;
+use super::progress::SealError;
 use crate::batch::{Position, SourceId};
 use crate::call::TariffSlot;
 use crate::directory::Directory;

@@ -24,9 +24,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::draft::SealError;
 use super::known::Known;
 use super::manifest::Manifest;
+use super::progress::SealError;
 use crate::batch::Position;
 use crate::call::{AccountKey, GroupKey, TariffSlot};
 use crate::directory::{Account, Directory};

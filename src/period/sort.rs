@@ -6,8 +6,8 @@
 use std::cmp::Ordering;
 
 use super::candidates::Candidate;
-use super::draft::SealError;
 use super::heads::Heads;
+use super::progress::SealError;
 use crate::flush::{Aside, Spill};
 
 /// Candidates held at once, of some 700 bytes each.

@@ -69,6 +69,9 @@ const CONFLICTS_PAGE: usize = 1000;
 /// Tells a scan to go on or to stop.
 pub type Visit = ControlFlow<()>;
 
+/// Is shown what is in suspense.
+type Items<'v> = dyn FnMut(&SuspenseItem) -> Visit + 'v;
+
 /// Invoice storage. One instance is shared by the flush thread and all who ask.
 pub trait Store: Send + Sync {
     /// Everything the daemon needs to go on from the stored position.

@@ -62,9 +62,7 @@ impl Tried {
         for ((after, currency), cost) in billed {
             self.more_decimals(currency, minor_unit(currency) as u8);
             let destination = (DESTINATION.to_owned(), currency);
-            for both in
-                [self.destinations.entry(destination).or_default(), self.total.entry(currency).or_default()]
-            {
+            for both in [self.destinations.entry(destination).or_default(), self.total.entry(currency).or_default()] {
                 let side = if after { &mut both.after } else { &mut both.before };
                 side.cost = Sum(side.cost.0 + cost);
             }

@@ -17,8 +17,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::carry::Handed;
-use super::draft::{Progress, SealError};
 use super::known::Known;
+use super::progress::{Progress, SealError};
 use super::{Ledger, everywhere};
 use crate::batch::Position;
 use crate::call::{Costs, SuspenseReason};
@@ -41,7 +41,7 @@ mod report;
 
 pub use report::{TrialDone, TrialEarned, TrialLost, TrialRoute, TrialRow, TrialTotal};
 
-/// Legs held at once, of some 170 bytes each.
+/// Legs held at once, of some 200 bytes each.
 pub const HELD: usize = 1_000_000;
 /// Rows and legs of which it is told at a time how far a thread is.
 const TOLD: u64 = 1024;
