@@ -29,7 +29,7 @@ pub const MONTH: Period = Period(2026 * 12 + 9);
 pub const END: Position = Position(u64::MAX >> 2);
 /// Calls of a flush.
 const FLUSH: u32 = 50_000;
-/// Bytes of the journal for each call.
+/// Positions from one flush to the next, for each call.
 const SPREAD: u64 = 200;
 
 /// What a month is made of.
@@ -131,7 +131,7 @@ impl Stored {
             let mut waiting = Vec::new();
             for (i, call) in some.iter().enumerate() {
                 let record = call.record();
-                let position = Position((u64::from(flush) + i as u64) * SPREAD + 100);
+                let position = Position(u64::from(flush) * SPREAD + 100 + i as u64);
                 let Resolution::Legs(first, second) = rating::resolve(&record, call.answer, &profile, world) else {
                     let mut bytes = Vec::new();
                     record.encode(&mut bytes);
