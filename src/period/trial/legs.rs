@@ -37,6 +37,8 @@ pub(super) enum What {
 }
 
 /// Few legs.
+// It always lies in a box.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Otherwise {
     /// By the tariff that is tried it is another leg.
