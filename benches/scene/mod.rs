@@ -106,7 +106,7 @@ pub fn rates() -> RatesText {
 }
 
 /// The national number of an account: as many digits as so many accounts need.
-fn national(account: u32, accounts: u32) -> String {
+pub fn national(account: u32, accounts: u32) -> String {
     match (account.is_multiple_of(4), accounts <= 10_000) {
         (true, true) => format!("212555{account:04}"),
         (true, false) => format!("212{account:07}"),
@@ -116,7 +116,7 @@ fn national(account: u32, accounts: u32) -> String {
 }
 
 /// Accounts with one number each, German ones and every fourth American.
-fn directory_of(count: u32) -> (String, String) {
+pub fn directory_of(count: u32) -> (String, String) {
     let mut accounts = "account,plan,country,billing_start,timezone,language,extensions\n".to_owned();
     let mut numbers = "number,account,valid_from,valid_to\n".to_owned();
     for i in 0..count {

@@ -6,7 +6,9 @@
 //! - *routes*: sold against bought, prefix by prefix, where a second deck says what the first one costs us;
 //! - *swap*: a daemon takes records at a steady pace while two tariffs take turns, twice a second; how long from when a
 //!   record was due to its acknowledgement, without swaps and with them;
-//! - *try*: `callrated tariff try` on a month of stored calls, by the tariff in force: calls a second, and a hash of the answer.
+//! - *try*: `callrated tariff try` on a month of stored calls of a thousand accounts, of which two in a hundred wait, and on one
+//!   of which half wait: stored calls a second, and a hash of the answer. `cargo bench --bench rerate` measures the same without
+//!   the command around it.
 //!
 //! ```text
 //! cargo bench --bench tariff                  32 thousand, 543 thousand, 5 million rows; swaps with 543 thousand
@@ -26,9 +28,13 @@ mod daemon;
 #[path = "../road/senders.rs"]
 #[allow(dead_code)]
 mod senders;
+#[path = "../scene/mod.rs"]
+mod scene;
 #[path = "../lookup/sets.rs"]
 #[allow(dead_code)]
 mod sets;
+#[path = "../stored/mod.rs"]
+mod stored;
 #[path = "../watch/mod.rs"]
 mod watch;
 
@@ -46,6 +52,7 @@ use callrated::tariff::{self, PlanId, RatesText, Tariff};
 use callrated::time::{Micros, Timestamp, parse_rfc3339};
 use callrated::traffic::recipe::{Caller, Recipe, Traffic};
 use daemon::Daemon;
+use stored::{MONTH, Mix, Stored};
 use watch::Watch;
 
 const SIZES: [(&str, usize); 3] = [("32k", 32_000), ("543k", 543_000), ("5M", 5_000_000)];
@@ -191,29 +198,32 @@ fn swap(small: bool) {
     assert_eq!(durable, 2 * count, "records are missing");
 }
 
-/// A stored month by another tariff, which is the same: both sides are rated all the same.
-fn trial(calls: u64) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let daemon = Daemon::start(folder.path(), "");
-    senders::flood(daemon.tcp, &make(calls), calls);
-    daemon.totals();
-    let yesterday = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
-    let period = yesterday.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m").to_string();
+/// A stored month by the rates folder, whose United Kingdom is not the one in force.
+fn trial(calls: u32) {
     let rates = Path::new(env!("CARGO_MANIFEST_DIR")).join("rates");
-    let began = std::time::Instant::now();
-    let done = std::process::Command::new(env!("CARGO_BIN_EXE_callrated"))
-        .current_dir(folder.path())
-        .args(["tariff", "try", "--json", "--period", &period, "--tariff"])
-        .arg(&rates)
-        .output()
-        .expect("the command");
-    let seconds = began.elapsed().as_secs_f64();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    println!(
-        "try     {:.0} calls a second ({calls} in {seconds:.2} s, the rates' compilation among them), blake3:{}",
-        calls as f64 / seconds,
-        blake3::hash(&done.stdout).to_hex()
-    );
+    for strangers in [2, 50] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let stored = Stored::new(folder.path(), Mix { strangers, ..Mix::plain(calls) });
+        let config = format!("data_dir = {:?}\nrates_dir = {rates:?}\n", folder.path());
+        std::fs::write(folder.path().join("callrated.toml"), config).expect("a configuration");
+        let began = std::time::Instant::now();
+        let done = std::process::Command::new(env!("CARGO_BIN_EXE_callrated"))
+            .current_dir(folder.path())
+            .args(["tariff", "try", "--json", "--period", &MONTH.to_string(), "--tariff"])
+            .arg(&rates)
+            .output()
+            .expect("the command");
+        let seconds = began.elapsed().as_secs_f64();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let all = stored.rated + stored.waiting;
+        println!(
+            "try     {:.0} stored calls a second ({} rated and {} that wait in {seconds:.2} s, the rates' compilation among them), blake3:{}",
+            all as f64 / seconds,
+            stored.rated,
+            stored.waiting,
+            blake3::hash(&done.stdout).to_hex()
+        );
+    }
 }
 
 /// The shipped rates folder, copied.

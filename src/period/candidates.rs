@@ -6,14 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::{Position, SourceId};
 use crate::call::{Costs, RatedCall, SuspenseReason, TariffSlot};
+use crate::rating::Leg;
 use crate::record::Direction;
 use crate::time::Period;
 
 /// The canonical order (R19), and below it what makes it total.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Key {
-    /// Groups draw apart from each other; by name, so that an account's legs come in one order in every folder.
-    pub group: String,
+    /// Groups draw apart from each other; by its place in the order of names where one is asked for, so that an account's legs
+    /// come in one order in every folder.
+    pub group: u32,
     pub answer: i64,
     pub node: Vec<u8>,
     pub id: Vec<u8>,
@@ -31,6 +33,8 @@ pub struct Candidate {
     pub key: Key,
     /// What is to be rated.
     pub facts: Facts,
+    /// What that is by the tariff in force.
+    pub leg: Option<(TariffSlot, Leg)>,
     /// The row that counts for it now.
     pub row: Option<Row>,
     /// Why this leg waits in suspense, if it does, and in which month's count.

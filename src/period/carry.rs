@@ -18,9 +18,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::draft::SealError;
 use super::drawn::Counted;
 use super::known::Known;
+use super::progress::SealError;
 use crate::batch::Position;
 use crate::call::{GroupKey, Meter};
 use crate::rating::{self, World};

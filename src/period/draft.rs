@@ -5,8 +5,7 @@
 //!
 //! Does not know when it is called, nor what makes a draft count.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
 
 use super::candidates::{Candidate, Facts, Row};
 use super::carry::{self, RollOver};
@@ -15,77 +14,24 @@ use super::gather::{Gather, Gathered, suspend};
 use super::known::{Known, read};
 use super::manifest::{LegLine, Manifest};
 use super::minimum;
+use super::names::Names;
 use super::outcome::{LineDelta, Outcome};
+use super::progress::{Progress, SealError};
 use super::retained;
 use super::sort::Sorter;
 use crate::batch::Position;
 use crate::books::name;
 use crate::call::{AccountKey, CallType, Costs, GroupKey, LegKey, Meter, RatedCall, Usage};
-use crate::flush::{Spill, SpillError};
-use crate::images::{ImageMissing, Images};
+use crate::directory::Account;
+use crate::flush::Spill;
+use crate::images::Images;
 use crate::rating::{self, Draws, Leg, Resolution, Standing, World};
-use crate::store::{CallRow, Draft, DraftOf, GroundsOf, Store, StoreError, StoredState, SuspenseKey};
+use crate::store::{CallRow, Draft, DraftOf, GroundsOf, Store, StoredState, SuspenseKey};
 use crate::tariff::PlanId;
 use crate::time::Period;
 
 /// New rows written at a time.
 const ROWS: usize = 1_000;
-
-/// How far the job is; read by whoever asks.
-#[derive(Debug, Default)]
-pub struct Progress {
-    read: AtomicU64,
-    rated: AtomicU64,
-}
-
-impl Progress {
-    pub(super) fn read(&self, calls: u64) {
-        self.read.fetch_add(calls, Ordering::Relaxed);
-    }
-
-    pub(super) fn rated(&self, legs: u64) {
-        self.rated.fetch_add(legs, Ordering::Relaxed);
-    }
-
-    /// Stored calls read so far, and legs rated again so far.
-    pub fn get(&self) -> (u64, u64) {
-        (self.read.load(Ordering::Relaxed), self.rated.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn begin(&self) {
-        self.read.store(0, Ordering::Relaxed);
-        self.rated.store(0, Ordering::Relaxed);
-    }
-}
-
-/// Why a month cannot be sealed now.
-#[derive(Debug, thiserror::Error)]
-pub enum SealError {
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// An image that was in force.
-    #[error(transparent)]
-    Image(#[from] ImageMissing),
-    /// What does not fit into memory cannot be put aside.
-    #[error(transparent)]
-    Spill(#[from] SpillError),
-    /// What was put aside cannot be read.
-    #[error("what was put aside cannot be read back: {0}")]
-    Aside(#[from] postcard::Error),
-    /// A stored record.
-    #[error("a stored record cannot be read: {0}")]
-    Unreadable(String),
-    /// Nothing was ever in force.
-    #[error("no tariff or no directory was in force at the seal")]
-    NothingInForce,
-    /// What was asked for cannot be.
-    #[error("{0}")]
-    Refused(String),
-    /// The store does not have what stands before the job's place.
-    #[error("the store does not stand behind position {0}")]
-    Behind(Position),
-}
 
 type LineKey = (AccountKey, GroupKey, Period, CallType, [u8; 3]);
 
@@ -108,18 +54,20 @@ pub fn draft(
     }
     retained::carry_out(store, seal)?;
     store.draft_begin(DraftOf::Month(period))?;
-    let mut known = Known::at(store, images, &state, seal)?;
+    let known = Known::at(store, images, &state, seal)?;
     let rollover = RollOver::of(&known, &state, (period, seal))?;
     let mut gathered = Gathered::default();
     let mut sorter = Sorter::new(spill, in_memory);
     let mut put = |candidate| sorter.push(candidate);
-    Gather::new(&mut known, &state, (period, seal), &mut put, &mut gathered, progress).all()?;
+    let names = Names::of(&state);
+    let number = |name: &str| names.number(name);
+    Gather::new(&known, &state, (period, seal), &number, &mut put, &mut gathered, progress).all()?;
     let mut job = Job {
         store,
-        known: &mut known,
+        known: &known,
         period,
-        accounts: state.accounts.iter().map(|a| (a.name.as_str(), a.key)).collect(),
-        groups: state.groups.iter().map(|g| (g.name.as_str(), g.key)).collect(),
+        names: &names,
+        keys: Vec::new(),
         manifest: Manifest::default(),
         lines: BTreeMap::new(),
         drawn: BTreeMap::new(),
@@ -127,7 +75,7 @@ pub fn draft(
         drew: BTreeMap::new(),
         rollover,
         draws: Draws::default(),
-        group: String::new(),
+        group: None,
         rows: Vec::new(),
         numbers: 0,
         gathered,
@@ -159,10 +107,11 @@ type NewRow = (RatedCall, Option<Costs>, Vec<u8>, Facts, u32, bool);
 
 struct Job<'a, 's> {
     store: &'s dyn Store,
-    known: &'a mut Known<'s>,
+    known: &'a Known<'s>,
     period: Period,
-    accounts: HashMap<&'a str, AccountKey>,
-    groups: HashMap<&'a str, GroupKey>,
+    names: &'a Names<'a>,
+    /// Numbers of the accounts and groups of the directory, by its rows.
+    keys: Vec<Option<(AccountKey, GroupKey)>>,
     manifest: Manifest,
     lines: BTreeMap<LineKey, (Usage, u8)>,
     drawn: BTreeMap<(GroupKey, Period, Meter), i64>,
@@ -173,7 +122,8 @@ struct Job<'a, 's> {
     rollover: RollOver,
     /// What the leg drew that was rated last.
     draws: Draws,
-    group: String,
+    /// Whose legs come.
+    group: Option<u32>,
     rows: Vec<NewRow>,
     numbers: u64,
     gathered: Gathered,
@@ -184,11 +134,11 @@ impl Job<'_, '_> {
         if candidate.closed {
             return Ok(());
         }
-        if self.group != candidate.key.group {
+        if self.group != Some(candidate.key.group) {
             self.group_ends();
-            self.group.clone_from(&candidate.key.group);
-            let key = self.groups.get(self.group.as_str());
-            self.used.begin(key.map_or(&[][..], |key| self.rollover.handed.get(*key, self.period)));
+            self.group = Some(candidate.key.group);
+            let key = self.names.group(candidate.key.group).map(|(_, key)| key);
+            self.used.begin(key.map_or(&[][..], |key| self.rollover.handed.get(key, self.period)));
         }
         if let Some(fixed) = &candidate.fixed {
             if fixed.draws {
@@ -200,22 +150,25 @@ impl Job<'_, '_> {
             return Ok(());
         }
         let named = candidate.row.as_ref().and_then(Row::named);
-        let (resolution, slot) = self.known.resolve_by_slot(&candidate.facts, named)?;
-        let Resolution::Legs(first, second) = resolution else { return Ok(()) };
         let side = candidate.key.leg;
-        let Some(leg) = [first, second].into_iter().flatten().find(|leg| leg.direction == side) else { return Ok(()) };
-        let directory = self.known.directory.clone();
-        let account = directory.row(leg.account_row);
-        // The resolver gave every account of the directory a number when the month was closed.
-        let (Some(key), Some(group)) =
-            (self.accounts.get(account.name()).copied(), self.groups.get(account.group()).copied())
-        else {
-            return Err(SealError::Unreadable(format!("account {} has no number", account.name())));
+        let (leg, slot) = match (named, candidate.leg) {
+            (None, Some((slot, leg))) => (leg, slot),
+            _ => {
+                let (resolution, slot) = self.known.resolve_by_slot(&candidate.facts, named)?;
+                let Resolution::Legs(first, second) = resolution else { return Ok(()) };
+                let leg = [first, second].into_iter().flatten().find(|leg| leg.direction == side);
+                let Some(leg) = leg else { return Ok(()) };
+                (leg, slot)
+            }
         };
+        let known = self.known;
+        let directory = &known.directory;
+        let account = directory.row(leg.account_row);
+        let (key, group) = self.keys(&account)?;
         let answer = leg.answer;
         let (rated, costs) = {
-            let (_, tariff) = self.known.in_force_or(answer, named);
-            let world = World { directory: &directory, tariff, slot };
+            let (_, tariff) = known.in_force_or(answer, named);
+            let world = World { directory, tariff, slot };
             let rated = rating::rate(&leg, world, self.period, Standing::of(&self.used), &mut self.draws);
             let costs = rated.as_ref().ok().and_then(|r| rating::costs(&leg, world, PlanId(r.basis.plan), self.period));
             (rated, costs)
@@ -234,9 +187,26 @@ impl Job<'_, '_> {
     }
 
     fn group_ends(&mut self) {
-        if self.rollover.hands_on {
-            self.drew.insert(std::mem::take(&mut self.group), std::mem::take(&mut self.used).ended());
+        if let Some((name, _)) = self.group.filter(|_| self.rollover.hands_on).and_then(|group| self.names.group(group))
+        {
+            self.drew.insert(name.to_owned(), std::mem::take(&mut self.used).ended());
         }
+    }
+
+    fn keys(&mut self, account: &Account<'_>) -> Result<(AccountKey, GroupKey), SealError> {
+        let row = account.row as usize;
+        if let Some(Some(keys)) = self.keys.get(row) {
+            return Ok(*keys);
+        }
+        // The resolver gave every account of the directory a number when the month was closed.
+        let (names, unknown) =
+            (self.names, || SealError::Unreadable(format!("account {} has no number", account.name())));
+        let key = *names.accounts.get(account.name()).ok_or_else(unknown)?;
+        let group = *names.groups.get(account.group()).ok_or_else(unknown)?;
+        if self.keys.len() <= row {
+            self.keys.resize(row + 1, None);
+        }
+        Ok(*self.keys[row].insert((key, group)))
     }
 
     fn rated(
@@ -247,10 +217,8 @@ impl Job<'_, '_> {
         candidate: Candidate,
     ) -> Result<(), SealError> {
         let record = read(&candidate.facts.record)?;
-        {
-            let tariff = self.known.tariff(call.basis.tariff).map_or("", |tariff| tariff.digest()).to_owned();
-            self.manifest.leg(account, &LegLine { call: &call, record: &record, tariff: &tariff });
-        }
+        let tariff = self.known.tariff(call.basis.tariff).map_or("", |tariff| tariff.digest());
+        self.manifest.leg(account, &LegLine { call: &call, record: &record, tariff });
         let revision = match &candidate.row {
             // What it costs us is none of the customer's manifest, and yet it is to be right.
             Some(row) if !candidate.facts.other && row.costs == costs && self.same(row, &call) => return Ok(()),
@@ -369,13 +337,13 @@ impl Job<'_, '_> {
         self.group_ends();
         let mut carried = Vec::new();
         if self.rollover.hands_on {
-            let hands = carry::hands(self.known, self.period, &self.groups, &self.drew, &self.rollover.handed);
+            let hands = carry::hands(self.known, self.period, &self.names.groups, &self.drew, &self.rollover.handed);
             carried = hands.carried;
             for (group, month, meter, seconds) in hands.drawn {
                 *self.drawn.entry((group, month, meter)).or_default() += seconds;
             }
         }
-        let (period, accounts, groups) = (self.period, &self.accounts, &self.groups);
+        let (period, accounts, groups) = (self.period, &self.names.accounts, &self.names.groups);
         let place = minimum::Place { known: self.known, state, period, seal, accounts, groups };
         let minimums = place.lines(&self.manifest)?;
         let Gathered { outcome, decided, waiting, .. } = self.gathered;

@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::candidates::{Candidate, Facts, Fixed, Key, Row};
-use super::draft::{Progress, SealError};
 use super::known::{Known, read};
 use super::outcome::{Outcome, SuspendedLeg};
+use super::progress::{Progress, SealError};
 use super::versions::Decided;
 use super::{Ledger, everywhere};
 use crate::batch::{Position, SourceId};
@@ -15,11 +15,9 @@ use crate::books::name;
 use crate::call::{AccountKey, SuspenseReason};
 use crate::rating::{Leg, Resolution, Suspended};
 use crate::record::{Direction, Record};
-use crate::store::{ScanOrder, StoredCall, StoredState, SuspenseItem, SuspenseKey, SuspensePage, Visit};
-use crate::time::{Period, Timestamp};
+use crate::store::{ScanOrder, StoredCall, StoredState, SuspenseItem, SuspenseKey, Visit};
+use crate::time::{Months, Period, Timestamp};
 
-/// Items of suspense read at a time.
-const PAGE: usize = 1000;
 /// Conflicts read at a time.
 const CONFLICTS: usize = 1000;
 
@@ -44,10 +42,12 @@ enum Found {
 }
 
 pub struct Gather<'a, 's, 'p> {
-    pub known: &'a mut Known<'s>,
+    pub known: &'a Known<'s>,
     pub state: &'a StoredState,
     pub period: Period,
     pub seal: Position,
+    /// Numbers of billing groups.
+    pub number: &'a dyn Fn(&str) -> u32,
     /// Takes candidates in any order.
     pub put: &'a mut (dyn FnMut(Candidate) -> Result<(), SealError> + 'p),
     pub gathered: &'a mut Gathered,
@@ -56,13 +56,16 @@ pub struct Gather<'a, 's, 'p> {
     pub(super) conflicts: HashMap<Position, Vec<Facts>>,
     /// Those that somebody decided, by that place: the version taken, and why.
     pub(super) by_hand: HashMap<Position, (Position, String)>,
+    /// Months by zone.
+    months: Months,
 }
 
 impl<'a, 's, 'p> Gather<'a, 's, 'p> {
     pub fn new(
-        known: &'a mut Known<'s>,
+        known: &'a Known<'s>,
         state: &'a StoredState,
         (period, seal): (Period, Position),
+        number: &'a dyn Fn(&str) -> u32,
         put: &'a mut (dyn FnMut(Candidate) -> Result<(), SealError> + 'p),
         gathered: &'a mut Gathered,
         progress: &'a Progress,
@@ -72,11 +75,13 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
             state,
             period,
             seal,
+            number,
             put,
             gathered,
             progress,
             conflicts: HashMap::new(),
             by_hand: HashMap::new(),
+            months: Months::default(),
         }
     }
 
@@ -89,7 +94,7 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
             let closed = month != self.period && ledger.get(month).is_some();
             self.rows(month, closed)?;
         }
-        self.suspense(&ledger)
+        self.suspense((0, 1), &ledger)
     }
 
     fn near(&self, answer: Timestamp) -> bool {
@@ -177,7 +182,7 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
         let account = self.state.accounts.binary_search_by_key(&call.account, |a| a.key);
         let account = account.map_or("", |at| &self.state.accounts[at].name).to_owned();
         let group = self.state.groups.binary_search_by_key(&call.group, |g| g.key);
-        let group = group.map_or("", |at| &self.state.groups[at].name).to_owned();
+        let group = (self.number)(group.map_or("", |at| &self.state.groups[at].name));
         let record = Record {
             id: stored.id,
             node: stored.node,
@@ -201,35 +206,24 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
         let drew = stored.draws.to_vec();
         let (costs, tariff) = (stored.costs, stored.text.tariff.clone());
         let fixed = Some(Fixed { call, costs, drew, account, tariff, draws });
-        (self.put)(Candidate { key, facts, row: None, waits: None, closed: false, fixed })
+        (self.put)(Candidate { key, facts, leg: None, row: None, waits: None, closed: false, fixed })
     }
 
-    fn suspense(&mut self, ledger: &Ledger) -> Result<(), SealError> {
-        let mut after = None;
-        while self.suspense_page(ledger, &mut after)? {}
-        Ok(())
-    }
-
-    /// The next items of suspense; whether there may be more.
-    pub(super) fn suspense_page(
-        &mut self,
-        ledger: &Ledger,
-        after: &mut Option<SuspenseKey>,
-    ) -> Result<bool, SealError> {
-        let mut items = Vec::new();
-        self.known.store.suspense(SuspensePage { reason: None, after: *after, limit: PAGE }, &mut |item| {
-            items.push(item.clone());
-            Visit::Continue(())
+    /// One of so many parts of what waits.
+    pub(super) fn suspense(&mut self, part: (usize, usize), ledger: &Ledger) -> Result<(), SealError> {
+        let mut failed = None;
+        let store = self.known.store;
+        store.suspense_part(part, &mut |item| match self.item(item, ledger) {
+            Ok(()) => Visit::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                Visit::Break(())
+            }
         })?;
-        *after = items.last().map(|item| item.key).or(*after);
-        let whole = items.len() == PAGE;
-        for item in items {
-            self.item(item, ledger)?;
-        }
-        Ok(whole)
+        failed.map_or(Ok(()), Err)
     }
 
-    fn item(&mut self, item: SuspenseItem, ledger: &Ledger) -> Result<(), SealError> {
+    fn item(&mut self, item: &SuspenseItem, ledger: &Ledger) -> Result<(), SealError> {
         let position = item.key.position;
         if position >= self.seal || !item.answer.is_some_and(|answer| self.near(answer)) {
             return Ok(());
@@ -244,8 +238,11 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
         if helpless || late {
             return Ok(());
         }
-        let with_record = self.known.store.suspense_of(position)?.into_iter().find(|one| one.key == item.key);
-        let Some(item) = with_record else { return Ok(()) };
+        // Most of what waits is nobody's still.
+        let (place, at) = ((item.source, position), item.received_at);
+        if !self.is_contradicted(position) && self.known.suspends(&read(&item.record)?, place, at) {
+            return Ok(());
+        }
         let facts = Facts {
             record: item.record.clone(),
             source: item.source,
@@ -255,59 +252,67 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
         };
         match item.key.leg {
             Some(leg) => self.consider(position, facts, Found::Leg(leg, item.reason, item.period)),
-            None => self.consider(position, facts, Found::Record(item)),
+            None => self.consider(position, facts, Found::Record(item.clone())),
         }
     }
 
     fn consider(&mut self, position: Position, first: Facts, found: Found) -> Result<(), SealError> {
         let (facts, versions, taken) = self.winner(position, first)?;
-        let (resolution, _) = self.known.resolve(&facts)?;
-        let legs: Vec<Leg> = match resolution {
-            Resolution::Legs(first, second) => [first, second].into_iter().flatten().collect(),
+        let record = read(&facts.record)?;
+        let (resolution, slot) = self.known.resolve_read(&facts, &record, None);
+        let legs = match resolution {
+            Resolution::Legs(first, second) => [first, second],
             Resolution::Suspended(why) => return self.unresolved(&facts, found, why),
         };
-        let mut placed = Vec::new();
-        for leg in legs {
-            let account = self.known.directory.row(leg.account_row);
-            placed.push((leg, crate::time::Period::containing(leg.answer, account.zone), account.group().to_owned()));
+        let known = self.known;
+        let mut placed: [Option<(Leg, Period, &str)>; 2] = [None, None];
+        for (place, leg) in placed.iter_mut().zip(legs) {
+            let Some(leg) = leg else { continue };
+            let account = known.directory.row(leg.account_row);
+            let month = self.months.period(account.zone_index, account.zone, leg.answer);
+            *place = Some((leg, month, account.group()));
         }
-        let here = placed.iter().any(|(_, period, _)| *period == self.period);
+        let placed = || placed.iter().flatten();
+        let here = placed().any(|(_, period, _)| *period == self.period);
         match &found {
             Found::Row(leg, row)
                 if row.call.period == self.period
-                    && !placed.iter().any(|(l, p, _)| l.direction == *leg && *p == self.period) =>
+                    && !placed().any(|(l, p, _)| l.direction == *leg && *p == self.period) =>
             {
-                let elsewhere = placed.iter().find(|(l, ..)| l.direction == *leg).map(|(_, period, _)| *period);
+                let elsewhere = placed().find(|(l, ..)| l.direction == *leg).map(|(_, period, _)| *period);
                 self.leaves(row.clone(), &facts, elsewhere.map(|month| (SuspenseReason::PeriodSealing, month)));
             }
             // None of its legs is this month's: it goes on waiting.
             Found::Record(_) if !here => return Ok(()),
-            Found::Record(item) => self.record_resolved(item, &facts, &placed),
+            Found::Record(item) => self.record_resolved(item, &facts, placed()),
             _ => {}
         }
         if versions > 1 && here {
             self.decided(&facts, versions, taken)?;
         }
-        let record = read(&facts.record)?;
-        let (node, id, direction) = (record.node.to_vec(), record.id.to_vec(), record.direction);
-        for (leg, period, group) in placed {
-            if period != self.period {
-                continue;
-            }
+        let (sealing, mut found) = (self.period, Some(found));
+        for (leg, _, group) in placed().filter(|(_, period, _)| *period == sealing) {
             let side = leg.direction;
             let (mut row, mut waits, mut closed) = (None, None, false);
             match &found {
-                Found::Row(of, stored) if *of == side => row = Some(stored.clone()),
-                Found::Final(of) if *of == side => closed = true,
+                Some(Found::Row(of, _)) if *of == side => {
+                    if let Some(Found::Row(_, stored)) = found.take() {
+                        row = Some(stored);
+                    }
+                }
+                Some(Found::Final(of)) if *of == side => closed = true,
                 // Only to keep the leg out; others come with their own rows.
-                Found::Final(_) => continue,
-                Found::Leg(of, reason, month) if *of == side => waits = Some((*reason, month.unwrap_or(self.period))),
+                Some(Found::Final(_)) => continue,
+                Some(Found::Leg(of, reason, month)) if *of == side => {
+                    waits = Some((*reason, month.unwrap_or(sealing)));
+                }
                 _ => {}
             }
-            let answer = leg.answer.0;
-            let (node, id, version) = (node.clone(), id.clone(), (0, true));
+            let (node, id, direction) = (record.node.to_vec(), record.id.to_vec(), record.direction);
+            let (group, answer, version) = ((self.number)(group), leg.answer.0, (0, true));
             let key = Key { group, answer, node, id, leg: side, direction, position, version };
-            (self.put)(Candidate { key, facts: facts.clone(), row, waits, closed, fixed: None })?;
+            let (facts, leg) = (facts.clone(), Some((slot, *leg)));
+            (self.put)(Candidate { key, facts, leg, row, waits, closed, fixed: None })?;
         }
         Ok(())
     }
@@ -333,14 +338,19 @@ impl<'a, 's, 'p> Gather<'a, 's, 'p> {
     }
 
     /// A whole record that waited has legs now.
-    fn record_resolved(&mut self, item: &SuspenseItem, facts: &Facts, placed: &[(Leg, Period, String)]) {
+    fn record_resolved<'l>(
+        &mut self,
+        item: &SuspenseItem,
+        facts: &Facts,
+        placed: impl Iterator<Item = &'l (Leg, Period, &'l str)>,
+    ) {
         let books = &mut self.gathered.outcome.books;
         *books.entry(name::suspended_records(item.reason)).or_default() -= 1;
         *books.entry(name::records("resolved")).or_default() += 1;
         *self.gathered.waiting.entry(item.reason).or_default() -= 1;
         self.gathered.outcome.released.push(item.key);
         let sealing = self.period;
-        for (leg, month, _) in placed.iter().filter(|(_, month, _)| *month != sealing) {
+        for (leg, month, _) in placed.filter(|(_, month, _)| *month != sealing) {
             let key = SuspenseKey { position: item.key.position, leg: Some(leg.direction) };
             suspend(self.gathered, sealing, key, (SuspenseReason::PeriodSealing, *month), None, facts, leg.answer);
         }

@@ -2,11 +2,10 @@
 //!
 //! Does not know where records come from, nor what they cost.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::candidates::Facts;
-use super::draft::SealError;
+use super::progress::SealError;
 use crate::batch::{Position, SourceId};
 use crate::call::TariffSlot;
 use crate::directory::Directory;
@@ -24,7 +23,26 @@ pub struct Known<'a> {
     tariffs: Vec<(Option<Timestamp>, Arc<Tariff>)>,
     pub directory: Arc<Directory>,
     pub directory_slot: u32,
-    profiles: HashMap<(SourceId, Position), Arc<SourceProfile>>,
+    /// By source and position of the entry.
+    settings: Vec<(SourceId, Position, Settings)>,
+    /// Where none are kept.
+    unset: Settings,
+}
+
+/// Settings of a listener.
+#[derive(Default)]
+struct Settings {
+    /// As they were.
+    said: SourceProfile,
+    /// As a stored row wants them: R1 and R2 were judged when it came, and it has what they gave.
+    judged: SourceProfile,
+}
+
+impl Settings {
+    fn of(said: SourceProfile) -> Settings {
+        let judged = SourceProfile { talk: Talk::Duration, max_age_days: u32::MAX, ..said.clone() };
+        Settings { said, judged }
+    }
 }
 
 impl<'a> Known<'a> {
@@ -43,13 +61,36 @@ impl<'a> Known<'a> {
         if tariffs.is_empty() {
             return Err(SealError::NothingInForce);
         }
+        let settings = state.sources.iter().map(|row| {
+            let said = serde_json::from_str(&row.json).unwrap_or_default();
+            (row.source, row.position, Settings::of(said))
+        });
+        let mut settings: Vec<_> = settings.collect();
+        settings.sort_by_key(|(source, position, _)| (*source, *position));
         Ok(Known {
             store,
             tariffs,
             directory: images.directory(&directory.digest)?,
             directory_slot: directory.slot,
-            profiles: HashMap::new(),
+            settings,
+            unset: Settings::of(SourceProfile::default()),
         })
+    }
+
+    fn settings(&self, source: SourceId, position: Position) -> &Settings {
+        let behind = self.settings.partition_point(|(of, from, _)| (*of, *from) <= (source, position));
+        let last = behind.checked_sub(1).and_then(|at| self.settings.get(at));
+        last.filter(|(of, ..)| *of == source).map_or(&self.unset, |(.., settings)| settings)
+    }
+
+    /// Settings of a listener as they stood behind a position.
+    pub fn profile(&self, source: SourceId, position: Position) -> &SourceProfile {
+        &self.settings(source, position).said
+    }
+
+    /// The same as a stored row wants them: R1 and R2 were judged when it came, and it has what they gave.
+    pub fn judged(&self, source: SourceId, position: Position) -> &SourceProfile {
+        &self.settings(source, position).judged
     }
 
     /// R17: the newest activation that applies; the first one reaches back for ever.
@@ -68,21 +109,6 @@ impl<'a> Known<'a> {
         self.tariffs.get(usize::from(slot.0)).map(|(_, tariff)| tariff)
     }
 
-    pub fn profile(&mut self, source: SourceId, position: Position) -> Result<Arc<SourceProfile>, SealError> {
-        if let Some(profile) = self.profiles.get(&(source, position)) {
-            return Ok(profile.clone());
-        }
-        let json = self.store.profile(source, position)?;
-        let profile: SourceProfile = json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
-        // Few listeners, seldom changed; what waits names a place of its own each time.
-        if self.profiles.len() > 10_000 {
-            self.profiles.clear();
-        }
-        let profile = Arc::new(profile);
-        self.profiles.insert((source, position), profile.clone());
-        Ok(profile)
-    }
-
     /// The same, unless an operator named the tariff.
     pub fn in_force_or(&self, answer: Timestamp, named: Option<TariffSlot>) -> (TariffSlot, &Arc<Tariff>) {
         match named.and_then(|slot| Some((slot, self.tariff(slot)?))) {
@@ -92,53 +118,64 @@ impl<'a> Known<'a> {
     }
 
     /// Whose call it is, by what is known here.
-    pub fn resolve(&mut self, facts: &Facts) -> Result<(Resolution, TariffSlot), SealError> {
+    pub fn resolve(&self, facts: &Facts) -> Result<(Resolution, TariffSlot), SealError> {
         self.resolve_by_slot(facts, None)
     }
 
     /// The same, unless an operator named the tariff.
     pub fn resolve_by_slot(
-        &mut self,
+        &self,
         facts: &Facts,
         named: Option<TariffSlot>,
     ) -> Result<(Resolution, TariffSlot), SealError> {
-        let record = read(&facts.record)?;
+        Ok(self.resolve_read(facts, &read(&facts.record)?, named))
+    }
+
+    /// The same of a record that is read already.
+    pub fn resolve_read(
+        &self,
+        facts: &Facts,
+        record: &Record<'_>,
+        named: Option<TariffSlot>,
+    ) -> (Resolution, TariffSlot) {
         let answer = record.answer.unwrap_or(Timestamp(facts.received_at.unwrap_or_default()));
         let (slot, tariff) = self.in_force_or(answer, named);
-        let tariff = tariff.clone();
-        Ok((self.resolved(facts, &record, &tariff, slot)?, slot))
+        (self.resolved(facts, record, tariff, slot), slot)
     }
 
     /// Whose call it would be by another tariff.
-    pub fn resolve_by(&mut self, facts: &Facts, tariff: &Tariff) -> Result<Resolution, SealError> {
-        self.resolved(facts, &read(&facts.record)?, tariff, TariffSlot(0))
+    pub fn resolve_by(&self, facts: &Facts, tariff: &Tariff) -> Result<Resolution, SealError> {
+        Ok(self.resolved(facts, &read(&facts.record)?, tariff, TariffSlot(0)))
     }
 
-    fn resolved(
-        &mut self,
-        facts: &Facts,
+    /// Whether a record that waits goes on waiting as a whole.
+    pub fn suspends(
+        &self,
         record: &Record<'_>,
-        tariff: &Tariff,
-        slot: TariffSlot,
-    ) -> Result<Resolution, SealError> {
-        let profile = self.profile(facts.source, facts.profile)?;
+        (source, position): (SourceId, Position),
+        received_at: Timestamp,
+    ) -> bool {
+        let (slot, tariff) = self.in_force(record.answer.unwrap_or(received_at));
         let world = World { directory: &self.directory, tariff, slot };
-        Ok(match facts.received_at {
-            Some(received_at) => rating::resolve(record, Timestamp(received_at), &profile, world),
-            None => {
-                // R1 and R2 were judged when it came, and the row has what they gave.
-                let judged = SourceProfile { talk: Talk::Duration, max_age_days: u32::MAX, ..(*profile).clone() };
-                rating::resolve(record, record.answer.unwrap_or_default(), &judged, world)
-            }
-        })
+        let resolution = rating::resolve(record, received_at, self.profile(source, position), world);
+        matches!(resolution, Resolution::Suspended(_))
+    }
+
+    fn resolved(&self, facts: &Facts, record: &Record<'_>, tariff: &Tariff, slot: TariffSlot) -> Resolution {
+        let world = World { directory: &self.directory, tariff, slot };
+        let Facts { source, profile, .. } = *facts;
+        match facts.received_at {
+            Some(at) => rating::resolve(record, Timestamp(at), self.profile(source, profile), world),
+            None => rating::resolve(record, record.answer.unwrap_or_default(), self.judged(source, profile), world),
+        }
     }
 
     /// How versions of a record stand to each other (R20): those that somebody pays for first, then the shorter talk time,
     /// then the smaller digest. Nothing in it depends on which came first.
-    pub fn standing(&mut self, facts: &Facts) -> Result<(bool, Micros, u64), SealError> {
+    pub fn standing(&self, facts: &Facts) -> Result<(bool, Micros, u64), SealError> {
         let record = read(&facts.record)?;
         let resolved = matches!(self.resolve(facts)?.0, Resolution::Legs(..));
-        let profile = self.profile(facts.source, facts.profile)?;
+        let profile = self.profile(facts.source, facts.profile);
         let talk = match facts.received_at {
             None => record.duration,
             Some(_) => rating::talk_time(&record, profile.talk),

@@ -38,13 +38,15 @@ pub struct LegLine<'a> {
 impl LegLine<'_> {
     /// Adds the leg to an account's digest.
     pub fn add_to(&self, hasher: &mut blake3::Hasher) {
-        let call = self.call;
-        let digits = |number: Option<crate::number::Number>| number.map_or(String::new(), |n| n.to_string());
+        let (call, record) = (self.call, self.record);
+        // A hash takes one long text faster than many short ones.
+        let mut line = Vec::with_capacity(512);
         let mut put = |bytes: &[u8]| {
-            hasher.update(&(bytes.len() as u64).to_le_bytes());
-            hasher.update(bytes);
+            line.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+            line.extend_from_slice(bytes);
         };
-        let record = self.record;
+        let digits = |number: Option<crate::number::Number>| number.map_or(([0; _], 0), |number| number.digits());
+        let ((source, source_digits), (destination, digits)) = (digits(call.source), digits(call.destination));
         for text in [
             record.node,
             record.id,
@@ -55,8 +57,8 @@ impl LegLine<'_> {
             record.routing_number,
             record.source,
             record.destination,
-            digits(call.source).as_bytes(),
-            digits(call.destination).as_bytes(),
+            source.get(..source_digits).unwrap_or_default(),
+            destination.get(..digits).unwrap_or_default(),
             call.call_type.name().as_bytes(),
             call.adjusts.map_or(String::new(), |own| own.to_string()).as_bytes(),
             &call.basis.currency,
@@ -73,6 +75,7 @@ impl LegLine<'_> {
         ] {
             put(&number.to_le_bytes());
         }
+        hasher.update(&line);
     }
 }
 
@@ -85,6 +88,13 @@ struct AccountSum {
     first: Timestamp,
     last: Timestamp,
     types: BTreeMap<CallType, Usage>,
+}
+
+impl AccountSum {
+    fn at(answer: Timestamp) -> AccountSum {
+        let (hasher, types) = (blake3::Hasher::new(), BTreeMap::new());
+        AccountSum { hasher, calls: 0, cost: 0, decimals: 0, first: answer, last: answer, types }
+    }
 }
 
 /// Late calls of one account, month and currency.
@@ -101,7 +111,11 @@ pub type Costs = BTreeMap<[u8; 3], (i128, u8)>;
 /// Adds up a month.
 #[derive(Default)]
 pub struct Manifest {
-    accounts: BTreeMap<(String, [u8; 3]), AccountSum>,
+    sums: Vec<AccountSum>,
+    /// Places among the sums.
+    accounts: BTreeMap<(String, [u8; 3]), usize>,
+    /// That of the account whose leg came last: its next one mostly comes next.
+    last: Option<(String, [u8; 3], usize)>,
     tariffs: std::collections::BTreeSet<String>,
     /// By own month, account and currency.
     late: BTreeMap<(Period, String, [u8; 3]), LateSum>,
@@ -113,15 +127,19 @@ impl Manifest {
         let call = line.call;
         let currency = call.basis.currency;
         let decimals = call.basis.decimals;
-        let sum = self.accounts.entry((account.to_owned(), currency)).or_insert_with(|| AccountSum {
-            hasher: blake3::Hasher::new(),
-            calls: 0,
-            cost: 0,
-            decimals: 0,
-            first: call.answer,
-            last: call.answer,
-            types: BTreeMap::new(),
-        });
+        let place = match &self.last {
+            Some((last, of, place)) if last == account && *of == currency => *place,
+            _ => {
+                let next = self.sums.len();
+                let place = *self.accounts.entry((account.to_owned(), currency)).or_insert(next);
+                if place == next {
+                    self.sums.push(AccountSum::at(call.answer));
+                }
+                self.last = Some((account.to_owned(), currency, place));
+                place
+            }
+        };
+        let sum = &mut self.sums[place];
         line.add_to(&mut sum.hasher);
         sum.calls += call.sign();
         sum.cost += i128::from(call.cost.0);
@@ -144,7 +162,8 @@ impl Manifest {
 
     /// What an account's legs cost in a currency, late ones too, and the most decimals.
     pub fn cost(&self, account: &str, currency: [u8; 3]) -> (i128, u8) {
-        self.accounts.get(&(account.to_owned(), currency)).map_or((0, 0), |sum| (sum.cost, sum.decimals))
+        let place = self.accounts.get(&(account.to_owned(), currency));
+        place.and_then(|place| self.sums.get(*place)).map_or((0, 0), |sum| (sum.cost, sum.decimals))
     }
 
     /// Of that, what the late ones cost.
@@ -178,7 +197,9 @@ impl Manifest {
         let mut accounts = Vec::with_capacity(self.accounts.len());
         let mut cost: BTreeMap<String, (i128, u8)> = BTreeMap::new();
         let mut calls = 0;
-        for ((account, currency), sum) in self.accounts {
+        let mut sums: Vec<Option<AccountSum>> = self.sums.into_iter().map(Some).collect();
+        for ((account, currency), place) in self.accounts {
+            let Some(sum) = sums[place].take() else { continue };
             let digest = sum.hasher.finalize().to_hex().to_string();
             for part in [account.as_bytes(), &currency, digest.as_bytes()] {
                 whole.update(&(part.len() as u64).to_le_bytes());

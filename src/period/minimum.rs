@@ -24,9 +24,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::draft::SealError;
 use super::known::Known;
 use super::manifest::Manifest;
+use super::progress::SealError;
 use crate::batch::Position;
 use crate::call::{AccountKey, GroupKey, TariffSlot};
 use crate::directory::{Account, Directory};
@@ -64,10 +64,12 @@ impl MinimumLine {
     pub fn add_to(&self, hasher: &mut blake3::Hasher) {
         let adjusts = self.adjusts.as_deref().unwrap_or_default();
         let Self { account, group, currency, minimum, charged, cost, .. } = self;
+        let mut line = Vec::with_capacity(192);
         for part in ["minimum", account, group, currency, adjusts, minimum, charged, cost] {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part.as_bytes());
+            line.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            line.extend_from_slice(part.as_bytes());
         }
+        hasher.update(&line);
     }
 
     /// By names.

@@ -38,10 +38,13 @@ mod carry;
 mod draft;
 mod drawn;
 mod gather;
+mod heads;
 mod known;
 mod manifest;
 mod minimum;
+mod names;
 mod outcome;
+mod progress;
 pub mod rerate;
 mod reruns;
 mod retained;
@@ -51,10 +54,10 @@ pub mod trial;
 mod versions;
 
 pub use carry::{Carried, rolls_over};
-pub use draft::{Progress, SealError};
 pub use manifest::LegLine;
 pub use minimum::{MinimumLine, Preview};
 pub use outcome::{LineDelta, Outcome, SuspendedLeg};
+pub use progress::{Progress, SealError};
 pub use rerate::Report;
 pub use seals::Seals;
 

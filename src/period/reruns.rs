@@ -4,8 +4,8 @@
 
 use std::sync::PoisonError;
 
-use super::draft::{Progress, SealError};
 use super::outcome::Outcome;
+use super::progress::{Progress, SealError};
 use super::rerate::{HELD, Report, Run, RunOutcome, THREADS, decide, rate, undo};
 use super::seals::{LOOK, Seals};
 use crate::batch::Position;

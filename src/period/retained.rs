@@ -2,7 +2,7 @@
 //!
 //! Does not know how anything is deleted.
 
-use super::draft::SealError;
+use super::progress::SealError;
 use crate::batch::Position;
 use crate::store::{OrderRow, Retired, Store};
 

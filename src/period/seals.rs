@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::draft::{self, Progress, SealError};
+use super::draft;
 use super::outcome::Outcome;
+use super::progress::{Progress, SealError};
 use super::sort::IN_MEMORY;
 use crate::batch::Position;
 use crate::flush::Spill;

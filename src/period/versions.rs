@@ -3,9 +3,9 @@
 //! Does not know where the versions were found.
 
 use super::candidates::Facts;
-use super::draft::SealError;
 use super::gather::Gather;
 use super::known::read;
+use super::progress::SealError;
 use crate::batch::Position;
 
 /// A contradiction that was decided.

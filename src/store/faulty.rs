@@ -176,7 +176,7 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.account_name(key)
     }
 
-    fn suspense(&self, page: SuspensePage, visit: &mut dyn FnMut(&SuspenseItem) -> Visit) -> Result<(), StoreError> {
+    fn suspense(&self, page: SuspensePage, visit: &mut Items<'_>) -> Result<(), StoreError> {
         self.present()?.suspense(page, visit)
     }
 
@@ -184,12 +184,12 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.suspense_counts()
     }
 
-    fn suspense_whole(
-        &self,
-        page: SuspensePage,
-        visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
-    ) -> Result<(), StoreError> {
+    fn suspense_whole(&self, page: SuspensePage, visit: &mut Items<'_>) -> Result<(), StoreError> {
         self.present()?.suspense_whole(page, visit)
+    }
+
+    fn suspense_part(&self, part: (usize, usize), visit: &mut Items<'_>) -> Result<(), StoreError> {
+        self.present()?.suspense_part(part, visit)
     }
 
     fn suspense_ages(&self, since: [Timestamp; AGES - 1]) -> Result<Vec<SuspenseAges>, StoreError> {

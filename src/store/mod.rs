@@ -69,6 +69,9 @@ const CONFLICTS_PAGE: usize = 1000;
 /// Tells a scan to go on or to stop.
 pub type Visit = ControlFlow<()>;
 
+/// Is shown what is in suspense.
+type Items<'v> = dyn FnMut(&SuspenseItem) -> Visit + 'v;
+
 /// Invoice storage. One instance is shared by the flush thread and all who ask.
 pub trait Store: Send + Sync {
     /// Everything the daemon needs to go on from the stored position.
@@ -146,6 +149,16 @@ pub trait Store: Send + Sync {
         page: SuspensePage,
         visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
     ) -> Result<(), StoreError>;
+
+    /// One of `part.1` parts of what is in suspense, with the records' bytes, in no order: every item is in one part.
+    fn suspense_part(
+        &self,
+        part: (usize, usize),
+        visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
+    ) -> Result<(), StoreError> {
+        let all = SuspensePage { reason: None, after: None, limit: usize::MAX };
+        if part.0 == 0 { self.suspense_whole(all, visit) } else { Ok(()) }
+    }
 
     /// How long what waits has waited, by reason, in classes that begin at these instants, latest first.
     fn suspense_ages(&self, since: [Timestamp; AGES - 1]) -> Result<Vec<SuspenseAges>, StoreError>;

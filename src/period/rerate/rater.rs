@@ -9,17 +9,15 @@ use super::Run;
 use super::same::{same_costs, same_draws};
 use super::scope::Scope;
 use super::told::AsTold;
-use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, Basis, Costs, GroupKey, LegKey, Meter, RatedCall, SuspenseReason, TariffSlot};
 use crate::directory::Directory;
-use crate::entry::{SourceProfile, Talk};
 use crate::period::candidates::Facts;
 use crate::period::carry::Handed;
 use crate::period::known::{Known, read};
 use crate::period::{Ledger, Place, SealError};
 use crate::rating::{self, Drawn, Draws, Leg, Resolution, Standing, World};
 use crate::record::Record;
-use crate::store::{Grounds, GroundsOf, StoredCall, StoredState, SuspenseItem};
+use crate::store::{GroundsOf, StoredCall, StoredState, SuspenseItem};
 use crate::tariff::PlanId;
 use crate::time::{Months, Period, Timestamp, Zone};
 
@@ -43,9 +41,6 @@ pub enum Again {
 pub struct Rater<'a> {
     pub known: Known<'a>,
     desk: Desk<'a>,
-    /// Settings as a row wants them: R1 and R2 were judged when the record came.
-    judged: HashMap<(SourceId, Position), Arc<SourceProfile>>,
-    last: Option<((SourceId, Position), Arc<SourceProfile>)>,
     directories: HashMap<u32, Arc<Directory>>,
     /// By slot: the first slot with the same image.
     images: Vec<u16>,
@@ -94,8 +89,6 @@ impl<'a> Rater<'a> {
                 handed,
                 costs: None,
             },
-            judged: HashMap::new(),
-            last: None,
             directories: HashMap::new(),
             images: (0..digests.len())
                 .map(|i| digests.iter().position(|d| *d == digests[i]).unwrap_or(i) as u16)
@@ -132,9 +125,8 @@ impl<'a> Rater<'a> {
     /// Rates a leg by what the run says. `used`: what its group had drawn before it; none: as its row says.
     pub fn again(&mut self, stored: &StoredCall<'_>, used: Option<&dyn Drawn>) -> Result<Again, SealError> {
         let Some(grounds) = stored.grounds else { return Ok(Again::NotKept) };
-        self.settle(grounds)?;
-        let Some((_, profile)) = &self.last else { return Ok(Again::NotKept) };
         let call = &stored.call;
+        let profile = self.known.judged(grounds.source, grounds.profile);
         let slot = self.slot(call.answer);
         let Some(tariff) = self.known.tariff(slot) else { return Ok(Again::NotKept) };
         let world = World { directory: &self.known.directory, tariff, slot };
@@ -158,9 +150,8 @@ impl<'a> Rater<'a> {
         if call.used_before.is_none() && stored.draws.is_empty() && !self.in_succession(call) {
             return Ok(None);
         }
-        self.settle(grounds)?;
         let Some(directory) = self.directory(grounds.directory)? else { return Ok(None) };
-        let Some((_, profile)) = &self.last else { return Ok(None) };
+        let profile = self.known.judged(grounds.source, grounds.profile);
         let slot = call.basis.tariff;
         let Some(tariff) = self.known.tariff(slot) else { return Ok(None) };
         let world = World { directory: &directory, tariff, slot };
@@ -268,29 +259,6 @@ impl<'a> Rater<'a> {
         let utc = Zone::UTC;
         let zone = directory.account_at(name.as_bytes(), call.answer).map_or(&utc, |account| account.zone);
         self.desk.open(call.own_period(), zone)
-    }
-
-    /// Has the settings of a leg's listener at hand.
-    fn settle(&mut self, grounds: &Grounds) -> Result<(), SealError> {
-        let place = (grounds.source, grounds.profile);
-        if self.last.as_ref().is_some_and(|(last, _)| *last == place) {
-            return Ok(());
-        }
-        let profile = match self.judged.get(&place) {
-            Some(profile) => profile.clone(),
-            None => {
-                let profile = self.known.profile(place.0, place.1)?;
-                let judged = SourceProfile { talk: Talk::Duration, max_age_days: u32::MAX, ..(*profile).clone() };
-                let judged = Arc::new(judged);
-                if self.judged.len() > 10_000 {
-                    self.judged.clear();
-                }
-                self.judged.insert(place, judged.clone());
-                judged
-            }
-        };
-        self.last = Some((place, profile));
-        Ok(())
     }
 
     fn directory(&mut self, slot: u32) -> Result<Option<Arc<Directory>>, SealError> {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use super::legs::{Then, TriedLeg, What};
+use super::legs::{Otherwise, Then, TriedLeg, What};
 use super::{Billed, Both, Currency, Earned, Loss, Route, Trial, Tried};
 use crate::call::{CallType, Costs, GroupKey, SuspenseReason, TariffSlot};
 use crate::period::candidates::Fixed;
@@ -29,7 +29,32 @@ enum Destination {
 /// The way on which a call is sold and bought by the tariff that is tried.
 type Way = (u16, Option<u16>, u32, Currency);
 
-type ByNumber<K> = HashMap<K, Both, FixedState>;
+/// Sums by numbers.
+struct ByNumber<K> {
+    sums: Vec<(K, Both)>,
+    places: HashMap<K, usize, FixedState>,
+    last: usize,
+}
+
+impl<K: Copy + Eq + std::hash::Hash> ByNumber<K> {
+    fn of(&mut self, key: K) -> &mut Both {
+        // Legs come group by group: an account is mostly the one before.
+        if self.sums.get(self.last).is_none_or(|(last, _)| *last != key) {
+            let next = self.sums.len();
+            self.last = *self.places.entry(key).or_insert(next);
+            if self.last == next {
+                self.sums.push((key, Both::default()));
+            }
+        }
+        &mut self.sums[self.last].1
+    }
+}
+
+impl<K> Default for ByNumber<K> {
+    fn default() -> ByNumber<K> {
+        ByNumber { sums: Vec::new(), places: HashMap::default(), last: 0 }
+    }
+}
 
 /// What one thread rates.
 pub(super) struct Job<'a> {
@@ -45,6 +70,8 @@ pub(super) struct Job<'a> {
     accounts: ByNumber<(u32, Currency)>,
     destinations: ByNumber<(Destination, Currency)>,
     ways: HashMap<Way, Earned, FixedState>,
+    /// What was told last of the decimals of costs.
+    decimals: (Currency, u8),
     tried: Tried,
 }
 
@@ -68,6 +95,7 @@ impl<'a> Job<'a> {
             accounts: ByNumber::default(),
             destinations: ByNumber::default(),
             ways: HashMap::default(),
+            decimals: Default::default(),
             tried: Tried::default(),
         }
     }
@@ -83,8 +111,15 @@ impl<'a> Job<'a> {
             self.used.iter_mut().for_each(|used| used.begin(handed));
         }
         match leg.what {
-            What::Stands(fixed) => self.stands(&fixed),
-            What::Rated(slot, now, then) => self.rate(slot, &now, &then),
+            What::Rated(slot, leg) => self.rate(slot, &leg, Ok(&leg)),
+            What::Otherwise(otherwise) => match *otherwise {
+                Otherwise::Stands(fixed) => self.stands(&fixed),
+                Otherwise::Rated(slot, now, Then::Other(leg)) => self.rate(slot, &now, Ok(&leg)),
+                // By other dialling rules it is nobody's leg on this side.
+                Otherwise::Rated(slot, now, Then::None(why)) => {
+                    self.rate(slot, &now, Err(why.unwrap_or(rating::Why::NobodyPays.reason())));
+                }
+            },
         }
     }
 
@@ -110,18 +145,13 @@ impl<'a> Job<'a> {
         tried.total.entry(currency).or_default().merge(both);
     }
 
-    fn rate(&mut self, slot: TariffSlot, now: &Leg, then: &Then) {
+    fn rate(&mut self, slot: TariffSlot, now: &Leg, then: Result<&Leg, SuspenseReason>) {
         // Borrowed: threads that count the users of one image up and down for each leg wait for each other.
         let known = self.known;
         let Some(tariff) = known.tariff(slot) else { return };
         let before = self.priced(now, World { directory: &known.directory, tariff, slot }, 0);
         let tried = World { directory: &known.directory, tariff: self.trial.tariff, slot: TariffSlot(0) };
-        let after = match then {
-            Then::Same => self.priced(now, tried, 1),
-            Then::Other(leg) => self.priced(leg, tried, 1),
-            // By other dialling rules it is nobody's leg on this side.
-            Then::None(why) => Err(why.unwrap_or(rating::Why::NobodyPays.reason())),
-        };
+        let after = then.and_then(|leg| self.priced(leg, tried, 1));
         if self.trial.account.is_none() || self.wanted(known.directory.row(now.account_row).name()) {
             self.compare(tariff, now, before, after);
         }
@@ -159,13 +189,12 @@ impl<'a> Job<'a> {
             Some((rated.basis.currency, rated.basis.decimals, (Billed::of(rated.cost), earned)))
         };
         let mut bill = |currency, both| {
-            self.accounts.entry((leg.account_row, currency)).or_default().merge(both);
-            self.destinations.entry((destination, currency)).or_default().merge(both);
+            self.accounts.of((leg.account_row, currency)).merge(both);
+            self.destinations.of((destination, currency)).merge(both);
         };
         match (side(&before), side(&after)) {
-            (Some((currency, decimals, now)), Some((other, _, then))) if currency == other => {
+            (Some((currency, _, now)), Some((other, _, then))) if currency == other => {
                 bill(currency, Both::of(Some(now), Some(then)));
-                self.tried.more_decimals(currency, decimals);
             }
             (now, then) => {
                 for (side, is_now) in [(now, true), (then, false)] {
@@ -175,7 +204,10 @@ impl<'a> Job<'a> {
             }
         }
         for (currency, decimals, _) in [side(&before), side(&after)].into_iter().flatten() {
-            self.tried.more_decimals(currency, decimals);
+            if self.decimals != (currency, decimals) {
+                self.decimals = (currency, decimals);
+                self.tried.more_decimals(currency, decimals);
+            }
         }
         if let Ok(Priced { rated, costs: Some(costs), .. }) = &after
             && let Some(row) = costs.row.filter(|_| rated.call_type.is_sold())
@@ -214,12 +246,12 @@ impl<'a> Job<'a> {
     pub fn done(mut self) -> Tried {
         let directory = &self.known.directory;
         let mut tried = std::mem::take(&mut self.tried);
-        for ((row, currency), both) in &self.accounts {
+        for ((row, currency), both) in &self.accounts.sums {
             let name = directory.row(*row).name().to_owned();
             tried.accounts.entry((name, *currency)).or_default().merge(*both);
             tried.total.entry(*currency).or_default().merge(*both);
         }
-        for ((destination, currency), both) in &self.destinations {
+        for ((destination, currency), both) in &self.destinations.sums {
             tried.destinations.entry((self.named(*destination), *currency)).or_default().merge(*both);
         }
         let tariff = self.trial.tariff;

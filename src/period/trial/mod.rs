@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::Ledger;
 use super::carry::Handed;
-use super::draft::{Progress, SealError};
 use super::known::Known;
+use super::progress::{Progress, SealError};
+use super::{Ledger, everywhere};
 use crate::batch::Position;
 use crate::call::{Costs, SuspenseReason};
 use crate::flush::Spill;
@@ -41,8 +41,8 @@ mod report;
 
 pub use report::{TrialDone, TrialEarned, TrialLost, TrialRoute, TrialRow, TrialTotal};
 
-/// Legs held at once, of some 300 bytes each.
-pub const HELD: usize = 400_000;
+/// Legs held at once, of some 200 bytes each.
+pub const HELD: usize = 1_000_000;
 /// Rows and legs of which it is told at a time how far a thread is.
 const TOLD: u64 = 1024;
 
@@ -259,12 +259,12 @@ impl Trial<'_> {
         // Of a closed month what was known when it closed; of an open one all there is.
         let closed = Ledger::before(&state.periods, state.position).get(self.period);
         let seal = closed.map_or(state.position, |closed| closed.seal);
-        let known = || Known::at(self.store, self.images, &state, seal);
-        let handed = Handed::of(&state, known()?.tariffs().chain([self.tariff]), (self.period, self.period), false);
-        let (groups, shelf, threads) = (Groups::of(&state), Mutex::new(spill), self.threads.max(1));
-        let held = (held / (threads * threads)).max(1);
-        let (groups, shelf, state) = (&groups, &shelf, &state);
-        let reading = Reading { trial: self, state, seal, groups, shelf, held, progress };
+        // Shared: what it has is borrowed, and an image's users are not counted up and down for each leg.
+        let known = &Known::at(self.store, self.images, &state, seal)?;
+        let handed = Handed::of(&state, known.tariffs().chain([self.tariff]), (self.period, self.period), false);
+        let (groups, shelf, threads) = (&Groups::of(&state), &Mutex::new(spill), self.threads.max(1));
+        let (held, everywhere) = ((held / threads).max(1), everywhere(self.period));
+        let reading = Reading { trial: self, known, everywhere, state: &state, seal, groups, shelf, held, progress };
         let found = in_parts(threads, |part| reading.part(part, threads))?;
         // The first piles of all that read are the first one's, and so on.
         let mut piles: Vec<Vec<Pile>> = (0..threads).map(|_| Vec::new()).collect();
@@ -273,8 +273,7 @@ impl Trial<'_> {
         }
         let piles: Vec<Mutex<Vec<Pile>>> = piles.into_iter().map(Mutex::new).collect();
         let rated = in_parts(threads, |part| {
-            let known = known()?;
-            let mut job = Job::new(self, &known, &handed);
+            let mut job = Job::new(self, known, &handed);
             let piles = piles[part].lock().map(|mut piles| std::mem::take(&mut *piles)).unwrap_or_default();
             let mut rated = 0;
             legs::each(piles, shelf, |leg| {
@@ -290,7 +289,7 @@ impl Trial<'_> {
         })?;
         let mut tried = Tried { position: state.position, ..Tried::default() };
         rated.into_iter().for_each(|part| tried.merge(part));
-        tried.minimums(self, &known()?)?;
+        tried.minimums(self, known)?;
         Ok(tried)
     }
 }

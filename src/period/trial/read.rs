@@ -7,23 +7,22 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use super::legs::{Pile, Place, Shelf, Then, TriedLeg, What};
+use super::legs::{Otherwise, Pile, Piles, Place, Shelf, Then, What};
 use super::{TOLD, Trial};
-use crate::batch::{Position, SourceId};
+use crate::batch::Position;
 use crate::call::TariffSlot;
-use crate::directory::Account;
-use crate::entry::{SourceProfile, Talk};
+use crate::directory::AccountRow;
 use crate::period::candidates::{Candidate, Row};
 use crate::period::gather::{Gather, Gathered};
 use crate::period::known::Known;
-use crate::period::{Ledger, Progress, SealError, everywhere};
+use crate::period::{Ledger, Progress, SealError};
 use crate::rating::{self, Leg, Resolution, World};
 use crate::record::Direction;
 use crate::store::{Grounds, StoredCall, StoredState, Visit};
 use crate::tariff::Tariff;
-use crate::time::{Months, Period};
+use crate::time::{Months, Period, Timestamp};
 
 /// Numbers of billing groups.
 pub(super) struct Groups<'a> {
@@ -50,13 +49,17 @@ impl<'a> Groups<'a> {
 }
 
 /// What all threads read by.
+#[derive(Clone, Copy)]
 pub(super) struct Reading<'a> {
     pub trial: &'a Trial<'a>,
+    pub known: &'a Known<'a>,
+    /// What the month may be in any zone.
+    pub everywhere: (Timestamp, Timestamp),
     pub state: &'a StoredState,
     pub seal: Position,
     pub groups: &'a Groups<'a>,
     pub shelf: &'a Shelf<'a>,
-    /// Legs that a pile holds.
+    /// Legs that each of them holds.
     pub held: usize,
     pub progress: &'a Progress,
 }
@@ -64,28 +67,21 @@ pub(super) struct Reading<'a> {
 impl Reading<'_> {
     /// One of so many parts: a pile for each thread that will rate.
     pub fn part(&self, part: usize, parts: usize) -> Result<Vec<Pile>, SealError> {
-        let Reading { trial, state, seal, progress, .. } = *self;
-        let mut known = Known::at(trial.store, trial.images, state, seal)?;
-        let alike = known.tariffs().map(|tariff| tariff.reads_numbers_like(trial.tariff)).collect();
-        let mut desk = Desk {
+        let Reading { trial, known, state, seal, progress, .. } = *self;
+        let desk = RefCell::new(Desk {
             reading: self,
-            piles: (0..parts).map(|_| Pile::default()).collect(),
-            alike,
+            piles: Piles::new(parts, self.held, self.shelf),
+            alike: known.tariffs().map(|tariff| tariff.reads_numbers_like(trial.tariff)).collect(),
             groups: Vec::new(),
             months: Months::default(),
-            judged: HashMap::new(),
-            last: None,
-        };
-        let strange = RefCell::new(Vec::<Candidate>::new());
-        let mut put = |candidate| {
-            strange.borrow_mut().push(candidate);
-            Ok(())
-        };
+        });
+        let number = |name: &str| self.groups.number(name);
+        let mut put = |candidate| desk.borrow_mut().strange(candidate);
         let mut gathered = Gathered::default();
         // How far it is is told here.
         let silent = Progress::default();
         let period = trial.period;
-        let mut gather = Gather::new(&mut known, state, (period, seal), &mut put, &mut gathered, &silent);
+        let mut gather = Gather::new(known, state, (period, seal), &number, &mut put, &mut gathered, &silent);
         gather.contradictions()?;
         let ledger = Ledger::before(&state.periods, seal);
         for month in [period, Period(period.0 - 1), Period(period.0 + 1)] {
@@ -101,11 +97,10 @@ impl Reading<'_> {
                     return Ok(());
                 }
                 let alone = month == period && call.adjusts.is_none() && !gather.is_contradicted(call.key.position);
-                if let Some(grounds) = stored.grounds.filter(|_| alone) {
-                    return desk.plain(gather.known, stored, grounds);
+                match stored.grounds.filter(|_| alone) {
+                    Some(grounds) => desk.borrow_mut().plain(stored, grounds),
+                    None => gather.row(stored, month, closed),
                 }
-                gather.row(stored, month, closed)?;
-                desk.strange(gather.known, &mut strange.borrow_mut())
             };
             trial.store.scan_part(month, (part, parts), &mut |stored| match show(stored) {
                 Ok(()) => Visit::Continue(()),
@@ -117,51 +112,42 @@ impl Reading<'_> {
             progress.read(read);
             failed.map_or(Ok(()), Err)?;
         }
-        if part == 0 {
-            let mut after = None;
-            while gather.suspense_page(&ledger, &mut after)? {
-                desk.strange(gather.known, &mut strange.borrow_mut())?;
-            }
-            desk.strange(gather.known, &mut strange.borrow_mut())?;
-        }
-        Ok(desk.piles)
+        gather.suspense((part, parts), &ledger)?;
+        Ok(desk.into_inner().piles.list)
     }
 }
 
 /// What one thread asks for each leg, looked up once.
 struct Desk<'d, 'r> {
     reading: &'d Reading<'r>,
-    piles: Vec<Pile>,
+    piles: Piles<'d, 'r>,
     /// By slot: whether that tariff makes the same legs of a record as the one that is tried.
     alike: Vec<bool>,
     /// Numbers of groups by row of the directory.
     groups: Vec<Option<u32>>,
     /// Months by zone.
     months: Months,
-    /// Settings as a row wants them: R1 and R2 were judged when the record came.
-    judged: HashMap<(SourceId, Position), Arc<SourceProfile>>,
-    last: Option<((SourceId, Position), Arc<SourceProfile>)>,
 }
 
 impl Desk<'_, '_> {
     /// A row of the month whose record stands for itself: as [`Gather::row`], without copying it.
-    fn plain(&mut self, known: &mut Known<'_>, stored: &StoredCall<'_>, grounds: &Grounds) -> Result<(), SealError> {
-        let (trial, call) = (self.reading.trial, &stored.call);
-        let (start, end) = everywhere(trial.period);
+    fn plain(&mut self, stored: &StoredCall<'_>, grounds: &Grounds) -> Result<(), SealError> {
+        let (Reading { trial, known, .. }, call) = (*self.reading, &stored.call);
+        let (start, end) = self.reading.everywhere;
         if call.key.position >= self.reading.seal || call.answer < start || call.answer >= end {
             return Ok(());
         }
-        let profile = self.settle(known, grounds)?;
+        let profile = known.judged(grounds.source, grounds.profile);
         let (slot, tariff) = known.in_force(call.answer);
         let record = stored.record(grounds);
         let resolve = |tariff: &Tariff, slot| {
             let world = World { directory: &known.directory, tariff, slot };
-            rating::resolve(&record, call.answer, &profile, world)
+            rating::resolve(&record, call.answer, profile, world)
         };
         let Resolution::Legs(first, second) = resolve(tariff, slot) else { return Ok(()) };
         for leg in [first, second].into_iter().flatten() {
-            let account = known.directory.row(leg.account_row);
-            if self.months.period(account.zone_index, account.zone, leg.answer) != trial.period {
+            let Some(account) = known.directory.account_row(leg.account_row) else { continue };
+            if self.months.period(account.zone_index(), account.zone(), leg.answer) != trial.period {
                 continue;
             }
             let own = leg.direction == call.key.leg;
@@ -173,14 +159,11 @@ impl Desk<'_, '_> {
                     Err(_) => continue,
                 },
             };
-            let then = if self.alike.get(usize::from(slot.0)).is_some_and(|alike| *alike) {
-                Then::Same
-            } else {
-                then(&leg, resolve(trial.tariff, TariffSlot(0)))
-            };
-            let group = self.group(leg.account_row, &account);
+            let alike = self.alike.get(usize::from(slot.0)).is_some_and(|alike| *alike);
+            let what =
+                if alike { What::Rated(slot, leg) } else { what(slot, leg, resolve(trial.tariff, TariffSlot(0))) };
             let place = Place {
-                group,
+                group: self.group(account),
                 answer: leg.answer.0,
                 node: stored.node,
                 id: stored.id,
@@ -188,74 +171,51 @@ impl Desk<'_, '_> {
                 direction: grounds.direction,
                 position: call.key.position,
                 version: (0, true),
+                own,
+                closed: false,
             };
-            self.push(TriedLeg::new(&place, (own, false), What::Rated(slot, leg, then)))?;
+            self.piles.push(&place, what)?;
         }
         Ok(())
     }
 
     /// What went the way of the sealing job.
-    fn strange(&mut self, known: &mut Known<'_>, candidates: &mut Vec<Candidate>) -> Result<(), SealError> {
-        for Candidate { key, facts, row, waits: _, closed, fixed } in candidates.drain(..) {
-            let what = match fixed {
-                Some(fixed) => What::Stands(Box::new(fixed)),
-                None => {
-                    let (now, slot) = known.resolve_by_slot(&facts, row.as_ref().and_then(Row::named))?;
-                    // Without a leg under the tariffs in force it is no leg of this month.
-                    let Ok(leg) = side(now, key.leg) else { continue };
-                    let tried = known.resolve_by(&facts, self.reading.trial.tariff)?;
-                    What::Rated(slot, leg, then(&leg, tried))
-                }
-            };
-            let place = Place {
-                group: self.reading.groups.number(&key.group),
-                answer: key.answer,
-                node: &key.node,
-                id: &key.id,
-                side: key.leg,
-                direction: key.direction,
-                position: key.position,
-                version: key.version,
-            };
-            self.push(TriedLeg::new(&place, (row.is_some(), closed), what))?;
-        }
-        Ok(())
+    fn strange(&mut self, candidate: Candidate) -> Result<(), SealError> {
+        let Candidate { key, facts, leg: _, row, waits: _, closed, fixed } = candidate;
+        let Reading { trial, known, .. } = *self.reading;
+        let what = match fixed {
+            Some(fixed) => What::Otherwise(Box::new(Otherwise::Stands(fixed))),
+            None => {
+                let (now, slot) = known.resolve_by_slot(&facts, row.as_ref().and_then(Row::named))?;
+                // Without a leg under the tariffs in force it is no leg of this month.
+                let Ok(leg) = side(now, key.leg) else { return Ok(()) };
+                what(slot, leg, known.resolve_by(&facts, trial.tariff)?)
+            }
+        };
+        let place = Place {
+            group: key.group,
+            answer: key.answer,
+            node: &key.node,
+            id: &key.id,
+            side: key.leg,
+            direction: key.direction,
+            position: key.position,
+            version: key.version,
+            own: row.is_some(),
+            closed,
+        };
+        self.piles.push(&place, what)
     }
 
-    fn push(&mut self, leg: TriedLeg) -> Result<(), SealError> {
-        let at = leg.group as usize % self.piles.len();
-        self.piles[at].push(leg, self.reading.held, self.reading.shelf)
-    }
-
-    fn group(&mut self, row: u32, account: &Account<'_>) -> u32 {
-        let row = row as usize;
+    fn group(&mut self, account: AccountRow<'_>) -> u32 {
+        let row = account.row() as usize;
         if let Some(Some(group)) = self.groups.get(row) {
             return *group;
         }
         if self.groups.len() <= row {
             self.groups.resize(row + 1, None);
         }
-        *self.groups[row].insert(self.reading.groups.number(account.group()))
-    }
-
-    fn settle(&mut self, known: &mut Known<'_>, grounds: &Grounds) -> Result<Arc<SourceProfile>, SealError> {
-        let place = (grounds.source, grounds.profile);
-        if let Some((_, profile)) = self.last.as_ref().filter(|(last, _)| *last == place) {
-            return Ok(profile.clone());
-        }
-        let judged = match self.judged.get(&place) {
-            Some(judged) => judged.clone(),
-            None => {
-                let profile = known.profile(place.0, place.1)?;
-                let judged = SourceProfile { talk: Talk::Duration, max_age_days: u32::MAX, ..(*profile).clone() };
-                if self.judged.len() > 10_000 {
-                    self.judged.clear();
-                }
-                self.judged.entry(place).or_insert(Arc::new(judged)).clone()
-            }
-        };
-        self.last = Some((place, judged.clone()));
-        Ok(judged)
+        *self.groups[row].insert(self.reading.groups.number(account.account().group()))
     }
 }
 
@@ -269,10 +229,12 @@ fn side(resolution: Resolution, side: Direction) -> Result<Leg, Then> {
     }
 }
 
-fn then(now: &Leg, tried: Resolution) -> Then {
-    match side(tried, now.direction) {
-        Ok(leg) if leg == *now => Then::Same,
-        Ok(leg) => Then::Other(Box::new(leg)),
+/// A leg, with what the tariff that is tried makes of its record.
+fn what(slot: TariffSlot, now: Leg, tried: Resolution) -> What {
+    let then = match side(tried, now.direction) {
+        Ok(leg) if leg == now => return What::Rated(slot, now),
+        Ok(leg) => Then::Other(leg),
         Err(none) => none,
-    }
+    };
+    What::Otherwise(Box::new(Otherwise::Rated(slot, now, then)))
 }

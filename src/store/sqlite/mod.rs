@@ -176,12 +176,12 @@ impl Store for SqliteStore {
         self.read(|reader| suspense::counts(&reader.connection))
     }
 
-    fn suspense_whole(
-        &self,
-        page: SuspensePage,
-        visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
-    ) -> Result<(), StoreError> {
+    fn suspense_whole(&self, page: SuspensePage, visit: &mut Items<'_>) -> Result<(), StoreError> {
         self.read(|reader| suspense::list_whole(&reader.connection, page, visit))
+    }
+
+    fn suspense_part(&self, part: (usize, usize), visit: &mut Items<'_>) -> Result<(), StoreError> {
+        self.read(|reader| suspense::part(&reader.connection, part, visit))
     }
 
     fn suspense_ages(&self, since: [Timestamp; AGES - 1]) -> Result<Vec<SuspenseAges>, StoreError> {

@@ -21,6 +21,8 @@ pub const WINDOW_ROWS: i64 = 4096;
 const NONE_SUPERSEDED: (i64, i64) = (i64::MAX, i64::MIN);
 /// Stretches of so many rows are asked once which of them no longer count; below, each row is asked.
 const MANY_ROWS: i64 = 8;
+/// The same where all of them count and some calls have costs: it is asked, too, whether one of the stretch has.
+const VERY_MANY_ROWS: i64 = 256;
 
 /// A reading connection.
 pub struct Reader {
@@ -90,7 +92,12 @@ impl Reader {
             let mut counting = connection.prepare_cached(rows_that_count(costs)).map_err(failed)?;
             for (first, last) in stretches {
                 let all_count = last < first_gone || first > last_gone;
-                if !all_count && last - first >= MANY_ROWS {
+                let many = match (all_count, costs) {
+                    (false, _) => MANY_ROWS,
+                    (true, true) => VERY_MANY_ROWS,
+                    (true, false) => i64::MAX,
+                };
+                if last - first >= many {
                     let _ended = each_row((first, last), &mut lookups, &mut |row, superseded, lookups| {
                         page.push_known(row, superseded, lookups).map(Visit::Continue)
                     })?;
@@ -283,8 +290,8 @@ fn each_row(stretch: (i64, i64), lookups: &mut Lookups<'_>, show: &mut Show<'_>)
     // The stretch is stored, and with it what its calls cost.
     let costs = lookups
         .connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM call_costs)")
-        .and_then(|mut statement| statement.query_row((), |row| row.get(0)))
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM call_costs WHERE row BETWEEN ?1 AND ?2)")
+        .and_then(|mut statement| statement.query_row(stretch, |row| row.get(0)))
         .map_err(failed)?;
     let mut statement = lookups.connection.prepare_cached(rows_that_count(costs)).map_err(failed)?;
     let mut rows = statement.query(stretch).map_err(failed)?;

@@ -19,6 +19,8 @@ use crate::time::Timestamp;
 const AT_ONCE: usize = 1000;
 /// The same with records, each of which may be a mebibyte.
 const WHOLE_AT_ONCE: usize = 100;
+/// Bytes of the journal whose records are read in one go as a part: some thousand.
+const STRETCH: u64 = 1 << 20;
 
 /// How many records ahead of its turn one is asked for: the calls written before have put them out of the caches.
 const AHEAD: usize = 4;
@@ -97,26 +99,56 @@ macro_rules! select {
 }
 
 fn item(row: &Row<'_>) -> Result<SuspenseItem, StoreError> {
+    let mut item = empty();
+    read(row, &mut item)?;
+    Ok(item)
+}
+
+/// One into which others are read.
+fn empty() -> SuspenseItem {
+    SuspenseItem {
+        key: SuspenseKey { position: Position(0), leg: None },
+        reason: SuspenseReason::InternalError,
+        attempt: Position(0),
+        account: None,
+        period: None,
+        node: Vec::new(),
+        id: Vec::new(),
+        source_dialled: Vec::new(),
+        destination_dialled: Vec::new(),
+        answer: None,
+        record: Vec::new(),
+        source: SourceId(0),
+        received_at: Timestamp(0),
+        detail: String::new(),
+    }
+}
+
+/// Reads an item into the room of another.
+fn read(row: &Row<'_>, item: &mut SuspenseItem) -> Result<(), StoreError> {
     let bad = || damaged("something in suspense");
     let number = |i: usize| row.get::<_, i64>(i).map_err(failed);
-    let bytes = |i: usize| Ok(bytes_of(row.get_ref(i).map_err(failed)?).ok_or_else(bad)?.to_vec());
-    let time = |i: usize| Ok::<_, StoreError>(row.get::<_, Option<i64>>(i).map_err(failed)?.map(Timestamp));
-    Ok(SuspenseItem {
-        key: SuspenseKey { position: Position(number(0)? as u64), leg: leg_of(number(1)?).ok_or_else(bad)? },
-        reason: reason(row, 2)?,
-        attempt: Position(number(3)? as u64),
-        account: row.get::<_, Option<u32>>(4).map_err(failed)?.map(AccountKey),
-        answer: time(5)?,
-        received_at: Timestamp(number(6)?),
-        source: SourceId(row.get(7).map_err(failed)?),
-        node: bytes(8)?,
-        id: bytes(9)?,
-        source_dialled: bytes(10)?,
-        destination_dialled: bytes(11)?,
-        detail: row.get(12).map_err(failed)?,
-        record: bytes(13)?,
-        period: row.get::<_, Option<i64>>(14).map_err(failed)?.and_then(period_of),
-    })
+    let bytes = |i: usize, into: &mut Vec<u8>| -> Result<(), StoreError> {
+        into.clear();
+        into.extend_from_slice(bytes_of(row.get_ref(i).map_err(failed)?).ok_or_else(bad)?);
+        Ok(())
+    };
+    item.key = SuspenseKey { position: Position(number(0)? as u64), leg: leg_of(number(1)?).ok_or_else(bad)? };
+    item.reason = reason(row, 2)?;
+    item.attempt = Position(number(3)? as u64);
+    item.account = row.get::<_, Option<u32>>(4).map_err(failed)?.map(AccountKey);
+    item.answer = row.get::<_, Option<i64>>(5).map_err(failed)?.map(Timestamp);
+    item.received_at = Timestamp(number(6)?);
+    item.source = SourceId(row.get(7).map_err(failed)?);
+    bytes(8, &mut item.node)?;
+    bytes(9, &mut item.id)?;
+    bytes(10, &mut item.source_dialled)?;
+    bytes(11, &mut item.destination_dialled)?;
+    item.detail.clear();
+    item.detail.push_str(row.get_ref(12).map_err(failed)?.as_str().map_err(|_| bad())?);
+    bytes(13, &mut item.record)?;
+    item.period = row.get::<_, Option<i64>>(14).map_err(failed)?.and_then(period_of);
+    Ok(())
 }
 
 fn reason(row: &Row<'_>, at: usize) -> Result<SuspenseReason, StoreError> {
@@ -190,6 +222,40 @@ fn by_key(
         after = Some(last.key);
     }
     Ok(())
+}
+
+/// One of so many parts of what waits, with records: every so many stretches of the journal, by positions alone, since others may
+/// come and go between two parts. Each is shown as it is read, so a visitor holds the read of a stretch, for some milliseconds.
+pub fn part(
+    connection: &Connection,
+    (part, parts): (usize, usize),
+    visit: &mut dyn FnMut(&SuspenseItem) -> Visit,
+) -> Result<(), StoreError> {
+    let (part, parts) = (part as u64, parts.max(1) as u64);
+    let next = "SELECT position FROM suspense WHERE position >= ?1 ORDER BY position, leg LIMIT 1";
+    let stretch = select!("record", "WHERE position >= ?1 AND position < ?2 ORDER BY position, leg");
+    let mut next = connection.prepare_cached(next).map_err(failed)?;
+    let mut stretch = connection.prepare_cached(stretch).map_err(failed)?;
+    // Behind the last position there is none.
+    let whole = |position: u64| i64::try_from(position).unwrap_or(i64::MAX);
+    let mut item = empty();
+    let mut from = 0;
+    loop {
+        let found: Option<i64> = next.query_row([whole(from)], |row| row.get(0)).optional().map_err(failed)?;
+        let Some(found) = found else { return Ok(()) };
+        let at = found as u64 / STRETCH;
+        let own = at + (part + parts - at % parts) % parts;
+        if own == at {
+            let mut rows = stretch.query((whole(from), whole((at + 1) * STRETCH))).map_err(failed)?;
+            while let Some(row) = rows.next().map_err(failed)? {
+                read(row, &mut item)?;
+                if visit(&item).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        from = if own == at { (at + parts) * STRETCH } else { own * STRETCH };
+    }
 }
 
 /// How many wait, by reason.

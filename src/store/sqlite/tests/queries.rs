@@ -219,6 +219,42 @@ fn suspense_is_kept_until_released() {
 }
 
 #[test]
+fn each_item_in_suspense_is_in_one_part() {
+    let (_folder, store) = open();
+    let out = Some(Direction::Outbound);
+    // Several in a stretch of the journal, several stretches side by side, stretches without any, and the last place there is.
+    let far = [7 << 20, (7 << 20) + 1, 40 << 20, i64::MAX as u64 - 1];
+    let positions = [0, 9, (1 << 20) - 1, 1 << 20, 2 << 20].into_iter().chain(far);
+    let rows: Vec<SuspendedRow<'_>> = positions
+        .flat_map(|position| [None, out].map(|leg| suspended(position, leg, SuspenseReason::NoRate)))
+        .collect();
+    store
+        .flush(&FlushBatch {
+            suspended: &rows,
+            ..FlushBatch::empty(Position(0), Position(i64::MAX as u64), Timestamp(1))
+        })
+        .unwrap();
+    let mut all = Vec::new();
+    let whole = SuspensePage { reason: None, after: None, limit: usize::MAX };
+    let keep = |items: &mut Vec<SuspenseItem>, item: &SuspenseItem| {
+        items.push(item.clone());
+        Visit::Continue(())
+    };
+    store.suspense_whole(whole, &mut |item| keep(&mut all, item)).unwrap();
+    assert_eq!(all.len(), rows.len());
+    for parts in [1, 2, 3, 7] {
+        let mut found = Vec::new();
+        for part in 0..parts {
+            let before = found.len();
+            store.suspense_part((part, parts), &mut |item| keep(&mut found, item)).unwrap();
+            assert!(found[before..].is_sorted_by_key(|item| item.key));
+        }
+        found.sort_by_key(|item| item.key);
+        assert_eq!(found, all, "{parts} parts");
+    }
+}
+
+#[test]
 fn small_tables_come_back() {
     let (_folder, store) = open();
     let activation = |slot: u16, digest: &str| ActivationRow {
