@@ -15,11 +15,12 @@ use crate::directory::Directory;
 use crate::entry::SourceProfile;
 use crate::identity::{IdentityError, IdentityIndex, Key, Verdict};
 use crate::images::{ImageMissing, Images};
+use crate::names::Names;
 use crate::period::{SealError, Seals};
 use crate::poison;
 use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::Record;
-use crate::road::{Became, Inbox, Step, Travel};
+use crate::road::{Became, Inbox, Later, Step, Travel};
 use crate::shard::{LegBatch, LegJob, ToShard};
 use crate::time::Timestamp;
 
@@ -78,8 +79,8 @@ pub struct Resolver {
     tally: Tally,
     metrics: ResolverMetrics,
     /// Stable numbers of the accounts of the directory in force, by its own index; filled as they are met.
-    account_keys: Vec<Option<AccountKey>>,
-    group_keys: Vec<Option<GroupKey>>,
+    account_keys: Vec<AccountKey>,
+    group_keys: Vec<GroupKey>,
     /// Reused from frame to frame.
     keys: Vec<Key>,
     verdicts: Vec<Verdict>,
@@ -88,6 +89,8 @@ pub struct Resolver {
     became: BecameOf,
     /// Everything before this is durable in the identity index.
     covered: Position,
+    /// Names of accounts and groups, which somebody else is reading.
+    coming: Option<Later<(Names, Names)>>,
 }
 
 /// A record in a frame that claims an identity.
@@ -126,6 +129,7 @@ impl Resolver {
             outgoing,
             became: BecameOf::default(),
             covered,
+            coming: None,
         };
         for known in resolver.state.tariffs.clone() {
             resolver.to_all(|| ToShard::Tariff(known.slot, known.tariff.clone()));
@@ -138,8 +142,25 @@ impl Resolver {
         resolver
     }
 
+    /// Begins once it has the names of accounts and groups.
+    pub fn awaiting(mut self, names: Later<(Names, Names)>) -> Resolver {
+        self.coming = Some(names);
+        self
+    }
+
+    /// Has everything; false if it will not come.
+    fn begun(&mut self) -> bool {
+        let Some(coming) = self.coming.take() else { return true };
+        let Some((accounts, groups)) = coming.wait() else { return false };
+        (self.state.accounts, self.state.groups) = (accounts, groups);
+        true
+    }
+
     /// Runs until the sequencer hangs up.
     pub fn run(mut self) -> Result<(), ResolverError> {
+        if !self.begun() {
+            return Ok(());
+        }
         while let Ok(travel) = self.inbox.recv() {
             self.take(travel)?;
         }
@@ -151,6 +172,9 @@ impl Resolver {
     /// # Errors
     /// As [`Resolver::run`]: after one it must not be asked again.
     pub fn step(&mut self) -> Result<Step, ResolverError> {
+        if !self.begun() {
+            return Ok(Step::Ended);
+        }
         match self.inbox.try_recv() {
             Ok(travel) => self.take(travel).map(|()| Step::Moved),
             Err(TryRecvError::Empty) => Ok(Step::Idle),

@@ -19,6 +19,10 @@ use crate::record::Identity;
 use crate::sequencer::{Control, Progress};
 use crate::time::{Period, Timestamp};
 
+mod later;
+
+pub use later::Later;
+
 /// One thing on the road, in journal order.
 #[derive(Debug)]
 pub enum Travel {

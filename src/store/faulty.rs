@@ -119,6 +119,10 @@ impl<S: Store> Store for FaultyStore<S> {
         self.present()?.load()
     }
 
+    fn start(&self) -> Result<StoredStart, StoreError> {
+        self.present()?.start()
+    }
+
     fn load_activations(&self) -> Result<(Vec<ActivationRow>, Vec<ActivationRow>), StoreError> {
         self.present()?.load_activations()
     }
