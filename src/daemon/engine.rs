@@ -87,8 +87,10 @@ impl Engine {
         for rest in rest {
             let road = road.clone();
             threads.push(spawn(rest.name, &fatal_sender, move || {
-                (rest.read)()?;
-                road.progress().reading.fetch_sub(1, Ordering::Relaxed);
+                let give = (rest.read)()?;
+                // Before: whoever has everything answers, and an answer counts only if all was read.
+                road.progress().reading.fetch_sub(1, Ordering::AcqRel);
+                give();
                 Ok(())
             })?);
         }

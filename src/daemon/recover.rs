@@ -134,7 +134,9 @@ pub fn open_store(path: &Path, patience: Duration) -> Result<SqliteStore, Exit> 
 /// Opens it all, and reads the rest.
 pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
     let (recovered, rest) = begin_from(ground)?;
-    rest.into_iter().try_for_each(|rest| (rest.read)())?;
+    for rest in rest {
+        (rest.read)()?();
+    }
     Ok(recovered)
 }
 

@@ -18,9 +18,12 @@ use super::exits::store_exit;
 pub struct Rest {
     /// Name of its thread.
     pub name: &'static str,
-    /// What it does.
-    pub read: Box<dyn FnOnce() -> Result<(), Exit> + Send>,
+    /// Reads it; what that gives is to be called once it is known that it was read.
+    pub read: Box<dyn FnOnce() -> Result<Give, Exit> + Send>,
 }
+
+/// Hands what was read to those who wait for it.
+pub type Give = Box<dyn FnOnce() + Send>;
 
 /// What resolver and shards start from, once the rest is read.
 pub struct Coming {
@@ -49,23 +52,21 @@ pub fn share(start: StoredStart, shards: usize, books: &Books) -> (StoredState, 
             name: "read-totals",
             read: Box::new(move || {
                 let all = read_lines(usage, shards, &books).map_err(store_exit)?;
-                line_givers.iter().zip(all).for_each(|(giver, lines)| drop(giver.send(lines)));
-                Ok(())
+                Ok(Box::new(move || line_givers.iter().zip(all).for_each(|(giver, lines)| drop(giver.send(lines)))))
             }),
         },
         Rest {
             name: "read-names",
             read: Box::new(move || {
-                let _ = name_giver.send(read_names(names).map_err(store_exit)?);
-                Ok(())
+                let names = read_names(names).map_err(store_exit)?;
+                Ok(Box::new(move || drop(name_giver.send(names))))
             }),
         },
         Rest {
             name: "read-drawn",
             read: Box::new(move || {
                 let all = read_drawn(drawn, shards)?;
-                drawn_givers.iter().zip(all).for_each(|(giver, drawn)| drop(giver.send(drawn)));
-                Ok(())
+                Ok(Box::new(move || drawn_givers.iter().zip(all).for_each(|(giver, drawn)| drop(giver.send(drawn)))))
             }),
         },
     ];
