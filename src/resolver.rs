@@ -15,12 +15,11 @@ use crate::directory::Directory;
 use crate::entry::SourceProfile;
 use crate::identity::{IdentityError, IdentityIndex, Key, Verdict};
 use crate::images::{ImageMissing, Images};
-use crate::names::Names;
 use crate::period::{SealError, Seals};
 use crate::poison;
 use crate::rating::{self, Answered, Leg, Resolution, World};
 use crate::record::Record;
-use crate::road::{Became, Inbox, Later, Step, Travel};
+use crate::road::{Became, Inbox, Step, Travel};
 use crate::shard::{LegBatch, LegJob, ToShard};
 use crate::time::Timestamp;
 
@@ -42,7 +41,7 @@ pub use gather::{
     AssembledCall, ConflictFound, Discarded, Gathered, SuspendedRecord, TariffActivated, UnansweredCharged,
 };
 use gather::{BecameOf, Tally};
-use job::Job;
+use job::{Claim, Job};
 use metrics::ResolverMetrics;
 pub use metrics::describe;
 use months::Billed;
@@ -90,13 +89,7 @@ pub struct Resolver {
     /// Everything before this is durable in the identity index.
     covered: Position,
     /// Names of accounts and groups, which somebody else is reading.
-    coming: Option<Later<(Names, Names)>>,
-}
-
-/// A record in a frame that claims an identity.
-struct Claim {
-    at: usize,
-    length: usize,
+    coming: Option<state::Coming>,
 }
 
 impl Resolver {
@@ -140,20 +133,6 @@ impl Resolver {
         resolver.use_guards(resolver.state.guards.clone());
         resolver.metrics.identity(resolver.index.len(), resolver.index.memory_bytes());
         resolver
-    }
-
-    /// Begins once it has the names of accounts and groups.
-    pub fn awaiting(mut self, names: Later<(Names, Names)>) -> Resolver {
-        self.coming = Some(names);
-        self
-    }
-
-    /// Has everything; false if it will not come.
-    fn begun(&mut self) -> bool {
-        let Some(coming) = self.coming.take() else { return true };
-        let Some((accounts, groups)) = coming.wait() else { return false };
-        (self.state.accounts, self.state.groups) = (accounts, groups);
-        true
     }
 
     /// Runs until the sequencer hangs up.

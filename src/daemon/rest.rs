@@ -122,7 +122,8 @@ pub(super) fn unbalanced(fault: &crate::books::Unbalanced) -> String {
 }
 
 fn read_drawn(read: Reading, shards: usize) -> Result<Vec<(Meters, States)>, Exit> {
-    let mut all: Vec<(Meters, States)> = (0..shards).map(|_| (Meters::every(shards), States::default())).collect();
+    let mut all: Vec<(Meters, States)> =
+        (0..shards).map(|shard| (Meters::every(shards, shard), States::default())).collect();
     let mut unreadable = None;
     read(&mut |row| match row {
         StoredRow::Allowance(line) => {

@@ -15,8 +15,9 @@ use crate::time::Period;
 
 /// See the module.
 pub struct Meters {
-    /// Only groups whose numbers leave the same rest when they are divided by this are counted here.
+    /// Only groups are counted here whose numbers leave the rest when they are divided by the first.
     every: u32,
+    rest: u32,
     months: Vec<(Period, Month)>,
 }
 
@@ -32,7 +33,7 @@ const BESIDE: u32 = u32::MAX;
 
 impl Default for Meters {
     fn default() -> Meters {
-        Meters::every(1)
+        Meters::every(1, 0)
     }
 }
 
@@ -44,9 +45,14 @@ impl Month {
 }
 
 impl Meters {
-    /// Of the groups of one shard among so many: their numbers leave the same rest.
-    pub fn every(shards: usize) -> Meters {
-        Meters { every: (shards as u32).max(1), months: Vec::new() }
+    /// Of the groups of one shard among so many: their numbers leave this rest.
+    pub fn every(shards: usize, rest: usize) -> Meters {
+        Meters { every: (shards as u32).max(1), rest: rest as u32, months: Vec::new() }
+    }
+
+    /// Where a group of this shard stands; none: it is another shard's, which is asked, too.
+    fn place(&self, group: GroupKey) -> Option<u32> {
+        (group.0 % self.every == self.rest).then_some(group.0 / self.every)
     }
 
     fn month(&self, period: Period) -> Option<&Month> {
@@ -56,9 +62,9 @@ impl Meters {
 
     /// Seconds counted.
     pub fn get(&self, group: GroupKey, period: Period, meter: Meter) -> u64 {
-        let Some(month) = self.month(period) else { return 0 };
+        let (Some(month), Some(place)) = (self.month(period), self.place(group)) else { return 0 };
         if meter == Meter::PLAN {
-            match month.plan.get(group.0 / self.every) {
+            match month.plan.get(place) {
                 BESIDE => {}
                 counted => return u64::from(counted.saturating_sub(1)),
             }
@@ -74,13 +80,14 @@ impl Meters {
 
     /// Takes a stored value.
     pub fn load(&mut self, group: GroupKey, period: Period, meter: Meter, seconds: u64) {
+        let Some(place) = self.place(group) else { return debug_assert!(false, "{group:?} is another shard's") };
         let at = self.months.iter().rposition(|month| month.0 == period).unwrap_or_else(|| {
             self.months.push((period, Month::default()));
             self.months.len() - 1
         });
         let month = &mut self.months[at].1;
         if meter == Meter::PLAN {
-            let place = month.plan.place(group.0 / self.every);
+            let place = month.plan.place(place);
             // What went beside stays there.
             if let (Ok(seconds @ 0..=0xffff_fffd), false) = (u32::try_from(seconds), *place == BESIDE) {
                 *place = seconds + 1;
@@ -97,8 +104,8 @@ impl Meters {
 
     /// All meters of a group in a month, by their numbers.
     pub fn all(&self, group: GroupKey, period: Period) -> Vec<(Meter, u64)> {
-        let Some(month) = self.month(period) else { return Vec::new() };
-        let plan = match month.plan.get(group.0 / self.every) {
+        let (Some(month), Some(place)) = (self.month(period), self.place(group)) else { return Vec::new() };
+        let plan = match month.plan.get(place) {
             0 | BESIDE => None,
             counted => Some((Meter::PLAN, u64::from(counted - 1))),
         };
@@ -134,7 +141,7 @@ mod tests {
     fn seconds_of_any_number_are_counted() {
         let (august, september) = (Period(24_331), Period(24_332));
         let pool = Meter::named("pool");
-        let mut meters = Meters::every(3);
+        let mut meters = Meters::every(3, 2);
         // Groups of one shard among three, in two pages.
         let (one, other) = (GroupKey(2), GroupKey(2 + 3 * 300));
         assert_eq!((meters.get(one, august, Meter::PLAN), meters.all(one, august)), (0, vec![]));
@@ -160,6 +167,9 @@ mod tests {
         both.sort_unstable();
         assert_eq!(meters.all(one, september), both);
         assert_eq!(meters.all(other, september), [(pool, 30)]);
+        // Whoever asks after a group asks all shards.
+        let neighbour = GroupKey(one.0 - 1);
+        assert_eq!((meters.get(neighbour, august, Meter::PLAN), meters.all(neighbour, august)), (0, vec![]));
         meters.load(one, september, Meter::PLAN, 5);
         meters.load(other, september, Meter::PLAN, 0);
         assert_eq!((meters.get(one, september, Meter::PLAN), meters.get(other, september, Meter::PLAN)), (5, 0));

@@ -61,15 +61,6 @@ impl<S: Store> FaultyStore<S> {
         &self.inner
     }
 
-    /// What happened so far.
-    pub fn played(&self) -> Played {
-        Played {
-            flushes: self.flushes.load(Ordering::SeqCst),
-            refused: self.refused.load(Ordering::SeqCst),
-            lost_after: self.lost_after.load(Ordering::SeqCst),
-        }
-    }
-
     fn present(&self) -> Result<&S, StoreError> {
         if self.away.load(Ordering::SeqCst) {
             return Err(StoreError::Io("the store is away (a fault that was asked for)".into()));
