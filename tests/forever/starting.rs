@@ -18,7 +18,8 @@ async fn usage_waits_until_totals_are_read_and_is_told_by_nobody_who_has_none() 
     let clock = Clock::fake(parse_rfc3339(b"2026-06-15T12:00:00Z").unwrap());
     let month = Period(2026 * 12 + 5);
     let mut engine = start(&config, &clock).await;
-    let listener = SourceProfile { index: 1, listener: "tcp:test".into(), ..SourceProfile::default() };
+    let listener =
+        SourceProfile { index: 1, listener: "tcp:test".into(), max_age_days: 90, ..SourceProfile::default() };
     let mut settings = Batch::new(SourceId(0));
     settings.push_entry(EntryKind::Source, &serde_json::to_vec(&listener).unwrap());
     engine.road.enter(settings).await.unwrap();
