@@ -38,8 +38,8 @@ pub use guarding::Outlet;
 pub use lines::{LineKey, Lines};
 pub use meters::Meters;
 pub use metrics::describe;
-pub use state::ShardStart;
 use state::ShardState;
+pub use state::{DrawnAndGuarded, ShardStart};
 
 use metrics::ShardMetrics;
 
@@ -201,7 +201,7 @@ pub struct Shard {
     flush: Sender<Part>,
     clock: Clock,
     state: ShardState,
-    coming: Option<(Later<Lines>, Later<(Meters, States)>)>,
+    coming: Option<(Later<Lines>, Later<DrawnAndGuarded>)>,
     /// By slot.
     tariffs: Vec<Arc<Tariff>>,
     directory: Option<(u32, Arc<Directory>)>,

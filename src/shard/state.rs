@@ -6,6 +6,9 @@ use super::{Chains, Judge, Lines, Meters, Shard};
 use crate::guard::States;
 use crate::road::Later;
 
+/// What groups have drawn, and what the spend guard holds of accounts.
+pub type DrawnAndGuarded = (Meters, States);
+
 /// What a shard starts from.
 pub struct ShardStart {
     /// Calls in quick succession that are under way.
@@ -13,7 +16,7 @@ pub struct ShardStart {
     /// Totals.
     pub lines: Later<Lines>,
     /// What groups have drawn, and what the spend guard holds of accounts.
-    pub drawn: Later<(Meters, States)>,
+    pub drawn: Later<DrawnAndGuarded>,
 }
 
 impl Default for ShardStart {
