@@ -40,6 +40,7 @@ pub mod parts;
 mod reading;
 pub mod recover;
 pub mod reload;
+pub mod rest;
 pub mod retainer;
 pub mod rerater;
 pub mod retry;

@@ -41,7 +41,7 @@ pub use gather::{
     AssembledCall, ConflictFound, Discarded, Gathered, SuspendedRecord, TariffActivated, UnansweredCharged,
 };
 use gather::{BecameOf, Tally};
-use job::Job;
+use job::{Claim, Job};
 use metrics::ResolverMetrics;
 pub use metrics::describe;
 use months::Billed;
@@ -78,8 +78,8 @@ pub struct Resolver {
     tally: Tally,
     metrics: ResolverMetrics,
     /// Stable numbers of the accounts of the directory in force, by its own index; filled as they are met.
-    account_keys: Vec<Option<AccountKey>>,
-    group_keys: Vec<Option<GroupKey>>,
+    account_keys: Vec<AccountKey>,
+    group_keys: Vec<GroupKey>,
     /// Reused from frame to frame.
     keys: Vec<Key>,
     verdicts: Vec<Verdict>,
@@ -88,12 +88,8 @@ pub struct Resolver {
     became: BecameOf,
     /// Everything before this is durable in the identity index.
     covered: Position,
-}
-
-/// A record in a frame that claims an identity.
-struct Claim {
-    at: usize,
-    length: usize,
+    /// Names of accounts and groups, which somebody else is reading.
+    coming: Option<state::Coming>,
 }
 
 impl Resolver {
@@ -126,6 +122,7 @@ impl Resolver {
             outgoing,
             became: BecameOf::default(),
             covered,
+            coming: None,
         };
         for known in resolver.state.tariffs.clone() {
             resolver.to_all(|| ToShard::Tariff(known.slot, known.tariff.clone()));
@@ -140,6 +137,9 @@ impl Resolver {
 
     /// Runs until the sequencer hangs up.
     pub fn run(mut self) -> Result<(), ResolverError> {
+        if !self.begun() {
+            return Ok(());
+        }
         while let Ok(travel) = self.inbox.recv() {
             self.take(travel)?;
         }
@@ -151,6 +151,9 @@ impl Resolver {
     /// # Errors
     /// As [`Resolver::run`]: after one it must not be asked again.
     pub fn step(&mut self) -> Result<Step, ResolverError> {
+        if !self.begun() {
+            return Ok(Step::Ended);
+        }
         match self.inbox.try_recv() {
             Ok(travel) => self.take(travel).map(|()| Step::Moved),
             Err(TryRecvError::Empty) => Ok(Step::Idle),

@@ -19,6 +19,10 @@ use crate::record::Identity;
 use crate::sequencer::{Control, Progress};
 use crate::time::{Period, Timestamp};
 
+mod later;
+
+pub use later::Later;
+
 /// One thing on the road, in journal order.
 #[derive(Debug)]
 pub enum Travel {
@@ -310,14 +314,22 @@ impl Road {
         while let Some(part) = answers.recv().await {
             all.get_or_insert_default().merge(part);
         }
+        self.whole()?;
         Ok(all)
+    }
+
+    /// Nobody answered for a part whose state could not be read at the start: the process is about to end of it.
+    fn whole(&self) -> Result<(), RoadClosed> {
+        if self.progress.reading.load(Ordering::Acquire) == 0 { Ok(()) } else { Err(RoadClosed) }
     }
 
     /// Where the account stands against the rules that watch it, seeing every record acknowledged before.
     pub async fn standings(&self, account: &str, at: Timestamp) -> Result<Vec<Standing>, RoadClosed> {
         let (reply, mut answers) = mpsc::unbounded_channel();
         self.send(Control::Ask(Question::Standings { account: account.to_owned(), at, reply })).await?;
-        Ok(answers.recv().await.unwrap_or_default())
+        let standings = answers.recv().await.unwrap_or_default();
+        self.whole()?;
+        Ok(standings)
     }
 
     /// Content and position of each known identity.

@@ -8,7 +8,7 @@
 //! Does not know what a record says, who rates it, or where results are kept.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam::channel::Sender;
 use tokio::sync::{mpsc, oneshot};
@@ -106,6 +106,8 @@ pub struct Progress {
     pub free_bytes: AtomicU64,
     /// As many records are between journal and flush as there may be: nothing is read until some are flushed.
     pub road_full: AtomicBool,
+    /// Parts of the stored state that a start is still reading: until then nothing behind the journal moves.
+    pub reading: AtomicUsize,
 }
 
 /// Flushes that may be under way at once: one being written, one being gathered.

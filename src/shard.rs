@@ -8,8 +8,6 @@
 use std::sync::Arc;
 
 use crossbeam::channel::{Sender, TryRecvError};
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
 use tokio::sync::mpsc;
 
 use crate::batch::{Frame, Position};
@@ -20,7 +18,7 @@ use crate::guard::{self, Event, Fired, Judge, Rules, States};
 use crate::os::clock::Clock;
 use crate::poison;
 use crate::rating::{self, Draws, Leg, Standing, World};
-use crate::road::{Inbox, LiveUsage, Step};
+use crate::road::{Inbox, Later, LiveUsage, Step};
 use crate::tariff::{PlanId, Tariff};
 use crate::time::{Months, Period, Timestamp, Zone};
 
@@ -31,13 +29,17 @@ mod guarding;
 mod lines;
 mod meters;
 mod metrics;
+mod paged;
+mod state;
 
 pub use chains::{ChainChange, ChainKey, Chains};
 use counts::Counts;
 pub use guarding::Outlet;
-pub use lines::{Line, LineKey};
+pub use lines::{LineKey, Lines};
 pub use meters::Meters;
 pub use metrics::describe;
+use state::ShardState;
+pub use state::{DrawnAndGuarded, ShardStart};
 
 use metrics::ShardMetrics;
 
@@ -128,21 +130,6 @@ pub struct LegJob {
     pub received_at: Timestamp,
 }
 
-/// State of a shard, loaded at start.
-#[derive(Default)]
-pub struct ShardState {
-    /// Totals.
-    pub lines: HashMap<LineKey, Line, RandomState>,
-    /// What groups have drawn.
-    pub meters: Meters,
-    /// Calls in quick succession that are under way.
-    pub chains: Chains,
-    /// Which lines an account has, so that a question reads only those.
-    by_account: HashMap<AccountKey, Vec<LineKey>, RandomState>,
-    /// What the spend guard holds of accounts.
-    pub guarded: States,
-}
-
 /// A rated call with the place of its record's text.
 #[derive(Clone, Copy, Debug)]
 pub struct RatedRow {
@@ -214,12 +201,12 @@ pub struct Shard {
     flush: Sender<Part>,
     clock: Clock,
     state: ShardState,
+    coming: Option<(Later<Lines>, Later<DrawnAndGuarded>)>,
     /// By slot.
     tariffs: Vec<Arc<Tariff>>,
     directory: Option<(u32, Arc<Directory>)>,
     months: Months,
     part: ShardPart,
-    touched: Vec<LineKey>,
     drawn: Vec<(GroupKey, Period, Meter)>,
     draws: Draws,
     judge: Judge,
@@ -232,21 +219,22 @@ pub struct Shard {
 
 impl Shard {
     /// Puts the parts together.
-    pub fn new(inbox: Inbox<ToShard>, flush: Sender<Part>, clock: Clock, mut state: ShardState) -> Shard {
-        let judge = Judge::new(std::mem::take(&mut state.guarded));
+    pub fn new(inbox: Inbox<ToShard>, flush: Sender<Part>, clock: Clock, start: ShardStart) -> Shard {
+        let ShardStart { chains, lines, drawn } = start;
+        let state = ShardState { chains, ..ShardState::default() };
         Shard {
             inbox,
             flush,
             clock,
             state,
+            coming: Some((lines, drawn)),
             tariffs: Vec::new(),
             directory: None,
             months: Months::default(),
             part: ShardPart::default(),
-            touched: Vec::new(),
             drawn: Vec::new(),
             draws: Draws::default(),
-            judge,
+            judge: Judge::new(States::default()),
             fired: Vec::new(),
             outlet: Outlet::default(),
             counts: Counts::default(),
@@ -256,6 +244,9 @@ impl Shard {
 
     /// Runs until the resolver hangs up.
     pub fn run(mut self) {
+        if !self.begun() {
+            return;
+        }
         while let Ok(message) = self.inbox.recv() {
             self.take(message);
         }
@@ -263,6 +254,9 @@ impl Shard {
 
     /// Takes one message, if there is one; never waits.
     pub fn step(&mut self) -> Step {
+        if !self.begun() {
+            return Step::Ended;
+        }
         match self.inbox.try_recv() {
             Ok(message) => {
                 self.take(message);
@@ -367,12 +361,7 @@ impl Shard {
 
     fn marker(&mut self, number: u64, upto: Position) {
         let mut part = std::mem::take(&mut self.part);
-        for key in self.touched.drain(..) {
-            if let Some(line) = self.state.lines.get_mut(&key) {
-                line.touched = false;
-                part.lines.push((key, line.usage, line.decimals));
-            }
-        }
+        self.state.lines.changes(|key, usage, decimals| part.lines.push((key, usage, decimals)));
         self.drawn.sort_unstable();
         self.drawn.dedup();
         for (group, period, meter) in self.drawn.drain(..) {

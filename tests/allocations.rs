@@ -27,7 +27,7 @@ use callrated::period::Seals;
 use callrated::rating::{self, Answered, Draws, Resolution, Standing};
 use callrated::resolver::{KnownTariff, Resolver, ResolverState};
 use callrated::road::{Inbox, Marker, Travel, queue};
-use callrated::shard::{Shard, ShardState};
+use callrated::shard::{Shard, ShardStart};
 use callrated::store::sqlite::SqliteStore;
 use callrated::tariff::{self, RatesText};
 use callrated::time::{Period, Timestamp};
@@ -270,7 +270,7 @@ fn road(count: usize, records: usize) -> (u64, u64, usize) {
     let resolver = Resolver::new(inbox, vec![to_shard], parts.clone(), index, images, Arc::new(seals), state);
     let (resolver, ran) = asked(|| resolver.run());
     ran.unwrap();
-    let shard = Shard::new(shard_inbox, parts, Clock::wall(), ShardState::default());
+    let shard = Shard::new(shard_inbox, parts, Clock::wall(), ShardStart::default());
     let (shard, ()) = asked(|| shard.run());
     let legs = std::iter::from_fn(|| flush.try_recv().ok()).map(|part| match part {
         Part::Shard { part, .. } => part.rows.len(),

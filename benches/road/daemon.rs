@@ -97,10 +97,16 @@ impl Daemon {
         assert!(self.child.wait().expect("its end").success(), "it did not end well");
     }
 
+    /// What an account has used in the month of yesterday, as the daemon has it in memory; none, if it never called.
+    #[allow(dead_code, reason = "only of what grows")]
+    pub fn usage(&self, account: &str) -> Option<String> {
+        let (head, body) = self.exchange_any(&get(&format!("/v1/accounts/{account}/usage?period={}", month())));
+        head.starts_with("HTTP/1.1 200").then_some(body)
+    }
+
     /// The month's totals of all accounts, which come from the store once everything is there.
     pub fn totals(&self) -> String {
-        let now = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
-        let period = now.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m").to_string();
+        let period = month();
         let begun = Instant::now();
         loop {
             let (head, body) = self.exchange_any(&get(&format!("/v1/periods/{period}/usage")));
@@ -192,6 +198,12 @@ pub fn cpu_seconds(process: &str) -> f64 {
     // Fields 14 and 15 of stat(5), in clock ticks of a hundredth of a second.
     let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
     (ticks(11) + ticks(12)) / 100.0
+}
+
+/// The month of yesterday.
+fn month() -> String {
+    let yesterday = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
+    yesterday.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m").to_string()
 }
 
 fn get(path: &str) -> String {

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -66,7 +67,7 @@ impl Engine {
         std::fs::create_dir_all(folder)
             .map_err(|e| Exit::environment(format!("the data folder {} cannot be made: {e}", folder.display())))?;
         let lock = FolderLock::take(&folder.join("lock")).map_err(|e: LockError| Exit::environment(e))?;
-        let mut recovered = recover::recover(config)?;
+        let (mut recovered, rest) = recover::recover(config)?;
         recovered.flush.least_margin = config.least_margin;
         let (store, images, seals) = (recovered.store.clone(), recovered.images.clone(), recovered.seals.clone());
         let mut report = std::mem::take(&mut recovered.report);
@@ -81,6 +82,18 @@ impl Engine {
 
         let (fatal_sender, mut fatal) = mpsc::channel::<Exit>(8);
         let mut threads = Vec::new();
+        // First, since everybody waits for them.
+        road.progress().reading.store(rest.len(), Ordering::Relaxed);
+        for rest in rest {
+            let road = road.clone();
+            threads.push(spawn(rest.name, &fatal_sender, move || {
+                let give = (rest.read)()?;
+                // Before: whoever has everything answers, and an answer counts only if all was read.
+                road.progress().reading.fetch_sub(1, Ordering::AcqRel);
+                give();
+                Ok(())
+            })?);
+        }
         for (index, shard) in shards.into_iter().enumerate() {
             threads.push(spawn(&format!("shard-{index}"), &fatal_sender, move || {
                 shard.run();

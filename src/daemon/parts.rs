@@ -71,7 +71,7 @@ impl Parts {
     /// Joins them. At most `depth` things wait between two parts; a part that gives more waits, so whoever moves them in
     /// one thread sees to it that there is room.
     pub fn join(recovered: Recovered, settings: SequencerSettings, clock: &Clock, depth: usize) -> Parts {
-        let Recovered { store, images, journal, identity, seals, resolver, shards, flush, known, .. } = recovered;
+        let Recovered { store, images, journal, identity, seals, resolver, coming, flush, known, .. } = recovered;
         let progress = Arc::new(Progress::default());
         let (controls, controls_inbox) = mpsc::channel(CONTROLS_MAX);
         let (outbox, deliveries) = Outbox::new(OUTBOX_MAX);
@@ -82,17 +82,18 @@ impl Parts {
         let mut depths = vec![("parts".to_owned(), parts_inbox.depth())];
         let (outlet, told, missed) = Outlet::new(TOLD_MAX);
         let (mut inboxes, mut running) = (Vec::new(), Vec::new());
-        for state in shards {
+        for start in coming.shards {
             let (sender, inbox) = queue(depth);
             depths.push((format!("shard-{}", inboxes.len()), inbox.depth()));
             inboxes.push(sender);
-            running.push(Shard::new(inbox, parts.clone(), clock.clone(), state).telling(outlet.clone()));
+            running.push(Shard::new(inbox, parts.clone(), clock.clone(), start).telling(outlet.clone()));
         }
         let stored = flush.position;
         let flush = Flush::new(parts_inbox, inboxes.len(), store, images.clone(), road.clone(), clock.clone(), flush);
         let (onward, road_inbox) = queue(depth);
         depths.push(("road".to_owned(), road_inbox.depth()));
-        let resolver = Resolver::new(road_inbox, inboxes, parts, identity, images, seals, resolver);
+        let resolver =
+            Resolver::new(road_inbox, inboxes, parts, identity, images, seals, resolver).awaiting(coming.names);
 
         progress.durable.store(journal.durable().0, Ordering::Release);
         progress.stored.store(stored.0, Ordering::Release);

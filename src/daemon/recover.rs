@@ -1,19 +1,17 @@
 //! Recovery: store, images, journal and identity index of a data folder, opened and checked against each other.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::assembly::{self, Assembly, CallKey};
 use crate::batch::{EntryKind, Position};
-use crate::books::{Books, Unbalanced};
+use crate::books::Books;
 use crate::call::TariffSlot;
 use crate::config::Config;
 use crate::entry::Activation;
 use crate::exit::Exit;
 use crate::flush::{FlushState, HELD_BYTES_MAX, Spill};
-use crate::guard::AccountState;
 use crate::identity::{self, IdentityIndex, Key};
 use crate::images::Images;
 use crate::journal::{self, Journal, JournalError, JournalReader};
@@ -26,11 +24,12 @@ use crate::piece::Piece;
 use crate::poison;
 use crate::rating::{self, Answered};
 use crate::record::Record;
-use crate::resolver::{KnownTariff, ResolverState, shard_of};
-use crate::shard::{LineKey, ShardState};
+use crate::resolver::{KnownTariff, ResolverState};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{ActivationRow, SourceRow, Store, StoreError, StoredState};
 use crate::time::Timestamp;
+
+use super::rest::{Coming, Rest, share, unbalanced};
 
 pub use super::exits::{flush_exit, identity_exit, image_exit, journal_exit, resolver_exit, store_exit};
 pub use super::known::Known;
@@ -47,10 +46,10 @@ pub struct Recovered {
     pub identity: IdentityIndex,
     /// What months that close are sealed by.
     pub seals: Arc<Seals>,
-    /// What the resolver starts from.
+    /// What the resolver starts from, without names.
     pub resolver: ResolverState,
-    /// What each shard starts from, by shard number.
-    pub shards: Vec<ShardState>,
+    /// Names, and what each shard starts from.
+    pub coming: Coming,
     /// What the flush starts from: position, books, tariffs by slot.
     pub flush: FlushState,
     /// The latest activations and listeners that the store has; the replay completes them.
@@ -82,11 +81,11 @@ pub struct Ground {
 }
 
 /// Opens what a configuration names.
-pub fn recover(config: &Config) -> Result<Recovered, Exit> {
+pub fn recover(config: &Config) -> Result<(Recovered, Vec<Rest>), Exit> {
     let store: Arc<dyn Store> = Arc::new(open_store(&config.store, LOCK_WAIT)?);
     let images = Images::open(&config.data_dir.join("images"))
         .map_err(|e| Exit::environment(format!("the folder of images cannot be made: {e}")))?;
-    let recovered = recover_from(Ground {
+    let (recovered, rest) = begin_from(Ground {
         disk: Arc::new(RealDisk),
         folder: config.data_dir.clone(),
         store,
@@ -99,7 +98,7 @@ pub fn recover(config: &Config) -> Result<Recovered, Exit> {
     })?;
     poison::forget_before(&config.data_dir, recovered.flush.position)
         .map_err(|e| Exit::environment(format!("{} cannot be written: {e}", config.data_dir.display())))?;
-    Ok(recovered)
+    Ok((recovered, rest))
 }
 
 /// How long a start waits for a store that another process has locked whole: a copy or a check of the file ends within
@@ -132,13 +131,24 @@ pub fn open_store(path: &Path, patience: Duration) -> Result<SqliteStore, Exit> 
     }
 }
 
-/// Opens it all, in the order in which one depends on the other.
+/// Opens it all, and reads the rest.
 pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
+    let (recovered, rest) = begin_from(ground)?;
+    for rest in rest {
+        (rest.read)()?();
+    }
+    Ok(recovered)
+}
+
+/// Opens it all, in the order in which one depends on the other. Resolver and shards wait for the rest.
+pub fn begin_from(ground: Ground) -> Result<(Recovered, Vec<Rest>), Exit> {
     let Ground { disk, folder, store, images, journal, identity, shards, set_aside, in_memory } = ground;
     let mut report = Vec::new();
     let spill_disk = disk.clone();
     let seals = Seals::new(store.clone(), images.clone(), disk.clone(), &folder.join("sealing"));
-    let state = store.load().map_err(store_exit)?;
+    let start = store.start().map_err(store_exit)?;
+    let books = Books::from_stored(start.state.books.iter().cloned());
+    let (state, coming, rest) = share(start, shards, &books);
 
     // What is not stored is replayed, which checks each frame when it reads it: once is enough.
     let settings = journal::Settings { verify_from: Position(u64::MAX), at_least: state.position, ..journal };
@@ -162,11 +172,7 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
     let mut resolver = resolver_state(&state, &images, &known)?;
     // What is stored is never rated again, and a restored folder goes on at positions that may have been others' before.
     resolver.set_aside = set_aside.into_iter().filter(|position| *position >= state.position).collect();
-    let shards = shard_states(&state, shards)?;
-    let books = Books::from_stored(state.books.iter().cloned());
-    report.extend(unbalanced(&state, &books).iter().map(|fault| {
-        format!("the stored books do not balance: {fault}; `callrated verify` names the first difference")
-    }));
+    report.extend(books.check().iter().map(unbalanced));
     let flush = FlushState {
         position: state.position,
         books,
@@ -176,7 +182,8 @@ pub fn recover_from(ground: Ground) -> Result<Recovered, Exit> {
         in_memory,
         least_margin: Money::ZERO,
     };
-    Ok(Recovered { store, images, journal, identity, seals: Arc::new(seals), resolver, shards, flush, known, report })
+    let seals = Arc::new(seals);
+    Ok((Recovered { store, images, journal, identity, seals, resolver, coming, flush, known, report }, rest))
 }
 
 /// The index is synced before the store takes a position, so it covers that position; an index that was removed or lost
@@ -255,17 +262,6 @@ pub fn put_together(journal: &JournalReader, places: &[Position]) -> Result<Opti
     Ok(pieces.and_then(|pieces| assembly::rebuild(&pieces)))
 }
 
-/// What does not balance in what was stored: the equations of the books, and the totals beside their book.
-fn unbalanced(state: &StoredState, books: &Books) -> Vec<Unbalanced> {
-    let mut totals: BTreeMap<String, i128> = BTreeMap::new();
-    for line in &state.usage {
-        *totals.entry(String::from_utf8_lossy(&line.currency).into_owned()).or_default() += line.usage.cost;
-    }
-    let mut faults = books.check();
-    faults.extend(books.check_totals(&totals));
-    faults
-}
-
 fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result<ResolverState, Exit> {
     let mut tariffs = Vec::with_capacity(state.tariffs.len());
     for row in &state.tariffs {
@@ -277,8 +273,8 @@ fn resolver_state(state: &StoredState, images: &Images, known: &Known) -> Result
         None => None,
     };
     Ok(ResolverState {
-        accounts: Names::from_stored(state.accounts.iter().map(|a| a.name.clone())),
-        groups: Names::from_stored(state.groups.iter().map(|g| g.name.clone())),
+        accounts: Names::default(),
+        groups: Names::default(),
         sources: known.sources.clone(),
         profiles: profiles(&state.sources),
         tariffs,
@@ -312,34 +308,6 @@ fn assembly(state: &StoredState) -> Result<Assembly, Exit> {
         assembly.load(CallKey(*key), bytes).map_err(|e| Exit::damaged(format!("the store: {e}")))?;
     }
     Ok(assembly)
-}
-
-fn shard_states(state: &StoredState, shards: usize) -> Result<Vec<ShardState>, Exit> {
-    let mut states: Vec<ShardState> = (0..shards).map(|_| ShardState::default()).collect();
-    for line in &state.usage {
-        let key = LineKey {
-            account: line.account,
-            group: line.group,
-            period: line.period,
-            call_type: line.call_type,
-            currency: line.currency,
-        };
-        states[shard_of(line.group, shards)].load_line(key, line.usage, line.decimals);
-    }
-    for line in &state.allowances {
-        states[shard_of(line.group, shards)].meters.load(line.group, line.period, line.meter, line.used_seconds);
-    }
-    for row in &state.chains {
-        if let Some((at, chain)) = row.chain {
-            states[shard_of(row.group, shards)].chains.load((row.group, row.pair), at, chain);
-        }
-    }
-    for (account, group, bytes) in &state.guarded {
-        let held = AccountState::read(bytes)
-            .ok_or_else(|| Exit::damaged(format!("the store: what is held of account {} cannot be read", account.0)))?;
-        states[shard_of(*group, shards)].guarded.insert((*account, *group), held);
-    }
-    Ok(states)
 }
 
 fn activation(row: &ActivationRow) -> Activation {

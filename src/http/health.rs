@@ -28,7 +28,8 @@ pub(super) async fn alive() -> &'static str {
 /// Ready.
 ///
 /// Records are taken and the store keeps up. 503 says in `errors` why not. A line for each node that we call and are not
-/// connected to follows; it does not count, since nothing else is hurt.
+/// connected to follows; it does not count, since nothing else is hurt. So does one while a start still reads the totals of
+/// earlier calls: questions about usage wait for them, a second for a million accounts.
 #[utoipa::path(
     get, path = "/readyz", tag = "health", operation_id = "readyz",
     responses(
@@ -41,7 +42,11 @@ pub(super) async fn ready(State(app): State<App>) -> Result<String, Problem> {
     if reasons.is_empty() {
         let away = sources(&app).into_iter().filter(|source| !source.connected);
         let away: String = away.map(|source| source.sentence() + "\n").collect();
-        return Ok(format!("ready\n{away}"));
+        let reading = match app.road.progress().reading.load(Relaxed) {
+            0 => "",
+            _ => "the totals of earlier calls are being read: questions about usage wait for them\n",
+        };
+        return Ok(format!("ready\n{reading}{away}"));
     }
     Err(Problem::unavailable(format!("not ready: {}", reasons.join("; "))).errors(reasons).retry_after(5))
 }

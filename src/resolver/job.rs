@@ -22,3 +22,9 @@ pub(super) struct Job {
     /// A retried leg: only this one, held for this reason in this period.
     pub only: Option<(Direction, (SuspenseReason, Period))>,
 }
+
+/// A record in a frame that claims an identity.
+pub(super) struct Claim {
+    pub at: usize,
+    pub length: usize,
+}

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::Resolver;
 use crate::assembly::Assembly;
 use crate::batch::Position;
 use crate::call::TariffSlot;
@@ -13,6 +14,7 @@ use crate::guard::Rules;
 use crate::names::Names;
 use crate::period::Ledger;
 use crate::record::Direction;
+use crate::road::Later;
 use crate::tariff::Tariff;
 use crate::time::Timestamp;
 
@@ -53,6 +55,25 @@ pub struct ResolverState {
     pub guards: Arc<Rules>,
     /// Latest attempt of everything that was ever retried.
     pub attempts: hashbrown::HashMap<(Position, Option<Direction>), Position>,
+}
+
+/// Names of accounts and of billing groups, as they come.
+pub(super) type Coming = Later<(Names, Names)>;
+
+impl Resolver {
+    /// Begins once it has the names of accounts and groups.
+    pub fn awaiting(mut self, names: Later<(Names, Names)>) -> Resolver {
+        self.coming = Some(names);
+        self
+    }
+
+    /// Has everything it starts from; false if it will not come.
+    pub(super) fn begun(&mut self) -> bool {
+        let Some(coming) = self.coming.take() else { return true };
+        let Some((accounts, groups)) = coming.wait() else { return false };
+        (self.state.accounts, self.state.groups) = (accounts, groups);
+        true
+    }
 }
 
 /// R17: the newest activation known that applies to the instant; the first one reaches back for ever.

@@ -14,7 +14,7 @@ impl Shard {
         let mut into_totals = 0;
         for (call_type, usage) in call.usage_lines() {
             let key = LineKey { account: call.account, group: call.group, period: call.period, call_type, currency };
-            self.add_to_line(key, &usage, call.basis.decimals);
+            self.state.lines.add(&key, &usage, call.basis.decimals);
             into_totals += usage.cost;
         }
         let money = self.counts.money(currency);
@@ -22,26 +22,10 @@ impl Shard {
         money.2 += into_totals;
     }
 
-    pub(super) fn add_to_line(&mut self, key: LineKey, usage: &Usage, decimals: u8) {
-        let line = match self.state.lines.get_mut(&key) {
-            Some(line) => line,
-            None => {
-                self.state.by_account.entry(key.account).or_default().push(key);
-                self.state.lines.entry(key).or_default()
-            }
-        };
-        line.usage.add(usage);
-        line.decimals = line.decimals.max(decimals);
-        if !line.touched {
-            line.touched = true;
-            self.touched.push(key);
-        }
-    }
-
     /// Whoever found the differences has counted them in the books.
     pub(super) fn correct(&mut self, lines: Vec<(LineKey, Usage, u8)>, drawn: Vec<(GroupKey, Period, Meter, i64)>) {
         for (key, usage, decimals) in lines {
-            self.add_to_line(key, &usage, decimals);
+            self.state.lines.add(&key, &usage, decimals);
         }
         self.state.chains.end();
         for (group, period, meter, seconds) in drawn {

@@ -61,15 +61,6 @@ impl<S: Store> FaultyStore<S> {
         &self.inner
     }
 
-    /// What happened so far.
-    pub fn played(&self) -> Played {
-        Played {
-            flushes: self.flushes.load(Ordering::SeqCst),
-            refused: self.refused.load(Ordering::SeqCst),
-            lost_after: self.lost_after.load(Ordering::SeqCst),
-        }
-    }
-
     fn present(&self) -> Result<&S, StoreError> {
         if self.away.load(Ordering::SeqCst) {
             return Err(StoreError::Io("the store is away (a fault that was asked for)".into()));
@@ -117,6 +108,10 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn load(&self) -> Result<StoredState, StoreError> {
         self.present()?.load()
+    }
+
+    fn start(&self) -> Result<StoredStart, StoreError> {
+        self.present()?.start()
     }
 
     fn load_activations(&self) -> Result<(Vec<ActivationRow>, Vec<ActivationRow>), StoreError> {

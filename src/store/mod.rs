@@ -77,6 +77,11 @@ pub trait Store: Send + Sync {
     /// Everything the daemon needs to go on from the stored position.
     fn load(&self) -> Result<StoredState, StoreError>;
 
+    /// The same for a start, which goes on while the many rows of it are still being read.
+    fn start(&self) -> Result<StoredStart, StoreError> {
+        self.load().map(StoredStart::of)
+    }
+
     /// Writes all of the batch and its `upto` in one transaction, or nothing.
     ///
     /// A batch whose `upto` is the stored position is answered as done already, so a batch may be sent again after an

@@ -19,14 +19,14 @@ use callrated::time::{Micros, Timestamp, parse_rfc3339};
 
 use crate::process::rates_folder;
 
-const HOUR: i64 = 3_600_000_000;
+pub const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
 
 /// Jumps of the clock between two batches: hours back, months forward, years back before everything, and to and fro.
 const JUMPS: [i64; 10] = [0, -5 * HOUR, 30 * DAY, -31 * DAY, HOUR, 400 * DAY, -800 * DAY, 400 * DAY, -1, 90 * DAY];
-const CALLS: usize = 40;
+pub const CALLS: usize = 40;
 
-fn config(folder: &Path) -> Config {
+pub fn config(folder: &Path) -> Config {
     let text = format!(
         "rates_dir = \"{0}/rates\"\ndata_dir = \"{0}/data\"\n[journal]\nkeep = \"1d\"\n[flush]\ncalls = 15\n",
         folder.display()
@@ -35,7 +35,7 @@ fn config(folder: &Path) -> Config {
 }
 
 /// The engine with its rates in force, as the daemon starts it.
-async fn start(config: &Config, clock: &Clock) -> Engine {
+pub async fn start(config: &Config, clock: &Clock) -> Engine {
     let engine = Engine::start(config, clock.clone()).unwrap();
     let (images, road, known) = (engine.images.clone(), engine.road.clone(), engine.known.clone());
     Reloader::new(&config.rates_dir, images, road, clock.clone(), known)
@@ -45,7 +45,7 @@ async fn start(config: &Config, clock: &Clock) -> Engine {
     engine
 }
 
-fn batch(jump: usize, answer: Timestamp) -> Batch {
+pub fn batch(jump: usize, answer: Timestamp) -> Batch {
     let mut batch = Batch::new(SourceId(1));
     for call in 0..CALLS {
         let (id, account) = (format!("j{jump}-{call}"), format!("de{:02}", call % 7));

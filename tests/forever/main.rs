@@ -14,6 +14,7 @@ mod released;
 mod repeats;
 mod retention;
 mod rollover;
+mod starting;
 mod stopping;
 mod tampering;
 

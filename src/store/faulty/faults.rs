@@ -2,7 +2,10 @@
 //!
 //! Does not know a store.
 
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
+
+use super::FaultyStore;
 
 /// How often each fault of a flush happens, in thousandths; the first that applies is taken.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,4 +33,15 @@ pub struct Played {
     pub refused: u64,
     /// Of these, written and reported as failed.
     pub lost_after: u64,
+}
+
+impl<S> FaultyStore<S> {
+    /// What happened so far.
+    pub fn played(&self) -> Played {
+        Played {
+            flushes: self.flushes.load(SeqCst),
+            refused: self.refused.load(SeqCst),
+            lost_after: self.lost_after.load(SeqCst),
+        }
+    }
 }

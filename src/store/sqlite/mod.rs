@@ -104,6 +104,10 @@ impl Store for SqliteStore {
         self.read(state::load)
     }
 
+    fn start(&self) -> Result<StoredStart, StoreError> {
+        state::start::start(&self.path)
+    }
+
     fn flush(&self, batch: &FlushBatch<'_>) -> Result<FlushReport, StoreError> {
         self.writer().flush(batch)
     }

@@ -14,6 +14,7 @@ use crate::store::{
 use crate::time::Timestamp;
 
 pub(super) mod chains;
+pub(super) mod start;
 
 /// Where the store stands: the position, and the number of the last flush.
 pub fn position(connection: &Connection) -> Result<(Position, u64), StoreError> {
@@ -40,8 +41,22 @@ pub(super) fn all<T>(
 /// Everything, in one read transaction.
 pub fn load(reader: &mut Reader) -> Result<StoredState, StoreError> {
     let transaction = reader.connection.unchecked_transaction().map_err(failed)?;
-    let (position, flush) = position(&transaction)?;
-    let retried = all(&transaction, "SELECT position, leg, attempt FROM retried ORDER BY 1, 2", (), |row| {
+    Ok(StoredState {
+        accounts: all(&transaction, "SELECT key, name FROM accounts ORDER BY key", (), account)?,
+        groups: all(&transaction, "SELECT key, name FROM billing_groups ORDER BY key", (), |row| {
+            Ok(Group { key: GroupKey(row.get(0)?), name: row.get(1)? })
+        })?,
+        usage: usage::load(&transaction)?,
+        allowances: usage::load(&transaction)?,
+        guarded: super::guard::guarded(&transaction)?,
+        ..load_few(&transaction)?
+    })
+}
+
+/// What has few rows.
+fn load_few(connection: &Connection) -> Result<StoredState, StoreError> {
+    let (position, flush) = position(connection)?;
+    let retried = all(connection, "SELECT position, leg, attempt FROM retried ORDER BY 1, 2", (), |row| {
         let leg = row.get::<_, i64>(1)?;
         let leg = leg_of(leg).ok_or(rusqlite::Error::IntegralValueOutOfRange(1, leg))?;
         Ok(Retried {
@@ -52,30 +67,24 @@ pub fn load(reader: &mut Reader) -> Result<StoredState, StoreError> {
     Ok(StoredState {
         position,
         flush,
-        accounts: all(&transaction, "SELECT key, name FROM accounts ORDER BY key", (), account)?,
-        groups: all(&transaction, "SELECT key, name FROM billing_groups ORDER BY key", (), |row| {
-            Ok(Group { key: GroupKey(row.get(0)?), name: row.get(1)? })
-        })?,
-        usage: usage::load(&transaction)?,
-        allowances: usage::load(&transaction)?,
-        sources: all(&transaction, "SELECT position, source, profile FROM sources ORDER BY 1, 2", (), |row| {
+        sources: all(connection, "SELECT position, source, profile FROM sources ORDER BY 1, 2", (), |row| {
             Ok(SourceRow { position: Position(unsigned(row, 0)?), source: SourceId(row.get(1)?), json: row.get(2)? })
         })?,
-        tariffs: activations(&transaction, "SELECT * FROM tariffs ORDER BY slot")?,
-        directories: activations(&transaction, "SELECT * FROM directories ORDER BY slot")?,
+        tariffs: activations(connection, "SELECT * FROM tariffs ORDER BY slot")?,
+        directories: activations(connection, "SELECT * FROM directories ORDER BY slot")?,
         retried,
-        open_calls: super::pieces::open_calls(&transaction)?,
-        books: all(&transaction, "SELECT name, value FROM books ORDER BY ordinal, name", (), |row| {
+        open_calls: super::pieces::open_calls(connection)?,
+        books: all(connection, "SELECT name, value FROM books ORDER BY ordinal, name", (), |row| {
             let value: String = row.get(1)?;
             let value = value.parse().map_err(|_| rusqlite::Error::IntegralValueOutOfRange(1, 0))?;
             Ok((row.get(0)?, value))
         })?,
-        periods: super::periods::periods(&transaction)?,
-        reruns: super::reruns::runs(&transaction)?,
-        guards: super::guard::rules(&transaction)?,
-        guarded: super::guard::guarded(&transaction)?,
-        chains: chains::all(&transaction)?,
-        suspense: suspense::counts(&transaction)?,
+        periods: super::periods::periods(connection)?,
+        reruns: super::reruns::runs(connection)?,
+        guards: super::guard::rules(connection)?,
+        chains: chains::all(connection)?,
+        suspense: suspense::counts(connection)?,
+        ..StoredState::default()
     })
 }
 

@@ -345,5 +345,37 @@ proptest! {
         prop_assert_eq!(&state.usage, &model.usage());
         prop_assert_eq!(&state.allowances, &model.allowances());
         prop_assert_eq!(&state.books, &[("tcp received".to_owned(), model.calls.len() as i128), ("a rated".to_owned(), -7)]);
+        // A start tells the same, as of its position, while flushes go on.
+        let start = store.start().unwrap();
+        model.flush(&store, &mut dice, 20).unwrap();
+        prop_assert_eq!(whole(start), state);
     }
+}
+
+/// What a start tells, put together.
+fn whole(start: StoredStart) -> StoredState {
+    let StoredStart { mut state, names, usage, drawn } = start;
+    let (mut lines, mut meters, mut expected) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    for read in [names, usage, drawn] {
+        read(&mut |row| match row {
+            StoredRow::Names(count) => expected.push(count),
+            StoredRow::Account(name) => {
+                let key = AccountKey(state.accounts.len() as u32);
+                state.accounts.push(Account { key, name: name.to_owned() });
+            }
+            StoredRow::Group(name) => {
+                state.groups.push(Group { key: GroupKey(state.groups.len() as u32), name: name.to_owned() });
+            }
+            StoredRow::Usage(line) => {
+                let UsageLine { period, account, group, call_type, currency, .. } = *line;
+                lines.insert((period, account, group, call_type, currency), *line);
+            }
+            StoredRow::Allowance(line) => drop(meters.insert((line.period, line.group, line.meter), *line)),
+            StoredRow::Guarded(account, group, held) => state.guarded.push((account, group, held.to_vec())),
+        })
+        .unwrap();
+    }
+    assert_eq!(expected, [state.accounts.len(), state.groups.len()]);
+    (state.usage, state.allowances) = (lines.into_values().collect(), meters.into_values().collect());
+    state
 }

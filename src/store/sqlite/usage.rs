@@ -183,6 +183,12 @@ pub fn load<L: Line>(connection: &Connection) -> Result<Vec<L>, StoreError> {
     Ok(lines)
 }
 
+/// Tells all lines; of one key the latest counts.
+pub fn each<L: Line>(connection: &Connection, mut take: impl FnMut(&L)) -> Result<(), StoreError> {
+    places(connection, L::PLACES, (), |line| take(&line))?;
+    chunks(connection, L::CHUNKS, (), |line| take(&line))
+}
+
 /// The lines of an owner and a period, by key, as of one moment.
 fn of_owner<L: Line>(connection: &Connection, owner: u32, period: Period) -> Result<Vec<L>, StoreError> {
     let transaction = connection.unchecked_transaction().map_err(failed)?;

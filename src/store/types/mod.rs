@@ -12,6 +12,7 @@ mod margin;
 mod minimum;
 mod packed;
 mod retention;
+mod start;
 mod state;
 mod told;
 
@@ -25,5 +26,6 @@ pub use margin::*;
 pub use minimum::*;
 pub use packed::*;
 pub use retention::*;
+pub use start::*;
 pub use state::*;
 pub use told::*;

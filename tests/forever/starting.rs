@@ -1,0 +1,52 @@
+//! A start goes on while totals are still being read: whoever asks waits for them, and gets no answer where they cannot be
+//! read.
+
+use callrated::batch::{Batch, EntryKind, SourceId};
+use callrated::entry::SourceProfile;
+use callrated::os::clock::Clock;
+use callrated::time::{Period, Timestamp, parse_rfc3339};
+
+use crate::clock::{CALLS, HOUR, batch, config, start};
+use crate::process::rates_folder;
+use crate::store_of;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_waits_until_totals_are_read_and_is_told_by_nobody_who_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    rates_folder(folder.path());
+    let config = config(folder.path());
+    let clock = Clock::fake(parse_rfc3339(b"2026-06-15T12:00:00Z").unwrap());
+    let month = Period(2026 * 12 + 5);
+    let mut engine = start(&config, &clock).await;
+    let listener =
+        SourceProfile { index: 1, listener: "tcp:test".into(), max_age_days: 90, ..SourceProfile::default() };
+    let mut settings = Batch::new(SourceId(0));
+    settings.push_entry(EntryKind::Source, &serde_json::to_vec(&listener).unwrap());
+    engine.road.enter(settings).await.unwrap();
+    for round in 0..3 {
+        let answer = Timestamp(clock.now().0 - HOUR);
+        // Asked at once: what was stored before and what comes now are both in it.
+        engine.outbox.send(batch(round, answer)).await.unwrap().durable().await.unwrap();
+        let mut calls = 0;
+        for account in 0..7 {
+            let usage = engine.road.usage(&format!("de{account:02}"), month).await.unwrap().unwrap_or_default();
+            calls += usage.lines.iter().map(|line| line.usage.calls).sum::<i64>();
+        }
+        assert_eq!(calls, CALLS as i64 * (round as i64 + 1), "round {round}");
+        engine.stop().await.unwrap();
+        engine = start(&config, &clock).await;
+    }
+    engine.stop().await.unwrap();
+
+    // Lines that nobody can read.
+    let changed = store_of(folder.path()).execute("UPDATE usage_recent SET lines = x'2d', shape = '{}'", ()).unwrap();
+    assert!(changed > 0);
+    let engine = start(&config, &clock).await;
+    // Taken and safe all the same.
+    let late = batch(9, Timestamp(clock.now().0 - HOUR));
+    engine.outbox.send(late).await.unwrap().durable().await.unwrap();
+    assert!(engine.road.usage("de03", month).await.is_err(), "no answer rather than a wrong one");
+    let exit = engine.stop().await.unwrap_err();
+    assert_eq!(exit.code, 4, "{exit}");
+    assert!(exit.message.contains("recent lines"), "{exit}");
+}
