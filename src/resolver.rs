@@ -90,6 +90,8 @@ pub struct Resolver {
     covered: Position,
     /// Names of accounts and groups, which somebody else is reading.
     coming: Option<state::Coming>,
+    /// The shards have what they are told first.
+    has_begun: bool,
 }
 
 impl Resolver {
@@ -105,7 +107,7 @@ impl Resolver {
     ) -> Resolver {
         let outgoing = shards.iter().map(|_| Vec::new()).collect();
         let covered = index.covered();
-        let mut resolver = Resolver {
+        let resolver = Resolver {
             inbox,
             shards,
             flush,
@@ -123,14 +125,8 @@ impl Resolver {
             became: BecameOf::default(),
             covered,
             coming: None,
+            has_begun: false,
         };
-        for known in resolver.state.tariffs.clone() {
-            resolver.to_all(|| ToShard::Tariff(known.slot, known.tariff.clone()));
-        }
-        if let Some(directory) = resolver.state.directory.clone() {
-            resolver.use_directory(resolver.state.directories.saturating_sub(1), directory);
-        }
-        resolver.use_guards(resolver.state.guards.clone());
         resolver.metrics.identity(resolver.index.len(), resolver.index.memory_bytes());
         resolver
     }

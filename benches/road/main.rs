@@ -8,7 +8,7 @@
 //! - *replay*: the same records journalled by a daemon that never flushes and is killed; the next one replays them all,
 //!   rates and stores them. Its totals must be the same;
 //! - *pace*: an open loop at 10, 50 and 80 % of what the flood stored a second: how long from when a record was due to
-//!   its acknowledgement, and, of a few records beside them, until their account's usage shows them;
+//!   its acknowledgement, beside the same of the sink, and, of a few records beside them, until their account's usage shows them;
 //! - *datagrams*: one record each at a steady pace; what was sent is received or dropped, as the kernel counts;
 //! - *posts*: legs that a real FreeSWITCH posted, one at a time to a daemon at rest, until each is answered, sync included.
 //!
@@ -193,7 +193,18 @@ impl Run {
             println!("pace      {percent:>2} %: {per_second} a second: {}", percentiles(&times));
             println!("          until usage shows it: {}", percentiles(&seen));
             println!("          of them for write and sync: {}", daemon.syncs());
+            drop(daemon);
+            println!("          the sink at that pace: {}", percentiles(&self.sink_at(lines, per_second)));
         }
+    }
+
+    /// What the machine allows: the same open loop against the sink.
+    fn sink_at(&self, lines: &[&[u8]], per_second: u64) -> Vec<Duration> {
+        let folder = folder();
+        let (port, thread) = sink::start(folder.path());
+        let times = senders::paced(port, lines, per_second);
+        thread.join().expect("the sink");
+        times
     }
 
     fn datagrams(&self) {

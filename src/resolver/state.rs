@@ -15,6 +15,7 @@ use crate::names::Names;
 use crate::period::Ledger;
 use crate::record::Direction;
 use crate::road::Later;
+use crate::shard::ToShard;
 use crate::tariff::Tariff;
 use crate::time::Timestamp;
 
@@ -67,12 +68,28 @@ impl Resolver {
         self
     }
 
-    /// Has everything it starts from; false if it will not come.
+    /// Has everything it starts from, and the shards have it; false if it will not come.
     pub(super) fn begun(&mut self) -> bool {
-        let Some(coming) = self.coming.take() else { return true };
-        let Some((accounts, groups)) = coming.wait() else { return false };
-        (self.state.accounts, self.state.groups) = (accounts, groups);
+        if let Some(coming) = self.coming.take() {
+            let Some((accounts, groups)) = coming.wait() else { return false };
+            (self.state.accounts, self.state.groups) = (accounts, groups);
+        }
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.tell_shards();
+        }
         true
+    }
+
+    /// What shards know before the first call. There may be more tariffs than a queue has room for, so somebody must be
+    /// taking them.
+    fn tell_shards(&mut self) {
+        for known in &self.state.tariffs {
+            self.to_all(|| ToShard::Tariff(known.slot, known.tariff.clone()));
+        }
+        if let Some(directory) = self.state.directory.clone() {
+            self.use_directory(self.state.directories.saturating_sub(1), directory);
+        }
+        self.use_guards(self.state.guards.clone());
     }
 }
 
