@@ -7,7 +7,7 @@ use crate::books::Share;
 use crate::call::SuspenseReason;
 use crate::entry::Activation;
 use crate::guard::Event;
-use crate::os::memory::prefetch_bytes;
+use crate::os::prefetch::prefetch_bytes;
 use crate::record::{Direction, Record};
 use crate::resolver::{Discarded, Gathered, UnansweredCharged};
 use crate::shard::ShardPart;

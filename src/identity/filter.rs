@@ -16,7 +16,8 @@ use super::IdentityError;
 use super::grow::{AHEAD, BLOCK};
 use super::log::{SLOT, Stored, offset_of, parse};
 use crate::os::disk::DiskFile;
-use crate::os::memory::{LargeTable, prefetch};
+use crate::os::memory::LargeTable;
+use crate::os::prefetch::prefetch;
 use crate::record::Identity;
 
 /// Bits of a block: a line of the cache.

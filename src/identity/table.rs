@@ -4,7 +4,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::os::memory::{LargeTable, prefetch};
+use crate::os::memory::LargeTable;
+use crate::os::prefetch::prefetch;
 use crate::record::Identity;
 
 /// Entries in a group: as many 16-bit fingerprints as fill a cache line.

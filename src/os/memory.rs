@@ -1,6 +1,6 @@
-//! Memory for big tables: zeroed, on 2 MiB pages where the system allows, and a hint that a line will be read soon.
+//! Memory for big tables: zeroed, on 2 MiB pages where the system allows.
 //!
-//! Both decide the speed of the identity index (its cost is misses of the cache and of the address translation, not
+//! It decides the speed of the identity index (its cost is misses of the cache and of the address translation, not
 //! work). Does not know what is kept in it.
 
 use memmap2::{Advice, MmapMut};
@@ -8,9 +8,6 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// A large page on the platforms the program runs on.
 const LARGE_PAGE: usize = 2 << 20;
-
-/// A line of the cache on the platforms the program runs on.
-const LINE: usize = 64;
 
 /// A zeroed table of `T` whose memory comes straight from the system; dropped, it goes straight back.
 pub struct LargeTable<T> {
@@ -61,36 +58,6 @@ impl<T: FromBytes + IntoBytes + KnownLayout + Immutable> LargeTable<T> {
         let bytes = &mut self.map[self.start..self.start + self.length * size_of::<T>()];
         <[T]>::mut_from_bytes(bytes).unwrap_or(&mut [])
     }
-}
-
-/// Asks the processor to fetch the line at the start of `what`; a hint without effect on the result.
-#[inline(always)]
-pub fn prefetch<T>(what: &T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch reads nothing and cannot fault; the reference is valid in any case.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(what).cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = what;
-}
-
-/// Asks for every line of a value ahead of its use.
-#[inline(always)]
-pub fn prefetch_all<T>(what: &T) {
-    let bytes = std::ptr::from_ref(what).cast::<std::mem::MaybeUninit<u8>>();
-    for at in (0..size_of::<T>()).step_by(LINE) {
-        // SAFETY: the byte lies within the value; nothing is said of what it holds.
-        prefetch(unsafe { &*bytes.add(at) });
-    }
-}
-
-/// Asks for every line of some bytes ahead of their use.
-#[inline(always)]
-pub fn prefetch_bytes(bytes: &[u8]) {
-    bytes.iter().step_by(LINE).for_each(prefetch);
-    bytes.last().into_iter().for_each(prefetch);
 }
 
 #[cfg(test)]

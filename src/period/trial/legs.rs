@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch::Position;
 use crate::call::{SuspenseReason, TariffSlot};
 use crate::flush::{Aside, Spill};
-use crate::os::memory::prefetch_all;
+use crate::os::prefetch::prefetch_all;
 use crate::period::SealError;
 use crate::period::candidates::Fixed;
 use crate::period::heads::Heads;

@@ -14,7 +14,7 @@ use super::stand_in::StandIn;
 use super::{costs, failed, leg_number, whole};
 use crate::batch::Position;
 use crate::call::{AccountKey, LegKey};
-use crate::os::memory::{prefetch, prefetch_all};
+use crate::os::prefetch::{prefetch, prefetch_all};
 use crate::poison;
 use crate::store::{CallRow, FlushBatch, StoreError, SuspenseKey};
 

@@ -8,7 +8,7 @@ use super::cell::{Cell, bytes_of};
 use super::{damaged, failed, leg_number, leg_of, period_number, period_of, whole};
 use crate::batch::{Position, SourceId};
 use crate::call::{AccountKey, SuspenseReason};
-use crate::os::memory::prefetch_bytes;
+use crate::os::prefetch::prefetch_bytes;
 use crate::poison;
 use crate::store::{
     AGES, Conflict, DiscardedItem, FlushBatch, StoreError, SuspenseAges, SuspenseItem, SuspenseKey, SuspensePage, Visit,
