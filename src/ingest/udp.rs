@@ -2,7 +2,7 @@
 //!
 //! Each socket has one task: it takes what waits, many datagrams with one call, and makes one batch of it. Another hands the
 //! batches on, so that datagrams are taken while the disk holds everything up: a tenth of a second of them is more than the
-//! kernel's buffer has room for. Beyond [`HELD_KIB_MAX`] none are read; then the kernel drops what does not fit its buffer and
+//! kernel's buffer has room for. Beyond 32 MiB of them none are read; then the kernel drops what does not fit its buffer and
 //! counts it, and so do we.
 //!
 //! Does not know what becomes of a batch, except that records of one that was not taken are counted.

@@ -148,10 +148,19 @@ pub(super) fn accounts(
     order: &[Place],
 ) -> Result<(), StoreError> {
     {
-        let mut insert =
-            transaction.prepare_cached("INSERT INTO accounts (key, name) VALUES (?1, ?2)").map_err(failed)?;
+        let mut insert = transaction
+            .prepare_cached("INSERT INTO accounts (key, name, billing_group) VALUES (?1, ?2, ?3)")
+            .map_err(failed)?;
         for account in batch.accounts {
-            insert.execute((account.key.0, &account.name)).map_err(failed)?;
+            // The first call mostly comes with the name.
+            let place = order.get(order.partition_point(|place| place.account < account.key));
+            let place = place.filter(|place| place.account == account.key);
+            let call = place.and_then(|place| batch.calls.get(place.index as usize));
+            let group = call.map(|call| call.call.group.0);
+            insert.execute((account.key.0, &account.name, group)).map_err(failed)?;
+            if let Some(group) = group {
+                memory.set_group(account.key.0, group);
+            }
         }
     }
     let mut update = transaction
