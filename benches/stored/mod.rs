@@ -68,7 +68,7 @@ impl Stored {
         let mut text = rates();
         if mix.minimum {
             let plans = String::from_utf8(text.plans).unwrap();
-            text.plans = plans.replace("\ncurrency = ", "\nminimum_spend = \"20.00\"\ncurrency = ").into();
+            text.plans = plans.replace("\ncountry = ", "\nminimum_spend = \"20.00\"\ncountry = ").into();
         }
         let compiled =
             |text: &RatesText| tariff::compile(text).unwrap_or_else(|findings| panic!("{findings:#?}")).image;
