@@ -59,6 +59,9 @@ fn main() {
         for many in many {
             let records = records.max(many);
             let (base, grown) = (accounts(few, records), accounts(many, records));
+            if many == few {
+                continue;
+            }
             let each = |at: usize| (grown[at] - base[at]) as f64 / (many - few) as f64;
             let [unused, one, two] = [0, 1, 2].map(each);
             println!(
