@@ -64,6 +64,15 @@ pub fn batch(jump: usize, answer: Timestamp) -> Batch {
     batch
 }
 
+/// The listener whose records [`batch`] makes.
+pub async fn listen(engine: &Engine) {
+    let listener =
+        SourceProfile { index: 1, listener: "tcp:test".into(), max_age_days: 90, ..SourceProfile::default() };
+    let mut settings = Batch::new(SourceId(0));
+    settings.push_entry(EntryKind::Source, &serde_json::to_vec(&listener).unwrap());
+    engine.road.enter(settings).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_jumps_changes_no_amount() {
     let folder = tempfile::tempdir().unwrap();
@@ -72,11 +81,7 @@ async fn a_clock_that_jumps_changes_no_amount() {
     let begun = parse_rfc3339(b"2026-06-15T12:00:00Z").unwrap();
     let clock = Clock::fake(begun);
     let mut engine = start(&config, &clock).await;
-    let listener =
-        SourceProfile { index: 1, listener: "tcp:test".into(), max_age_days: 90, ..SourceProfile::default() };
-    let mut settings = Batch::new(SourceId(0));
-    settings.push_entry(EntryKind::Source, &serde_json::to_vec(&listener).unwrap());
-    engine.road.enter(settings).await.unwrap();
+    listen(&engine).await;
     let (mut last, mut sent) = (Position(0), Vec::new());
     for (jump, by) in JUMPS.into_iter().enumerate() {
         clock.advance(Micros(by));

@@ -1,12 +1,10 @@
 //! A start goes on while totals are still being read: whoever asks waits for them, and gets no answer where they cannot be
 //! read.
 
-use callrated::batch::{Batch, EntryKind, SourceId};
-use callrated::entry::SourceProfile;
 use callrated::os::clock::Clock;
 use callrated::time::{Period, Timestamp, parse_rfc3339};
 
-use crate::clock::{CALLS, HOUR, batch, config, start};
+use crate::clock::{CALLS, HOUR, batch, config, listen, start};
 use crate::process::rates_folder;
 use crate::store_of;
 
@@ -18,11 +16,7 @@ async fn usage_waits_until_totals_are_read_and_is_told_by_nobody_who_has_none() 
     let clock = Clock::fake(parse_rfc3339(b"2026-06-15T12:00:00Z").unwrap());
     let month = Period(2026 * 12 + 5);
     let mut engine = start(&config, &clock).await;
-    let listener =
-        SourceProfile { index: 1, listener: "tcp:test".into(), max_age_days: 90, ..SourceProfile::default() };
-    let mut settings = Batch::new(SourceId(0));
-    settings.push_entry(EntryKind::Source, &serde_json::to_vec(&listener).unwrap());
-    engine.road.enter(settings).await.unwrap();
+    listen(&engine).await;
     for round in 0..3 {
         let answer = Timestamp(clock.now().0 - HOUR);
         // Asked at once: what was stored before and what comes now are both in it.

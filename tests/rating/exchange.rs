@@ -8,7 +8,7 @@ use callrated::call::{AccountKey, Exchange, GroupKey, LegKey};
 use callrated::directory::{self, Directory};
 use callrated::explain::{Language, customer};
 use callrated::money::Money;
-use callrated::rating::{self, Draws, Resolution, Standing};
+use callrated::rating::{self, Draws, Leg, Proof, Rated, Resolution, Standing};
 use callrated::record::Direction;
 use callrated::store::{BasisText, OwnedCall};
 use callrated::tariff::{self, Finding, RatesText, Tariff};
@@ -131,8 +131,8 @@ fn parts_of_several_currencies() {
     ]);
 }
 
-#[test]
-fn the_call_keeps_the_rate_and_the_proof_shows_it() {
+/// A call abroad by a plan in EUR whose deck is in USD: rated, and proved.
+fn rated_and_proved() -> (Leg, Rated, Proof) {
     let call = to("eur", "+33123456789", "61");
     let world = BOOKS.world();
     let Resolution::Legs(Some(leg), None) = rating::resolve(&call.record(), call.received(), &call.profile, world)
@@ -140,11 +140,17 @@ fn the_call_keeps_the_rate_and_the_proof_shows_it() {
         panic!("no leg");
     };
     let rated = rating::rate(&leg, world, leg.period(world), Standing::of(&0), &mut Draws::default()).unwrap();
-    assert_eq!(rated.basis.exchange, Some(Exchange { from: *b"USD", rate: Money(920_000_000) }));
-    assert_eq!((rated.basis.price.rate, rated.basis.currency), (Money(100_000_000), *b"EUR"));
     let proof = rating::prove(&call.record(), call.received(), &call.profile, world, Direction::Outbound, &|_, _| {
         Standing::of(&0)
     });
+    (leg, rated, proof)
+}
+
+#[test]
+fn the_call_keeps_the_rate_and_the_proof_shows_it() {
+    let (_, rated, proof) = rated_and_proved();
+    assert_eq!(rated.basis.exchange, Some(Exchange { from: *b"USD", rate: Money(920_000_000) }));
+    assert_eq!((rated.basis.price.rate, rated.basis.currency), (Money(100_000_000), *b"EUR"));
     let lines: Vec<&str> = proof.lines.iter().filter(|l| l.rule == "R18").map(|l| l.text.as_str()).collect();
     assert_eq!(
         lines,
@@ -161,18 +167,8 @@ fn the_call_keeps_the_rate_and_the_proof_shows_it() {
 /// A customer adds up what he is told: prices in the deck's currency, and what one unit of it is worth.
 #[test]
 fn a_customer_is_told_both_currencies() {
-    let call = to("eur", "+33123456789", "61");
-    let world = BOOKS.world();
-    let Resolution::Legs(Some(leg), None) = rating::resolve(&call.record(), call.received(), &call.profile, world)
-    else {
-        panic!("no leg");
-    };
-    let rated = rating::rate(&leg, world, leg.period(world), Standing::of(&0), &mut Draws::default()).unwrap();
-    let quote = rating::prove(&call.record(), call.received(), &call.profile, world, Direction::Outbound, &|_, _| {
-        Standing::of(&0)
-    })
-    .quote
-    .unwrap();
+    let (leg, rated, proof) = rated_and_proved();
+    let quote = proof.quote.unwrap();
     let key = LegKey { position: Position(0), leg: Direction::Outbound };
     let stored = OwnedCall {
         call: rated.call(&leg, key, AccountKey(0), GroupKey(0)),

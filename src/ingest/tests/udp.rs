@@ -185,14 +185,17 @@ async fn datagrams_are_taken_while_the_disk_stands_still() {
     let serving = tokio::spawn(serve(world.bound, Arc::new(world.door), Stop(stopped)));
     // Each is read before the next is sent, and is a batch of its own: more of them than the outbox has room for.
     let count = 2 * OUTBOX_MAX + 10;
-    for id in 0..count {
-        world.sender.send(record(id).as_bytes()).unwrap();
-        let name = r#"callrated_records_received_total{listener="test",format="json"}"#;
-        let received = |metrics: &str| if metrics.contains(name) { metric(metrics, name) } else { 0 };
-        while received(&world.metrics.render()) <= id as u64 {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    let all = async {
+        for id in 0..count {
+            world.sender.send(record(id).as_bytes()).unwrap();
+            let name = r#"callrated_records_received_total{listener="test",format="json"}"#;
+            let received = |metrics: &str| if metrics.contains(name) { metric(metrics, name) } else { 0 };
+            while received(&world.metrics.render()) <= id as u64 {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
         }
-    }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), all).await.expect("datagrams wait for the disk");
     assert_eq!(taken.lock().unwrap().batches, 0);
     gate.add_permits(count);
     stop.send(true).unwrap();
