@@ -148,6 +148,14 @@ impl Activation {
     }
 }
 
+/// R17: which of these, in the order in which they were activated, applies to a call answered then, and its place: the newest
+/// whose time has come; the first one reaches back for ever. `from`: since when one applies, none: ever.
+#[inline]
+pub fn in_force<T>(activated: &[T], from: impl Fn(&T) -> Option<i64>, answer: Timestamp) -> Option<(usize, &T)> {
+    let place = activated.iter().rposition(|one| from(one).is_none_or(|from| from <= answer.0)).unwrap_or(0);
+    Some((place, activated.get(place)?))
+}
+
 /// Whether the rates folder was put in force, by what is said of who asked.
 pub fn of_folder(by: &str) -> bool {
     !by.starts_with(BY_DIGEST)

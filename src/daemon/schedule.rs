@@ -6,6 +6,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::reload::Reloader;
+use crate::entry;
 use crate::tariff::Tariff;
 use crate::time::Timestamp;
 
@@ -19,11 +20,10 @@ impl Schedule {
         self.0.write().unwrap_or_else(PoisonError::into_inner).push((from, digest.to_owned()));
     }
 
-    /// The newest that applies to a call answered then; the first reaches back for ever.
+    /// The one that applies to a call answered then.
     pub fn digest_at(&self, answer: Timestamp) -> Option<String> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let applies = known.iter().rfind(|(from, _)| from.is_none_or(|from| from <= answer.0));
-        applies.or(known.first()).map(|(_, digest)| digest.clone())
+        entry::in_force(&known, |(from, _)| *from, answer).map(|(_, (_, digest))| digest.clone())
     }
 }
 

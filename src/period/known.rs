@@ -9,7 +9,7 @@ use super::progress::SealError;
 use crate::batch::{Position, SourceId};
 use crate::call::TariffSlot;
 use crate::directory::Directory;
-use crate::entry::{SourceProfile, Talk};
+use crate::entry::{self, SourceProfile, Talk};
 use crate::images::Images;
 use crate::rating::{self, Resolution, World};
 use crate::record::Record;
@@ -93,9 +93,10 @@ impl<'a> Known<'a> {
         &self.settings(source, position).judged
     }
 
-    /// R17: the newest activation that applies; the first one reaches back for ever.
+    /// The tariff by which a call answered then is rated.
     pub fn in_force(&self, answer: Timestamp) -> (TariffSlot, &Arc<Tariff>) {
-        let slot = self.tariffs.iter().rposition(|(from, _)| from.is_none_or(|from| from <= answer)).unwrap_or(0);
+        let slot =
+            entry::in_force(&self.tariffs, |(from, _)| from.map(|from| from.0), answer).map_or(0, |(slot, _)| slot);
         (TariffSlot(slot as u16), &self.tariffs[slot].1)
     }
 

@@ -9,7 +9,7 @@ use crate::assembly::Assembly;
 use crate::batch::Position;
 use crate::call::TariffSlot;
 use crate::directory::Directory;
-use crate::entry::{Activation, SourceProfile};
+use crate::entry::{self, Activation, SourceProfile};
 use crate::guard::Rules;
 use crate::names::Names;
 use crate::period::Ledger;
@@ -93,7 +93,7 @@ impl Resolver {
     }
 }
 
-/// R17: the newest activation known that applies to the instant; the first one reaches back for ever.
+/// The tariff by which a call answered then is rated.
 pub(super) fn in_force(tariffs: &[KnownTariff], at: Timestamp) -> Option<&KnownTariff> {
-    tariffs.iter().rev().find(|t| t.activation.applies(at)).or_else(|| tariffs.first())
+    entry::in_force(tariffs, |known| known.activation.effective_from, at).map(|(_, known)| known)
 }
