@@ -304,7 +304,6 @@ impl Flush {
         let body = Body::Memory(Box::new(Gathering::new(gathered, shards, self.books.clone())));
         let content = Arc::new(Content { from, upto, at, body });
         self.held.push_back(Held { number, records, covered, calls, replies, content });
-        self.show();
     }
 
     fn calls_held(&self) -> u64 {
