@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -44,7 +44,7 @@ pub mod rest;
 pub mod retainer;
 pub mod rerater;
 pub mod retry;
-mod schedule;
+pub mod schedule;
 pub mod sealer;
 mod watch_rates;
 
@@ -76,6 +76,8 @@ pub async fn run(
     ready: impl FnOnce(&http::Addresses),
     ended: impl Future<Output = ()>,
 ) -> Result<(), Exit> {
+    // By default this signal ends a process, and a start may take a while.
+    let (prices, papers) = (hangups(), hangups());
     let handed = Handed::take()
         .map_err(|e| Exit::environment(format!("the sockets of the service manager cannot be used: {e}")))?;
     let metrics = Metrics::install();
@@ -127,8 +129,8 @@ pub async fn run(
     helpers.spawn(sealer.run());
     helpers.spawn(retainer.run());
     helpers.spawn(engine.rerater.clone().run());
-    helpers.spawn(reload_on_signal(reloader.clone()));
-    helpers.spawn(certificates.renew_on_signal());
+    helpers.spawn(reload_on_signal(reloader.clone(), prices));
+    helpers.spawn(certificates.renew_on_signal(papers));
     helpers.spawn(watchdog());
 
     // Without systemd there is nobody to tell, which is fine.
@@ -232,12 +234,15 @@ fn ended_by_signal() -> Result<impl Future<Output = ()>, Exit> {
     })
 }
 
+/// Every SIGHUP from now on; none where they cannot be received.
+fn hangups() -> Option<Signal> {
+    let heard = signal(SignalKind::hangup());
+    heard.inspect_err(|_| tracing::warn!("SIGHUP cannot be received: POST /v1/tariff/reload reloads")).ok()
+}
+
 /// SIGHUP reloads.
-async fn reload_on_signal(reloader: Arc<Reloader>) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        tracing::warn!("SIGHUP cannot be received: POST /v1/tariff/reload reloads");
-        return;
-    };
+async fn reload_on_signal(reloader: Arc<Reloader>, hangup: Option<Signal>) {
+    let Some(mut hangup) = hangup else { return };
     while hangup.recv().await.is_some() {
         watch_rates::reload_and_say(&reloader, "sighup").await;
     }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 
 use crate::exit::Exit;
 use crate::tls::{Tls, TlsSettings};
@@ -23,9 +23,8 @@ impl Certificates {
     }
 
     /// Reads them anew whenever SIGHUP comes.
-    pub(super) async fn renew_on_signal(self) {
-        // Where signals cannot be received, the reload of rates has said so.
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    pub(super) async fn renew_on_signal(self, hangup: Option<Signal>) {
+        let Some(mut hangup) = hangup else { return };
         while hangup.recv().await.is_some() {
             for tls in &self.0 {
                 match tls.reload() {
