@@ -137,14 +137,14 @@ pub struct Marker {
 /// A question about what is known now.
 #[derive(Debug)]
 pub enum Question {
-    /// An account's usage in a period; none if the account was never seen.
+    /// An account's usage in a period.
     Usage {
         /// Account name.
         account: String,
         /// Which month.
         period: Period,
-        /// Each shard's answer; none comes if the account was never seen.
-        reply: mpsc::UnboundedSender<LiveUsage>,
+        /// Each shard's answer; none: there is nobody by that name.
+        reply: mpsc::UnboundedSender<Option<LiveUsage>>,
     },
     /// Where an account stands against the rules that watch it.
     Standings {
@@ -312,6 +312,8 @@ impl Road {
         self.send(Control::Ask(Question::Usage { account: account.to_owned(), period, reply })).await?;
         let mut all: Option<LiveUsage> = None;
         while let Some(part) = answers.recv().await {
+            // Nobody by that name: nothing of it is still being read.
+            let Some(part) = part else { return Ok(None) };
             all.get_or_insert_default().merge(part);
         }
         self.whole()?;

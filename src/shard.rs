@@ -87,7 +87,7 @@ pub enum ToShard {
         /// Which month.
         period: Period,
         /// The answer.
-        reply: mpsc::UnboundedSender<LiveUsage>,
+        reply: mpsc::UnboundedSender<Option<LiveUsage>>,
     },
 }
 
@@ -287,7 +287,7 @@ impl Shard {
             ToShard::Correct { lines, drawn } => self.correct(lines, drawn),
             ToShard::Marker { number, upto } => self.marker(number, upto),
             ToShard::Usage { account, group, period, reply } => {
-                let _ = reply.send(self.usage(account, group, period));
+                let _ = reply.send(Some(self.usage(account, group, period)));
             }
         }
     }

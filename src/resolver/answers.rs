@@ -36,15 +36,18 @@ impl Resolver {
     pub(super) fn question(&mut self, question: Question) {
         match question {
             Question::Usage { account, period, reply } => {
-                let Some(key) = self.state.accounts.find(&account) else {
-                    return;
-                };
                 let directory = self.state.directory.as_ref();
                 let at = latest_instant(period);
                 let group = directory.and_then(|d| d.account_at(account.as_bytes(), at).map(|a| a.group().to_owned()));
+                let known = self.state.accounts.find(&account);
+                if known.is_none() && group.is_none() {
+                    let _ = reply.send(None);
+                    return;
+                }
                 let group = self.state.groups.find(group.as_deref().unwrap_or(&account)).map(GroupKey);
-                // An account that changed its group has lines in more than one shard; each adds its own.
-                let account = AccountKey(key);
+                // An account that changed its group has lines in more than one shard; each adds its own. One without a call yet
+                // has no number, and draws what its group has left.
+                let account = AccountKey(known.unwrap_or(u32::MAX));
                 self.to_all(|| ToShard::Usage { account, group, period, reply: reply.clone() });
             }
             Question::Standings { account, at, reply } => self.standings(&account, at, reply),

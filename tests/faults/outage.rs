@@ -162,7 +162,7 @@ impl World {
         self.parts.road.try_send(Control::Ask(question)).unwrap();
         self.moved();
         let mut calls = 0;
-        while let Ok(live) = answers.try_recv() {
+        while let Ok(Some(live)) = answers.try_recv() {
             calls += live.lines.iter().map(|line| line.usage.calls).sum::<i64>();
         }
         calls

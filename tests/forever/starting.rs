@@ -29,6 +29,9 @@ async fn usage_waits_until_totals_are_read_and_is_told_by_nobody_who_has_none() 
         assert_eq!(calls, CALLS as i64 * (round as i64 + 1), "round {round}");
         engine.stop().await.unwrap();
         engine = start(&config, &clock).await;
+        // Who never called, and who is not there at all, are answered for as well, however early they are asked for.
+        assert_eq!(engine.road.usage("de39", month).await.unwrap().unwrap_or_default().lines, []);
+        assert_eq!(engine.road.usage("nobody", month).await, Ok(None));
     }
     engine.stop().await.unwrap();
 
