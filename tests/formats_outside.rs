@@ -10,8 +10,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+#[path = "process/ports.rs"]
+mod ports;
+
+use ports::free_port;
+
 /// Longest wait for anything: far beyond what a loaded machine needs, so that a hang is a failure and not a hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Daemon {
     child: Child,
@@ -25,10 +30,6 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// One request, whose body is sent only after `100 Continue` if it is expected; status and answer.

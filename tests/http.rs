@@ -524,7 +524,12 @@ fn the_description_lists_the_routes_and_answers_are_as_described() {
                 headers.push(("Content-Type", kind));
             }
             let answer = daemon.ask(&method, at, &headers, &text);
-            assert_eq!(answer.status, 200, "{method} {at}: {}", answer.body);
+            // A run that takes longer than its answer waits is answered as it is by then.
+            let runs = path.starts_with("/v1/rerate") && answer.status == 202;
+            assert!(answer.status == 200 || runs, "{method} {at}: {} {}", answer.status, answer.body);
+            if runs {
+                wait_until("the run has ended", || daemon.get("/v1/rerate/1").json()["state"] != "rating");
+            }
             let faults = schema::faults(&document, schema, &answer.json());
             assert_eq!(faults, Vec::<String>::new(), "{method} {at}: {}", answer.body);
             checked += 1;

@@ -8,7 +8,7 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +18,8 @@ use md5::{Digest, Md5};
 use serde_json::Value;
 
 mod programs;
+
+use programs::free_port;
 
 const SECRET: &str = "s3cret";
 const CALLER: &str = "+442079460001";
@@ -53,7 +55,7 @@ impl Daemon {
             std::fs::write(&secret, format!("{SECRET}\n")).unwrap();
             std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         }
-        let (radius, http) = (UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(), free_port());
+        let (radius, http) = (free_port(), free_port());
         let config = format!(
             "rates_dir = \"rates\"\ndata_dir = \"data\"\n[flush]\nevery = \"1s\"\n\
              [[listen]]\nprotocol = \"radius\"\naddress = \"127.0.0.1:{radius}\"\ncountry = \"GB\"\n\
@@ -118,10 +120,6 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A client as Kamailio has it: a new socket for each request.

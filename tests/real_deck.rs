@@ -9,13 +9,17 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+#[path = "process/ports.rs"]
+mod ports;
+
 use callrated::number::countries::Countries;
 use callrated::number::dialling::{Dialled, normalise_international};
+use ports::free_port;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 const CALLS: usize = 100_000;
@@ -176,10 +180,6 @@ fn program(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_callrated"));
     command.args(arguments).current_dir(folder).env_remove("RUST_LOG").env_remove("CALLRATED_TOKEN");
     command
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Bytes of the files below a folder.

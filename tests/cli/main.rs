@@ -23,6 +23,11 @@ mod tariffs;
 mod tls;
 mod tour;
 
+#[path = "../process/ports.rs"]
+mod ports;
+
+use ports::free_port;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_callrated");
 /// Longer than anything here takes on a slow machine; only a hang reaches it.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -115,7 +120,7 @@ impl Place {
         );
     }
 
-    /// Starts the daemon on ports that were free a moment ago.
+    /// Starts the daemon on ports of its own.
     fn serve(&self, more: &str) -> Daemon {
         let (records, api) = (free_port(), free_port());
         self.configured(records, api, more);
@@ -216,10 +221,6 @@ impl Ended {
 
 fn shipped_rates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("rates")
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Records of calls in October 2026: every seventh unanswered, the others to four destinations.

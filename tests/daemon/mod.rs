@@ -80,7 +80,7 @@ impl Place {
                 return daemon;
             }
             let status = daemon.ended();
-            // A free port may be somebody else's by now: other tests look for some, too.
+            // A port may be somebody else's by now: of a program that is none of ours.
             let log = daemon.log();
             assert!(log.contains("in use"), "the daemon ended before it was ready, {status}:\n{log}");
         }
@@ -117,6 +117,12 @@ pub fn record(id: &str, source: &str, answer: &str, minutes: u64) -> String {
 /// The time so many seconds from now.
 pub fn from_now(seconds: i64) -> String {
     (jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds)).to_string()
+}
+
+/// Of a request with that body: records, or a question.
+fn headers(body: &str) -> [(&'static str, &'static str); 2] {
+    let kind = if body.starts_with("{\"id\"") { "application/x-ndjson" } else { "application/json" };
+    [("Accept", "application/json, text/plain"), ("Content-Type", kind)]
 }
 
 /// A daemon that ends with its test.
@@ -159,13 +165,12 @@ impl Daemon {
 
     /// Status and body of an answer; none if the daemon went away before it answered.
     pub fn ask(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
-        let kind = if body.starts_with("{\"id\"") { "application/x-ndjson" } else { "application/json" };
-        self.process.ask(method, path, &[("Accept", "application/json, text/plain"), ("Content-Type", kind)], body)
+        self.process.ask(method, path, &headers(body), body)
     }
 
     #[track_caller]
     pub fn get(&self, path: &str) -> Value {
-        let (status, body) = self.ask("GET", path, "").unwrap();
+        let (status, body) = self.process.answered("GET", path, &headers(""), "").unwrap();
         assert_eq!(status, 200, "{path}: {body}");
         serde_json::from_str(&body).unwrap_or_else(|e| panic!("{path}: {e}: {body}"))
     }

@@ -118,6 +118,15 @@ fn all_stored(daemon: &Daemon) {
     daemon::wait_for("the store", || daemon.ask("GET", &path, "").is_some_and(|(status, _)| status == 200));
 }
 
+/// Waits until it is noticed that the store does not take anything: in metrics, in the answer of readiness, and in the log by
+/// those words.
+fn store_is_missed(daemon: &Daemon, words: &str) {
+    daemon::wait_for("the store to be missed", || daemon.metric("callrated_store_up", "") == 0);
+    let said = |(status, why): (u16, String)| status == 503 && why.contains("the store is away");
+    daemon::wait_for("readiness to say so", || daemon.ask("GET", "/readyz", "").is_some_and(said));
+    daemon::wait_for("a word in the log", || daemon.log().contains(words));
+}
+
 /// Rows of calls in the store, read beside the daemon.
 fn stored(place: &daemon::Place) -> usize {
     let store = rusqlite::Connection::open(place.path("data/callrated.db")).unwrap();

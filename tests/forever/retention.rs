@@ -144,7 +144,7 @@ fn found(folder: &Path, bytes: &[u8]) -> Option<String> {
             // A segment takes its room beforehand: what was not written is zeros, and no secret ends in one.
             let content = std::fs::read(&path).unwrap();
             let written = content.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-            if content[..written].windows(bytes.len()).any(|window| window == bytes) {
+            if memchr::memmem::find(&content[..written], bytes).is_some() {
                 return Some(path.display().to_string());
             }
         }

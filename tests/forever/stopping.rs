@@ -55,7 +55,7 @@ fn a_graceful_stop_under_load_loses_nothing_and_leaves_nothing_to_recover() {
     let port = daemon.tcp;
     let took = std::thread::scope(|scope| {
         for (lines, durable) in &senders {
-            scope.spawn(move || pour(port, lines, Duration::from_millis(2), durable));
+            scope.spawn(move || pour(port, lines, Duration::from_millis(10), durable));
         }
         wait_for("load", || senders.iter().all(|(_, durable)| durable.load(Ordering::SeqCst) > 500));
         let (status, took) = daemon.terminate();
@@ -135,9 +135,9 @@ fn a_backup_taken_under_load_restores_to_a_prefix_of_the_journal() {
     let (durable, port) = (AtomicUsize::new(0), daemon.tcp);
     let backup = folder.path().join("backup");
     let (before, after) = std::thread::scope(|scope| {
-        // Ten seconds of load; a backup takes about one, and then it ends.
-        scope.spawn(|| pour(port, &lines, Duration::from_millis(16), &durable));
-        wait_for("load", || durable.load(Ordering::SeqCst) > 1500);
+        // Half a minute of load; a backup takes about a second, and then it ends.
+        scope.spawn(|| pour(port, &lines, Duration::from_millis(50), &durable));
+        wait_for("load", || durable.load(Ordering::SeqCst) > 500);
         let before = durable.load(Ordering::SeqCst);
         let (code, said, wrong) = Daemon::command(folder.path(), &["backup", backup.to_str().unwrap()]);
         assert_eq!(code, 0, "{said}{wrong}");

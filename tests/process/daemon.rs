@@ -85,7 +85,7 @@ impl Daemon {
     }
 
     fn answered(&self, method: &str, path: &str, header: (&str, &str), body: &str) -> String {
-        let (status, body) = self.process.ask(method, path, &[header], body).expect("the daemon is there");
+        let (status, body) = self.process.answered(method, path, &[header], body).expect("the daemon is there");
         assert_eq!(status, 200, "{path}: {body}");
         body
     }

@@ -2,10 +2,15 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+
+#[path = "ports.rs"]
+mod ports;
+
+pub use ports::free_port;
 
 /// Longest wait for anything: far beyond what a loaded machine needs, so that a hang is a failure and not a hang.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -98,6 +103,17 @@ impl Process {
         Some((status, if chunked { unchunked(body) } else { body.to_owned() }))
     }
 
+    /// The same; a question is asked again while the daemon has more to store first than it lets anybody wait for.
+    pub fn answered(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, String)> {
+        let begun = Instant::now();
+        loop {
+            let answer = self.ask(method, path, headers, body)?;
+            if answer.0 != 503 || method != "GET" || begun.elapsed() > PATIENCE {
+                return Some(answer);
+            }
+        }
+    }
+
     /// The sum of a metric over its labels that contain a text.
     pub fn metric(&self, name: &str, label: &str) -> u64 {
         let (_, text) = self.ask("GET", "/metrics", &[], "").expect("the daemon is there");
@@ -144,8 +160,4 @@ pub fn wait_for(what: &str, done: impl Fn() -> bool) {
         assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -6,15 +6,19 @@
 )]
 
 use std::io::Write;
-use std::net::{TcpListener, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
+#[path = "../process/ports.rs"]
+mod ports;
+
+pub use ports::free_port;
+
 /// Longest wait for a program: far beyond what a loaded machine needs, so that a hang is a failure and not a hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Whether these programs are here. If not, it is said where nobody can miss it, with the packages that bring them; and
 /// where `CI=true` promises that everything is tested, it is a failure.
@@ -40,19 +44,6 @@ fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     folders.map(|folder: PathBuf| folder.join(program)).find(|file| file.is_file())
-}
-
-/// A port of this machine that nobody uses, for TCP and UDP. It lies below those that the kernel gives to whoever asks for
-/// any, so nobody gets it by accident before it is used.
-pub fn port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    loop {
-        let turn = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 10_000 + (std::process::id() as u16).wrapping_mul(61).wrapping_add(turn) % 20_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() && UdpSocket::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 /// rsyslog with the `rsyslog.conf` of a folder.
