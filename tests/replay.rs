@@ -144,6 +144,12 @@ fn a_replay_after_reloads_rates_as_before() {
     place.write("elsewhere/world.csv", &deck("0.01"));
     let done = daemon.post("/v1/tariff/reload", "{}");
     assert_eq!(done["tariff"], first.0);
+    // What was to come in half an hour does not any more.
+    assert_eq!(
+        (&done["overtaken"][0]["tariff"], &done["overtaken"][0]["by"]),
+        (&json!(sixth), &json!(first.0)),
+        "{done}"
+    );
     expected.call(&daemon, A, "a", &from_now(0), "0.01", &first.0);
     expected.live(&daemon, &periods);
     daemon.kill();

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::schedule::Schedule;
+use super::schedule::{Overtaken, Schedule};
 use crate::batch::{EntryKind, Frame};
 use crate::entry::{self, Activation, SourceProfile};
 use crate::guard::{Entered, Rules};
@@ -38,7 +38,14 @@ impl Known {
             schedule: Arc::default(),
             sources: Vec::new(),
         };
-        state.tariffs.iter().for_each(|t| known.schedule.activated(t.effective_from.map(|t| t.0), &t.digest));
+        for row in &state.tariffs {
+            known.schedule.activated(&Activation {
+                digest: row.digest.clone(),
+                effective_from: row.effective_from.map(|from| from.0),
+                activated_at: row.activated_at.0,
+                by: row.by.clone(),
+            });
+        }
         for row in &state.sources {
             if let Ok(profile) = serde_json::from_str::<SourceProfile>(&row.json) {
                 known.source(profile);
@@ -77,13 +84,13 @@ impl Known {
         }
     }
 
-    /// Takes the activation of a tariff.
-    pub fn put_in_force(&mut self, activation: &Activation) {
+    /// Takes the activation of a tariff; gives those planned for later that will not apply since.
+    pub fn put_in_force(&mut self, activation: &Activation) -> Vec<Overtaken> {
         if entry::of_folder(&activation.by) {
             self.of_folder = Some(activation.digest.clone());
         }
-        self.schedule.activated(activation.effective_from, &activation.digest);
         self.tariff = Some(activation.digest.clone());
+        self.schedule.activated(activation)
     }
 
     /// Takes a listener's settings.

@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 use super::changes::Waiting;
 use super::reading::{Reading, Seen};
 use super::recover::Known;
+use super::schedule::Overtaken;
 use crate::batch::{Batch, EntryKind, SourceId};
 use crate::directory::{Composition, Directory};
 use crate::entry::{Activation, BY_DIGEST};
@@ -107,6 +108,8 @@ pub struct Reloaded {
     pub accounts: u32,
     /// The folder's tariff, where it was left alone because it was rolled back from.
     pub left: Option<String>,
+    /// Tariffs planned for later that will not apply since.
+    pub overtaken: Vec<Overtaken>,
     /// Warnings.
     pub findings: Vec<Finding>,
 }
@@ -120,6 +123,8 @@ pub struct Activated {
     pub effective_from: i64,
     /// Distinct prefixes of the tariff.
     pub prefixes: u64,
+    /// Tariffs planned for later that will not apply since.
+    pub overtaken: Vec<Overtaken>,
 }
 
 /// Why nothing changed.
@@ -256,8 +261,13 @@ impl Reloader {
         if batch.entries() > 0 {
             self.road.enter(batch).await?;
         }
+        let mut overtaken = Vec::new();
         if tariff_changed {
-            known.put_in_force(&of_tariff);
+            overtaken = known.put_in_force(&of_tariff);
+            if wish == Wish::Noticed {
+                // Nobody waits for the answer.
+                overtaken.iter().for_each(|one| tracing::warn!("{one}"));
+            }
             *folder_moved = false;
         }
         known.directory = Some(directory.digest().to_owned());
@@ -275,6 +285,7 @@ impl Reloader {
             prefixes: tariff.prefixes(),
             accounts: directory.accounts(),
             left,
+            overtaken,
             findings,
         })
     }
@@ -369,11 +380,11 @@ impl Reloader {
         push(&mut batch, EntryKind::Tariff, &entry);
         self.road.enter(batch).await?;
         let before = held.known.tariff.clone();
-        held.known.put_in_force(&entry);
+        let overtaken = held.known.put_in_force(&entry);
         held.folder_moved = false;
         let prefixes = tariff.prefixes();
         self.put_in_force(tariff, directory);
-        Ok(Activated { before, effective_from: from, prefixes })
+        Ok(Activated { before, effective_from: from, prefixes, overtaken })
     }
 }
 

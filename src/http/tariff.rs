@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::{App, Problem};
 use crate::daemon::reload::{ReloadError, Wish};
+use crate::daemon::schedule::{self, Standing};
 use crate::images::ImageMissing;
 use crate::rates::RatesError;
 use crate::store::ActivationRow;
@@ -29,8 +30,8 @@ pub(super) struct TariffInForce {
     /// Accounts of the directory.
     accounts: u32,
     plans: Vec<PlanInForce>,
-    /// Every tariff that was put in force, oldest first.
-    tariffs: Vec<Activated>,
+    /// Every tariff that was put in force or planned, oldest first.
+    tariffs: Vec<TariffActivated>,
     /// The same for directories, the latest thousand.
     directories: Vec<Activated>,
 }
@@ -62,6 +63,68 @@ pub(super) struct Activated {
     effective_from: Option<String>,
     /// Who or what asked: `start`, `file change`, `sighup`, `api`; `activate, …` where it was asked for by its digest.
     by: String,
+}
+
+/// A tariff that was put in force or planned.
+#[derive(Serialize, ToSchema)]
+pub(super) struct TariffActivated {
+    /// BLAKE3 of the image.
+    digest: String,
+    /// RFC 3339.
+    activated_at: String,
+    /// For calls answered from then on; null: for every call rated since.
+    effective_from: Option<String>,
+    /// Who or what asked, as for directories.
+    by: String,
+    /// `in_force`: for calls answered now. `planned`: for later. `earlier`: another has taken its place. `overtaken`: it was planned,
+    /// and no call will be rated by it, since another was activated after it for calls that begin no later.
+    state: &'static str,
+    /// BLAKE3 of the one that overtook it.
+    overtaken_by: Option<String>,
+}
+
+/// Each with what became of it by now.
+fn with_standing(rows: &[ActivationRow], now: Timestamp) -> Vec<TariffActivated> {
+    let standings = schedule::standings(rows, now);
+    let shown = |(row, standing): (&ActivationRow, Standing)| {
+        let Activated { digest, activated_at, effective_from, by } = row.into();
+        let state = match standing {
+            Standing::InForce => "in_force",
+            Standing::Planned => "planned",
+            Standing::Earlier => "earlier",
+            Standing::Overtaken(_) => "overtaken",
+        };
+        let overtaken_by = match standing {
+            Standing::Overtaken(by) => rows.get(by).map(|row| format!("blake3:{}", row.digest)),
+            _ => None,
+        };
+        TariffActivated { digest, activated_at, effective_from, by, state, overtaken_by }
+    };
+    rows.iter().zip(standings).map(shown).collect()
+}
+
+/// A tariff planned for later that will not apply after all.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Overtaken {
+    /// BLAKE3 of its image.
+    tariff: String,
+    /// RFC 3339: for calls answered from then on it had been planned.
+    planned_for: String,
+    /// BLAKE3 of the one that applies then.
+    by: String,
+    /// All of it in words, with what to do about it.
+    message: String,
+}
+
+impl From<&schedule::Overtaken> for Overtaken {
+    fn from(one: &schedule::Overtaken) -> Overtaken {
+        Overtaken {
+            tariff: format!("blake3:{}", one.digest),
+            planned_for: one.planned_for.to_string(),
+            by: format!("blake3:{}", one.by),
+            message: one.to_string(),
+        }
+    }
 }
 
 /// Most directories listed: one that changes all day has many.
@@ -100,7 +163,7 @@ pub(super) async fn show(State(app): State<App>) -> Result<Json<TariffInForce>, 
         directory: format!("blake3:{}", directory.digest()),
         accounts: directory.accounts(),
         plans: tariff.plans().iter().map(plan).collect(),
-        tariffs: tariffs.iter().map(Activated::from).collect(),
+        tariffs: with_standing(&tariffs, app.clock.now()),
         directories: latest(&directories),
     }))
 }
@@ -142,6 +205,8 @@ pub(super) struct ReloadDone {
     guards_changed: bool,
     prefixes: u64,
     accounts: u32,
+    /// Tariffs planned for later that will not apply since this one was put in force.
+    overtaken: Vec<Overtaken>,
     /// Warnings.
     findings: Vec<Noticed>,
 }
@@ -202,6 +267,7 @@ pub(super) async fn reload(
             guards_changed: loaded.guards_changed,
             prefixes: loaded.prefixes,
             accounts: loaded.accounts,
+            overtaken: loaded.overtaken.iter().map(Overtaken::from).collect(),
             findings: loaded.findings.iter().map(Noticed::from).collect(),
         })),
         Err(ReloadError::Rates(error @ RatesError::Wrong { .. })) => {
@@ -252,6 +318,8 @@ pub(super) struct ActivateDone {
     /// RFC 3339: for calls answered from then on.
     effective_from: String,
     prefixes: u64,
+    /// Tariffs planned for later that will not apply since this one was activated.
+    overtaken: Vec<Overtaken>,
 }
 
 /// Least of a digest, and most of a name.
@@ -285,6 +353,7 @@ pub(super) async fn activate(
             before: done.before.map(|before| format!("blake3:{before}")),
             effective_from: Timestamp(done.effective_from).to_string(),
             prefixes: done.prefixes,
+            overtaken: done.overtaken.iter().map(Overtaken::from).collect(),
         })),
         Err(ReloadError::Image(ImageMissing::Missing { .. })) => Err(Problem::not_found(format!(
             "there is no image blake3:{digest} in the data folder; what is in force stays, and GET /v1/tariff lists what was"

@@ -175,6 +175,60 @@ fn an_earlier_tariff_comes_back_and_stays() {
     assert!(table.out().contains(&third) && table.out().contains("ever"), "{}", table.out());
 }
 
+/// What was planned gives way to whatever is activated behind it: whoever does that is told, by whichever way, and so is who looks.
+#[test]
+fn a_plan_that_is_overtaken_is_told() {
+    let place = Place::new();
+    small_deck(&place);
+    let first = in_force(&place);
+    raise(&place, "Mobile,0.16", "Mobile,0.20");
+    let second = in_force(&place);
+    let states = |place: &Place| -> Vec<Value> {
+        let told = place.json(&["tariff", "history", "--json"]);
+        told["tariffs"].as_array().unwrap().iter().map(|tariff| tariff["state"].clone()).collect()
+    };
+    let (christmas, new_year) = ("2098-12-24T00:00:00Z", "2099-01-01T00:00:00Z");
+    let planned = place.run(&["tariff", "activate", &first, "--from", new_year]).code(0);
+    assert_eq!(planned.err(), "", "nothing is overtaken");
+    assert_eq!(states(&place), ["earlier", "in_force", "planned"]);
+
+    // Somebody changes a price: the log says it, and the list.
+    raise(&place, "Mobile,0.20", "Mobile,0.30");
+    let noticed = place.run(&["tariff", "history"]).code(0).err();
+    assert!(noticed.contains("will not apply"), "{noticed}");
+    let third = in_force(&place);
+    assert!(third != first && third != second);
+    assert_eq!(states(&place), ["earlier", "earlier", "overtaken", "in_force"]);
+    let told = place.json(&["tariff", "history", "--json"]);
+    assert_eq!(told["tariffs"][2]["overtaken_by"], json!(third));
+    let table = place.run(&["tariff", "history"]).code(0).out();
+    let digits = |digest: &str| digest.trim_start_matches("blake3:")[..12].to_owned();
+    assert!(table.contains(&format!("will not apply: overtaken by {}", digits(&third))), "{table}");
+
+    // Planned again, by the command that the warning names, and overtaken by an activation.
+    place.run(&["tariff", "activate", &first, "--from", new_year]).code(0);
+    let done = place.run(&["tariff", "activate", &second]).code(0);
+    let command = format!("callrated tariff activate {} --from {new_year}", digits(&first));
+    assert!(done.err().starts_with("warning: tariff ") && done.err().contains(&command), "{}", done.err());
+    assert_eq!(done.err().lines().count(), 1, "{}", done.err());
+    let again: Vec<&str> = command.split(' ').skip(1).collect();
+    assert_eq!(place.run(&again).code(0).err(), "");
+    // In machine-readable form; what begins later than a plan leaves it alone.
+    let done = place.json(&["tariff", "activate", &third, "--from", christmas, "--json"]);
+    let overtaken = &done["overtaken"][0];
+    assert_eq!(
+        (&overtaken["tariff"], &overtaken["planned_for"], &overtaken["by"]),
+        (&json!(first), &json!(new_year), &json!(third)),
+        "{done}"
+    );
+    let last = place.json(&["tariff", "activate", &first, "--from", new_year, "--json"]);
+    assert_eq!(last["overtaken"], json!([]));
+    assert_eq!(
+        states(&place),
+        ["earlier", "earlier", "overtaken", "earlier", "overtaken", "in_force", "overtaken", "planned", "planned"]
+    );
+}
+
 #[test]
 fn what_cannot_come_back_is_said_and_changes_nothing() {
     let place = Place::new();

@@ -9,7 +9,7 @@ use crate::cli::{ended, out};
 use crate::config::Config;
 use crate::exit::Exit;
 
-/// List every tariff that was put in force: when, from when on it applies, and who asked.
+/// List every tariff that was put in force or planned: when, from when on it applies, who asked, and what became of it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  callrated tariff history\n  callrated tariff history --json")]
 pub struct HistoryArguments {
@@ -49,11 +49,17 @@ async fn list(client: &Client, arguments: &HistoryArguments) -> Result<(), Exit>
     if arguments.json {
         return out::json(&json!({ "tariff": answer["tariff"], "tariffs": tariffs }));
     }
-    let mut table = out::table(&["activated", "for calls answered from", "tariff", "by"], &[]);
+    let mut table = out::table(&["activated", "for calls answered from", "tariff", "by", "state"], &[]);
     for tariff in tariffs {
         let of = |name: &str| text(&tariff[name]);
         let from = if tariff["effective_from"].is_null() { "ever".to_owned() } else { of("effective_from") };
-        table.add_row([of("activated_at"), from, of("digest"), of("by")]);
+        let state = match of("state").as_str() {
+            "in_force" => "in force".to_owned(),
+            "overtaken" => format!("will not apply: overtaken by {}", short(&of("overtaken_by"))),
+            "earlier" => String::new(),
+            state => state.to_owned(),
+        };
+        table.add_row([of("activated_at"), from, of("digest"), of("by"), state]);
     }
     out::line(&table.to_string())
 }
@@ -72,6 +78,9 @@ async fn put(client: &Client, arguments: &ActivateArguments) -> Result<(), Exit>
     if arguments.json {
         return out::json(&done);
     }
+    for one in done["overtaken"].as_array().into_iter().flatten() {
+        eprintln!("warning: {}", text(&one["message"]));
+    }
     let of = |name: &str| text(&done[name]);
     out::line(&format!(
         "{} is in force for calls answered from {} on; before: {}",
@@ -79,4 +88,10 @@ async fn put(client: &Client, arguments: &ActivateArguments) -> Result<(), Exit>
         of("effective_from"),
         of("before")
     ))
+}
+
+/// Enough of a digest to name it.
+fn short(digest: &str) -> &str {
+    let digest = digest.trim_start_matches("blake3:");
+    digest.get(..12).unwrap_or(digest)
 }
