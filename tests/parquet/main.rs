@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use process::daemon::{Daemon, log_of};
 use process::program::program;
 use process::traffic::Random;
-use process::{american, german, rates_folder};
+use process::{PLANS, american, german, rates_folder};
 
 /// More legs than a row group holds.
 const CALLS: usize = 66_000;
@@ -139,7 +139,10 @@ fn duckdb_reads_what_json_and_csv_say() {
         }
     };
     let folder = tempfile::tempdir().unwrap();
-    rates_folder(folder.path());
+    let rates = rates_folder(folder.path());
+    // Premium numbers are bought in francs.
+    std::fs::write(rates.join("plans.toml"), format!("{PLANS}\n[deck.premium]\ncurrency = \"CHF\"\n")).unwrap();
+    std::fs::write(rates.join("exchange.csv"), "from,to,rate,valid_from\nCHF,EUR,1.0731,2020-01-01\n").unwrap();
     // Months that are over, whatever the day is; the one before is sealed before its calls come.
     let this = Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC).date().first_of_month();
     let (last, before) = (this.saturating_sub(1.month()), this.saturating_sub(2.months()));
@@ -161,6 +164,7 @@ fn duckdb_reads_what_json_and_csv_say() {
     // Columns that may be empty: set-up in some rows, another month's call in every row of one month and in none of the other.
     let counted = |found: &Value, column: &str| found[column].as_u64().unwrap() as usize;
     assert!((1..rows).contains(&counted(calls, "set_up")));
+    assert!((1..rows).contains(&counted(calls, "exchanged")));
     assert_eq!(counted(calls, "late"), 0);
     let late = &compared(&python, folder.path(), &name(this))["calls"];
     assert!(counted(late, "late") > 0 && counted(late, "late") == counted(late, "rows"), "{late}");

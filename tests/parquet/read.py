@@ -8,7 +8,7 @@ import csv
 import json
 import sys
 from datetime import datetime, timezone
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import duckdb
 
@@ -60,7 +60,19 @@ def sums(file):
 
 def flat(leg):
     steps = leg.pop("steps")
+    if "exchange" in leg:
+        # 0.92 EUR/USD
+        rate, pair = leg["exchange"].split(" ")
+        same("the currency of the cost", pair.split("/")[0], leg["currency"])
+        leg |= {"exchange_rate": rate, "exchange_from": pair.split("/")[1]}
     return leg | {f"steps_{name}": value for name, value in steps.items()}
+
+
+def in_currency(row):
+    """The price of a minute in the currency of the cost, which is what customers see."""
+    if row["exchange_rate"] is None:
+        return row["rate"]
+    return (row["rate"] * row["exchange_rate"]).quantize(Decimal("1e-9"), ROUND_HALF_UP)
 
 
 def calls(folder, month):
@@ -82,7 +94,6 @@ def calls(folder, month):
             row = dict(zip(kinds, row))
             for name, value in [
                 ("cost", Decimal(cell["Total Cost"])),
-                ("rate", Decimal(cell["Rate"])),
                 ("currency", cell["Currency"]),
                 ("account", cell["Account"]),
                 ("start", micros(cell["Start Time (UTC)"])),
@@ -92,6 +103,7 @@ def calls(folder, month):
                 ("adjusts", cell["Late Call of"] or None),
             ]:
                 same(f"row {count} against CSV, {name}", row[name], value)
+            same(f"row {count} against CSV, rate", in_currency(row), Decimal(cell["Rate"]))
             costs[row["currency"]] = costs.get(row["currency"], 0) + Decimal(cell["Total Cost"])
             count += 1
     same("rows", duckdb.sql(f"SELECT count(*) FROM '{file}'").fetchall(), [(count,)])
@@ -99,11 +111,13 @@ def calls(folder, month):
     groups = duckdb.sql(
         f"SELECT DISTINCT row_group_id, row_group_num_rows FROM parquet_metadata('{file}') ORDER BY ALL"
     ).fetchall()
-    late, set_up = duckdb.sql(f"SELECT count(adjusts), count(setup) FROM '{file}'").fetchall()[0]
+    counted = f"SELECT count(adjusts), count(setup), count(exchange_rate) FROM '{file}'"
+    late, set_up, exchanged = duckdb.sql(counted).fetchall()[0]
     return {
         "rows": count,
         "late": late,
         "set_up": set_up,
+        "exchanged": exchanged,
         "sums": sums(file),
         "groups": [n for _, n in groups],
         "columns": list(kinds),

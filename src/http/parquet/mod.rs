@@ -1,6 +1,7 @@
 //! Calls and totals of a month as Parquet.
 //!
-//! Columns are named as in NDJSON; the parts of `steps` stand as `steps_mode` and so on, for readers without nested columns.
+//! Columns are named as in NDJSON; the parts of `steps` stand as `steps_mode` and so on, for readers without nested columns, and
+//! the parts of `exchange`, by which a rate in another currency became a cost, beside it.
 //!
 //! Does not know how a file is laid out, nor who asked.
 
@@ -20,7 +21,7 @@ use crate::time::{Period, Timestamp};
 
 mod table;
 
-use table::Take::{Count, Instant, MaybeInstant, MaybeText, Millionths, Nanos, Text};
+use table::Take::{Count, Instant, MaybeInstant, MaybeNanos, MaybeText, Millionths, Nanos, Text};
 use table::{Column, Rows, Table};
 
 /// Accounts read at a time: a slow client keeps no transaction of the store open.
@@ -173,6 +174,9 @@ impl Rows for Calls {
         ("included_seconds", Count(|row| row.of.call.drawn())),
         ("overage_seconds", Count(|row| i64::from(row.of.call.overage_seconds()) * row.of.call.sign())),
         ("rate", Nanos(|row| nanos(row.of.call.basis.price.rate))),
+        ("exchange", MaybeText(|row| row.of.call.basis.exchange_words())),
+        ("exchange_from", MaybeText(|row| row.of.call.basis.exchange.map(|exchange| usage::text(&exchange.from)))),
+        ("exchange_rate", MaybeNanos(|row| row.of.call.basis.exchange.map(|exchange| nanos(exchange.rate)))),
         ("connect_fee", Nanos(|row| nanos(row.of.call.basis.price.connect_fee))),
         ("cost", Nanos(|row| nanos(row.of.call.cost))),
         ("currency", Text(|row| usage::text(&row.of.call.basis.currency).into())),

@@ -53,9 +53,10 @@ pub(super) enum Take<T: Rows + ?Sized> {
     Count(for<'r, 'a> fn(&'r T::Row<'a>) -> i64),
     Millionths(for<'r, 'a> fn(&'r T::Row<'a>) -> i64),
     Nanos(for<'r, 'a> fn(&'r T::Row<'a>) -> i128),
+    MaybeNanos(for<'r, 'a> fn(&'r T::Row<'a>) -> Option<i128>),
 }
 
-use Take::{Count, Instant, MaybeInstant, MaybeText, Millionths, Nanos, Text};
+use Take::{Count, Instant, MaybeInstant, MaybeNanos, MaybeText, Millionths, Nanos, Text};
 
 /// A file under way.
 pub(super) struct Table<'w, T: Rows> {
@@ -93,7 +94,8 @@ impl<'w, T: Rows> Table<'w, T> {
                 (Held::Longs(longs), Instant(take)) => longs.push(Some(take(row).0)),
                 (Held::Longs(longs), MaybeInstant(take)) => longs.push(take(row).map(|at| at.0)),
                 (Held::Longs(longs), Count(take) | Millionths(take)) => longs.push(Some(take(row))),
-                (Held::Nanos(nanos), Nanos(take)) => nanos.push(take(row)),
+                (Held::Nanos(nanos), Nanos(take)) => nanos.push(Some(take(row))),
+                (Held::Nanos(nanos), MaybeNanos(take)) => nanos.push(take(row)),
                 // `Held::of` made each for its column.
                 _ => return Err(ParquetError::General("a column of another type".to_owned())),
             }
@@ -133,16 +135,16 @@ fn schema<T: Rows>(name: &str, take: &Take<T>) -> Result<Type, ParquetError> {
         Instant(_) | MaybeInstant(_) => (Physical::INT64, Some(LogicalType::timestamp(true, TimeUnit::MICROS)), -1, -1),
         Count(_) => (Physical::INT64, None, -1, -1),
         Millionths(_) => (Physical::INT64, Some(LogicalType::decimal(6, 18)), 18, 6),
-        Nanos(_) => {
+        Nanos(_) | MaybeNanos(_) => {
             let scale = MONEY_DECIMALS as i32;
             (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::decimal(scale, 38)), 38, scale)
         }
     };
-    let optional = matches!(take, MaybeText(_) | MaybeInstant(_));
+    let optional = matches!(take, MaybeText(_) | MaybeInstant(_) | MaybeNanos(_));
     Type::primitive_type_builder(name, physical)
         .with_repetition(if optional { Repetition::OPTIONAL } else { Repetition::REQUIRED })
         .with_logical_type(logical)
-        .with_length(if matches!(take, Nanos(_)) { MONEY_BYTES as i32 } else { -1 })
+        .with_length(if matches!(take, Nanos(_) | MaybeNanos(_)) { MONEY_BYTES as i32 } else { -1 })
         .with_precision(precision)
         .with_scale(scale)
         .build()
@@ -152,7 +154,7 @@ fn schema<T: Rows>(name: &str, take: &Take<T>) -> Result<Type, ParquetError> {
 enum Held {
     Texts(Texts),
     Longs(Vec<Option<i64>>),
-    Nanos(Vec<i128>),
+    Nanos(Vec<Option<i128>>),
 }
 
 impl Held {
@@ -160,7 +162,7 @@ impl Held {
         match take {
             Text(_) | MaybeText(_) => Held::Texts(Texts::default()),
             Instant(_) | MaybeInstant(_) | Count(_) | Millionths(_) => Held::Longs(Vec::new()),
-            Nanos(_) => Held::Nanos(Vec::new()),
+            Nanos(_) | MaybeNanos(_) => Held::Nanos(Vec::new()),
         }
     }
 
@@ -184,10 +186,10 @@ impl Held {
             }
             Held::Nanos(nanos) => {
                 for part in nanos.chunks(BATCH) {
-                    let bytes: Bytes = part.iter().flat_map(|n| n.to_be_bytes()).collect();
+                    let bytes: Bytes = part.iter().flatten().flat_map(|n| n.to_be_bytes()).collect();
                     let one = |i| FixedLenByteArray::from(ByteArray::from(bytes.slice(i..i + MONEY_BYTES)));
                     let values: Vec<_> = (0..bytes.len()).step_by(MONEY_BYTES).map(one).collect();
-                    column.typed::<FixedLenByteArrayType>().write_batch(&values, None, None)?;
+                    column.typed::<FixedLenByteArrayType>().write_batch(&values, Some(&present(part)), None)?;
                 }
                 nanos.clear();
             }
