@@ -14,6 +14,7 @@ use crate::tariff::findings::FINDINGS_MAX;
 use crate::tariff::judge::{self, DeckRemarks, Kind};
 use crate::tariff::supplier::mapping::Mapping;
 use crate::tariff::{self, Compiled, Finding, RatesText, Severity, Tariff};
+use crate::time::Timestamp;
 
 /// Both images of a folder, and what was noticed on the way.
 #[derive(Debug)]
@@ -153,15 +154,15 @@ impl RatesFolder {
 
 impl RatesFolder {
     /// What is likely to be wrong in decks that can be read. `accepted` kinds only warn, and those that a supplier's
-    /// mapping, `suppliers/NAME.toml`, accepts for its deck.
-    pub fn judge(&self, accepted: &[Kind]) -> Vec<DeckRemarks> {
+    /// mapping, `suppliers/NAME.toml`, accepts for its deck. Of dates what is still to come is judged.
+    pub fn judge(&self, accepted: &[Kind], now: Timestamp) -> Vec<DeckRemarks> {
         let kinds = |deck: &str| {
             let kept = std::fs::read_to_string(self.folder.join("suppliers").join(format!("{deck}.toml")));
             let mapping = kept.ok().and_then(|text| Mapping::parse(&text).ok()).unwrap_or_default();
             let named = mapping.accept.iter().filter_map(|name| Kind::named(name).ok());
             named.chain(accepted.iter().copied()).collect()
         };
-        judge::folder(&self.text, &kinds)
+        judge::folder(&self.text, now, &kinds)
     }
 
     /// The numbers of accounts as E.164, each with the country of its first owner, in the order of numbers.

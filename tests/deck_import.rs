@@ -169,6 +169,71 @@ fn rows_that_ask_for_more_are_counted_and_price_calls() {
     assert_eq!(cost("a", "", "01371123456", "600", monday), "0.1400");
 }
 
+/// A supplier announces prices of next month and sends these alone: whoever writes the deck is told what calls until then find.
+#[test]
+fn a_deck_that_begins_later_says_what_has_no_price_until_then() {
+    let place = Place::new();
+    let write = |file: &str, text: &str| fs::write(place.0.path().join(file), text).unwrap();
+    let plan = |name: &str, decks: &str| {
+        format!(
+            "[plan.{name}]\ncountry = \"DE\"\ncurrency = \"EUR\"\nincluded_minutes = 0\noverage = \"deck\"\ndecks = [{decks}]\n"
+        )
+    };
+    write("rates/plans.toml", &(plan("p", "\"carrier\"") + &plan("q", "\"carrier\", \"beside\"")));
+    write("rates/decks/carrier.csv", "prefix,destination,rate\n33,France,0.02\n34,Spain,0.03\n");
+    write("rates/decks/beside.csv", "prefix,destination,rate\n34,Spain,0.05\n");
+    write("rates/accounts.csv", "account,plan,country,billing_start\n");
+    write("rates/numbers.csv", "number,account\n");
+    let rows: String = (0..50).map(|n| format!("France,33{n},0.01,2099-12-01\n")).collect();
+    write(
+        "new.csv",
+        &format!("Destination,Code,Rate,Effective\n{rows}Spain,34,0.01,2099-12-01\nItaly,39,0.01,2026-01-01\n"),
+    );
+    let shown = place.json(0, &["new.csv", "--as", "carrier", "--write"]);
+    assert_eq!(shown["kinds"]["uncovered"], 2, "{}", shown["remarks"]);
+    let told = |remarks: &Value| -> Vec<String> {
+        let of = remarks.as_array().unwrap().iter().filter(|remark| remark["kind"] == "uncovered");
+        of.map(|remark| {
+            format!(
+                "{} {} {}",
+                remark["line"],
+                remark["severity"].as_str().unwrap(),
+                remark["message"].as_str().unwrap()
+            )
+        })
+        .collect()
+    };
+    // Spain is priced by the other deck of plan q.
+    let expected = [
+        "2 warning plan \"p\": 51 prefixes have no row until 2099-12-01T00:00:00Z: 330, 331, 3310, 3311, 3312 and 46 more; the deck \
+         that this one replaces prices 51 of them now",
+        "2 warning plan \"q\": 50 prefixes have no row until 2099-12-01T00:00:00Z: 330, 331, 3310, 3311, 3312 and 45 more; the deck \
+         that this one replaces prices 50 of them now",
+    ];
+    assert_eq!(told(&shown["remarks"]), expected);
+    // `check` says it of what was written, and so often as it is.
+    let check = |code| -> Value { serde_json::from_slice(&place.run(code, &["check", "--json"]).stdout).unwrap() };
+    let checked = check(0);
+    let deck = checked["decks"].as_array().unwrap().iter().find(|deck| deck["file"] == "decks/carrier.csv").unwrap();
+    let short: Vec<String> = expected.iter().map(|line| line.split(';').next().unwrap().to_owned()).collect();
+    assert_eq!(told(&deck["remarks"]), short);
+    // The rows of now beside them, as the hint has it.
+    let first = shown["remarks"].as_array().unwrap().iter().find(|remark| remark["kind"] == "uncovered").unwrap();
+    let hint = first["hint"].as_str().unwrap();
+    assert!(hint.contains("no_rate") && hint.contains("valid_to"), "{hint}");
+    let text = place.read("rates/decks/carrier.csv");
+    assert!(text.starts_with("prefix,destination,rate,valid_from\n"), "{text}");
+    let rest: String = text.lines().skip(1).map(|line| format!("{line},\n")).collect();
+    write(
+        "rates/decks/carrier.csv",
+        &format!(
+            "prefix,destination,rate,valid_from,valid_to\n33,France,0.02,,2099-12-01\n34,Spain,0.03,,2099-12-01\n{rest}"
+        ),
+    );
+    let files: Vec<Value> = check(0)["decks"].as_array().unwrap().iter().map(|deck| deck["file"].clone()).collect();
+    assert!(!files.contains(&Value::from("decks/carrier.csv")), "{files:?}");
+}
+
 #[test]
 fn a_cgrates_tariff_plan_is_converted_and_checked() {
     let place = Place::new();

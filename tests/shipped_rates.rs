@@ -120,7 +120,7 @@ fn the_folder_compiles_and_only_the_known_warnings_are_given() {
 /// The judge of `callrated check` has nothing to say of decks that are as they should be.
 #[test]
 fn the_judge_finds_nothing() {
-    let judged = tariff::judge::folder(&rates_text(), &|_| Vec::new());
+    let judged = tariff::judge::folder(&rates_text(), ANSWER, &|_| Vec::new());
     assert!(judged.is_empty(), "{judged:#?}");
 }
 

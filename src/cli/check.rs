@@ -135,7 +135,8 @@ pub(super) fn said_twice(finding: &Finding, judged: &[DeckRemarks]) -> bool {
 }
 
 fn folder_checked(folder: &Path, accepted: &[Kind], least: Money) -> (Vec<Finding>, Option<Summary>, Vec<DeckRemarks>) {
-    let read = RatesFolder::read(folder).and_then(|folder| Ok((folder.compile()?, folder.judge(accepted))));
+    let read =
+        RatesFolder::read(folder).and_then(|folder| Ok((folder.compile()?, folder.judge(accepted, this_moment()))));
     let (compiled, judged) = match read {
         Ok(both) => both,
         Err(RatesError::Wrong { findings, .. }) => return (findings, None, Vec::new()),

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::deck_import::{kinds, put, report};
 use super::out::{self, Paint};
+use super::usage::this_moment;
 use crate::exit::Exit;
 use crate::number::Number;
 use crate::number::countries::Countries;
@@ -193,7 +194,7 @@ fn compiled(rates: &Path, converted: &mut Converted, accepted: &[judge::Kind]) -
         Ok(compiled) => compiled.findings,
         Err(findings) => findings,
     });
-    Ok(judge::folder(&text, &|_| accepted.to_vec()))
+    Ok(judge::folder(&text, this_moment(), &|_| accepted.to_vec()))
 }
 
 const PLANS: &str = "plans.toml";

@@ -141,7 +141,7 @@ pub(super) fn compiled(folder: &Path) -> Result<rates::CompiledRates, Exit> {
 /// to the compiler, which says why.
 fn judged(folder: &Path, accepted: &[Kind], all: bool) -> Result<Vec<DeckRemarks>, Exit> {
     let Ok(read) = RatesFolder::read(folder) else { return Ok(Vec::new()) };
-    let judged = read.judge(accepted);
+    let judged = read.judge(accepted, this_moment());
     for file in &judged {
         report::lines(&file.file, &file.remarks, all).iter().for_each(|line| eprintln!("{line}"));
     }

@@ -5,11 +5,13 @@
 pub(super) mod report;
 mod workbook;
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::usage::this_moment;
 use crate::exit::Exit;
 use crate::number::classify;
 use crate::number::countries::Countries;
@@ -17,6 +19,7 @@ use crate::os::clock::Clock;
 use crate::tariff::deck::{self, Deck};
 use crate::tariff::findings::Findings;
 use crate::tariff::judge::{self, Kind, Remark, World};
+use crate::tariff::plans::{self, Plans};
 use crate::tariff::supplier::mapping::Mapping;
 use crate::tariff::supplier::table::{self, Table};
 use crate::tariff::supplier::write::{self, Written};
@@ -206,8 +209,13 @@ fn read_text(bytes: &[u8], mapping: &Mapping, findings: &mut Findings) -> Table 
 
 /// What will be written is read as the daemon will read it, and judged; places are those in the supplier's file.
 fn judged(rates: &Path, place: &Path, outcome: &mut Outcome) -> Result<(), Exit> {
+    let name = place.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    // What is wrong there is `check`'s to tell.
+    let plans = std::fs::read(rates.join("plans.toml")).unwrap_or_default();
+    let plans = plans::read(&plans, &mut Findings::new(""));
+    let zone = zone_of(&plans, name);
     let mut again = Findings::new(outcome.file.clone());
-    let mut deck = read_deck(outcome.written.text.as_bytes(), &mut again);
+    let mut deck = read_deck(outcome.written.text.as_bytes(), &zone, &mut again);
     let source = |line| outcome.written.source(line);
     deck.rows.iter_mut().for_each(|row| row.line = source(row.line));
     let mut again = again.finish();
@@ -229,9 +237,10 @@ fn judged(rates: &Path, place: &Path, outcome: &mut Outcome) -> Result<(), Exit>
         Countries::parse(&text("countries.toml")?).map_err(|e| Exit::faults(format!("countries.toml: {e}")))?;
     let plan = classify::parse(&text("numbering.csv")?).map_err(|e| Exit::faults(format!("numbering.csv: {e}")))?;
     let world = World::new(&countries, &plan);
-    let before = std::fs::read(place).ok().map(|bytes| read_deck(&bytes, &mut Findings::new("")));
+    let before = kept_deck(place, &zone);
     let mut remarks = judge::deck(&deck, &world, before.as_ref());
     remarks.extend(judge::coverage(&[&deck], &world, &[]));
+    remarks.extend(uncovered(rates, &plans, (name, &deck, before.as_ref()), &world));
     let judged_already = |f: &Finding| {
         f.severity == Severity::Warning && remarks.iter().any(|r| r.line == f.line && r.severity == Severity::Error)
     };
@@ -241,8 +250,40 @@ fn judged(rates: &Path, place: &Path, outcome: &mut Outcome) -> Result<(), Exit>
     Ok(())
 }
 
-fn read_deck(bytes: &[u8], findings: &mut Findings) -> Deck {
-    deck::read(bytes, &Zone::UTC, &|_, _| None, findings)
+/// What the deck leaves without a row for a time, beside the other decks of the plans that name it.
+fn uncovered(
+    rates: &Path,
+    plans: &Plans,
+    (name, deck, before): (&str, &Deck, Option<&Deck>),
+    world: &World<'_>,
+) -> Vec<Remark> {
+    let now = this_moment();
+    let using = || plans.plans.iter().filter(|plan| plan.decks.iter().any(|(own, _)| own == name));
+    if using().next().is_none() {
+        let alone = judge::uncovered(&[deck], world, &[], now, before);
+        return alone.into_iter().map(|(_, remark)| remark).collect();
+    }
+    let others: BTreeSet<&str> = using().flat_map(|plan| &plan.decks).map(|(other, _)| other.as_str()).collect();
+    let read = |other: &&str| kept_deck(&rates.join("decks").join(format!("{other}.csv")), &zone_of(plans, other));
+    let others: Vec<(&str, Deck)> =
+        others.into_iter().filter(|other| *other != name).filter_map(|other| Some((other, read(&other)?))).collect();
+    let decks: Vec<(&str, &Deck)> = others.iter().map(|(other, deck)| (*other, deck)).chain([(name, deck)]).collect();
+    let found = judge::in_plans(plans, &decks, world, now, Some((name, before)));
+    found.into_iter().map(|(_, remark)| remark).collect()
+}
+
+/// The zone in which the dates of a deck are meant.
+fn zone_of(plans: &Plans, name: &str) -> Zone {
+    plans.decks.iter().find(|deck| deck.name == name).map_or(Zone::UTC, |deck| deck.zone.clone())
+}
+
+/// A deck that is in the rates folder already, as far as it can be read.
+fn kept_deck(place: &Path, zone: &Zone) -> Option<Deck> {
+    std::fs::read(place).ok().map(|bytes| read_deck(&bytes, zone, &mut Findings::new("")))
+}
+
+fn read_deck(bytes: &[u8], zone: &Zone, findings: &mut Findings) -> Deck {
+    deck::read(bytes, zone, &|_, _| None, findings)
 }
 
 /// Whether somebody at a terminal says yes; without one, no.

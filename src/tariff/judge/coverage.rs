@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Kind, Prefixes, Remarks, World, is_ordinary, rate};
+use super::{Kind, NAMED, Prefixes, Remarks, World, is_ordinary, median, rate};
 use crate::money::Money;
 use crate::number::prefix::lexicographic;
 use crate::number::{Country, Number, NumberKind};
@@ -13,8 +13,6 @@ use crate::tariff::deck::{Deck, DeckRow};
 
 /// Decks of so many countries are meant for the whole world.
 const WORLD_COUNTRIES: usize = 30;
-/// Prefixes named in one remark.
-const NAMED: usize = 5;
 
 /// All rows of several decks in the order of prefixes.
 struct Rows<'a>(Vec<(Number, &'a Deck, &'a DeckRow)>);
@@ -49,6 +47,41 @@ struct Found {
     ordinary: bool,
     mobile: Vec<Number>,
     premium: Vec<Number>,
+    /// Prices of rows for mobile numbers alone.
+    mobile_prices: Vec<i64>,
+    /// Mobile prefixes that a row for the landline prices, and that row's prefix.
+    on_landline: Vec<(Number, Number)>,
+}
+
+/// The landline is so many times cheaper than mobile numbers, and by more than half a hundredth: nobody sells them at one price.
+const CHEAPER: i64 = 2;
+const SMALL: i64 = 5_000_000;
+
+/// Mobile numbers that fall to the country's landline, where others have rows of their own and cost far more.
+fn mobile_inherits(
+    country: &Country,
+    found: &Found,
+    rows: &Rows<'_>,
+    remarks: &mut Remarks,
+    named: &dyn Fn(&[Number]) -> String,
+) {
+    let mut prices = found.mobile_prices.clone();
+    prices.sort_unstable();
+    let usual = median(&prices);
+    let cheap = |(_, by): &(Number, Number)| {
+        let price = rows.over(*by).and_then(|(_, deck, row)| rate(deck, row)).map_or(i64::MAX, |price| price.0);
+        price.saturating_mul(CHEAPER) <= usual && usual - price > SMALL
+    };
+    let fallen: Vec<(Number, Number)> = found.on_landline.iter().copied().filter(cheap).collect();
+    let Some((_, by)) = fallen.first() else { return };
+    let price = rows.over(*by).and_then(|(_, deck, row)| rate(deck, row)).unwrap_or(Money::ZERO);
+    let distinct: Vec<Number> = fallen.iter().map(|(prefix, _)| *prefix).collect::<BTreeSet<_>>().into_iter().collect();
+    let message = format!(
+        "{country}: mobile numbers priced as the landline by {by} at {price}, where others cost {}: {}",
+        Money(usual),
+        named(&distinct)
+    );
+    remarks.push(Kind::MobileInherits, None, message, "add rows for them");
 }
 
 pub(super) fn judge(decks: &[&Deck], world: &World<'_>, elsewhere: &[Country], remarks: &mut Remarks) {
@@ -57,8 +90,9 @@ pub(super) fn judge(decks: &[&Deck], world: &World<'_>, elsewhere: &[Country], r
     let prefixes = Prefixes::new(rows.iter().map(|(prefix, ..)| *prefix));
     let rows = Rows(rows);
     let mut countries: BTreeMap<Country, Found> = BTreeMap::new();
-    // Whether a row prices ordinary numbers, by its prefix.
+    // Whether a row prices ordinary numbers, by its prefix; and whether it prices the landline.
     let mut prices_ordinary: BTreeMap<Number, bool> = BTreeMap::new();
+    let mut prices_landline: BTreeMap<Number, bool> = BTreeMap::new();
     for row in world.plan.iter().filter(|row| !elsewhere.contains(&row.country)) {
         let found = countries.entry(row.country).or_default();
         let over = rows.over(row.prefix);
@@ -74,6 +108,17 @@ pub(super) fn judge(decks: &[&Deck], world: &World<'_>, elsewhere: &[Country], r
         }
         match row.kind {
             NumberKind::Mobile | NumberKind::FixedOrMobile if !covered => found.mobile.push(row.prefix),
+            NumberKind::Mobile => {
+                let Some((prefix, deck, by)) = over.filter(|(_, deck, by)| !blocked(deck, by)) else { continue };
+                let landline = *prices_landline
+                    .entry(prefix)
+                    .or_insert_with(|| prefixes.priced(world, prefix).any(|r| r.kind == NumberKind::Fixed));
+                if !landline {
+                    found.mobile_prices.extend(rate(deck, by).map(|price| price.0));
+                } else if rows.within(row.prefix).is_none() {
+                    found.on_landline.push((row.prefix, prefix));
+                }
+            }
             NumberKind::Premium if rows.within(row.prefix).is_none() => {
                 let Some((prefix, deck, by)) = over else { continue };
                 if blocked(deck, by) {
@@ -100,6 +145,7 @@ pub(super) fn judge(decks: &[&Deck], world: &World<'_>, elsewhere: &[Country], r
         remarks.push(Kind::NoCountry, None, message, "calls there will wait in suspense as no_rate");
     }
     for (country, found) in &countries {
+        mobile_inherits(country, found, &rows, remarks, &named);
         // A deck of special services alone leaves ordinary numbers to others.
         if found.ordinary && !found.mobile.is_empty() {
             let message = format!("{country}: mobile numbers without a row: {}", named(&found.mobile));

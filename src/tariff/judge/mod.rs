@@ -7,6 +7,7 @@
 
 mod codes;
 mod coverage;
+mod dates;
 mod folder;
 mod names;
 mod prices;
@@ -26,7 +27,8 @@ use crate::number::countries::Countries;
 use crate::number::prefix::lexicographic;
 use crate::number::{Country, Number, NumberKind};
 
-pub use folder::{DeckRemarks, folder};
+pub use dates::uncovered;
+pub use folder::{DeckRemarks, folder, in_plans};
 
 /// What is wrong.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -43,6 +45,8 @@ pub enum Kind {
     OutOfLine,
     /// Costs nothing among neighbours that cost something.
     Free,
+    /// Far from its price in the deck that is replaced.
+    Jump,
     /// Prices per second taken for prices per minute.
     PerSecond,
     /// Two rows of one prefix hold at once.
@@ -55,10 +59,17 @@ pub enum Kind {
     NoMobile,
     /// Premium numbers priced by a row for ordinary ones.
     PremiumInherits,
+    /// Mobile numbers priced by a row for the landline, which is far cheaper than the country's other mobile numbers.
+    MobileInherits,
+    /// Prefixes without a row for a time, though they have one for another.
+    Uncovered,
 }
 
+/// Prefixes named in one remark.
+const NAMED: usize = 5;
+
 /// Each kind, its name, and whether it is an error.
-const KINDS: [(Kind, &str, Severity); 12] = [
+const KINDS: [(Kind, &str, Severity); 15] = [
     (Kind::RuinedCode, "ruined_code", Severity::Error),
     (Kind::ShortCode, "short_code", Severity::Error),
     (Kind::LostPoint, "lost_point", Severity::Error),
@@ -66,11 +77,14 @@ const KINDS: [(Kind, &str, Severity); 12] = [
     (Kind::NoCallingCode, "no_calling_code", Severity::Warning),
     (Kind::OutOfLine, "out_of_line", Severity::Warning),
     (Kind::Free, "free", Severity::Warning),
+    (Kind::Jump, "jump", Severity::Warning),
     (Kind::Overlap, "overlap", Severity::Warning),
     (Kind::WrongCountry, "wrong_country", Severity::Warning),
     (Kind::NoCountry, "no_country", Severity::Warning),
     (Kind::NoMobile, "no_mobile", Severity::Warning),
     (Kind::PremiumInherits, "premium_inherits", Severity::Warning),
+    (Kind::MobileInherits, "mobile_inherits", Severity::Warning),
+    (Kind::Uncovered, "uncovered", Severity::Warning),
 ];
 
 impl Kind {

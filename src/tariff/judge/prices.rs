@@ -28,6 +28,8 @@ const WORLD_CODES: usize = 30;
 const PER_SECOND: i64 = 4_000_000;
 /// Prefixes two decks have in common by which they are compared.
 const SHARED: usize = 20;
+/// So many times dearer or cheaper than in the deck before is worth a look: honest changes of a week stay far below.
+const JUMP: i64 = 5;
 
 pub(super) fn judge(deck: &Deck, world: &World<'_>, before: Option<&Deck>, remarks: &mut Remarks) {
     let mut rates: Vec<i64> =
@@ -49,7 +51,14 @@ pub(super) fn judge(deck: &Deck, world: &World<'_>, before: Option<&Deck>, remar
         }
     }
     neighbours(deck, world, &lost, remarks);
-    per_second(deck, world, before, remarks);
+    match before.map(|before| (before, times(deck, before))) {
+        Some((before, Some(times))) => beside(deck, before, times, remarks),
+        Some((before, None)) => {
+            per_second(deck, world, remarks);
+            jumps(deck, before, remarks);
+        }
+        None => per_second(deck, world, remarks),
+    }
 }
 
 /// Rows of one country with the same next shorter prefix, or the same calling code where there is none.
@@ -111,7 +120,7 @@ fn neighbours(deck: &Deck, world: &World<'_>, lost: &BTreeSet<usize>, remarks: &
                     "is it a toll-free number, or has the price been forgotten?",
                 );
             } else {
-                remarks.push(Kind::OutOfLine, Some(row), shown, "is the decimal point where it should be?");
+                remarks.push(Kind::OutOfLine, Some(row), shown, moved(price, middle));
             }
         }
     }
@@ -134,30 +143,77 @@ fn honest(world: &World<'_>, prefixes: &Prefixes, prefix: Number, dear: bool) ->
     }
 }
 
-fn per_second(deck: &Deck, world: &World<'_>, before: Option<&Deck>, remarks: &mut Remarks) {
-    const HINT: &str = "per = \"second\" in the mapping, if that is what they are";
-    if let Some(before) = before
-        && let Some(times) = times(deck, before)
-    {
-        // In thousandths: a sixtieth is 16.
-        if (13..=21).contains(&times) {
-            remarks.push(
-                Kind::PerSecond,
-                None,
-                "all prices are about a sixtieth of those before: they are per second",
-                HINT,
-            );
-        } else if (48_000..=75_000).contains(&times) {
-            let hint = "per = \"minute\" in the mapping";
-            remarks.push(
-                Kind::PerSecond,
-                None,
-                "all prices are about sixty times those before: these or those were per second",
-                hint,
-            );
-        }
-        return;
+/// What may be the matter with a price that is far from another.
+fn moved(price: i64, usual: i64) -> &'static str {
+    match usual.checked_div(price) {
+        Some(45..=80) => "is it per second? else: is the decimal point where it should be?",
+        _ => "is the decimal point where it should be?",
     }
+}
+
+const PER_SECOND_HINT: &str = "per = \"second\" in the mapping, if that is what they are";
+
+/// Beside the deck that is replaced: what happened to all prices, else which of them are far from what they were.
+fn beside(deck: &Deck, before: &Deck, times: i64, remarks: &mut Remarks) {
+    let (kind, message, hint) = match times {
+        // In thousandths: a sixtieth is 16.
+        13..=21 => {
+            (Kind::PerSecond, "all prices are about a sixtieth of those before: they are per second", PER_SECOND_HINT)
+        }
+        48_000..=75_000 => (
+            Kind::PerSecond,
+            "all prices are about sixty times those before: these or those were per second",
+            "per = \"minute\" in the mapping",
+        ),
+        8..=12 => (
+            Kind::LostPoint,
+            "all prices are about a hundredth of those before: these or those were in cents",
+            "cents = false in the mapping",
+        ),
+        80_000..=125_000 => (
+            Kind::LostPoint,
+            "all prices are about a hundred times those before: they are in cents",
+            "cents = true in the mapping, if that is what they are",
+        ),
+        _ => return jumps(deck, before, remarks),
+    };
+    remarks.push(kind, None, message, hint);
+}
+
+fn jumps(deck: &Deck, before: &Deck, remarks: &mut Remarks) {
+    // What a row asks besides its number is seldom the same in two decks.
+    let plain =
+        |deck: &Deck, row: &DeckRow| deck.terms.get(row.terms as usize).is_some_and(|terms| terms.condition == 0);
+    let old: Vec<(u64, i64)> =
+        newest(before).filter(|row| plain(before, row)).filter_map(|row| priced(before, row)).collect();
+    for row in newest(deck).filter(|row| plain(deck, row)) {
+        let Some((prefix, price)) = priced(deck, row) else { continue };
+        let Some((_, was)) = old.binary_search_by_key(&prefix, |(p, _)| *p).ok().and_then(|i| old.get(i)) else {
+            continue;
+        };
+        let far = |less: i64, more: i64| more - less > SMALL && more >= less.saturating_mul(JUMP);
+        if far(*was, price) && *was > 0 || far(price, *was) {
+            let message = format!(
+                "{} costs {}, and {} in the deck that this one replaces",
+                row.prefix,
+                Money(price),
+                Money(*was)
+            );
+            remarks.push(Kind::Jump, Some(row), message, moved(price, *was));
+        }
+    }
+}
+
+/// The row of each prefix that holds last, in the order of prefixes.
+fn newest(deck: &Deck) -> impl Iterator<Item = &DeckRow> {
+    deck.rows.chunk_by(|row, next| row.prefix == next.prefix).filter_map(|same| same.first())
+}
+
+fn priced(deck: &Deck, row: &DeckRow) -> Option<(u64, i64)> {
+    Some((lexicographic(row.prefix), rate(deck, row)?.0))
+}
+
+fn per_second(deck: &Deck, world: &World<'_>, remarks: &mut Remarks) {
     let mut by_code: BTreeMap<u16, Vec<i64>> = BTreeMap::new();
     for row in &deck.rows {
         if let (Some(code), Some(Money(price))) = (world.calling_code(row.prefix), rate(deck, row))
@@ -178,19 +234,14 @@ fn per_second(deck: &Deck, world: &World<'_>, before: Option<&Deck>, remarks: &m
     if middles.len() >= WORLD_CODES && middle < PER_SECOND {
         let message =
             format!("{} calling codes have a middle price of {}: are prices per second?", middles.len(), Money(middle));
-        remarks.push(Kind::PerSecond, None, message, HINT);
+        remarks.push(Kind::PerSecond, None, message, PER_SECOND_HINT);
     }
 }
 
 /// The middle ratio of prices to those before, in thousandths; none where too few can be compared.
 fn times(deck: &Deck, before: &Deck) -> Option<i64> {
-    let newest = |deck: &Deck| -> Vec<(u64, i64)> {
-        let mut all: Vec<(u64, i64)> =
-            deck.rows.iter().filter_map(|row| Some((lexicographic(row.prefix), rate(deck, row)?.0))).collect();
-        all.dedup_by_key(|(prefix, _)| *prefix);
-        all
-    };
-    let (new, old) = (newest(deck), newest(before));
+    let of = |deck: &Deck| -> Vec<(u64, i64)> { newest(deck).filter_map(|row| priced(deck, row)).collect() };
+    let (new, old) = (of(deck), of(before));
     let same = |prefix: u64| {
         old.binary_search_by_key(&prefix, |(p, _)| *p).ok().and_then(|i| old.get(i)).map(|(_, price)| *price)
     };

@@ -91,6 +91,18 @@ fn prices_per_second() {
     ] {
         assert_eq!(shown(&super::deck(&deck, &world, Some(&minute))), expected);
     }
+    // In cents, and back.
+    for (deck, expected) in [
+        (of(&|c| 6000 * c, 200..260), "all prices are about a hundred times those before: they are in cents"),
+        (
+            of(&|c| 6 * c / 10, 200..260),
+            "all prices are about a hundredth of those before: these or those were in cents",
+        ),
+    ] {
+        let remarks = super::deck(&deck, &world, Some(&minute));
+        let whole: Vec<&str> = remarks.iter().filter(|r| r.line == 0).map(|r| r.message.as_str()).collect();
+        assert_eq!(whole, [expected]);
+    }
     // By itself a deck of the world must be as cheap as no deck of the world is.
     let codes = [
         93, 355, 213, 376, 244, 54, 374, 297, 61, 43, 994, 973, 880, 375, 32, 501, 229, 975, 591, 387, 267, 55, 673,
@@ -150,4 +162,126 @@ fn an_accepted_kind_only_warns_and_many_are_counted() {
     accept(&mut remarks, &[Kind::named("short-code").unwrap()]);
     assert!(remarks.iter().all(|r| r.severity == Severity::Warning));
     assert_eq!(Kind::named("short_cod"), Err("did you mean \"short_code\"?".to_owned()));
+}
+
+/// Decks of a plan, each a list of rows `prefix,valid_from,valid_to`; what is told as of 10 October 2026.
+fn uncovered_in(decks: &[&str], before: Option<&str>, elsewhere: &[&str]) -> Vec<String> {
+    let (countries, plan) = shipped();
+    let world = World::new(countries, plan);
+    let of = |rows: &str| {
+        let rows: Vec<String> = rows
+            .split_whitespace()
+            .map(|row| {
+                let mut cells = row.split(',');
+                let mut cell = || cells.next().unwrap_or("");
+                format!("{},0.01,{},{}\n", cell(), cell(), cell())
+            })
+            .collect();
+        read(&format!("prefix,rate,valid_from,valid_to\n{}", rows.concat()))
+    };
+    let decks: Vec<Deck> = decks.iter().map(|rows| of(rows)).collect();
+    let elsewhere: Vec<Country> = elsewhere.iter().map(|code| Country::parse(code).unwrap()).collect();
+    let now = crate::time::parse_rfc3339(b"2026-10-10T00:00:00Z").unwrap();
+    let found = uncovered(&decks.iter().collect::<Vec<_>>(), &world, &elsewhere, now, before.map(of).as_ref());
+    found.iter().map(|(deck, remark)| format!("{deck}:{}: {}", remark.line, remark.message)).collect()
+}
+
+#[test]
+fn times_without_a_row() {
+    let none: [&str; 0] = [];
+    // Nothing is dated, or nothing later than now; what ended before is not told.
+    for rows in ["33 44", "33,2026-10-01 44,,", "33,2025-01-01,2026-01-01 44", "33,2026-10-10"] {
+        assert_eq!(uncovered_in(&[rows], None, &[]), none, "{rows}");
+    }
+    // The rows of December alone: until then there is none, counted once for each date.
+    let december =
+        "33,2026-12-01 331,2026-12-01 34,2026-12-01 44,2026-12-01 4420,2026-12-01 45,2026-12-01 46,2026-12-15";
+    assert_eq!(
+        uncovered_in(&[december], Some("33 44,,2026-11-01 45,2026-11-01"), &[]),
+        [
+            "0:2: 6 prefixes have no row until 2026-12-01T00:00:00Z: 33, 331, 34, 44, 4420 and 1 more; the deck that this one \
+             replaces prices 4 of them now",
+            "0:8: 46 has no row until 2026-12-15T00:00:00Z",
+        ]
+    );
+    // Those of now beside them, up to the very instant; a day too few.
+    assert_eq!(uncovered_in(&["33,,2026-12-01 33,2026-12-01"], None, &[]), none);
+    assert_eq!(
+        uncovered_in(&["33,,2026-11-30 33,2026-12-01"], None, &[]),
+        ["0:3: 33 has no row from 2026-11-30T00:00:00Z until 2026-12-01T00:00:00Z"]
+    );
+    // An open row goes on beneath a later one that ends.
+    assert_eq!(uncovered_in(&["33 33,2026-12-01,2027-01-01"], None, &[]), none);
+    // What ends, and nothing follows.
+    assert_eq!(uncovered_in(&["33,,2027-01-01 44"], None, &[]), ["0:2: 33 has no row from 2027-01-01T00:00:00Z on"]);
+    // A shorter prefix prices it meanwhile; for as long as it does.
+    assert_eq!(uncovered_in(&["33 336,2026-12-01"], None, &[]), none);
+    assert_eq!(
+        uncovered_in(&["33,,2026-11-15 336,2026-12-01"], None, &[]),
+        [
+            "0:3: 336 has no row from 2026-11-15T00:00:00Z until 2026-12-01T00:00:00Z",
+            "0:2: 33 has no row from 2026-11-15T00:00:00Z on",
+        ]
+    );
+    // So does another deck of the plan, by the same prefix or a shorter one.
+    assert_eq!(uncovered_in(&["33,2026-12-01 448,2026-12-01", "33 44"], None, &[]), none);
+    assert_eq!(uncovered_in(&["33", "44,2026-12-01"], None, &[]), ["1:2: 44 has no row until 2026-12-01T00:00:00Z"]);
+    // At home and where calls are included no row is needed.
+    assert_eq!(uncovered_in(&["49,2026-12-01 33,2026-12-01"], None, &["DE", "FR"]), none);
+    // A fifth of a million rows of one date are one remark.
+    let many: String = (0..200_000).map(|n| format!("33{n:06},2026-12-01 ")).collect();
+    let told = uncovered_in(&[&many], None, &[]);
+    assert!(told.len() == 1 && told[0].contains("200000 prefixes") && told[0].ends_with("and 199995 more"), "{told:?}");
+}
+
+/// Beside the deck that is replaced: a point that moved by one place, a price that is per second, one that is free now.
+#[test]
+fn prices_far_from_those_before() {
+    let (countries, plan) = shipped();
+    let world = World::new(countries, plan);
+    let before = read("prefix,rate\n33,0.01\n336,0.06\n34,0.02\n39,0.05\n393,0.3\n44,0\n447,0.03\n45,0.004\n46,0.02\n");
+    // 33 as it was; 336 ten times as much; 34 four times; 39 free; 393 a sixtieth; 44 costs something now; 447 is new; 45 is small.
+    let deck = read("prefix,rate\n33,0.01\n336,0.6\n34,0.08\n39,0\n393,0.005\n44,0.5\n4470,0.03\n45,0.0005\n46,0.1\n");
+    let remarks = super::deck(&deck, &world, Some(&before));
+    let told: Vec<String> = remarks
+        .iter()
+        .filter(|r| r.kind == Kind::Jump)
+        .map(|r| format!("{}: {} ({})", r.line, r.message, r.hint))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "3: 336 costs 0.6, and 0.06 in the deck that this one replaces (is the decimal point where it should be?)",
+            "5: 39 costs 0, and 0.05 in the deck that this one replaces (is the decimal point where it should be?)",
+            "6: 393 costs 0.005, and 0.3 in the deck that this one replaces (is it per second? else: is the decimal point where it should be?)",
+            "10: 46 costs 0.1, and 0.02 in the deck that this one replaces (is the decimal point where it should be?)",
+        ]
+    );
+    // Without one before nothing is said of it; a row for some callers, or some hours, is not compared.
+    assert!(super::deck(&deck, &world, None).iter().all(|r| r.kind != Kind::Jump));
+    let bands = read("prefix,rate,days,hours\n336,0.6,mon-fri,8-18\n336,0.06,,\n");
+    assert!(super::deck(&bands, &world, Some(&before)).iter().all(|r| r.kind != Kind::Jump));
+}
+
+/// A row for some mobile prefixes of a country is missing: they fall to the landline's price.
+#[test]
+fn mobiles_that_fall_to_the_landline() {
+    let (countries, plan) = shipped();
+    let world = World::new(countries, plan);
+    let told = |rows: &str| {
+        let deck = read(&format!("prefix,rate\n{rows}"));
+        let found = super::coverage(&[&deck], &world, &[]);
+        found.into_iter().filter(|r| r.kind == Kind::MobileInherits).map(|r| r.message).collect::<Vec<_>>()
+    };
+    let none: [&str; 0] = [];
+    // All of them have a row; all of them cost what the landline costs; one price for the country; what is blocked costs nothing.
+    assert_eq!(told("34,0.01\n346,0.1\n347,0.1\n"), none);
+    assert_eq!(told("34,0.01\n346,0.015\n"), none);
+    assert_eq!(told("34,0.01\n"), none);
+    let missing = told("34,0.01\n346,0.1\n");
+    assert_eq!(missing.len(), 1, "{missing:?}");
+    assert!(
+        missing[0].starts_with("ES: mobile numbers priced as the landline by 34 at 0.01, where others cost 0.1: 347"),
+        "{missing:?}"
+    );
 }

@@ -92,6 +92,14 @@ pub fn doubtful(text: &str) -> bool {
 pub fn read(text: &str, mark: Mark) -> Result<(Money, Option<[u8; 3]>), Bad> {
     let (plain, currency) = bare(text);
     let wrong = |why: &str, hint: &str| Err((format!("{text:?} {why}"), hint.to_owned()));
+    if let Some((front, power)) = plain.split_once(['E', 'e'])
+        && [front, power.trim_start_matches(['-', '+'])]
+            .iter()
+            .all(|part| part.starts_with(|c: char| c.is_ascii_digit()))
+    {
+        let hint = "give the column a number format with all decimals, and save it again";
+        return wrong("is how a spreadsheet writes very small numbers, rounded", hint);
+    }
     if plain.starts_with(['-', '(']) && plain.bytes().any(|b| b.is_ascii_digit()) {
         return wrong("is negative", "credits are not prices");
     }
@@ -148,6 +156,9 @@ mod tests {
             ("12,34.5", Point, "!is not an amount"),
             ("-0.5", Point, "!is negative"),
             ("$0.377-$0.604", Point, "!is a range of prices"),
+            ("3.83E-05", Point, "!is how a spreadsheet writes very small numbers, rounded"),
+            ("4,2e-3", Comma, "!is how a spreadsheet writes very small numbers, rounded"),
+            ("1.5ETB", Point, "!is not an amount"),
             ("n/a", Point, "!is not an amount"),
             ("", Point, "!is not an amount"),
             ("1.2.3", Point, "!is not an amount"),
