@@ -217,7 +217,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("images", &["directory", "os", "tariff"]),
     ("poison", &["batch"]),
     // Accounts are checked against the countries that the folder has.
-    ("rates", &["directory", "guard", "nearest", "number", "tariff"]),
+    ("rates", &["directory", "guard", "nearest", "number", "tariff", "time"]),
     ("traffic", &["ingest", "number", "os", "record", "time", "wire"]),
     // The program: knows everybody; nobody knows it.
     ("config", &["ingest", "entry", "money", "nearest", "number", "period", "time", "tls", "webhook", "wire"]),

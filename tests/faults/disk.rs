@@ -126,9 +126,14 @@ fn doors_close_when_unstored_segments_fill_the_disk_and_open_when_there_is_room(
     lock.execute_batch("ROLLBACK").unwrap();
     sending.join().unwrap();
     wait_for("the plain sender's calls", || usage(&daemon).0 as usize >= 200 + durable + plain.len());
-    wait_for("open doors", || ready().0 == 200);
-    let rest = &all[durable..durable + 1_000];
-    send(&daemon, rest);
+    // Until the store has all of it, the doors may close once more.
+    let (rest, taken) = (&all[durable..durable + 1_000], std::cell::Cell::new(0));
+    wait_for("all of the rest to be taken", || {
+        all_stored(&daemon);
+        wait_for("open doors", || ready().0 == 200);
+        taken.set(taken.get() + Dialogue::open(&daemon).send(&rest[taken.get()..], 0).0);
+        taken.get() == rest.len()
+    });
     let calls = 200 + durable + plain.len() + rest.len();
     has(&daemon, calls);
     all_stored(&daemon);

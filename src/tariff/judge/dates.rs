@@ -38,7 +38,8 @@ pub fn uncovered(
     }
     rows.sort_by_key(|(prefix, place, row)| (*prefix, *place, row.line));
     let before = before.map(|deck| Fronts::of(deck, now));
-    let mut holes: BTreeMap<(usize, Span), Hole> = BTreeMap::new();
+    let mut found: Vec<(Number, usize, u32, Span)> = Vec::new();
+    let mut all = Covers(Vec::new());
     // Shorter prefixes at the front of the one looked at, and what rows of each and those before it cover.
     let mut fronts: Vec<(Number, Vec<Span>)> = Vec::new();
     for same in rows.chunk_by(|one, next| one.0 == next.0) {
@@ -54,20 +55,27 @@ pub fn uncovered(
             for hole in holes_of(&covered, now) {
                 // What a shorter prefix's rows leave out is told of that.
                 let Some((place, row)) = at_its_edge(decks, same, hole) else { continue };
-                if is_elsewhere(world, prefix, elsewhere) {
-                    continue;
+                if !is_elsewhere(world, prefix, elsewhere) {
+                    found.push((prefix, place, row.line, hole));
                 }
-                let known = holes.entry((place, hole)).or_default();
-                known.count += 1;
-                known.line = if known.line == 0 { row.line } else { known.line.min(row.line) };
-                if known.first.len() < NAMED {
-                    known.first.push(prefix);
-                }
-                let had = place == 0 && hole.0 == now.0 && before.as_ref().is_some_and(|deck| deck.covers(prefix));
-                known.replaced += usize::from(had);
             }
         }
+        all.0.push((prefix, covered.clone()));
         fronts.push((prefix, covered));
+    }
+    let mut holes: BTreeMap<(usize, Span), Hole> = BTreeMap::new();
+    for (prefix, place, line, hole) in found {
+        if all.split_up(world, prefix, hole) {
+            continue;
+        }
+        let known = holes.entry((place, hole)).or_default();
+        known.count += 1;
+        known.line = if known.line == 0 { line } else { known.line.min(line) };
+        if known.first.len() < NAMED {
+            known.first.push(prefix);
+        }
+        let had = place == 0 && hole.0 == now.0 && before.as_ref().is_some_and(|deck| deck.covers(prefix));
+        known.replaced += usize::from(had);
     }
     holes.into_iter().map(|((place, span), hole)| (place, hole.remark(span, now))).collect()
 }
@@ -173,6 +181,32 @@ fn is_elsewhere(world: &World<'_>, prefix: Number, elsewhere: &[Country]) -> boo
     }
     let above = world.above(prefix);
     !above.is_empty() && above.iter().all(|row| elsewhere.contains(&row.country))
+}
+
+/// What rows of each prefix and of those at its front cover, in the order of prefixes.
+struct Covers(Vec<(Number, Vec<Span>)>);
+
+impl Covers {
+    /// Whether longer prefixes take a prefix's place for as long: every number that begins so has a row of theirs.
+    fn split_up(&self, world: &World<'_>, prefix: Number, hole: Span) -> bool {
+        let (digits, n) = prefix.digits();
+        let mut any = false;
+        for digit in b'0'..=b'9' {
+            let child = [digits.get(..n).unwrap_or(&[]), &[digit]].concat();
+            let Some(child) = Number::from_digits(&child) else { return false };
+            let at = self.0.partition_point(|(known, _)| lexicographic(*known) < lexicographic(child));
+            let next = self.0.get(at).filter(|(known, _)| known.starts_with(child));
+            let whole = next.is_some_and(|(known, covered)| {
+                *known == child && covered.iter().any(|(from, to)| *from <= hole.0 && hole.1 <= *to)
+            });
+            if whole || next.is_some() && self.split_up(world, child, hole) {
+                any = true;
+            } else if world.below(child).next().is_some() || !world.above(child).is_empty() {
+                return false;
+            }
+        }
+        any
+    }
 }
 
 /// Prefixes of a deck that have a row at an instant.

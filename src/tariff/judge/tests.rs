@@ -87,19 +87,22 @@ fn prices_per_second() {
         (of(&|c| c, 200..260), &["per_second 0"][..]),
         (of(&|c| 3600 * c, 200..260), &["per_second 0"]),
         (of(&|c| 50 * c, 200..260), &[]),
-        (of(&|c| c, 200..210), &[]),
     ] {
         assert_eq!(shown(&super::deck(&deck, &world, Some(&minute))), expected);
     }
+    // Too few to tell it of all: each is told by itself.
+    let few = super::deck(&of(&|c| c, 200..210), &world, Some(&minute));
+    assert!(
+        few.len() == 10 && few.iter().all(|r| r.kind == Kind::Jump && r.hint.starts_with("is it per second?")),
+        "{few:#?}"
+    );
     // In cents, and back.
     for (deck, expected) in [
-        (of(&|c| 6000 * c, 200..260), "all prices are about a hundred times those before: they are in cents"),
-        (
-            of(&|c| 6 * c / 10, 200..260),
-            "all prices are about a hundredth of those before: these or those were in cents",
-        ),
+        ([6, 600], "all prices are about a hundred times those before: they are in cents"),
+        ([600, 6], "all prices are about a hundredth of those before: these or those were in cents"),
     ] {
-        let remarks = super::deck(&deck, &world, Some(&minute));
+        let [before, deck] = deck.map(|times| of(&|c| times * c, 200..260));
+        let remarks = super::deck(&deck, &world, Some(&before));
         let whole: Vec<&str> = remarks.iter().filter(|r| r.line == 0).map(|r| r.message.as_str()).collect();
         assert_eq!(whole, [expected]);
     }
@@ -223,6 +226,19 @@ fn times_without_a_row() {
             "0:2: 33 has no row from 2026-11-15T00:00:00Z on",
         ]
     );
+    // A prefix that is split up has its place taken by longer ones, if these are all there are, and for as long.
+    let split: String = (0..=9).map(|digit| format!("352{digit},2026-12-01 ")).collect();
+    assert_eq!(uncovered_in(&[&format!("352,,2026-12-01 {split}")], None, &[]), none);
+    for (rows, expected) in [
+        (split.replace("3526,2026-12-01 ", ""), "0:2: 352 has no row from 2026-12-01T00:00:00Z on"),
+        (
+            split.replace("3526,2026-12-01", "3526,2026-12-05"),
+            "0:9: 3526 has no row from 2026-12-01T00:00:00Z until 2026-12-05T00:00:00Z",
+        ),
+    ] {
+        let told = uncovered_in(&[&format!("352,,2026-12-01 {rows}")], None, &[]);
+        assert!(told.contains(&expected.to_owned()), "{told:?}");
+    }
     // So does another deck of the plan, by the same prefix or a shorter one.
     assert_eq!(uncovered_in(&["33,2026-12-01 448,2026-12-01", "33 44"], None, &[]), none);
     assert_eq!(uncovered_in(&["33", "44,2026-12-01"], None, &[]), ["1:2: 44 has no row until 2026-12-01T00:00:00Z"]);
@@ -274,14 +290,14 @@ fn mobiles_that_fall_to_the_landline() {
         found.into_iter().filter(|r| r.kind == Kind::MobileInherits).map(|r| r.message).collect::<Vec<_>>()
     };
     let none: [&str; 0] = [];
-    // All of them have a row; all of them cost what the landline costs; one price for the country; what is blocked costs nothing.
-    assert_eq!(told("34,0.01\n346,0.1\n347,0.1\n"), none);
-    assert_eq!(told("34,0.01\n346,0.015\n"), none);
-    assert_eq!(told("34,0.01\n"), none);
-    let missing = told("34,0.01\n346,0.1\n");
+    // Every mobile prefix of Luxembourg begins with 6; the landline is as dear; one price for the country; no row for some is another
+    // matter; what is blocked costs nothing.
+    assert_eq!(told("352,0.01\n3526,0.1\n"), none);
+    assert_eq!(told("352,0.08\n352621,0.1\n"), none);
+    assert_eq!(told("352,0.01\n"), none);
+    assert_eq!(told("3522,0.01\n352621,0.1\n"), none);
+    let missing = told("352,0.01\n352621,0.1\n352661,0.12\n352671,0.1\n");
     assert_eq!(missing.len(), 1, "{missing:?}");
-    assert!(
-        missing[0].starts_with("ES: mobile numbers priced as the landline by 34 at 0.01, where others cost 0.1: 347"),
-        "{missing:?}"
-    );
+    let begins = "LU: mobile numbers priced as the landline by 352 at 0.01, where others cost 0.1: 352";
+    assert!(missing[0].starts_with(begins) && !missing[0].contains("352621,"), "{missing:?}");
 }
