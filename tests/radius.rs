@@ -17,9 +17,11 @@ use std::time::{Duration, Instant};
 use md5::{Digest, Md5};
 use serde_json::Value;
 
+#[path = "process/ports.rs"]
+mod ports;
 mod programs;
 
-use programs::free_port;
+use ports::free_port;
 
 const SECRET: &str = "s3cret";
 const CALLER: &str = "+442079460001";

@@ -12,11 +12,6 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-#[path = "../process/ports.rs"]
-mod ports;
-
-pub use ports::free_port;
-
 /// Longest wait for a program: far beyond what a loaded machine needs, so that a hang is a failure and not a hang.
 const PATIENCE: Duration = Duration::from_secs(120);
 

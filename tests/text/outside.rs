@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::stories::packet;
-use crate::daemon::{Daemon, PATIENCE, Place, wait_for};
+use crate::daemon::{Daemon, PATIENCE, Place, free_port, wait_for};
 use crate::programs::{self, rsyslogd};
 
 /// Whose number it is: account `a`'s.
@@ -26,7 +26,7 @@ struct Doors {
 
 impl Doors {
     fn open(place: &Place) -> Doors {
-        let (syslog, hep, opensips) = (programs::free_port(), programs::free_port(), programs::free_port());
+        let (syslog, hep, opensips) = (free_port(), free_port(), free_port());
         let settings = format!(
             "[flush]\nevery = \"1s\"\n\
              [[listen]]\nprotocol = \"syslog\"\naddress = \"127.0.0.1:{syslog}\"\n\
@@ -260,7 +260,7 @@ fn what_rsyslog_keeps_while_we_are_away() {
         return;
     }
     let place = Place::new("0.03");
-    let (folder, port) = (place.folder.path(), programs::free_port());
+    let (folder, port) = (place.folder.path(), free_port());
     let socket = folder.join("log");
     let readme = include_str!("../../README.md");
     let lines = readme.split_once("### Syslog\n").unwrap().1.split("```").nth(1).unwrap();

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::TcpListener;
 
 use super::{PACKAGES, calls, nodes};
-use crate::daemon::{Place, wait_for};
+use crate::daemon::{Place, free_port, wait_for};
 use crate::programs::{self, Running};
 
 /// The README's part about nodes.
@@ -45,7 +45,7 @@ fn configured(place: &Place, config: &str) -> bool {
         "#!KAMAILIO\nlisten=udp:127.0.0.1:{}\n{}modparam(\"rr\", \"append_fromtag\", 1)\n\
          modparam(\"acc_radius\", \"radius_config\", \"{}/radiusclient.conf\")\n\
          modparam(\"siptrace\", \"trace_to_database\", 0)\n{config}\n",
-        programs::free_port(),
+        free_port(),
         modules.map(|name| format!("loadmodule \"{name}.so\"\n")).concat(),
         folder.display(),
     );
@@ -84,7 +84,7 @@ fn it_posts_again_what_was_not_taken() {
     if !programs::are_here(&["kamailio"], PACKAGES) {
         return;
     }
-    let (place, port) = (Place::new("0.03"), programs::free_port());
+    let (place, port) = (Place::new("0.03"), free_port());
     let t = jiff::Timestamp::now().as_second() - 600;
     let record = |method: &str, at: i64| {
         format!(

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::daemon::{Daemon, Place, wait_for};
+use crate::daemon::{Daemon, Place, free_port, wait_for};
 use crate::programs::{self, Running};
 
 const PACKAGES: &str = "kamailio kamailio-json-modules kamailio-extra-modules kamailio-utils-modules \
@@ -118,7 +118,7 @@ impl Stage {
         place.write("radius.servers", "127.0.0.1 s3cret\n");
         fs::set_permissions(place.path("radius.secret"), PermissionsExt::from_mode(0o600)).unwrap();
         let names = ["SIP", "CALLED", "SYSLOG", "ACC_LINES", "CDR_LINES", "ACC", "CDR", "RADIUS", "HEP"];
-        let stage = Stage { place, ports: names.map(|name| (name, programs::free_port())).into() };
+        let stage = Stage { place, ports: names.map(|name| (name, free_port())).into() };
         for file in ["kamailio.cfg", "radiusclient.conf", "radius.dictionary", "rsyslog.conf"] {
             stage.fill(file);
         }
@@ -231,7 +231,7 @@ fn six_ways_to_the_same_calls() {
     let call = |(i, (scenario, called, pause)): (usize, &(&str, &str, i64))| {
         let (log, pause) = (format!("caller{i}.log"), pause.to_string());
         let more = ["-m", "1", "-s", called, "-key", "caller", "+442079460001", "-d", &pause, &proxy];
-        stage.sipp(scenario, programs::free_port(), &log, &more)
+        stage.sipp(scenario, free_port(), &log, &more)
     };
     let callers: Vec<Running> = CALLS.iter().enumerate().map(call).collect();
     callers.into_iter().for_each(Running::succeeds);
