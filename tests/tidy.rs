@@ -124,7 +124,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "time",
         ],
     ),
-    // Of `os` the hint that memory will be read soon.
+    // Of `os` the hint that memory will be read soon, and rows as SQLite shows them.
     ("store", &["batch", "call", "entry", "guard", "money", "number", "os", "poison", "record", "time"]),
     // The whole way a second time, from the journal and the store.
     (

@@ -17,6 +17,7 @@ pub mod memory;
 pub mod notify;
 pub mod prefetch;
 pub mod random;
+pub mod shown;
 pub mod sim;
 pub mod thread;
 pub mod udp;

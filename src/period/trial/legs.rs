@@ -81,8 +81,10 @@ struct Key {
 }
 
 impl Key {
-    fn first(&self) -> (u32, i64) {
-        (self.group, self.answer)
+    /// Group and answer as one number, which is compared at once.
+    fn first(&self) -> u128 {
+        let answer = self.answer.cast_unsigned() ^ 1 << 63;
+        u128::from(self.group) << 64 | u128::from(answer)
     }
 }
 
@@ -131,6 +133,12 @@ struct Piece {
 }
 
 impl Piece {
+    fn clear(&mut self) {
+        self.keys.clear();
+        self.legs.clear();
+        self.text.clear();
+    }
+
     fn push(&mut self, place: &Place<'_>, what: What) {
         let Place { group, answer, node, id, side, direction, position, version, own, closed } = *place;
         let (at, name) = (self.legs.len() as u32, self.text.len() as u32);
@@ -201,14 +209,16 @@ pub(super) struct Pile {
 
 impl Pile {
     fn put_aside(&mut self, shelf: &Shelf<'_>) -> Result<(), SealError> {
-        let mut held = std::mem::take(&mut self.held);
-        held.sort();
-        let keys = std::mem::take(&mut held.keys);
+        self.held.sort();
+        let keys = std::mem::take(&mut self.held.keys);
         let mut run = Vec::new();
         for keys in keys.chunks(PIECE) {
-            let bytes = postcard::to_stdvec(&held.part(keys))?;
+            let bytes = postcard::to_stdvec(&self.held.part(keys))?;
             run.push(with(shelf, |spill| spill.put(&bytes))?);
         }
+        // What comes next takes the same room.
+        self.held.keys = keys;
+        self.held.clear();
         // The last piece is on top.
         run.reverse();
         self.runs.push(run);
@@ -262,24 +272,41 @@ pub(super) fn each(
     for run in &mut runs {
         run.more(shelf)?;
     }
-    let less = |runs: &[Run], a: usize, b: usize| match (runs[a].key(), runs[b].key()) {
-        (Some(one), Some(other)) => compare((&runs[a].piece, one), (&runs[b].piece, other)).is_lt(),
-        _ => false,
-    };
     let begun = (0..runs.len()).filter(|at| runs[*at].key().is_some());
     let mut heads = Heads::new(begun, |a, b| less(&runs, a, b));
-    let mut last: Option<(Key, TriedLeg)> = None;
+    while let Some((key, mut leg)) = next(&mut runs, &mut heads, shelf)? {
+        // The same leg, found another time.
+        while let Some((same, other)) = heads.first().and_then(|at| runs[at].first())
+            && same.first() == key.first()
+            && other.last() == leg.last()
+        {
+            if let Some((_, other)) = next(&mut runs, &mut heads, shelf)? {
+                leg.merge(other);
+            }
+        }
+        take(leg)?;
+    }
+    Ok(())
+}
+
+fn less(runs: &[Run], a: usize, b: usize) -> bool {
+    match (runs[a].key(), runs[b].key()) {
+        (Some(one), Some(other)) => compare((&runs[a].piece, one), (&runs[b].piece, other)).is_lt(),
+        _ => false,
+    }
+}
+
+/// The first of what is left.
+fn next(runs: &mut [Run], heads: &mut Heads, shelf: &Shelf<'_>) -> Result<Option<(Key, TriedLeg)>, SealError> {
     while let Some(at) = heads.first() {
         let next = runs[at].take();
         runs[at].more(shelf)?;
-        heads.went_on(runs[at].key().is_some(), |a, b| less(&runs, a, b));
-        let Some((key, leg)) = next else { continue };
-        match &mut last {
-            Some((of, same)) if of.first() == key.first() && same.last() == leg.last() => same.merge(leg),
-            last => last.replace((key, leg)).map_or(Ok(()), |(_, leg)| take(leg))?,
+        heads.went_on(runs[at].key().is_some(), |a, b| less(runs, a, b));
+        if next.is_some() {
+            return Ok(next);
         }
     }
-    last.map_or(Ok(()), |(_, leg)| take(leg))
+    Ok(None)
 }
 
 /// A run that is being read.
@@ -295,7 +322,13 @@ impl Run {
         self.piece.keys.get(self.next)
     }
 
-    /// The next leg, taken out.
+    /// The next leg.
+    fn first(&self) -> Option<(&Key, &TriedLeg)> {
+        let key = self.key()?;
+        Some((key, self.piece.leg(key)?))
+    }
+
+    /// The same, taken out.
     fn take(&mut self) -> Option<(Key, TriedLeg)> {
         if let Some(ahead) = self.piece.keys.get(self.next + AHEAD)
             && let Some(leg) = self.piece.legs.get(ahead.at as usize)

@@ -7,14 +7,14 @@
 //! minimums of earlier months is the same on both sides and left out.
 //!
 //! Several threads read, each a part of the rows (`read`), and put legs on piles, sorted and put aside where they are many
-//! (`legs`); then each takes the piles of some billing groups and rates them (`job`). Memory: [`HELD`] legs, contradictions, the
+//! (`legs`); then they rate, share after share of the billing groups (`job`). Memory: [`HELD`] legs, contradictions, the
 //! accounts with calls in the month, and what destinations they called.
 //!
 //! Does not know where the tariff comes from, nor how the outcome is shown.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::carry::Handed;
 use super::known::Known;
@@ -43,6 +43,9 @@ pub use report::{TrialDone, TrialEarned, TrialLost, TrialRoute, TrialRow, TrialT
 
 /// Legs held at once, of some 200 bytes each.
 pub const HELD: usize = 1_000_000;
+/// For each thread so many shares of the groups are rated, as one is done with the one before: groups differ, and so would the
+/// time that threads take for as many.
+const SHARES: usize = 8;
 /// Rows and legs of which it is told at a time how far a thread is.
 const TOLD: u64 = 1024;
 
@@ -264,26 +267,31 @@ impl Trial<'_> {
         let handed = Handed::of(&state, known.tariffs().chain([self.tariff]), (self.period, self.period), false);
         let (groups, shelf, threads) = (&Groups::of(&state), &Mutex::new(spill), self.threads.max(1));
         let (held, everywhere) = ((held / threads).max(1), everywhere(self.period));
-        let reading = Reading { trial: self, known, everywhere, state: &state, seal, groups, shelf, held, progress };
-        let found = in_parts(threads, |part| reading.part(part, threads))?;
-        // The first piles of all that read are the first one's, and so on.
-        let mut piles: Vec<Vec<Pile>> = (0..threads).map(|_| Vec::new()).collect();
+        let alike = &known.tariffs().map(|tariff| tariff.reads_numbers_like(self.tariff)).collect::<Vec<_>>();
+        let reading =
+            Reading { trial: self, known, alike, everywhere, state: &state, seal, groups, shelf, held, progress };
+        let shares = threads * SHARES;
+        let found = in_parts(threads, |part| reading.part((part, threads), shares))?;
+        // The first piles of all that read are one share, and so on.
+        let mut piles: Vec<Vec<Pile>> = (0..shares).map(|_| Vec::new()).collect();
         for mut part in found {
             piles.iter_mut().zip(part.drain(..)).for_each(|(piles, pile)| piles.push(pile));
         }
-        let piles: Vec<Mutex<Vec<Pile>>> = piles.into_iter().map(Mutex::new).collect();
-        let rated = in_parts(threads, |part| {
+        let piles = &Mutex::new(piles);
+        let share = || piles.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let rated = in_parts(threads, |_| {
             let mut job = Job::new(self, known, &handed);
-            let piles = piles[part].lock().map(|mut piles| std::mem::take(&mut *piles)).unwrap_or_default();
             let mut rated = 0;
-            legs::each(piles, shelf, |leg| {
-                job.leg(leg);
-                rated += 1;
-                if rated == TOLD {
-                    progress.rated(std::mem::take(&mut rated));
-                }
-                Ok(())
-            })?;
+            while let Some(piles) = share() {
+                legs::each(piles, shelf, |leg| {
+                    job.leg(leg);
+                    rated += 1;
+                    if rated == TOLD {
+                        progress.rated(std::mem::take(&mut rated));
+                    }
+                    Ok(())
+                })?;
+            }
             progress.rated(rated);
             Ok(job.done())
         })?;

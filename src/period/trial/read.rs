@@ -53,6 +53,8 @@ impl<'a> Groups<'a> {
 pub(super) struct Reading<'a> {
     pub trial: &'a Trial<'a>,
     pub known: &'a Known<'a>,
+    /// By slot: whether that tariff makes the same legs of a record as the one that is tried.
+    pub alike: &'a [bool],
     /// What the month may be in any zone.
     pub everywhere: (Timestamp, Timestamp),
     pub state: &'a StoredState,
@@ -65,13 +67,12 @@ pub(super) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// One of so many parts: a pile for each thread that will rate.
-    pub fn part(&self, part: usize, parts: usize) -> Result<Vec<Pile>, SealError> {
+    /// One of so many parts: a pile for each share of the groups.
+    pub fn part(&self, part: (usize, usize), shares: usize) -> Result<Vec<Pile>, SealError> {
         let Reading { trial, known, state, seal, progress, .. } = *self;
         let desk = RefCell::new(Desk {
             reading: self,
-            piles: Piles::new(parts, self.held, self.shelf),
-            alike: known.tariffs().map(|tariff| tariff.reads_numbers_like(trial.tariff)).collect(),
+            piles: Piles::new(shares, self.held, self.shelf),
             groups: Vec::new(),
             months: Months::default(),
         });
@@ -102,7 +103,7 @@ impl Reading<'_> {
                     None => gather.row(stored, month, closed),
                 }
             };
-            trial.store.scan_part(month, (part, parts), &mut |stored| match show(stored) {
+            trial.store.scan_part(month, part, &mut |stored| match show(stored) {
                 Ok(()) => Visit::Continue(()),
                 Err(error) => {
                     failed = Some(error);
@@ -112,7 +113,7 @@ impl Reading<'_> {
             progress.read(read);
             failed.map_or(Ok(()), Err)?;
         }
-        gather.suspense((part, parts), &ledger)?;
+        gather.suspense(part, &ledger)?;
         Ok(desk.into_inner().piles.list)
     }
 }
@@ -121,8 +122,6 @@ impl Reading<'_> {
 struct Desk<'d, 'r> {
     reading: &'d Reading<'r>,
     piles: Piles<'d, 'r>,
-    /// By slot: whether that tariff makes the same legs of a record as the one that is tried.
-    alike: Vec<bool>,
     /// Numbers of groups by row of the directory.
     groups: Vec<Option<u32>>,
     /// Months by zone.
@@ -159,7 +158,7 @@ impl Desk<'_, '_> {
                     Err(_) => continue,
                 },
             };
-            let alike = self.alike.get(usize::from(slot.0)).is_some_and(|alike| *alike);
+            let alike = self.reading.alike.get(usize::from(slot.0)).is_some_and(|alike| *alike);
             let what =
                 if alike { What::Rated(slot, leg) } else { what(slot, leg, resolve(trial.tariff, TariffSlot(0))) };
             let place = Place {

@@ -91,20 +91,44 @@ fn each_account(
     visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
 ) -> Result<Visit, StoreError> {
     buffer.clear();
+    let (mut some, mut waiting) = (Vec::new(), 0);
     for account in runs.chunk_by(|a, b| a.account == b.account) {
         let rows = account.iter().map(|run| u64::from(run.rows)).sum::<u64>();
-        if buffer.len() as u64 + rows > TARGET_ROWS && show(reader, buffer, visit)?.is_break() {
-            return Ok(Visit::Break(()));
+        if waiting + rows > TARGET_ROWS {
+            if show_some(reader, &mut some, buffer, visit)?.is_break() {
+                return Ok(Visit::Break(()));
+            }
+            waiting = 0;
         }
         if rows > SORTED_AT_ONCE {
             if large_account(reader, account, buffer, after, PLACES_MAX, visit)?.is_break() {
                 return Ok(Visit::Break(()));
             }
         } else {
-            reader.begin()?;
-            reader.rows(account.iter().map(stretch), buffer)?;
+            some.extend(account.iter().map(stretch));
+            waiting += rows;
         }
     }
+    show_some(reader, &mut some, buffer, visit)
+}
+
+/// Reads some accounts' rows, in the order in which they lie: a flush has those of neighbouring accounts side by side.
+fn show_some(
+    reader: &mut Reader,
+    stretches: &mut Vec<(i64, i64)>,
+    buffer: &mut Page,
+    visit: &mut dyn FnMut(&StoredCall<'_>) -> Visit,
+) -> Result<Visit, StoreError> {
+    stretches.sort_unstable();
+    stretches.dedup_by(|next, before| {
+        let joined = before.1 + 1 == next.0;
+        if joined {
+            before.1 = next.1;
+        }
+        joined
+    });
+    reader.begin()?;
+    reader.rows(stretches.drain(..), buffer)?;
     show(reader, buffer, visit)
 }
 

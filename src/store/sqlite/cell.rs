@@ -87,23 +87,51 @@ impl Digits {
     }
 
     /// What [`Digits::cell`] wrote.
+    #[inline]
     pub fn read(value: ValueRef<'_>) -> Option<Digits> {
         let mut digits = Digits { bytes: [0; 16], length: 0 };
-        let mut buffer = itoa::Buffer::new();
-        let text: &[u8] = match value {
-            ValueRef::Null => b"",
-            ValueRef::Integer(number) => buffer.format(number).as_bytes(),
-            ValueRef::Text(text) => text,
+        match value {
+            ValueRef::Null => {}
+            ValueRef::Integer(number) => return Digits::of_whole(number),
+            ValueRef::Text(text) => {
+                digits.bytes.get_mut(..text.len())?.copy_from_slice(text);
+                digits.length = text.len();
+            }
             _ => return None,
-        };
-        digits.length = text.len();
-        digits.bytes.get_mut(..text.len())?.copy_from_slice(text);
+        }
         Some(digits)
+    }
+
+    /// Digits of a whole number, without zeros in front of them.
+    #[inline]
+    fn of_whole(number: i64) -> Option<Digits> {
+        const HALF: u64 = 100_000_000;
+        let number = u64::try_from(number).ok().filter(|number| *number < HALF * HALF)?;
+        // First digits in the lowest bytes.
+        let all = u128::from(eight_digits(number / HALF)) | (u128::from(eight_digits(number % HALF)) << 64);
+        // One digit at least.
+        let zeros = all.trailing_zeros().min(127) / 8;
+        let ascii = (all | ZEROS) >> (8 * zeros);
+        Some(Digits { bytes: ascii.to_le_bytes(), length: 16 - zeros as usize })
     }
 
     pub fn number(&self) -> Option<Number> {
         Number::from_digits(self.as_slice())
     }
+}
+
+/// Sixteen times the digit zero.
+const ZEROS: u128 = u128::from_le_bytes([b'0'; 16]);
+
+/// The digits of a number below a hundred million, the first in the lowest byte.
+#[inline]
+fn eight_digits(number: u64) -> u64 {
+    // Halves side by side, then pairs, then digits: each is divided by a multiplication whose surplus is cut off.
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x7F_0000_007F;
+    let pairs = hundreds | ((fours - 100 * hundreds) << 16);
+    let tens = ((pairs * 103) >> 10) & 0x000F_000F_000F_000F;
+    tens | ((pairs - 10 * tens) << 8)
 }
 
 /// How a dialled number differs from its E.164 digits: `prefix` stands where the first `dropped` digits were.
@@ -132,15 +160,25 @@ impl DialForm {
         Some(DialForm { prefix, dropped: (digits.len() - common) as u8 })
     }
 
+    #[inline]
     pub fn prefix(&self) -> &[u8] {
-        let length = self.prefix.iter().position(|b| *b == 0).unwrap_or(self.prefix.len());
-        self.prefix.get(..length).unwrap_or_default()
+        // What follows the first NUL is NUL too.
+        let unused = u64::from_le_bytes(self.prefix).leading_zeros() / 8;
+        self.prefix.get(..8 - unused as usize).unwrap_or_default()
     }
 
     /// Appends the dialled number.
-    pub fn write(&self, digits: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(self.prefix());
-        out.extend_from_slice(digits.get(usize::from(self.dropped)..).unwrap_or_default());
+    #[inline]
+    pub fn write(&self, digits: &Digits, out: &mut Vec<u8>) {
+        // Both are moved in registers, and what they make together is copied once.
+        let mut text = [0; 24];
+        let (front, kept) = (self.prefix().len(), digits.length.saturating_sub(usize::from(self.dropped)));
+        let rest = u128::from_le_bytes(digits.bytes).checked_shr(8 * u32::from(self.dropped)).unwrap_or(0);
+        text[..8].copy_from_slice(&self.prefix);
+        if let Some(place) = text.get_mut(front..front + 16) {
+            place.copy_from_slice(&rest.to_le_bytes());
+        }
+        out.extend_from_slice(text.get(..front + kept).unwrap_or_default());
     }
 }
 
@@ -219,6 +257,16 @@ pub fn unpack_id(value: ValueRef<'_>, out: &mut Vec<u8>) -> Option<()> {
                 _ => return None,
             };
             let uuid = *tag >= UUID_LOWER;
+            // Sixteen bytes are what nearly all ids have.
+            if let Ok(bytes) = <[u8; 16]>::try_from(bytes) {
+                let text = hex(bytes, digits);
+                if uuid {
+                    out.extend_from_slice(&dashed(&text));
+                } else {
+                    out.extend_from_slice(&text);
+                }
+                return Some(());
+            }
             for (i, byte) in bytes.iter().enumerate() {
                 if uuid && matches!(i, 4 | 6 | 8 | 10) {
                     out.push(b'-');
@@ -229,6 +277,25 @@ pub fn unpack_id(value: ValueRef<'_>, out: &mut Vec<u8>) -> Option<()> {
         _ => return None,
     }
     Some(())
+}
+
+/// Two digits for each byte.
+#[inline]
+fn hex(bytes: [u8; 16], digits: &[u8; 16]) -> [u8; 32] {
+    let mut text = [0; 32];
+    for (two, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *two = [byte >> 4, byte & 15].map(|nibble| digits[usize::from(nibble)]);
+    }
+    text
+}
+
+/// The digits of a UUID with its dashes.
+fn dashed(digits: &[u8; 32]) -> [u8; 36] {
+    let mut text = [b'-'; 36];
+    for (from, to, length) in [(0, 0, 8), (8, 9, 4), (12, 14, 4), (16, 19, 4), (20, 24, 12)] {
+        text[to..to + length].copy_from_slice(&digits[from..from + length]);
+    }
+    text
 }
 
 fn uuid_shape(id: &[u8]) -> bool {
@@ -360,7 +427,8 @@ mod tests {
             let dialled = format!("{front}{}", &digits[cut.min(digits.len())..]);
             if let Some(form) = DialForm::of(dialled.as_bytes(), digits.as_bytes()) {
                 let mut out = Vec::new();
-                form.write(digits.as_bytes(), &mut out);
+                let number = Digits::of(Number::from_digits(digits.as_bytes()));
+                form.write(&number, &mut out);
                 prop_assert_eq!(out, dialled.into_bytes());
             }
         }

@@ -9,10 +9,11 @@ use hashbrown::HashMap;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::cell::{DialForm, bytes_of};
+use super::cell::{DialForm, Digits, bytes_of};
 use super::costs::CostBasis;
 use super::memory::{
-    GROUNDS_COLUMNS, RATING_COLUMNS, RATING_WIDTH, Rating, TEXT_COLUMNS, forms, grounds_of, nodes, rating_of, text_of,
+    FORMS_MAX, GROUNDS_COLUMNS, NODES_MAX, RATING_COLUMNS, RATING_WIDTH, Rating, TEXT_COLUMNS, forms, grounds_of,
+    nodes, rating_of, text_of,
 };
 use super::{damaged, failed};
 use crate::store::{BasisText, Grounds, StoreError};
@@ -37,8 +38,9 @@ pub struct Cache {
     ratings: Map<u32, Arc<Known>>,
     grounds: Map<u32, Arc<Grounds>>,
     costs: Map<u32, CostBasis>,
-    nodes: Map<u32, Box<[u8]>>,
-    forms: Map<u32, DialForm>,
+    /// By their numbers, which are given from 1 on.
+    nodes: Vec<Option<Box<[u8]>>>,
+    forms: Vec<Option<DialForm>>,
     /// Accounts' usual groups; once there, they stay.
     groups: Map<u32, u32>,
     /// The latest account asked for and its group: calls come account by account.
@@ -124,15 +126,15 @@ impl Lookups<'_> {
     }
 
     /// Appends a dialled number.
-    pub fn dialled(&mut self, value: ValueRef<'_>, digits: &[u8], out: &mut Vec<u8>) -> Result<(), StoreError> {
+    #[inline]
+    pub fn dialled(&mut self, value: ValueRef<'_>, digits: &Digits, out: &mut Vec<u8>) -> Result<(), StoreError> {
         match value {
             ValueRef::Null => {}
             ValueRef::Integer(id) => {
-                let id = u32::try_from(id).map_err(|_| damaged("a dialling form"))?;
-                if !self.cache.forms.contains_key(&id) {
-                    self.cache.forms.extend(forms(self.connection)?);
+                if numbered(&self.cache.forms, id).is_none() {
+                    self.cache.forms = by_number(forms(self.connection)?, FORMS_MAX);
                 }
-                self.cache.forms.get(&id).ok_or_else(|| damaged("a dialling form"))?.write(digits, out);
+                numbered(&self.cache.forms, id).ok_or_else(|| damaged("a dialling form"))?.write(digits, out);
             }
             other => out.extend_from_slice(bytes_of(other).ok_or_else(|| damaged("a dialled number"))?),
         }
@@ -140,12 +142,30 @@ impl Lookups<'_> {
     }
 
     /// Appends a node's name.
+    #[inline]
     pub fn node(&mut self, id: i64, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        let id = u32::try_from(id).map_err(|_| damaged("a node"))?;
-        if !self.cache.nodes.contains_key(&id) {
-            self.cache.nodes.extend(nodes(self.connection)?);
+        if numbered(&self.cache.nodes, id).is_none() {
+            self.cache.nodes = by_number(nodes(self.connection)?, NODES_MAX);
         }
-        out.extend_from_slice(self.cache.nodes.get(&id).ok_or_else(|| damaged("a node"))?);
+        out.extend_from_slice(numbered(&self.cache.nodes, id).ok_or_else(|| damaged("a node"))?);
         Ok(())
     }
+}
+
+#[inline]
+fn numbered<T>(table: &[Option<T>], id: i64) -> Option<&T> {
+    table.get(usize::try_from(id).ok()?)?.as_ref()
+}
+
+/// What has a number, at its place; what the writer never gives is not known.
+fn by_number<T>(rows: Vec<(u32, T)>, most: usize) -> Vec<Option<T>> {
+    let mut table = Vec::new();
+    for (id, value) in rows.into_iter().filter(|(id, _)| *id as usize <= most) {
+        let place = id as usize;
+        if table.len() <= place {
+            table.resize_with(place + 1, || None);
+        }
+        table[place] = Some(value);
+    }
+    table
 }

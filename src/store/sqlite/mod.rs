@@ -33,6 +33,7 @@ mod reader;
 mod reruns;
 mod retention;
 mod retire;
+mod row;
 mod segments;
 mod stand_in;
 mod state;
@@ -88,7 +89,7 @@ impl SqliteStore {
         let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut reader = match idle {
             Some(reader) => reader,
-            None => Reader::new(open_reader(&self.path).map_err(|error| at(&self.path, error))?),
+            None => open_reader(&self.path).and_then(Reader::new).map_err(|error| at(&self.path, error))?,
         };
         let answer = ask(&mut reader)?;
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,54 +4,33 @@
 
 use std::sync::Arc;
 
-use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
 use super::cell::{Digits, bytes_of, unpack_id};
 use super::lookups::{Known, Lookups};
 use super::memory::Times;
-use super::{StoredCall, costs, damaged, failed};
+use super::row::{BAD_NUMBER, Damaged, Fault, column, number, small, small_or_none, whole, whole_or_none};
+use super::{StoredCall, costs};
 use crate::batch::Position;
 use crate::call::{AccountKey, Costs, GroupKey, LegKey, RatedCall};
 use crate::money::Money;
+use crate::number::Number;
+use crate::os::prefetch::{prefetch_all, prefetch_place};
+use crate::os::shown::Shown;
 use crate::store::{CallCursor, Grounds, StoreError};
 use crate::time::{Micros, Timestamp};
 
-/// Reads the rows of a stretch, or what a condition leaves of it, in the order of [`Page::push`].
-macro_rules! select_calls {
-    ($condition:literal) => {
-        select_calls!($condition, "(SELECT flush FROM superseded WHERE superseded.row = calls.row)")
-    };
-    // With what says which flush took the row out of count.
-    ($condition:literal, $superseded:literal) => {
-        select_calls!(
-            $condition,
-            $superseded,
-            "k.basis, k.billable_seconds, k.cost, k.resale_1, k.resale_2, k.resale_3 \
-             FROM calls LEFT JOIN call_costs k USING (row)"
-        )
-    };
-    // With where it stands what calls cost us.
-    ($condition:literal, $superseded:literal, $costs:literal) => {
-        concat!(
-            "SELECT row, position, account, billing_group, answer, setup, duration, source, source_dialled, \
-             destination, destination_dialled, rating, calls.billable_seconds, included_seconds, calls.cost, node, \
-             call_id, grounds, used_before, revision, run, correction, ",
-            $superseded,
-            ", ",
-            $costs,
-            " WHERE ",
-            $condition,
-            " ORDER BY row"
-        )
-    };
-}
-pub(super) use select_calls;
+/// Rows that are asked of memory ahead.
+const AHEAD: usize = 4;
 
 /// Decoded calls and their text.
 #[derive(Default)]
 pub struct Page {
     rows: Vec<PageRow>,
+    /// What rows point to, with their numbers: neighbours mostly share it.
+    ratings: Vec<(u32, Arc<Known>)>,
+    grounds: Vec<(u32, Arc<Grounds>)>,
+    costs: Vec<Costs>,
     /// Places in `rows` in the order in which they are shown; empty: as they came.
     order: Vec<u32>,
     text: Vec<u8>,
@@ -59,21 +38,33 @@ pub struct Page {
     all: bool,
 }
 
+/// What a call does not share with others.
 struct PageRow {
     row: i64,
-    call: RatedCall,
+    key: LegKey,
+    answer: Timestamp,
+    duration: Micros,
     start: Option<Timestamp>,
-    rating: Arc<Known>,
-    grounds: Option<Arc<Grounds>>,
+    source: Option<Number>,
+    destination: Option<Number>,
+    used_before: Option<u64>,
+    cost: Money,
+    account: AccountKey,
+    group: GroupKey,
+    billable_seconds: u32,
+    included_seconds: u32,
     revision: u32,
     run: Option<u32>,
+    /// Places in the page's lists.
+    rating: u32,
+    grounds: Option<u32>,
+    costs: Option<u32>,
+    reversal: bool,
     named_tariff: bool,
-    costs: Option<Costs>,
-    draws: Vec<u8>,
     superseded: Option<u64>,
-    /// Ends of source, destination, node and id in the text; the first begins where the row before ended.
+    /// Source, destination, node, id and draws stand in the text from `begin` on, each so long.
     begin: usize,
-    ends: [usize; 4],
+    lengths: [u32; 5],
 }
 
 impl Page {
@@ -91,115 +82,130 @@ impl Page {
     pub fn clear(&mut self) {
         self.rows.clear();
         self.order.clear();
+        self.costs.clear();
         self.text.clear();
+        // The next row may well share them.
+        only_last(&mut self.ratings);
+        only_last(&mut self.grounds);
     }
 
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Decodes a row of [`select_calls`].
-    pub fn push(&mut self, row: &Row<'_>, lookups: &mut Lookups<'_>) -> Result<(), StoreError> {
-        let superseded = whole_of(row.get_ref(22).map_err(failed)?)?;
-        let superseded = superseded.map(u64::try_from).transpose().map_err(|_| damaged("a call's number"))?;
+    /// Decodes a row of [`show_calls`](super::row::show_calls).
+    pub fn push(&mut self, row: Shown<'_>, lookups: &mut Lookups<'_>) -> Result<(), StoreError> {
+        let superseded = whole_or_none(row, column::SUPERSEDED).map_err(Damaged::told)?;
         self.push_known(row, superseded, lookups)
     }
 
     /// The same, of a row of which it is known from which flush on it no longer counts.
     pub fn push_known(
         &mut self,
-        row: &Row<'_>,
+        row: Shown<'_>,
         superseded: Option<u64>,
         lookups: &mut Lookups<'_>,
     ) -> Result<(), StoreError> {
         if superseded.is_some() && !self.all {
             return Ok(());
         }
-        let bad = || damaged("a call's number");
-        let value = |i: usize| row.get_ref(i).map_err(failed);
-        let number = |i: usize| whole_of(value(i)?)?.ok_or_else(bad);
-        let small = |i: usize| u32::try_from(number(i)?).map_err(|_| bad());
-        // A value is asked for once: that takes as long as to decode it.
-        let small_or_none = |i: usize| whole_of(value(i)?)?.map(u32::try_from).transpose().map_err(|_| bad());
-        let rating = lookups.rating(small(11)?)?;
-        let account = small(2)?;
-        let group = match small_or_none(3)? {
+        self.decode(row, superseded, lookups).map_err(Fault::told)
+    }
+
+    #[inline(always)]
+    fn decode(&mut self, row: Shown<'_>, superseded: Option<u64>, lookups: &mut Lookups<'_>) -> Result<(), Fault> {
+        let rating_id = small(row, column::RATING)?;
+        if self.ratings.last().is_none_or(|(last, _)| *last != rating_id) {
+            self.ratings.push((rating_id, lookups.rating(rating_id)?));
+        }
+        let grounds = small_or_none(row, column::GROUNDS)?;
+        if let Some(id) = grounds
+            && self.grounds.last().is_none_or(|(last, _)| *last != id)
+        {
+            self.grounds.push((id, lookups.grounds(id)?));
+        }
+        let Page { rows, ratings, grounds: all_grounds, costs: all_costs, text, .. } = self;
+        let Some((_, known)) = ratings.last() else { return Err(Damaged("a rating").into()) };
+        let rating = &known.rating;
+        let account = small(row, column::ACCOUNT)?;
+        let group = match small_or_none(row, column::GROUP)? {
             None => lookups.group(account)?,
             Some(group) => group,
         };
-        let Times { epoch, tick } = rating.rating.times;
-        let micros = |ticks: i64| ticks.checked_mul(tick).ok_or_else(|| damaged("a call's time"));
-        let answer = micros(number(4)?)?.checked_add(epoch).ok_or_else(|| damaged("a call's time"))?;
-        let start = match value(5)? {
-            ValueRef::Integer(setup) => Some(Timestamp(answer.wrapping_sub(micros(setup)?))),
+        let Times { epoch, tick } = rating.times;
+        let bad_time = Damaged("a call's time");
+        let micros = |ticks: i64| ticks.checked_mul(tick).ok_or(bad_time);
+        let answer = micros(number(row, column::ANSWER)?)?.checked_add(epoch).ok_or(bad_time)?;
+        let start = match row.whole(column::SETUP) {
+            Ok(Some(setup)) => Some(Timestamp(answer.wrapping_sub(micros(setup)?))),
             _ => None,
         };
-        let source = Digits::read(value(7)?).ok_or_else(|| damaged("a number"))?;
-        let destination = Digits::read(value(9)?).ok_or_else(|| damaged("a number"))?;
-        let grounds = small_or_none(17)?.map(|id| lookups.grounds(id)).transpose()?;
-        let (draws, used_before) = match value(18)? {
-            ValueRef::Text(text) => (text.to_vec(), None),
-            told => (Vec::new(), whole_of(told)?.map(u64::try_from).transpose().map_err(|_| bad())?),
+        let source = Digits::read(row.get(column::SOURCE)).ok_or(Damaged("a number"))?;
+        let destination = Digits::read(row.get(column::DESTINATION)).ok_or(Damaged("a number"))?;
+        let (draws, used_before): (&[u8], _) = match row.get(column::USED_BEFORE) {
+            ValueRef::Text(text) => (text, None),
+            _ => (&[], whole_or_none(row, column::USED_BEFORE)?),
         };
-        let revision = small_or_none(19)?.unwrap_or_default();
-        let run = small_or_none(20)?;
-        let correction = whole_of(value(21)?)?.unwrap_or_default();
+        let revision = small_or_none(row, column::REVISION)?.unwrap_or_default();
+        let run = small_or_none(row, column::RUN)?;
+        let correction = whole(row, column::CORRECTION)?.unwrap_or_default();
         let reversal = correction & 1 != 0;
         // What is taken back is stored below zero, so that columns add up for whoever reads the table.
         let seconds = |i: usize| {
-            let stored = number(i)?;
+            let stored = number(row, i)?;
             let seconds = if reversal { stored.checked_neg() } else { Some(stored) };
-            seconds.and_then(|s| u32::try_from(s).ok()).ok_or_else(bad)
+            seconds.and_then(|s| u32::try_from(s).ok()).ok_or(BAD_NUMBER)
         };
-        let costs = costs::read(row, 23, reversal, |id| lookups.costs(id))?;
-        let begin = self.text.len();
-        lookups.dialled(value(8)?, source.as_slice(), &mut self.text)?;
-        let source_end = self.text.len();
-        lookups.dialled(value(10)?, destination.as_slice(), &mut self.text)?;
-        let destination_end = self.text.len();
-        match value(15)? {
-            ValueRef::Integer(node) => lookups.node(node, &mut self.text)?,
-            name => self.text.extend_from_slice(bytes_of(name).ok_or_else(|| damaged("a node"))?),
+        let costs = costs::read(row, column::COSTS, reversal, |id| lookups.costs(id))?;
+        all_costs.extend(costs);
+        let begin = text.len();
+        lookups.dialled(row.get(column::SOURCE_DIALLED), &source, text)?;
+        let source_end = text.len();
+        lookups.dialled(row.get(column::DESTINATION_DIALLED), &destination, text)?;
+        let destination_end = text.len();
+        match row.get(column::NODE) {
+            ValueRef::Integer(node) => lookups.node(node, text)?,
+            name => text.extend_from_slice(bytes_of(name).ok_or(Damaged("a node"))?),
         }
-        let node_end = self.text.len();
-        unpack_id(value(16)?, &mut self.text).ok_or_else(|| damaged("a call id"))?;
-        let cost = number(14)?
-            .checked_mul(10_i64.pow(u32::from(9 - rating.rating.scale.min(9))))
-            .ok_or_else(|| damaged("a cost"))?;
-        self.rows.push(PageRow {
-            row: number(0)?,
-            call: RatedCall {
-                key: LegKey {
-                    position: Position(u64::try_from(number(1)?).map_err(|_| damaged("a position"))?),
-                    leg: rating.rating.leg,
-                },
-                account: AccountKey(account),
-                group: GroupKey(group),
-                period: rating.rating.period,
-                answer: Timestamp(answer),
-                duration: Micros(micros(number(6)?)?),
-                source: source.number(),
-                destination: destination.number(),
-                call_type: rating.rating.call_type,
-                billable_seconds: seconds(12)?,
-                included_seconds: seconds(13)?,
-                used_before,
-                adjusts: rating.rating.adjusts,
-                reversal,
-                cost: Money(cost),
-                basis: rating.rating.basis,
-            },
+        let node_end = text.len();
+        unpack_id(row.get(column::CALL_ID), text).ok_or(Damaged("a call id"))?;
+        let id_end = text.len();
+        if !draws.is_empty() {
+            text.extend_from_slice(draws);
+        }
+        // A row has no gigabytes.
+        let length = |from: usize, to: usize| (to - from) as u32;
+        let lengths = [
+            length(begin, source_end),
+            length(source_end, destination_end),
+            length(destination_end, node_end),
+            length(node_end, id_end),
+            length(id_end, text.len()),
+        ];
+        let cost = number(row, column::COST)?
+            .checked_mul(10_i64.pow(u32::from(9 - rating.scale.min(9))))
+            .ok_or(Damaged("a cost"))?;
+        let position = u64::try_from(number(row, column::POSITION)?).map_err(|_| Damaged("a position"))?;
+        rows.push(PageRow {
+            row: number(row, column::ROW)?,
+            key: LegKey { position: Position(position), leg: rating.leg },
+            answer: Timestamp(answer),
+            duration: Micros(micros(number(row, column::DURATION)?)?),
             start,
-            rating,
-            grounds,
+            source: source.number(),
+            destination: destination.number(),
+            used_before,
+            cost: Money(cost),
+            account: AccountKey(account),
+            group: GroupKey(group),
+            billable_seconds: seconds(column::BILLABLE_SECONDS)?,
+            included_seconds: seconds(column::INCLUDED_SECONDS)?,
             revision,
             run,
+            rating: ratings.len() as u32 - 1,
+            grounds: grounds.map(|_| all_grounds.len() as u32 - 1),
+            costs: costs.map(|_| all_costs.len() as u32 - 1),
+            reversal,
             named_tariff: correction & 2 != 0,
-            costs,
-            draws,
             superseded,
             begin,
-            ends: [source_end, destination_end, node_end, self.text.len()],
+            lengths,
         });
         Ok(())
     }
@@ -207,7 +213,7 @@ impl Page {
     /// Sorts by account, answer, position and leg.
     pub fn sort(&mut self) {
         // Keys and places are sorted: a row is ten times as large.
-        let key = |(place, row): (usize, &PageRow)| (row.call.account, row.call.answer, row.call.key, place as u32);
+        let key = |(place, row): (usize, &PageRow)| (row.account, row.answer, row.key, place as u32);
         let mut keys: Vec<_> = self.rows.iter().enumerate().map(key).collect();
         keys.sort_unstable();
         self.order.clear();
@@ -216,43 +222,77 @@ impl Page {
 
     /// The calls in order.
     pub fn calls(&self) -> impl Iterator<Item = StoredCall<'_>> {
-        let in_order = self.order.iter().filter_map(|place| self.rows.get(*place as usize));
-        let as_they_came = self.rows.iter().skip(if self.order.is_empty() { 0 } else { usize::MAX });
-        in_order.chain(as_they_came).map(|row| {
-            let [source, destination, node, id] = row.ends;
-            let text = |from: usize, to: usize| self.text.get(from..to).unwrap_or_default();
-            StoredCall {
-                call: row.call,
-                start: row.start,
-                source_dialled: text(row.begin, source),
-                destination_dialled: text(source, destination),
-                node: text(destination, node),
-                id: text(node, id),
-                text: &row.rating.text,
-                grounds: row.grounds.as_deref(),
-                revision: row.revision,
-                run: row.run,
-                named_tariff: row.named_tariff,
-                costs: row.costs,
-                row: row.row as u64,
-                draws: &row.draws,
-                superseded: row.superseded,
+        let sorted = !self.order.is_empty();
+        (0..self.rows.len()).filter_map(move |at| {
+            let place = |at: usize| if sorted { self.order.get(at).map(|place| *place as usize) } else { Some(at) };
+            // Sorted they lie anywhere.
+            if let Some(ahead) = place(at + AHEAD).filter(|_| sorted).and_then(|ahead| self.rows.get(ahead)) {
+                prefetch_all(ahead);
+                prefetch_place(&self.text, ahead.begin);
             }
+            self.call(self.rows.get(place(at)?)?)
+        })
+    }
+
+    /// The call that was decoded last.
+    pub fn last(&self) -> Option<StoredCall<'_>> {
+        self.call(self.rows.last()?)
+    }
+
+    #[inline]
+    fn call(&self, row: &PageRow) -> Option<StoredCall<'_>> {
+        let known = &*self.ratings.get(row.rating as usize)?.1;
+        let rating = &known.rating;
+        let mut rest = self.text.get(row.begin..)?;
+        let mut next = |length: u32| {
+            let (text, behind) = rest.split_at_checked(length as usize)?;
+            rest = behind;
+            Some(text)
+        };
+        let [source, destination, node, id, draws] = row.lengths;
+        Some(StoredCall {
+            call: RatedCall {
+                key: row.key,
+                account: row.account,
+                group: row.group,
+                period: rating.period,
+                answer: row.answer,
+                duration: row.duration,
+                source: row.source,
+                destination: row.destination,
+                call_type: rating.call_type,
+                billable_seconds: row.billable_seconds,
+                included_seconds: row.included_seconds,
+                used_before: row.used_before,
+                adjusts: rating.adjusts,
+                reversal: row.reversal,
+                cost: row.cost,
+                basis: rating.basis,
+            },
+            start: row.start,
+            source_dialled: next(source)?,
+            destination_dialled: next(destination)?,
+            node: next(node)?,
+            id: next(id)?,
+            text: &known.text,
+            grounds: row.grounds.and_then(|at| self.grounds.get(at as usize)).map(|(_, grounds)| &**grounds),
+            revision: row.revision,
+            run: row.run,
+            named_tariff: row.named_tariff,
+            costs: row.costs.and_then(|at| self.costs.get(at as usize)).copied(),
+            row: row.row as u64,
+            draws: next(draws)?,
+            superseded: row.superseded,
         })
     }
 
     /// Places and row numbers, for an order to be found before the rows are read again.
     pub fn places(&self) -> impl Iterator<Item = (CallCursor, i64)> {
-        self.rows.iter().map(|row| (CallCursor { answer: row.call.answer, key: row.call.key }, row.row))
+        self.rows.iter().map(|row| (CallCursor { answer: row.answer, key: row.key }, row.row))
     }
 }
 
-/// A whole number, if there is one.
-#[inline]
-fn whole_of(value: ValueRef<'_>) -> Result<Option<i64>, StoreError> {
-    match value {
-        ValueRef::Integer(number) => Ok(Some(number)),
-        ValueRef::Null => Ok(None),
-        _ => Err(damaged("a call's number")),
-    }
+fn only_last<T>(list: &mut Vec<T>) {
+    let before = list.len().saturating_sub(1);
+    list.drain(..before);
 }

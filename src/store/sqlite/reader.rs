@@ -5,13 +5,16 @@
 //!
 //! Does not know who asks.
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Row};
+use std::ops::ControlFlow;
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params};
 
 use super::lookups::{Cache, Lookups};
-use super::page::{Page, select_calls};
-use super::{damaged, failed, segments, whole};
+use super::page::Page;
+use super::row::{row_of, show_calls};
+use super::{failed, segments, whole};
 use crate::batch::Position;
+use crate::os::shown::{Showing, Shown};
 use crate::store::{OwnedCall, Revised, StoreError, StoredCall, Visit};
 use crate::time::Period;
 
@@ -26,7 +29,7 @@ const VERY_MANY_ROWS: i64 = 256;
 
 /// A reading connection.
 pub struct Reader {
-    pub connection: Connection,
+    pub connection: Showing,
     pub cache: Cache,
     /// The first and the last row that no longer counts, as the read that goes on sees it.
     superseded: (i64, i64),
@@ -35,12 +38,13 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub fn new(connection: Connection) -> Reader {
-        Reader { connection, cache: Cache::default(), superseded: NONE_SUPERSEDED, costs: true }
+    pub fn new(connection: Connection) -> Result<Reader, StoreError> {
+        let connection = Showing::new(connection).map_err(failed)?;
+        Ok(Reader { connection, cache: Cache::default(), superseded: NONE_SUPERSEDED, costs: true })
     }
 
     /// The connection and the look-ups side by side.
-    pub fn split(&mut self) -> (&Connection, Lookups<'_>) {
+    pub fn split(&mut self) -> (&Showing, Lookups<'_>) {
         (&self.connection, Lookups { connection: &self.connection, cache: &mut self.cache })
     }
 
@@ -87,7 +91,7 @@ impl Reader {
         let ((first_gone, last_gone), costs) = (self.superseded, self.costs);
         {
             let (connection, mut lookups) = self.split();
-            let mut all = connection.prepare_cached(select_calls!("row BETWEEN ?1 AND ?2")).map_err(failed)?;
+            let mut all = connection.prepare_cached(show_calls!(all)).map_err(failed)?;
             // Where every row counts none is looked up: that takes some 700 instructions a row.
             let mut counting = connection.prepare_cached(rows_that_count(costs)).map_err(failed)?;
             for (first, last) in stretches {
@@ -98,16 +102,15 @@ impl Reader {
                     (true, false) => i64::MAX,
                 };
                 if last - first >= many {
-                    let _ended = each_row((first, last), &mut lookups, &mut |row, superseded, lookups| {
+                    let _ended = each_row(connection, (first, last), &mut lookups, &mut |row, superseded, lookups| {
                         page.push_known(row, superseded, lookups).map(Visit::Continue)
                     })?;
                     continue;
                 }
                 let statement = if all_count { &mut counting } else { &mut all };
-                let mut rows = statement.query((first, last)).map_err(failed)?;
-                while let Some(row) = rows.next().map_err(failed)? {
-                    page.push(row, &mut lookups)?;
-                }
+                let _ended = show(connection, statement, (first, last), &mut |row| {
+                    page.push(row, &mut lookups).map(Visit::Continue)
+                })?;
             }
         }
         if alone { self.end() } else { Ok(()) }
@@ -116,13 +119,11 @@ impl Reader {
     /// Appends the rows of a stretch that carry a position.
     fn rows_at(&mut self, first: i64, last: i64, position: i64, page: &mut Page) -> Result<(), StoreError> {
         let (connection, mut lookups) = self.split();
-        let mut statement =
-            connection.prepare_cached(select_calls!("row BETWEEN ?1 AND ?2 AND position = ?3")).map_err(failed)?;
-        let mut rows = statement.query((first, last, position)).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            page.push(row, &mut lookups)?;
-        }
-        Ok(())
+        let mut statement = connection.prepare_cached(show_calls!(of_record)).map_err(failed)?;
+        let ended = show(connection, &mut statement, (first, last, position), &mut |row| {
+            page.push(row, &mut lookups).map(Visit::Continue)
+        });
+        ended.map(|_| ())
     }
 
     /// The legs of a record.
@@ -210,12 +211,12 @@ impl Reader {
                 if window as usize % parts != part {
                     continue;
                 }
-                let (_, mut lookups) = self.split();
-                let ended = each_row((from, to), &mut lookups, &mut |row, superseded, lookups| {
+                let (connection, mut lookups) = self.split();
+                let ended = each_row(connection, (from, to), &mut lookups, &mut |row, superseded, lookups| {
                     page.clear();
                     page.push_known(row, superseded, lookups)?;
-                    let shown = page.calls().filter(|call| call.call.period == period);
-                    Ok(shown.map(|call| visit(&call)).find(|visit| visit.is_break()).unwrap_or(Visit::Continue(())))
+                    let shown = page.last().filter(|call| call.call.period == period);
+                    Ok(shown.map_or(Visit::Continue(()), |call| visit(&call)))
                 })?;
                 if ended.is_break() {
                     return Ok(());
@@ -267,41 +268,56 @@ impl Reader {
 
 /// Reads a stretch without asking which of its rows count, nor what they cost where no call has that.
 fn rows_that_count(costs: bool) -> &'static str {
-    if costs {
-        select_calls!("row BETWEEN ?1 AND ?2", "NULL")
-    } else {
-        select_calls!("row BETWEEN ?1 AND ?2", "NULL", "NULL FROM calls")
-    }
+    if costs { show_calls!(costs) } else { show_calls!(calls) }
+}
+
+/// Shows the rows of a stretch.
+fn show(
+    connection: &Showing,
+    statement: &mut CachedStatement<'_>,
+    stretch: impl Params,
+    visit: &mut dyn FnMut(Shown<'_>) -> Result<Visit, StoreError>,
+) -> Result<Visit, StoreError> {
+    let mut outcome = Ok(Visit::Continue(()));
+    let mut take = |row: Shown<'_>| {
+        outcome = visit(row);
+        if matches!(outcome, Ok(Visit::Continue(()))) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    // A row comes out only of a visit that ends it.
+    connection
+        .each(&mut take, || statement.query(stretch).and_then(|mut rows| rows.next().map(|_| ())))
+        .map_err(failed)
+        .and(outcome)
 }
 
 /// What is done with a row, and the flush from which on it no longer counts.
-type Show<'s> = dyn FnMut(&Row<'_>, Option<u64>, &mut Lookups<'_>) -> Result<Visit, StoreError> + 's;
+type Show<'s> = dyn FnMut(Shown<'_>, Option<u64>, &mut Lookups<'_>) -> Result<Visit, StoreError> + 's;
 
 /// Shows the rows of a stretch, each with the flush from which on it no longer counts: asked for all of them at once.
-fn each_row(stretch: (i64, i64), lookups: &mut Lookups<'_>, show: &mut Show<'_>) -> Result<Visit, StoreError> {
+fn each_row(
+    connection: &Showing,
+    stretch: (i64, i64),
+    lookups: &mut Lookups<'_>,
+    visit: &mut Show<'_>,
+) -> Result<Visit, StoreError> {
     // Before the rows: what replaces one later lies behind the stretch, so the old one is right.
     let superseded: Vec<(i64, u64)> = {
         let sql = "SELECT row, flush FROM superseded WHERE row BETWEEN ?1 AND ?2 ORDER BY row";
-        let mut statement = lookups.connection.prepare_cached(sql).map_err(failed)?;
+        let mut statement = connection.prepare_cached(sql).map_err(failed)?;
         let rows = statement.query_map(stretch, |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)));
         rows.and_then(Iterator::collect).map_err(failed)?
     };
     let mut superseded = superseded.into_iter().peekable();
     // The stretch is stored, and with it what its calls cost.
-    let costs = lookups
-        .connection
+    let costs = connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM call_costs WHERE row BETWEEN ?1 AND ?2)")
         .and_then(|mut statement| statement.query_row(stretch, |row| row.get(0)))
         .map_err(failed)?;
-    let mut statement = lookups.connection.prepare_cached(rows_that_count(costs)).map_err(failed)?;
-    let mut rows = statement.query(stretch).map_err(failed)?;
-    while let Some(row) = rows.next().map_err(failed)? {
-        let ValueRef::Integer(number) = row.get_ref(0).map_err(failed)? else { return Err(damaged("a call's number")) };
+    let mut statement = connection.prepare_cached(rows_that_count(costs)).map_err(failed)?;
+    show(connection, &mut statement, stretch, &mut |row| {
+        let number = row_of(row)?;
         while superseded.next_if(|(row, _)| *row < number).is_some() {}
         let flush = superseded.next_if(|(row, _)| *row == number).map(|(_, flush)| flush);
-        if show(row, flush, lookups)?.is_break() {
-            return Ok(Visit::Break(()));
-        }
-    }
-    Ok(Visit::Continue(()))
+        visit(row, flush, lookups)
+    })
 }

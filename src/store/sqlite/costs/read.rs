@@ -2,31 +2,37 @@
 //!
 //! Does not know how any of it was written.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension};
 
-use super::{BASIS_COLUMNS, CostBasis, amounts_of, basis_of, currency_of, margin_of};
-use crate::call::{AccountKey, Costs};
+use super::{BASIS_COLUMNS, CostBasis, basis_of, currency_of, margin_of, nanos};
+use crate::call::{AccountKey, Costs, RESELLERS_MAX};
+use crate::money::Money;
+use crate::os::shown::Shown;
 use crate::store::sqlite::cell::bytes_of;
 use crate::store::sqlite::periods::period_number;
 use crate::store::sqlite::{call_type_of, damaged, failed};
 use crate::store::{Margin, MarginAccount, MarginRoute, StoreError};
 use crate::time::Period;
 
-/// What a row of `call_costs` says, its columns from `at` on: basis, billable_seconds, cost, resale_1 to resale_3. What takes
+/// What a row of `call_costs` says that is shown, its columns from `at` on: basis, billable_seconds, cost, resale_1 to resale_3. What takes
 /// a call back is stored below zero.
 pub fn read(
-    row: &Row<'_>,
+    row: Shown<'_>,
     at: usize,
     reversal: bool,
     known: impl FnOnce(u32) -> Result<CostBasis, StoreError>,
 ) -> Result<Option<Costs>, StoreError> {
-    let Some(basis) = row.get::<_, Option<u32>>(at).map_err(failed)? else { return Ok(None) };
-    let basis = known(basis)?;
-    let [carrier_cost, resale @ ..] = amounts_of(row, at + 2, basis.scale)?;
-    let seconds: i64 = row.get(at + 1).map_err(failed)?;
-    let seconds = if reversal { seconds.checked_neg() } else { Some(seconds) };
-    let billable_seconds =
-        seconds.and_then(|s| u32::try_from(s).ok()).ok_or_else(|| damaged("what a call costs us"))?;
+    let bad = || damaged("what a call costs us");
+    let number = |i: usize| row.whole(at + i).map_err(|_| bad());
+    let Some(basis) = number(0)? else { return Ok(None) };
+    let basis = known(u32::try_from(basis).map_err(|_| bad())?)?;
+    let mut amounts = [None; 1 + RESELLERS_MAX];
+    for (i, amount) in amounts.iter_mut().enumerate() {
+        *amount = number(2 + i)?.map(|stored| nanos(stored, basis.scale)).transpose()?.map(Money);
+    }
+    let [carrier_cost, resale @ ..] = amounts;
+    let seconds = number(1)?.and_then(|seconds| if reversal { seconds.checked_neg() } else { Some(seconds) });
+    let billable_seconds = seconds.and_then(|s| u32::try_from(s).ok()).ok_or_else(bad)?;
     Ok(Some(Costs { carrier: basis.carrier, row: basis.row, billable_seconds, carrier_cost, resale }))
 }
 
