@@ -386,13 +386,8 @@ impl Sequencer {
         self.marked_at = self.clock.running();
         let number = self.progress.markers_sent.fetch_add(1, Ordering::Relaxed) + 1;
         let records = self.progress.records_durable.load(Ordering::Relaxed);
-        self.hand_on(Travel::Marker(Marker {
-            number,
-            upto: self.journal.durable(),
-            records,
-            at: self.clock.now(),
-            replies,
-        }));
+        let (upto, at) = (self.journal.durable(), self.clock.now());
+        self.hand_on(Travel::Marker(Marker { number, upto, records, at, replies }));
     }
 
     fn hand_on(&self, travel: Travel) {

@@ -25,6 +25,7 @@ const FILES: &[&str] = &[
     include_str!("0007.sql"),
     include_str!("0008.sql"),
     include_str!("0009.sql"),
+    include_str!("0010.sql"),
 ];
 
 /// The newest version this program knows.

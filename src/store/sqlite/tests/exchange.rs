@@ -30,14 +30,13 @@ fn exchange_rates_are_kept() {
     drop(store);
     let store = SqliteStore::open(&folder.path().join("callrated.db")).unwrap();
     assert!(everything(&store, None, ScanOrder::Account) == expected, "also by another process");
-    let shown: i64 = store
-        .writer()
-        .connection()
-        .query_row(
-            "SELECT count(*) FROM ratings WHERE exchange_from = 'USD' AND exchange_rate = 920000000",
-            (),
-            |row| row.get(0),
-        )
-        .unwrap();
-    assert_eq!(shown, 10, "ten calls, each with a basis of its own");
+    let writer = store.writer();
+    let count = |sql: &str| -> i64 { writer.connection().query_row(sql, (), |row| row.get(0)).unwrap() };
+    let kept = count("SELECT count(*) FROM ratings WHERE exchange_from = 'USD' AND exchange_rate = 920000000");
+    assert_eq!(kept, 10, "ten calls, each with a basis of its own");
+    let shown =
+        count("SELECT count(*) FROM call_details WHERE exchange_from = 'USD' AND exchange_rate = '0.920000000'");
+    assert_eq!(shown, 10);
+    let without = count("SELECT count(*) FROM call_details WHERE exchange_from IS NULL AND exchange_rate IS NULL");
+    assert_eq!(without + shown, count("SELECT count(*) FROM call_details"));
 }
