@@ -149,7 +149,7 @@ impl Names {
 }
 
 fn home(table: &[Place], hash: Hash) -> usize {
-    (u64::from(hash.0) * table.len() as u64 >> 32) as usize
+    ((u64::from(hash.0) * table.len() as u64) >> 32) as usize
 }
 
 /// Into the first free place; there is one.

@@ -284,19 +284,15 @@ impl<'a> Record<'a> {
         let texts = [self.account, self.source, self.destination, self.forwarded_by];
         let needed: usize = texts.iter().map(|t| t.len() + 4).sum::<usize>() + 17 + self.routing_number.len();
         let (mut short, mut middle, mut long);
-        let buffer: &mut [u8] = match needed {
-            0..=SHORT => {
-                short = [0u8; SHORT];
-                &mut short
-            }
-            ..=MIDDLE => {
-                middle = [0u8; MIDDLE];
-                &mut middle
-            }
-            _ => {
-                long = vec![0u8; needed];
-                &mut long
-            }
+        let buffer: &mut [u8] = if needed <= SHORT {
+            short = [0u8; SHORT];
+            &mut short
+        } else if needed <= MIDDLE {
+            middle = [0u8; MIDDLE];
+            &mut middle
+        } else {
+            long = vec![0u8; needed];
+            &mut long
         };
         let mut at = 0;
         let mut put = |part: &[u8]| {
@@ -358,19 +354,15 @@ fn fold_bits(fold: Option<Micros>) -> u8 {
 pub fn identity(node: &[u8], id: &[u8], direction: Option<Direction>) -> Identity {
     let needed = node.len() + id.len() + 5;
     let (mut short, mut middle, mut long);
-    let bytes: &mut [u8] = match needed {
-        0..=SHORT => {
-            short = [0u8; SHORT];
-            &mut short[..needed]
-        }
-        ..=MIDDLE => {
-            middle = [0u8; MIDDLE];
-            &mut middle[..needed]
-        }
-        _ => {
-            long = vec![0u8; needed];
-            &mut long
-        }
+    let bytes: &mut [u8] = if needed <= SHORT {
+        short = [0u8; SHORT];
+        &mut short[..needed]
+    } else if needed <= MIDDLE {
+        middle = [0u8; MIDDLE];
+        &mut middle[..needed]
+    } else {
+        long = vec![0u8; needed];
+        &mut long
     };
     bytes[0] = direction_byte(direction);
     bytes[1..5].copy_from_slice(&(node.len() as u32).to_le_bytes());

@@ -5,7 +5,7 @@
 //! ```text
 //! answered   R1        legs.rs      answered at all?
 //! resolve    R1 R2     legs.rs      plausible talk time; many records at a time: together.rs
-//!            R4        legs.rs      whose call: no leg, one, or two
+//!            R4        legs.rs      whose call: no leg, one, or two; who pays: parties.rs
 //!            R3        numbers.rs   what was dialled: emergency, extension, short code, E.164
 //! rate       R5        mod.rs       not before billing starts
 //!            R24       free.rs      a number that costs this account nothing
@@ -32,6 +32,7 @@ mod kind;
 mod legs;
 mod minimum;
 mod numbers;
+mod parties;
 mod parts;
 mod pools;
 mod price;
