@@ -32,7 +32,6 @@ use crate::books::{Books, Share};
 use crate::images::Images;
 use crate::money::Money;
 use crate::os::clock::Clock;
-use crate::os::thread;
 use crate::resolver::Gathered;
 use crate::road::{Came, Inbox, Marker, Road, Step};
 use crate::shard::ShardPart;
@@ -180,7 +179,6 @@ impl Flush {
     /// # Errors
     /// The store refuses for good, or what was put aside cannot be read back.
     pub fn run(mut self) -> Result<(), FlushError> {
-        thread::can_wait();
         let writer = Writer::start(self.store.clone())?;
         loop {
             if self.is_due() {

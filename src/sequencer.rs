@@ -348,7 +348,8 @@ impl Sequencer {
         }
     }
 
-    /// One sync for all, then hand on, then acknowledge.
+    /// One sync for all, then acknowledge, then hand on: who asks for usage after an acknowledgement asks through this
+    /// thread, so that the question travels behind the record.
     fn commit(&mut self, waiting: Vec<Waiting>) -> Result<(), JournalError> {
         if waiting.is_empty() {
             return Ok(());
@@ -359,11 +360,13 @@ impl Sequencer {
         let took = Micros(self.clock.running().0 - begun.0);
         self.metrics.synced(bytes, took, took.0 > self.settings.max_delay_micros);
         self.progress.durable.store(durable.0, Ordering::Release);
-        for one in &waiting {
-            self.hand_on(Travel::Frame(one.frame.clone()));
+        let mut frames = Vec::with_capacity(waiting.len());
+        for Waiting { frame, reply } in waiting {
+            reply.answer(Ok(frame.end()));
+            frames.push(frame);
         }
-        for one in waiting {
-            one.reply.answer(Ok(one.frame.end()));
+        for frame in frames {
+            self.hand_on(Travel::Frame(frame));
         }
         Ok(())
     }

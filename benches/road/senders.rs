@@ -10,6 +10,9 @@ use super::daemon::connect;
 
 /// Bytes written in one call: what a busy node's kernel would send.
 const CHUNK: usize = 64 << 10;
+/// Between two writes of a steady sender: a network hands over what came in such a while together, and a sender that woke up for
+/// every few records would take as much of the two cores as the daemon does.
+const TOGETHER: Duration = Duration::from_micros(250);
 /// Datagrams between two looks at the clock.
 const BURST: usize = 32;
 
@@ -62,11 +65,10 @@ pub fn paced(port: u16, lines: &[&[u8]], per_second: u64) -> Vec<Duration> {
                     bytes.extend_from_slice(lines[next]);
                     next += 1;
                 }
-                if bytes.is_empty() {
-                    std::thread::sleep(due(next) - now);
-                } else {
+                if !bytes.is_empty() {
                     stream.write_all(&bytes).expect("it reads");
                 }
+                std::thread::sleep((now + TOGETHER).saturating_duration_since(Instant::now()));
             }
         });
         thread::goes_first();

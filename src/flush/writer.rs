@@ -10,7 +10,6 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use super::FlushError;
 use super::held::Content;
 use super::words::Words;
-use crate::os::thread;
 use crate::store::{FlushReport, Store, StoreError};
 
 /// What the store says; an error beside it: there was nothing to ask it with.
@@ -33,7 +32,6 @@ impl Writer {
         let (jobs, inbox) = bounded::<Job>(1);
         let (outbox, answers) = bounded(1);
         let work = move || {
-            thread::can_wait();
             for Job { content, words } in inbox {
                 let answer = ask(store.as_ref(), &content, &words);
                 drop(content);

@@ -272,6 +272,24 @@ fn segments_join_exactly_and_frames_do_not_cross_them() {
     assert_eq!(read_from(&journal, large.position)[0], large.bytes.to_vec());
 }
 
+/// A journal longer than memory would have each write find room first.
+#[test]
+fn old_segments_leave_memory_and_the_latest_stay() {
+    let disk = SimDisk::new(3);
+    let (mut journal, _) = open(&disk, &settings(1024)).unwrap();
+    for n in 1..=60 {
+        journal.append(batch(n, 300), Timestamp(i64::from(n))).unwrap();
+        journal.sync().unwrap();
+    }
+    let segments = journal.segments().unwrap();
+    let forgotten =
+        segments.iter().map(|segment| disk.is_forgotten(&path_of(Path::new(DIR), segment.start))).collect::<Vec<_>>();
+    // The one that is written, and four before it.
+    let (old, warm) = forgotten.split_at(segments.len() - 5);
+    assert!(old.len() > 5 && old.iter().all(|forgotten| *forgotten), "{forgotten:?}");
+    assert!(warm.iter().all(|forgotten| !*forgotten), "{forgotten:?}");
+}
+
 #[test]
 fn a_gap_or_damage_in_an_earlier_segment_is_refused() {
     let (disk, starts, frames) = many();

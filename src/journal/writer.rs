@@ -2,6 +2,7 @@
 //!
 //! Does not know who waits for a sync.
 
+use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,12 +18,18 @@ use crate::batch::{Batch, Frame, FrameHead, Position};
 use crate::os::disk::{Disk, DiskFile, is_no_space};
 use crate::time::Timestamp;
 
+/// Ended segments that the system may keep in memory: a start after a crash reads that much again. Older ones are hardly
+/// read, and where they fill all memory each write has to find room first, which took as long as the write itself.
+const WARM_SEGMENTS: usize = 4;
+
 /// The journal, open for writing; one owner. Readers are made with [`Journal::reader`].
 pub struct Journal {
     shared: Arc<Shared>,
     folder: FolderId,
     segment_bytes: u64,
     min_free: u64,
+    /// Starts of those written before it that may stay in the system's memory, oldest first.
+    warm: VecDeque<Position>,
     /// The segment being written, and those made for frames that no longer fit, in order; never empty.
     open: Vec<OpenSegment>,
     position: Position,
@@ -66,6 +73,7 @@ impl Journal {
             folder: found.recovery.folder,
             segment_bytes: settings.segment_bytes,
             min_free: settings.min_free,
+            warm: VecDeque::new(),
             open: vec![found.last],
             position: end,
             last_received_at: found.recovery.last_received_at,
@@ -255,6 +263,14 @@ impl Journal {
         for closed in self.open.drain(..self.open.len() - 1) {
             let end = self.shared.end_of(closed.start);
             let _ = closed.file.truncate(SEGMENT_HEAD + (end.0 - closed.start.0));
+            self.warm.push_back(closed.start);
+        }
+        while self.warm.len() > WARM_SEGMENTS
+            && let Some(old) = self.warm.pop_front()
+        {
+            // It may have been dropped meanwhile.
+            let file = self.shared.disk.open(&path_of(&self.shared.dir, old));
+            file.into_iter().for_each(|file| file.forget());
         }
         Ok(())
     }

@@ -51,6 +51,9 @@ pub trait DiskFile: Send + Sync {
     /// Cuts or extends (with zeros) to a length.
     fn truncate(&self, length: u64) -> io::Result<()>;
 
+    /// What was written and synced is hardly read again: the memory that holds it may be used for something else. Only a wish.
+    fn forget(&self) {}
+
     /// Whether there is nothing in it.
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
@@ -224,6 +227,12 @@ impl DiskFile for RealFile {
     fn truncate(&self, length: u64) -> io::Result<()> {
         self.0.set_len(length)
     }
+
+    fn forget(&self) {
+        // SAFETY: a plain call on a descriptor that is open as long as `self` lives.
+        #[cfg(target_os = "linux")]
+        let _ = unsafe { libc::posix_fadvise(self.0.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+    }
 }
 
 #[cfg(test)]
@@ -260,6 +269,9 @@ mod tests {
         file.read_exact_at(&mut buffer[..4], 510).unwrap();
         assert_eq!(&buffer[..4], b"he\0\0", "what was cut off must not come back");
         file.sync_data().unwrap();
+        file.forget();
+        file.read_exact_at(&mut buffer[..4], 510).unwrap();
+        assert_eq!(&buffer[..4], b"he\0\0", "only memory is given back");
         disk.create(&dir.join("c")).unwrap();
         disk.rename(&path, &dir.join("b")).unwrap();
         disk.sync_dir(dir).unwrap();

@@ -2,12 +2,6 @@
 //!
 //! Does not know what the thread does.
 
-/// Lets other threads of the machine go first whenever they wake up, as those do that somebody waits for; the thread's
-/// share of the processor stays what it is, it comes in longer pieces. Only a wish: Linux knows it since 6.12.
-pub fn can_wait() {
-    in_pieces_of(100_000_000);
-}
-
 /// Lets the thread go first whenever it wakes up, before all that did not say so: senders wait for what it does. Its share
 /// stays what it is, too, and comes in the shortest pieces.
 pub fn goes_first() {
@@ -15,7 +9,7 @@ pub fn goes_first() {
 }
 
 /// Sets how long the thread may run before another's turn comes, from a tenth of a millisecond to a hundred of them. Who
-/// wakes up and asks for shorter pieces than the one that runs goes before it.
+/// wakes up and asks for shorter pieces than the one that runs goes before it. Only a wish: Linux knows it since 6.12.
 fn in_pieces_of(nanoseconds: u64) {
     #[cfg(target_os = "linux")]
     {

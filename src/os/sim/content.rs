@@ -19,6 +19,8 @@ pub(super) struct Content {
     /// Lengths since the last good sync, oldest first.
     pub lengths: Vec<u64>,
     pub length: u64,
+    /// Its memory was given back.
+    pub forgotten: bool,
 }
 
 impl Content {

@@ -93,4 +93,11 @@ impl DiskFile for SimFile {
             Ok(())
         })
     }
+
+    fn forget(&self) {
+        let _ = self.with(|world, file| {
+            world.files[file].forgotten = true;
+            Ok(())
+        });
+    }
 }

@@ -192,6 +192,12 @@ impl SimDisk {
         }
     }
 
+    /// Whether a file's memory was given back.
+    pub fn is_forgotten(&self, path: &Path) -> bool {
+        let world = self.world();
+        world.names.get(path).is_some_and(|file| world.files[*file].forgotten)
+    }
+
     /// Successful syncs of files and folders so far.
     pub fn syncs(&self) -> u64 {
         self.world().syncs
