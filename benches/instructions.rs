@@ -24,7 +24,7 @@ use std::process::{Command, ExitCode};
 use callrated::batch::{Batch, SourceId};
 use callrated::number::Number;
 use callrated::number::prefix::{PrefixMap, build, lexicographic};
-use callrated::rating::{self, Draws, Leg, Standing};
+use callrated::rating::{self, Draws, Standing};
 use callrated::wire::radius;
 use callrated::wire::{Decoder, Format, Scratch};
 use scene::Scene;
@@ -37,13 +37,14 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.tx
 /// Makes what is needed, then gives `measure` the work and how many records that is.
 type Case = fn(&mut dyn FnMut(&mut dyn FnMut(), usize));
 
-const CASES: [(&str, Case); 8] = [
+const CASES: [(&str, Case); 9] = [
     ("decode_json", decode_json),
     ("decode_csv", decode_csv),
     ("decode_radius", decode_radius),
     ("encode", encode),
     ("resolve", resolve),
     ("rate", rate),
+    ("bare", bare),
     ("look_up", look_up),
     ("look_up_batch", look_up_batch),
 ];
@@ -210,11 +211,10 @@ fn encode(measure: &mut dyn FnMut(&mut dyn FnMut(), usize)) {
 
 fn resolve(measure: &mut dyn FnMut(&mut dyn FnMut(), usize)) {
     let scene = Scene::new(1_000, COUNT as u32);
-    let world = scene.world();
     let mut work = || {
-        for leg in scene.calls.iter().flat_map(|call| scene.legs(call, world)) {
+        scene.each_leg(&scene.calls, |leg| {
             black_box(leg);
-        }
+        });
     };
     measure(&mut work, COUNT);
 }
@@ -222,7 +222,8 @@ fn resolve(measure: &mut dyn FnMut(&mut dyn FnMut(), usize)) {
 fn rate(measure: &mut dyn FnMut(&mut dyn FnMut(), usize)) {
     let scene = Scene::new(1_000, COUNT as u32);
     let (world, month) = (scene.world(), scene.month());
-    let legs: Vec<Leg> = scene.calls.iter().flat_map(|call| scene.legs(call, world)).take(COUNT).collect();
+    let mut legs = scene.legs();
+    legs.truncate(COUNT);
     let mut draws = Draws::default();
     let mut work = || {
         for leg in &legs {
@@ -230,6 +231,17 @@ fn rate(measure: &mut dyn FnMut(&mut dyn FnMut(), usize)) {
         }
     };
     measure(&mut work, COUNT);
+}
+
+/// What `resolve` and `rate` cannot go below.
+fn bare(measure: &mut dyn FnMut(&mut dyn FnMut(), usize)) {
+    let scene = Scene::new(1_000, COUNT as u32);
+    let (mut calls, mut room) = (scene.bare_calls(), scene.room());
+    calls.truncate(COUNT);
+    let mut work = || {
+        black_box(scene.bare(&calls, &mut room));
+    };
+    measure(&mut work, calls.len());
 }
 
 /// The numbering plan's prefixes as a map, and numbers below them as ASCII digits.

@@ -24,12 +24,8 @@ fn resolve_and_rate(bencher: Bencher<'_, '_>) {
     let world = SCENE.world();
     let month = SCENE.month();
     bencher.counter(ItemsCount::new(SCENE.calls.len())).bench(|| {
-        let mut cost = 0;
-        for call in &SCENE.calls {
-            for leg in SCENE.legs(call, world) {
-                cost += rated(&leg, world, month, &mut Draws::default());
-            }
-        }
+        let (mut cost, mut draws) = (0, Draws::default());
+        SCENE.each_leg(&SCENE.calls, |leg| cost += rated(leg, world, month, &mut draws));
         cost
     });
 }
@@ -37,6 +33,16 @@ fn resolve_and_rate(bencher: Bencher<'_, '_>) {
 /// Whose call it was.
 #[divan::bench]
 fn resolve(bencher: Bencher<'_, '_>) {
+    bencher.counter(ItemsCount::new(SCENE.calls.len())).bench(|| {
+        SCENE.each_leg(&SCENE.calls, |leg| {
+            black_box(leg);
+        });
+    });
+}
+
+/// The same, one call after the other: what looking up together gains.
+#[divan::bench]
+fn resolve_one_by_one(bencher: Bencher<'_, '_>) {
     let world = SCENE.world();
     bencher.counter(ItemsCount::new(SCENE.calls.len())).bench(|| {
         for call in &SCENE.calls {
@@ -49,11 +55,17 @@ fn resolve(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn rate(bencher: Bencher<'_, '_>) {
     let world = SCENE.world();
-    let legs: Vec<Leg> = SCENE.calls.iter().flat_map(|call| SCENE.legs(call, world)).collect();
-    let month = SCENE.month();
+    let (legs, month) = (SCENE.legs(), SCENE.month());
     bencher.counter(ItemsCount::new(legs.len())).bench(|| {
-        let mut draws = Draws::default();
-        legs.iter().map(|leg| rated(leg, world, month, &mut draws)).sum::<i64>()
+        let (mut cost, mut draws) = (0, Draws::default());
+        for (i, leg) in legs.iter().enumerate() {
+            // As a shard does it.
+            if let Some(ahead) = legs.get(i + 9) {
+                world.directory.expect_row(ahead.account_row);
+            }
+            cost += rated(leg, world, month, &mut draws);
+        }
+        cost
     });
 }
 
@@ -61,8 +73,15 @@ fn rate(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn period(bencher: Bencher<'_, '_>) {
     let world = SCENE.world();
-    let legs: Vec<Leg> = SCENE.calls.iter().flat_map(|call| SCENE.legs(call, world)).collect();
+    let legs = SCENE.legs();
     bencher.counter(ItemsCount::new(legs.len())).bench(|| legs.iter().map(|leg| leg.period(world).0).sum::<i32>());
+}
+
+/// The least that a call takes, whatever the rules.
+#[divan::bench]
+fn bare(bencher: Bencher<'_, '_>) {
+    let (calls, mut room) = (SCENE.bare_calls(), SCENE.room());
+    bencher.counter(ItemsCount::new(calls.len())).bench_local(|| SCENE.bare(&calls, &mut room));
 }
 
 fn rated(leg: &Leg, world: World<'_>, month: Period, draws: &mut Draws) -> i64 {

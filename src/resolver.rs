@@ -9,19 +9,16 @@ use std::sync::Arc;
 
 use crossbeam::channel::{Sender, TryRecvError};
 
-use crate::batch::{Entry, EntryKind, Frame, FrameHead, Position, SourceId};
-use crate::call::{AccountKey, GroupKey, LegKey, SuspenseReason, TariffSlot};
-use crate::directory::Directory;
-use crate::entry::SourceProfile;
+use crate::batch::{Entry, EntryKind, Frame, Position, SourceId};
+use crate::call::{AccountKey, GroupKey};
 use crate::identity::{IdentityError, IdentityIndex, Key, Verdict};
 use crate::images::{ImageMissing, Images};
 use crate::period::{SealError, Seals};
 use crate::poison;
-use crate::rating::{self, Answered, Leg, Resolution, World};
+use crate::rating::{self, Answered};
 use crate::record::Record;
 use crate::road::{Became, Inbox, Step, Travel};
 use crate::shard::{LegBatch, LegJob, ToShard};
-use crate::time::Timestamp;
 
 mod answers;
 mod changes;
@@ -33,6 +30,7 @@ mod metrics;
 mod months;
 mod pieces;
 mod rerate;
+mod settle;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -44,9 +42,7 @@ use gather::{BecameOf, Tally};
 use job::{Claim, Job};
 use metrics::ResolverMetrics;
 pub use metrics::describe;
-use months::Billed;
 use pieces::{PieceFate, Wholes};
-use state::in_force;
 pub use state::{KnownTariff, ResolverState};
 
 /// Why the resolver cannot go on: the environment gave out, or its data is damaged.
@@ -83,6 +79,7 @@ pub struct Resolver {
     /// Reused from frame to frame.
     keys: Vec<Key>,
     verdicts: Vec<Verdict>,
+    jobs: Vec<Job>,
     outgoing: Vec<Vec<LegJob>>,
     /// By source, since this process began.
     became: BecameOf,
@@ -121,6 +118,7 @@ impl Resolver {
             group_keys: Vec::new(),
             keys: Vec::new(),
             verdicts: Vec::new(),
+            jobs: Vec::new(),
             outgoing,
             became: BecameOf::default(),
             covered,
@@ -221,143 +219,6 @@ impl Resolver {
         );
         self.metrics.publish(&mut self.tally);
         self.hand_over(frame);
-        Ok(())
-    }
-
-    /// Identity, then whose call, for the records gathered so far.
-    fn settle(&mut self, frame: &Frame, head: &FrameHead, claims: &mut Vec<Claim>) -> Result<(), ResolverError> {
-        if claims.is_empty() {
-            return Ok(());
-        }
-        let mut verdicts = std::mem::take(&mut self.verdicts);
-        verdicts.clear();
-        // The index is asked for all of them at once.
-        poison::nowhere();
-        self.index.check(&self.keys, &mut verdicts)?;
-        let received_at = Timestamp(head.received_at.get());
-        for (i, (claim, verdict)) in claims.drain(..).zip(&verdicts).enumerate() {
-            let position = self.keys[i].position;
-            match verdict {
-                Verdict::New | Verdict::Itself => {
-                    let job = Job {
-                        position,
-                        attempt: position,
-                        at: claim.at,
-                        length: claim.length,
-                        source: head.source.get(),
-                        received_at,
-                        revision: 0,
-                        only: None,
-                    };
-                    self.resolve(frame, job)?;
-                }
-                Verdict::Duplicate { .. } => self.tally.duplicate += 1,
-                Verdict::Conflict { first } => {
-                    self.tally.conflict += 1;
-                    self.tally.gathered.conflicts.push(ConflictFound {
-                        first: *first,
-                        position,
-                        frame: frame.clone(),
-                        at: claim.at,
-                        length: claim.length,
-                    });
-                }
-            }
-        }
-        self.keys.clear();
-        self.verdicts = verdicts;
-        Ok(())
-    }
-
-    /// Whose call, and on to the shards; or into suspense.
-    fn resolve(&mut self, frame: &Frame, job: Job) -> Result<(), ResolverError> {
-        poison::at(job.attempt);
-        if self.state.set_aside.contains(&job.attempt) {
-            tracing::error!("the record at position {} ended the process twice; it is kept in suspense", job.position);
-            return self.suspend(frame, &job, SuspenseReason::InternalError, "the program died on it twice");
-        }
-        let bytes = &frame.bytes[job.at..job.at + job.length];
-        #[cfg(debug_assertions)]
-        poison::pretend("resolved", bytes);
-        let record = Record::decode(bytes).map_err(|e| ResolverError::Entry(job.position, e.to_string()))?;
-        let Some(directory) = self.state.directory.clone() else {
-            return self.suspend(frame, &job, SuspenseReason::UnknownAccount, "no directory is in force");
-        };
-        let at = record.answer.unwrap_or(job.received_at);
-        let Some(known) = in_force(&self.state.tariffs, at) else {
-            return self.suspend(frame, &job, SuspenseReason::UnknownAccount, "no tariff is in force");
-        };
-        let (slot, tariff) = (known.slot, known.tariff.clone());
-        let world = World { directory: &directory, tariff: &tariff, slot };
-        let fallback = SourceProfile::default();
-        let profile = self.state.sources.get(usize::from(job.source)).and_then(Option::as_ref).unwrap_or(&fallback);
-        match rating::resolve(&record, job.received_at, profile, world) {
-            Resolution::Suspended(why) => self.suspend(frame, &job, why.reason, why.detail),
-            Resolution::Legs(first, second) => {
-                if job.only.is_none() {
-                    self.tally.resolved += 1;
-                }
-                for leg in [first, second].into_iter().flatten() {
-                    if job.only.is_none_or(|only| only.0 == leg.direction) {
-                        self.send_leg(frame, &directory, leg, slot, &job);
-                    }
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn send_leg(&mut self, frame: &Frame, directory: &Directory, leg: Leg, slot: TariffSlot, job: &Job) {
-        // The directory that has just resolved the leg has the row.
-        let Some(account) = directory.account_row(leg.account_row) else { return debug_assert!(false, "{leg:?}") };
-        let key = self.account_key(account);
-        let group = self.group_key(account);
-        let adjusts_in = match self.billed_in(frame, job, &leg, account, key) {
-            Billed::In(month) => month,
-            Billed::Waits => return,
-        };
-        let shard = shard_of(group, self.shards.len());
-        self.outgoing[shard].push(LegJob {
-            key: LegKey { position: job.position, leg: leg.direction },
-            attempt: job.attempt,
-            account: key,
-            group,
-            slot,
-            leg,
-            adjusts_in,
-            revision: job.revision,
-            at: job.at as u32,
-            length: job.length as u32,
-            source: job.source,
-            profile: self.state.profiles.get(usize::from(job.source)).copied().unwrap_or_default(),
-            received_at: job.received_at,
-        });
-    }
-
-    fn suspend(
-        &mut self,
-        frame: &Frame,
-        job: &Job,
-        reason: SuspenseReason,
-        detail: &'static str,
-    ) -> Result<(), ResolverError> {
-        match job.only {
-            // A leg that is retried and whose record no longer yields legs stays what it was.
-            Some((leg, held)) => {
-                self.tally.leg_stays(held.0, held.1);
-                self.tally.gathered.suspended.push(SuspendedRecord::of(
-                    frame,
-                    job,
-                    held.0,
-                    Some((leg, held.1)),
-                    detail,
-                ));
-            }
-            None => {
-                self.tally.suspended(reason, 1);
-                self.tally.gathered.suspended.push(SuspendedRecord::of(frame, job, reason, None, detail));
-            }
-        }
         Ok(())
     }
 

@@ -22,6 +22,7 @@ use crate::road::{Inbox, Later, LiveUsage, Step};
 use crate::tariff::{PlanId, Tariff};
 use crate::time::{Months, Period, Timestamp, Zone};
 
+mod ahead;
 mod chains;
 mod correct;
 mod counts;
@@ -296,7 +297,8 @@ impl Shard {
         let Some((slot, directory)) = self.directory.clone() else { return };
         let frame = self.part.frames.len() as u32;
         let received_at = batch.frame.head().received_at.get();
-        for job in &batch.jobs {
+        for (i, job) in batch.jobs.iter().enumerate() {
+            self.expect(&directory, &batch.jobs, i);
             poison::at(job.attempt);
             #[cfg(debug_assertions)]
             poison::pretend("rated", &batch.frame.bytes[job.at as usize..][..job.length as usize]);

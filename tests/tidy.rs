@@ -16,7 +16,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("piece", &["record", "time"]),
     ("batch", &["piece", "record", "time"]),
     ("entry", &["time"]),
-    ("names", &[]),
+    // Of `os` the hint that memory will be read soon.
+    ("names", &["os"]),
     ("nearest", &[]),
     ("exit", &[]),
     ("call", &["batch", "money", "number", "record", "time"]),
@@ -51,6 +52,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "identity",
             "images",
             "names",
+            // The hint that memory will be read soon.
+            "os",
             "period",
             "piece",
             "poison",

@@ -11,7 +11,8 @@
 //!
 //! ```text
 //! cargo bench --bench scaling                              1 thousand, 100 thousand and 1 million accounts
-//! cargo bench --bench scaling -- --accounts 5000000        another number beside a thousand
+//! cargo bench --bench scaling -- --accounts 5000000        another number beside a thousand, each called once
+//! cargo bench --bench scaling -- --accounts 5000000 --records 1000000     a million of them are called, of each kind
 //! cargo bench --bench scaling -- --only shards             and the model; or accounts
 //! cargo bench --bench scaling -- --test                    a small run that only shows that it works
 //! ```
@@ -55,19 +56,21 @@ fn main() {
             Some(n) => (1_000, vec![n.parse().expect("--accounts N")]),
             None => (1_000, vec![100_000, 1_000_000]),
         };
-        let records = if small { 1_000 } else { RECORDS };
+        let least = if small { 1_000 } else { RECORDS };
+        let told = value("--records").map(|n| n.parse().expect("--records N"));
         for many in many {
-            let records = records.max(many);
+            let records = told.unwrap_or(least.max(many));
             let (base, grown) = (accounts(few, records), accounts(many, records));
             if many == few {
                 continue;
             }
-            let each = |at: usize| (grown[at] - base[at]) as f64 / (many - few) as f64;
-            let [unused, one, two] = [0, 1, 2].map(each);
+            let taken = |at: usize| (grown[at] - base[at]) as f64;
+            let (all, called) = ((many - few) as f64, (many.min(records) - few.min(records)) as f64);
             println!(
-                "memory   {unused:.0} bytes an account, {:.0} more when it called one type, {:.0} for another",
-                one - unused,
-                two - one
+                "memory   {:.0} bytes an account, {:.0} more when it called one type, {:.0} for another",
+                taken(0) / all,
+                (taken(1) - taken(0)) / called,
+                (taken(2) - taken(1)) / called
             );
         }
     }

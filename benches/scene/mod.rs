@@ -5,12 +5,16 @@ use std::hint::black_box;
 use std::path::Path;
 
 use bytes::Bytes;
-use callrated::call::TariffSlot;
+use callrated::batch::Position;
+use callrated::call::{AccountKey, Basis, CallType, GroupKey, LegKey, RatedCall, TariffSlot};
 use callrated::directory::{self, Directory};
 use callrated::entry::SourceProfile;
-use callrated::rating::{self, Draws, Leg, Resolution, Standing, World};
-use callrated::record::Record;
-use callrated::tariff::{self, RatesText, Tariff};
+use callrated::money::{Money, Price};
+use callrated::number::{Number, NumberKind};
+use callrated::os::map::map_file;
+use callrated::rating::{self, Draws, Leg, Question, Resolution, Standing, TOGETHER, World};
+use callrated::record::{Direction, Record};
+use callrated::tariff::{self, Asked, PlanId, RatesText, Side, Tariff};
 use callrated::time::{Micros, Period, Timestamp, parse_rfc3339};
 
 /// A world to rate in, and calls.
@@ -27,6 +31,19 @@ pub struct Call {
     pub answer: Timestamp,
     duration: Micros,
 }
+
+/// See [`Scene::bare_calls`].
+pub struct Bare {
+    source: Vec<u8>,
+    destination: Vec<u8>,
+    plan: PlanId,
+    abroad: bool,
+    leg: Leg,
+}
+
+/// Rated calls before the first place is written to again.
+const ROOM: usize = 64;
+const FREE: Price = Price { rate: Money::ZERO, connect_fee: Money::ZERO, minimum_cost: None, maximum_cost: None };
 
 impl Call {
     pub fn record(&self) -> Record<'_> {
@@ -47,11 +64,11 @@ impl Scene {
     pub fn new(accounts: u32, calls: u32) -> Scene {
         let text = rates();
         let compiled = tariff::compile(&text).unwrap_or_else(|findings| panic!("{findings:#?}"));
-        let tariff = Tariff::open(Bytes::from(compiled.image)).unwrap();
+        let tariff = Tariff::open(mapped(&compiled.image)).unwrap();
         let (accounts_csv, numbers_csv) = directory_of(accounts);
         let (image, _) = directory::compile(accounts_csv.as_bytes(), numbers_csv.as_bytes())
             .unwrap_or_else(|findings| panic!("{findings:#?}"));
-        let directory = Directory::open(Bytes::from(image)).unwrap();
+        let directory = Directory::open(mapped(&image)).unwrap();
         let profile = SourceProfile { country: "DE".into(), max_age_days: 90, ..SourceProfile::default() };
         Scene { directory, tariff, profile, calls: self::calls(accounts, calls) }
     }
@@ -60,12 +77,98 @@ impl Scene {
         World { directory: &self.directory, tariff: &self.tariff, slot: TariffSlot(0) }
     }
 
-    pub fn legs(&self, call: &Call, world: World<'_>) -> impl Iterator<Item = Leg> + use<> {
-        let legs = match rating::resolve(black_box(&call.record()), call.answer, &self.profile, world) {
-            Resolution::Legs(first, second) => [first, second],
-            Resolution::Suspended(_) => [None, None],
+    /// Legs of calls in order, resolved together as a daemon's resolver does it.
+    pub fn each_leg(&self, calls: &[Call], mut take: impl FnMut(&Leg)) {
+        let world = self.world();
+        let mut records = [Record::default(); TOGETHER];
+        for calls in calls.chunks(TOGETHER) {
+            for (record, call) in records.iter_mut().zip(calls) {
+                *record = call.record();
+            }
+            let records = black_box(&records);
+            let questions: [Question<'_>; TOGETHER] = std::array::from_fn(|i| {
+                let received_at = calls[i.min(calls.len() - 1)].answer;
+                Question { record: &records[i], received_at, source: &self.profile, world }
+            });
+            let mut answers = [Resolution::Legs(None, None); TOGETHER];
+            let (questions, answers) = (&questions[..calls.len()], &mut answers[..calls.len()]);
+            rating::resolve_together(questions, |_| (), answers);
+            for answer in answers {
+                if let Resolution::Legs(first, second) = answer {
+                    [first, second].into_iter().flatten().for_each(|leg| take(leg));
+                }
+            }
+        }
+    }
+
+    pub fn legs(&self) -> Vec<Leg> {
+        let mut legs = Vec::new();
+        self.each_leg(&self.calls, |leg| legs.push(*leg));
+        legs
+    }
+
+    /// What [`Scene::bare`] begins with: what calls were made by whom, all of it read already.
+    pub fn bare_calls(&self) -> Vec<Bare> {
+        let made = |leg: Leg| {
+            let account = self.directory.row(leg.account_row);
+            let (source, destination) = (leg.source?, leg.destination()?);
+            let outbound = leg.direction == Direction::Outbound;
+            let plan = outbound.then(|| self.tariff.plan_named(account.plan)).flatten()?;
+            let abroad = self.tariff.classify(destination).country != account.country;
+            let digits = |number: Number| number.to_string().into_bytes();
+            Some(Bare { source: digits(source), destination: digits(destination), plan, abroad, leg })
         };
-        legs.into_iter().flatten()
+        self.legs().into_iter().filter_map(made).collect()
+    }
+
+    /// The least that a call takes in these structures, whatever the rules: both numbers packed and their owners looked up, the
+    /// called one classified and looked up among the rows that name a type, and abroad among all; one price; a rated call
+    /// written. A yardstick: no dialling plan, no steps, no allowance, no dates, no reason why.
+    pub fn bare(&self, calls: &[Bare], out: &mut [RatedCall; ROOM]) -> i64 {
+        let mut sum = 0;
+        for (i, call) in calls.iter().enumerate() {
+            let (call, out) = (black_box(call), &mut out[i % ROOM]);
+            let (answer, plan) = (call.leg.answer, call.plan);
+            let packed = |digits: &[u8]| Number::from_digits(digits).expect("digits");
+            let (source, destination) = (packed(&call.source), packed(&call.destination));
+            let payer = self.directory.owner_row_at(source, answer);
+            let owner = self.directory.owner_row_at(destination, answer);
+            let asked = Asked::at_answer(answer, Some(source));
+            let class = self.tariff.classify(destination);
+            let typed = self.tariff.find_typed(plan, destination, &asked);
+            let row = typed.or_else(|| {
+                let row = || self.tariff.find(plan, Side::Outbound, destination, &asked);
+                if call.abroad { row() } else { None }
+            });
+            let price = row.map_or(FREE, |row| row.price());
+            let seconds = (call.leg.duration.0 / 1_000_000) as u32;
+            *out = RatedCall {
+                account: AccountKey(payer.map_or(0, |row| row.row())),
+                group: GroupKey(owner.map_or(0, |row| row.row())),
+                answer,
+                duration: call.leg.duration,
+                source: Some(source),
+                destination: Some(destination),
+                call_type: if class.kind == NumberKind::Mobile { CallType::Included } else { CallType::International },
+                billable_seconds: seconds,
+                cost: price.cost(i64::from(seconds), 4),
+                basis: Basis { plan: plan.0, row: row.map(|row| row.id.0), price, ..out.basis },
+                ..*out
+            };
+            sum += out.cost.0;
+        }
+        sum
+    }
+
+    /// Some place to write rated calls to.
+    pub fn room(&self) -> [RatedCall; ROOM] {
+        let mut first = None;
+        self.each_leg(&self.calls[..1], |leg| {
+            let rated = rating::rate(leg, self.world(), self.month(), Standing::of(&0), &mut Draws::default());
+            let key = LegKey { position: Position(0), leg: leg.direction };
+            first = first.or(rated.ok().map(|rated| rated.call(leg, key, AccountKey(0), GroupKey(0))));
+        });
+        [first.expect("the first call is rated"); ROOM]
     }
 
     /// All calls lie in one.
@@ -76,14 +179,19 @@ impl Scene {
     pub fn hash(&self) -> u64 {
         let world = self.world();
         let mut text = String::new();
-        for call in &self.calls {
-            for leg in self.legs(call, world) {
-                let rated = rating::rate(&leg, world, leg.period(world), Standing::of(&0), &mut Draws::default());
-                text += &format!("{rated:?}\n");
-            }
-        }
+        self.each_leg(&self.calls, |leg| {
+            let rated = rating::rate(leg, world, leg.period(world), Standing::of(&0), &mut Draws::default());
+            text += &format!("{rated:?}\n");
+        });
         xxhash_rust::xxh3::xxh3_64(text.as_bytes())
     }
+}
+
+/// An image as a daemon has it: a file, mapped.
+fn mapped(image: &[u8]) -> Bytes {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), image).unwrap();
+    map_file(file.path()).unwrap()
 }
 
 /// The shipped rates folder.

@@ -14,6 +14,8 @@ use std::hint::select_unpredictable;
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::os::prefetch::prefetch_place;
+
 /// One place of the table.
 #[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -41,8 +43,12 @@ impl Slot {
 /// Bytes before the slots.
 const HEAD: usize = 16;
 
-/// Slots looked at together: two cache lines. A table ends with as many empty ones, so that no search runs out of it.
-const WINDOW: usize = 8;
+/// Slots looked at together: one cache line, or the ends of two.
+const WINDOW: usize = 4;
+
+/// A table ends with so many empty slots, so that no search runs out of it.
+const END: usize = 8;
+const _: () = assert!(END >= WINDOW);
 
 /// Mixes every bit of a word into its high bits, without loss: different words stay different.
 /// The multipliers are those of SplitMix64 (Steele, Lea, Flood 2014).
@@ -88,7 +94,7 @@ pub fn build(mut entries: Vec<Slot>) -> Vec<u8> {
         slots[at] = entry;
         next = at + 1;
     }
-    slots.resize(slots.len() + WINDOW, Slot::EMPTY);
+    slots.resize(slots.len() + END, Slot::EMPTY);
     let mut bytes = Vec::with_capacity(HEAD + slots.len() * size_of::<Slot>());
     bytes.extend_from_slice(&count.to_le_bytes());
     bytes.extend_from_slice(&homes.to_le_bytes());
@@ -112,12 +118,20 @@ impl<'a> Table<'a> {
         Some(Table { homes, slots: <[Slot]>::ref_from_bytes(slots).ok()? })
     }
 
+    /// Asks for the memory in which a key is looked up.
+    #[inline]
+    pub fn expect(&self, key: u64) {
+        let home = home(key, self.homes);
+        prefetch_place(self.slots, home);
+        prefetch_place(self.slots, home + WINDOW - 1);
+    }
+
     /// Slots with this key; mostly none or one.
     #[inline]
     pub fn find(&self, key: u64) -> impl Iterator<Item = &'a Slot> + use<'a> {
         let mut slots = self.slots.get(home(key, self.homes)..).unwrap_or(&[]);
         // How far a key lies behind its home is chance, which no processor predicts: the first key of a whole window that is
-        // no smaller is found without a branch. One window in thirty is not enough.
+        // no smaller is found without a branch. One window in eight is not enough.
         while let Some((window, rest)) = slots.split_first_chunk::<WINDOW>() {
             let mut smaller = WINDOW;
             for (i, slot) in window.iter().enumerate().rev() {
@@ -142,10 +156,10 @@ impl<'a> Table<'a> {
         let table = Table::view(bytes)?;
         let entries = u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?);
         let homes = entries.checked_add(entries / 3)?.checked_add(1)?;
-        if homes != table.homes || homes.checked_add(WINDOW as u64)? > table.slots.len() as u64 {
+        if homes != table.homes || homes.checked_add(END as u64)? > table.slots.len() as u64 {
             return None;
         }
-        if !table.slots.iter().rev().take(WINDOW).all(Slot::is_empty) {
+        if !table.slots.iter().rev().take(END).all(Slot::is_empty) {
             return None;
         }
         let (mut count, mut last, mut free) = (0, 0, 0);

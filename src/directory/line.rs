@@ -4,6 +4,8 @@
 //!
 //! Does not know which row holds at an instant.
 
+use std::ptr;
+
 use super::field::{extension_key, key_digits};
 use super::image::Row;
 use super::read::{EVER, NEVER};
@@ -12,13 +14,12 @@ use crate::number::{Country, Number};
 use crate::tariff::PlanName;
 use crate::time::{Timestamp, Zone};
 
-/// A dated row of an account.
+/// A dated row of an account. Two words, which are handed on in registers.
 #[derive(Clone, Copy)]
 pub struct AccountRow<'a> {
-    image: &'a Image,
-    /// Its place in that image.
-    place: u32,
-    item: &'a Row,
+    pub(super) image: &'a Image,
+    /// One of that image's.
+    pub(super) item: &'a Row,
 }
 
 impl Directory {
@@ -26,7 +27,7 @@ impl Directory {
     #[inline]
     pub fn account_row(&self, row: u32) -> Option<AccountRow<'_>> {
         let (image, place) = self.image_of(row)?;
-        Some(AccountRow { image, place, item: image.row_items().get(place as usize)? })
+        Some(AccountRow { image, item: image.row_items().get(place as usize)? })
     }
 
     /// The account's row in force at the instant.
@@ -38,14 +39,7 @@ impl Directory {
     /// The row of the number's owner at the instant.
     #[inline]
     pub fn owner_row_at(&self, number: Number, at: Timestamp) -> Option<AccountRow<'_>> {
-        let (image, slot) = self.number_slot(number)?;
-        let first = image.owner(slot, at)?;
-        if self.layers.images.len() == 1 {
-            return image.in_force(first, at);
-        }
-        // The owner may be said anew in an upper image, or stand in a lower one.
-        let owner = image.row_items().get(first as usize)?;
-        self.row_at(image.name(owner).as_bytes(), at)
+        self.owner_row(self.owner_place(number, at)?, at)
     }
 }
 
@@ -55,9 +49,9 @@ impl Image {
     pub(super) fn in_force(&self, first: u32, at: Timestamp) -> Option<AccountRow<'_>> {
         let rows = self.row_items().get(first as usize..)?;
         let account = rows.first()?.account;
-        for (item, place) in rows.iter().zip(first..).take_while(|(item, _)| item.account == account) {
+        for item in rows.iter().take_while(|item| item.account == account) {
             if at.0 < item.valid_to.get() {
-                return (item.valid_from.get() <= at.0).then_some(AccountRow { image: self, place, item });
+                return (item.valid_from.get() <= at.0).then_some(AccountRow { image: self, item });
             }
         }
         None
@@ -67,7 +61,7 @@ impl Image {
 impl<'a> AccountRow<'a> {
     /// All of it.
     pub fn account(&self) -> Account<'a> {
-        self.image.account(self.place, self.item)
+        self.image.account(self.place(), self.item)
     }
 
     /// Which account, whatever its dated rows.
@@ -79,7 +73,14 @@ impl<'a> AccountRow<'a> {
     /// The row, for a later [`Directory::account_row`].
     #[inline]
     pub fn row(&self) -> u32 {
-        self.image.first.row + self.place
+        self.image.first.row + self.place()
+    }
+
+    /// Its place in the image.
+    #[inline]
+    fn place(&self) -> u32 {
+        let rows = self.image.row_items().as_ptr().addr();
+        ((ptr::from_ref(self.item).addr() - rows) / size_of::<Row>()) as u32
     }
 
     /// Name of the plan, as the tariff has it.

@@ -141,7 +141,7 @@ impl Directory {
 
 impl Image {
     #[inline]
-    fn section(&self, section: Section) -> &[u8] {
+    pub(super) fn section(&self, section: Section) -> &[u8] {
         &self.sections[section as usize]
     }
 

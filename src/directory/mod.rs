@@ -13,6 +13,7 @@
 //!
 //! Does not know files, tariffs (a plan is only a name here), how a dialled number is read, or what a call costs.
 
+mod ahead;
 mod apply;
 mod back;
 mod change;
@@ -39,6 +40,7 @@ use crate::number::{Country, Number};
 use crate::tariff::{Finding, ImageError, Severity};
 use crate::time::{Timestamp, Zone};
 
+pub use ahead::OwnerPlace;
 pub use apply::changed;
 pub use back::Back;
 pub use change::{AccountSet, Asked, Change, Conflict, Edited, NumberSet, Refusal};

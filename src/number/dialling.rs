@@ -39,7 +39,11 @@ pub const NUMBER_MIN: usize = 5;
 pub const NUMBER_MAX: usize = 15;
 
 /// Why a number cannot be one (R3, suspense `bad_number`).
+///
+/// As wide as a number: what is either of the two is then handed on in registers. Copied as bytes, which were written in other
+/// pieces just before, it made the processor wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error, serde::Serialize, serde::Deserialize)]
+#[repr(u64)]
 pub enum BadNumber {
     /// Nothing was sent, or a word that stands for a withheld number.
     #[error("empty or anonymous")]

@@ -94,5 +94,5 @@ fn resold(leg: &Leg, world: World<'_>, id: PlanId, plan: &Plan, period: Period) 
     // Without minutes of its own nothing is drawn.
     let (none, mut draws) = (0_u64, Draws::default());
     let month = Month { world, plan, account, period };
-    price::charge(&later, &kind, steps, month, (Standing::of(&none), None), &mut draws).ok().map(|charge| charge.cost)
+    price::charge(&later, &kind, steps, &month, (Standing::of(&none), None), &mut draws).ok().map(|charge| charge.cost)
 }

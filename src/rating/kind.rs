@@ -246,10 +246,16 @@ impl<'a> Call<'_, 'a> {
         }
     }
 
+    #[inline(always)]
     fn in_plan(&self, rule: u8, number: Number, class: Class) -> Kind<'a> {
-        if !self.overage_by_deck() {
-            return Kind { number: Some(number), ..in_plan(rule, Some(class), None, false) };
+        if self.overage_by_deck() {
+            return self.in_plan_by_deck(rule, number, class);
         }
+        let (class, number) = (Some(class), Some(number));
+        Kind { rule, nature: Nature::InPlan, class, number, row: None, row_prices: false, asked: None }
+    }
+
+    fn in_plan_by_deck(&self, rule: u8, number: Number, class: Class) -> Kind<'a> {
         let row = self.row(Side::Outbound, number).filter(|row| self.reaches(row, number, class));
         let asked = row.map(|row| (row, outbound(number)));
         Kind { number: Some(number), ..in_plan(rule, Some(class), asked, true) }

@@ -13,10 +13,11 @@
 //!
 //! Does not know what a call costs.
 
+use super::parties::{Parties, not_ended};
 use super::{Answered, Called, Leg, PayerBy, Resolution, Routing, Why, World, numbers};
-use crate::directory::AccountRow;
+use crate::directory::{AccountRow, OwnerPlace};
 use crate::entry::{Ambiguous, LegsPolicy, SourceProfile, Talk};
-use crate::number::Country;
+use crate::number::Number;
 use crate::record::{Direction, Record};
 use crate::time::{Micros, Timestamp};
 
@@ -59,86 +60,195 @@ fn end_less_answer(record: &Record<'_>) -> Option<Micros> {
 
 /// R1 to R4: whose call it was. `received_at` is the frame's stamp. Expects [`answered`] to have been asked.
 pub fn resolve(record: &Record<'_>, received_at: Timestamp, source: &SourceProfile, world: World<'_>) -> Resolution {
-    match legs(record, received_at, source, world) {
-        Ok(resolution) => resolution,
+    let (mut half, mut legs) = (Half::BLANK, Resolution::Legs(None, None));
+    let mut resolve = || {
+        half.begin(record, received_at, source, world)?;
+        half.find_source(world);
+        half.read(record, source, world)?;
+        half.find_called(world);
+        half.legs(record, world, &mut legs)
+    };
+    match resolve() {
+        Ok(()) => legs,
         Err(why) => Resolution::Suspended(why.into()),
     }
 }
 
-fn legs(
-    record: &Record<'_>,
-    received_at: Timestamp,
-    profile: &SourceProfile,
-    world: World<'_>,
-) -> Result<Resolution, Why> {
-    let (answer, duration) = plausible(record, received_at, profile)?;
-    let parties = Parties::of(record, answer, profile, world)?;
-    let source = numbers::presented(record.source, parties.source_country, world).ok();
-    let carrier = world.tariff.carrier_named(record.carrier);
-    let leg = |direction, (account, payer_by): (AccountRow<'_>, PayerBy), read: numbers::Read, to_own_number| Leg {
-        // It says where the caller's call went; what the called side pays goes by the number it owns.
-        routing: match direction {
-            Direction::Inbound => Routing::None,
-            Direction::Outbound => numbers::routing(record, read.bare, account.country(), world),
-        },
-        direction,
-        account_row: account.row(),
-        payer_by,
-        answer,
-        duration,
-        source,
-        called: read.called,
-        to_own_number,
-        carrier,
+/// What is known of a record on the way to its legs, step by step: each step that looks an account up by its number comes
+/// behind one that reads the number, so that whoever resolves many records has time between the two.
+///
+/// It is filled where it stands: to move it costs more than most of its steps.
+#[derive(Clone, Copy)]
+pub(super) struct Half<'a> {
+    answer: Timestamp,
+    duration: Micros,
+    parties: Parties<'a>,
+    sides: LegsPolicy,
+    source: Option<Number>,
+    /// Owner of the number that was looked up last: the calling one, then the called one.
+    owner: Option<OwnerPlace<'a>>,
+    payer: Option<(AccountRow<'a>, PayerBy)>,
+    read: numbers::Read,
+}
+
+impl<'a> Half<'a> {
+    /// Of no record.
+    pub const BLANK: Half<'a> = Half {
+        answer: Timestamp(0),
+        duration: Micros(0),
+        parties: Parties::NOBODY,
+        sides: LegsPolicy::Both,
+        source: None,
+        owner: None,
+        payer: None,
+        read: numbers::Read { called: Called::Emergency, bare: false },
     };
 
-    let sides = match (record.direction, profile.legs) {
-        (Some(Direction::Outbound), _) | (None, LegsPolicy::Outbound) => LegsPolicy::Outbound,
-        (Some(Direction::Inbound), _) | (None, LegsPolicy::Inbound) => LegsPolicy::Inbound,
-        (None, LegsPolicy::Both) => LegsPolicy::Both,
-    };
-    if sides == LegsPolicy::Inbound {
-        let (country, account) = (parties.country(None), parties.named.or(parties.node));
-        let called = numbers::Reader { country, account, strip: &profile.strip }.reached(record.destination, world);
-        let owner = owner_of(called, answer, world);
-        let payee = match (parties.named, owner, parties.node) {
-            (Some(named), _, _) => (named, PayerBy::Record),
-            (None, Some(owner), _) => (owner, PayerBy::Destination),
-            (None, None, Some(node)) => (node, PayerBy::Node),
-            (None, None, None) => return Err(parties.nobody()),
+    /// R1, R2, who is named, and the calling number. Expects to be blank.
+    #[inline]
+    pub fn begin(
+        &mut self,
+        record: &Record<'_>,
+        received_at: Timestamp,
+        profile: &SourceProfile,
+        world: World<'a>,
+    ) -> Result<(), Why> {
+        (self.answer, self.duration) = plausible(record, received_at, profile)?;
+        let source_country = self.parties.fill(record, self.answer, profile, world)?;
+        self.source = numbers::presented(record.source, source_country, world).ok();
+        self.sides = match (record.direction, profile.legs) {
+            (Some(Direction::Outbound), _) | (None, LegsPolicy::Outbound) => LegsPolicy::Outbound,
+            (Some(Direction::Inbound), _) | (None, LegsPolicy::Inbound) => LegsPolicy::Inbound,
+            (None, LegsPolicy::Both) => LegsPolicy::Both,
         };
-        not_ended(&payee.0, answer)?;
-        let own = owner.is_some_and(|owner| owner.index() == payee.0.index());
-        let read = numbers::Read { called, bare: false };
-        return Ok(Resolution::Legs(Some(leg(Direction::Inbound, payee, read, own)), None));
+        Ok(())
     }
 
-    let payer = parties.payer(record, source, answer, world)?;
-    let account = payer.map(|(account, _)| account);
-    let country = parties.country(account);
-    let read = numbers::Reader { country, account, strip: &profile.strip }.dialled(record.destination, world);
-    let owner = owner_of(read.called, answer, world);
-    let own = match (payer, owner) {
-        (Some((payer, _)), Some(owner)) => payer.index() == owner.index(),
-        _ => false,
-    };
-    let outbound = payer.map(|payer| leg(Direction::Outbound, payer, read, own));
-    let inbound = match owner {
-        Some(owner) if sides == LegsPolicy::Both && !own => match (outbound, not_ended(&owner, answer)) {
-            (_, Ok(())) => Some(leg(Direction::Inbound, (owner, PayerBy::Destination), read, true)),
-            (Some(_), Err(_)) => None,
-            (None, Err(why)) => return Err(why),
-        },
-        _ => None,
-    };
-    match (outbound, inbound) {
-        (None, None) => Err(Why::NobodyPays),
-        (None, inbound) => Ok(Resolution::Legs(inbound, None)),
-        (outbound, inbound) => Ok(Resolution::Legs(outbound, inbound)),
+    /// The calling number, where its owner may be who pays.
+    #[inline]
+    fn asked_source(&self) -> Option<Number> {
+        self.source.filter(|_| self.sides != LegsPolicy::Inbound && self.parties.names_nobody())
+    }
+
+    /// Asks for the memory in which the calling number is looked up.
+    #[inline]
+    pub fn expect_source(&self, world: World<'a>) {
+        if let Some(number) = self.asked_source() {
+            world.directory.expect_owner(number);
+        }
+    }
+
+    /// Looks the calling number up.
+    #[inline]
+    pub fn find_source(&mut self, world: World<'a>) {
+        self.owner = self.asked_source().and_then(|number| world.directory.owner_place(number, self.answer));
+    }
+
+    /// R4: who pays; R3: what was dialled, by the habits of who pays.
+    #[inline]
+    pub fn read(&mut self, record: &Record<'_>, profile: &SourceProfile, world: World<'a>) -> Result<(), Why> {
+        let strip = &profile.strip;
+        if self.sides == LegsPolicy::Inbound {
+            let (country, account) = (self.parties.country(None), self.parties.named.or(self.parties.node));
+            let called = numbers::Reader { country, account, strip }.reached(record.destination, world);
+            self.read = numbers::Read { called, bare: false };
+            return Ok(());
+        }
+        self.payer = self.parties.payer(record, self.owner, self.answer, world)?;
+        let account = self.payer.map(|(account, _)| account);
+        let country = self.parties.country(account);
+        self.read = numbers::Reader { country, account, strip }.dialled(record.destination, world);
+        Ok(())
+    }
+
+    /// Asks for the memory in which the called number is looked up.
+    #[inline]
+    pub fn expect_called(&self, world: World<'a>) {
+        if let Called::Number(number) = self.read.called {
+            world.directory.expect_owner(number);
+        }
+    }
+
+    /// Looks the called number up.
+    #[inline]
+    pub fn find_called(&mut self, world: World<'a>) {
+        self.owner = match self.read.called {
+            Called::Number(number) => world.directory.owner_place(number, self.answer),
+            _ => None,
+        };
+    }
+
+    /// The legs.
+    #[inline]
+    pub fn legs(&self, record: &Record<'_>, world: World<'a>, out: &mut Resolution) -> Result<(), Why> {
+        let owner = self.owner.and_then(|place| world.directory.owner_row(place, self.answer));
+        if self.sides == LegsPolicy::Inbound {
+            let payee = match (self.parties.named, owner, self.parties.node) {
+                (Some(named), _, _) => (named, PayerBy::Record),
+                (None, Some(owner), _) => (owner, PayerBy::Destination),
+                (None, None, Some(node)) => (node, PayerBy::Node),
+                (None, None, None) => return Err(self.parties.nobody()),
+            };
+            not_ended(&payee.0, self.answer)?;
+            let own = owner.is_some_and(|owner| owner.index() == payee.0.index());
+            *out = Resolution::Legs(Some(self.leg(Direction::Inbound, payee, own, record, world)), None);
+            return Ok(());
+        }
+        let own = match (self.payer, owner) {
+            (Some((payer, _)), Some(owner)) => payer.index() == owner.index(),
+            _ => false,
+        };
+        let payee = match owner.filter(|_| self.sides == LegsPolicy::Both && !own) {
+            None => None,
+            Some(owner) => match (self.payer, not_ended(&owner, self.answer)) {
+                (_, Ok(())) => Some((owner, PayerBy::Destination)),
+                (Some(_), Err(_)) => None,
+                (None, Err(why)) => return Err(why),
+            },
+        };
+        let inbound = |payee| Some(self.leg(Direction::Inbound, payee, true, record, world));
+        let Some(payer) = self.payer else {
+            *out = Resolution::Legs(inbound(payee.ok_or(Why::NobodyPays)?), None);
+            return Ok(());
+        };
+        *out = Resolution::Legs(Some(self.leg(Direction::Outbound, payer, own, record, world)), None);
+        if let (Some(payee), Resolution::Legs(_, second)) = (payee, out) {
+            *second = inbound(payee);
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn leg(
+        &self,
+        direction: Direction,
+        (account, payer_by): (AccountRow<'_>, PayerBy),
+        to_own_number: bool,
+        record: &Record<'_>,
+        world: World<'_>,
+    ) -> Leg {
+        // It says where the caller's call went; what the called side pays goes by the number it owns.
+        let routing = match direction {
+            Direction::Inbound => Routing::None,
+            Direction::Outbound => numbers::routing(record, self.read.bare, account.country(), world),
+        };
+        Leg {
+            direction,
+            account_row: account.row(),
+            payer_by,
+            answer: self.answer,
+            duration: self.duration,
+            source: self.source,
+            called: self.read.called,
+            to_own_number,
+            routing,
+            carrier: world.tariff.carrier_named(record.carrier),
+        }
     }
 }
 
 /// R1, R2: answer instant and talk time, or why they cannot be.
+#[inline]
 fn plausible(record: &Record<'_>, received_at: Timestamp, profile: &SourceProfile) -> Result<(Timestamp, Micros), Why> {
     let Some(answer) = record.answer else {
         return Err(if record.duration < Some(Micros(0)) && record.duration.is_some() {
@@ -185,100 +295,4 @@ fn folded(
         Some(Micros(if talk < 0 { talk.saturating_add(fold.0) } else { talk }))
     };
     Ok((answer, record.duration.or_else(measured).ok_or(Why::NoTalkTime)?))
-}
-
-/// The accounts and countries that record and listener name.
-pub(super) struct Parties<'a> {
-    /// The record's account.
-    named: Option<AccountRow<'a>>,
-    /// The listener's account, where the record names none.
-    node: Option<AccountRow<'a>>,
-    /// The listener names an account that does not exist.
-    node_missing: bool,
-    node_country: Option<Country>,
-    pub(super) source_country: Option<Country>,
-}
-
-impl<'a> Parties<'a> {
-    pub(super) fn of(
-        record: &Record<'_>,
-        answer: Timestamp,
-        profile: &SourceProfile,
-        world: World<'a>,
-    ) -> Result<Parties<'a>, Why> {
-        let named = if record.account.is_empty() {
-            None
-        } else {
-            let account = world.directory.row_at(record.account, answer).ok_or(Why::NoSuchAccount)?;
-            not_ended(&account, answer)?;
-            Some(account)
-        };
-        let asks_node = named.is_none() && !profile.account.is_empty();
-        let node = if asks_node { world.directory.row_at(profile.account.as_bytes(), answer) } else { None };
-        // The listener's country comes before that of its account: it is the dialling plan of the place, and it is
-        // what R3 names. Without it, the account's is the best there is.
-        let node_country = Country::parse(&profile.country).or(node.map(|account| account.country()));
-        Ok(Parties {
-            named,
-            node,
-            node_missing: asks_node && node.is_none(),
-            node_country,
-            source_country: named.map(|account| account.country()).or(node_country),
-        })
-    }
-
-    /// R4: who pays the outbound leg, if anyone does.
-    fn payer(
-        &self,
-        record: &Record<'_>,
-        source: Option<crate::number::Number>,
-        answer: Timestamp,
-        world: World<'a>,
-    ) -> Result<Option<(AccountRow<'a>, PayerBy)>, Why> {
-        let found = if let Some(named) = self.named {
-            Some((named, PayerBy::Record))
-        } else if let Some(forwarder) = self.forwarder(record, answer, world) {
-            Some((forwarder, PayerBy::ForwardedBy))
-        } else if let Some(node) = self.node {
-            Some((node, PayerBy::Node))
-        } else if self.node_missing {
-            return Err(Why::NoSuchNodeAccount);
-        } else {
-            let owner = source.and_then(|source| world.directory.owner_row_at(source, answer));
-            owner.map(|owner| (owner, PayerBy::Source))
-        };
-        if let Some((account, _)) = &found {
-            not_ended(account, answer)?;
-        }
-        Ok(found)
-    }
-
-    fn forwarder(&self, record: &Record<'_>, answer: Timestamp, world: World<'a>) -> Option<AccountRow<'a>> {
-        if record.forwarded_by.is_empty() {
-            return None;
-        }
-        let number = numbers::presented(record.forwarded_by, self.node_country, world).ok()?;
-        world.directory.owner_row_at(number, answer)
-    }
-
-    /// R3: the dialling plan of the destination.
-    pub(super) fn country(&self, payer: Option<AccountRow<'_>>) -> Option<Country> {
-        payer.or(self.named).map(|account| account.country()).or(self.node_country)
-    }
-
-    fn nobody(&self) -> Why {
-        if self.node_missing { Why::NoSuchNodeAccount } else { Why::NobodyPays }
-    }
-}
-
-fn owner_of<'a>(called: Called, answer: Timestamp, world: World<'a>) -> Option<AccountRow<'a>> {
-    match called {
-        Called::Number(number) => world.directory.owner_row_at(number, answer),
-        _ => None,
-    }
-}
-
-/// R5: after `billing_end` an account pays for nothing. Ends are exclusive.
-fn not_ended(account: &AccountRow<'_>, answer: Timestamp) -> Result<(), Why> {
-    if account.has_ended(answer) { Err(Why::AccountEnded) } else { Ok(()) }
 }

@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! answered   R1        legs.rs      answered at all?
-//! resolve    R1 R2     legs.rs      plausible talk time
-//!            R4        legs.rs      whose call: no leg, one, or two
+//! resolve    R1 R2     legs.rs      plausible talk time; many records at a time: together.rs
+//!            R4        legs.rs      whose call: no leg, one, or two; who pays: parties.rs
 //!            R3        numbers.rs   what was dialled: emergency, extension, short code, E.164
 //! rate       R5        mod.rs       not before billing starts
 //!            R24       free.rs      a number that costs this account nothing
@@ -32,6 +32,7 @@ mod kind;
 mod legs;
 mod minimum;
 mod numbers;
+mod parties;
 mod parts;
 mod pools;
 mod price;
@@ -40,6 +41,7 @@ mod routes;
 mod standing;
 mod successive;
 mod tiers;
+mod together;
 mod why;
 
 pub use costs::costs;
@@ -52,18 +54,19 @@ pub use proof::{
 };
 pub use routes::{Route, RouteSums, routes, sums};
 pub use standing::{Draw, DrawOf, Drawn, Draws, Standing, Told, drawn};
+pub use together::{Question, TOGETHER, resolve_together};
 pub use why::{Suspended, Why};
 
 use serde::{Deserialize, Serialize};
 
 use crate::call::{AccountKey, Basis, Before, CallType, GroupKey, LegKey, RatedCall, StepRule, TariffSlot};
-use crate::directory::{AccountRow, Directory};
+use crate::directory::Directory;
 use crate::money::Money;
 use crate::number::dialling::BadNumber;
 use crate::number::{Country, Number};
 use crate::record::Direction;
 use crate::tariff::successive::Successive;
-use crate::tariff::{Plan, PlanId, Tariff};
+use crate::tariff::{PlanId, Tariff};
 use crate::time::{Micros, Period, Timestamp};
 use successive::Succession;
 
@@ -285,16 +288,18 @@ fn decide<'a, T>(
     let plan_id = world.tariff.plan_called(account.plan()).ok_or(Why::NoPlan)?;
     let (plan, home) = (world.tariff.plan(plan_id), account.country());
     let kind = match free::kind(leg, &account, plan_id, world.tariff) {
-        Some(free) => free,
-        None => kind::kind(leg, home, plan_id, world.tariff)?,
+        Some(free) => Ok(free),
+        None => kind::kind(leg, home, plan_id, world.tariff),
     };
+    // Not taken out of there: to copy it as soon as it is written makes the processor wait.
+    let kind = kind.as_ref().map_err(|why| *why)?;
     let steps = world.tariff.steps(plan_id, home, kind.class, kind.own_steps());
-    let own = Priced { leg, kind: &kind, steps };
-    let terms = Terms { world, plan_id, plan, account, home, period, standing };
+    let own = Priced { leg, kind, steps };
+    let terms = Terms { month: pools::Month { world, plan, account, period }, plan_id, home, standing };
     match plan.successive {
         None => {
             let (charge, rated) = terms.price(own, None, draws)?;
-            Ok(take(leg, &kind, charge, rated))
+            Ok(take(leg, kind, charge, rated))
         }
         Some(rule) => terms.price_in_succession(rule, own, draws, take),
     }
@@ -302,12 +307,9 @@ fn decide<'a, T>(
 
 /// By what a leg is priced.
 struct Terms<'t, 'a> {
-    world: World<'a>,
+    month: pools::Month<'a, 'a>,
     plan_id: PlanId,
-    plan: &'a Plan,
-    account: AccountRow<'a>,
     home: Country,
-    period: Period,
     standing: Standing<'t>,
 }
 
@@ -319,11 +321,11 @@ impl<'a> Terms<'_, 'a> {
         before: Option<&Before>,
         draws: &mut Draws,
     ) -> Result<(price::Charge, Rated), Why> {
-        let Terms { world, plan_id, plan, account, home, period, standing } = *self;
+        let Terms { month, plan_id, home, standing } = self;
+        let (world, plan, period) = (month.world, month.plan, month.period);
         let Priced { leg, kind, steps } = priced;
-        let later = kind::Later { leg, home, plan: plan_id, tariff: world.tariff };
-        let month = pools::Month { world, plan, account, period };
-        let charge = price::charge(&later, kind, steps, month, (standing, before), draws)?;
+        let later = kind::Later { leg, home: *home, plan: *plan_id, tariff: world.tariff };
+        let charge = price::charge(&later, kind, steps, month, (*standing, before), draws)?;
         let rated = Rated {
             period,
             call_type: charge.call_type,
@@ -355,14 +357,15 @@ impl<'a> Terms<'_, 'a> {
         draws: &mut Draws,
         take: impl FnOnce(&Leg, &kind::Kind<'a>, price::Charge, Rated) -> T,
     ) -> Result<T, Why> {
-        let Terms { world, plan_id, home, period, standing, .. } = *self;
+        let Terms { ref month, plan_id, home, standing } = *self;
+        let (world, period) = (month.world, month.period);
         let place = successive::Place { month: period, tariff: world.slot, plan: plan_id, home };
         let succession = Succession::of(rule, &own, place, world.tariff, standing);
         let joined = succession.as_ref().and_then(Succession::joined);
         let (priced, before) = joined.map_or((own, None), |(chain, whole)| (whole, Some(&chain.before)));
         let (charge, rated) = self.price(priced, before, draws)?;
         if let Some(succession) = &succession {
-            let tier = tiers::counted(self.plan, priced.kind, charge.tier, before.unwrap_or(&Before::NOTHING));
+            let tier = tiers::counted(month.plan, priced.kind, charge.tier, before.unwrap_or(&Before::NOTHING));
             succession.tell(own.leg, place, &rated, tier, draws);
         }
         Ok(take(priced.leg, priced.kind, charge, rated))

@@ -45,6 +45,7 @@ pub(super) struct Read {
 
 impl Reader<'_> {
     /// What a caller dialled.
+    #[inline]
     pub fn dialled(&self, text: &[u8], world: World<'_>) -> Read {
         let plan = plan_of(self.country, world);
         match self.only_a_number(text, plan, world) {
@@ -53,6 +54,7 @@ impl Reader<'_> {
         }
     }
 
+    #[inline(never)]
     fn dialled_any(&self, text: &[u8], plan: Option<&DiallingPlan>, world: World<'_>) -> Called {
         let whole = Dialled::read(text);
         if let Some(called) = self.special(&whole, plan, world) {

@@ -77,7 +77,7 @@ pub(super) fn charge<'a>(
     later: &Later<'_, 'a>,
     kind: &Kind<'a>,
     steps: StepRule,
-    month: Month<'_, 'a>,
+    month: &Month<'_, 'a>,
     (standing, joined): (Standing<'_>, Option<&Before>),
     draws: &mut Draws,
 ) -> Result<Charge, Why> {
@@ -103,7 +103,7 @@ pub(super) fn charge<'a>(
     let plain = plan.pools.is_empty() && plan.tiers.is_empty() && plan.rollover.is_none();
     let tier = if plain { None } else { tiers::of_call(plan, kind) };
     let covered = |draws: &mut Draws| {
-        if plain { None } else { pools::draw(kind, month, billable, standing, draws, tier.is_some()) }
+        if plain { None } else { pools::draw(kind, *month, billable, standing, draws, tier.is_some()) }
     };
     // Of all that is charged, what this call adds.
     let tiered = |draws: &mut Draws, added: u32, charged: u32| {

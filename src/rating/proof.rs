@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::free;
 use super::kind::{Later, Nature};
-use super::legs::Parties;
+use super::parties::Parties;
 use super::parts::{Part, Parts};
 use super::pools::Month;
 use super::{Decided, DrawOf, Draws, Leg, Resolution, Standing, Why, World, decide, resolve};

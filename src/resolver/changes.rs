@@ -190,17 +190,18 @@ impl Resolver {
             only: leg.map(|leg| (leg, (reason, held))),
         };
         if reason == SuspenseReason::Unfinished {
-            return self.suspend(frame, &job, reason, still_unfinished(record));
+            self.suspend(frame, &job, reason, still_unfinished(record));
+            return Ok(());
         }
         let before: usize = self.outgoing.iter().map(Vec::len).sum();
-        self.resolve(frame, job)?;
+        self.resolve(frame, &[job])?;
         if let Some(leg) = leg {
             let after: usize = self.outgoing.iter().map(Vec::len).sum();
             let suspended = self.tally.gathered.suspended.last().is_some_and(|s| s.attempt == entry.position);
             if after == before && !suspended {
                 // The record still yields legs, but no longer this one: it stays in suspense as it was.
                 let job = Job { only: Some((leg, (reason, held))), ..job };
-                self.suspend(frame, &job, reason, "the record no longer yields this leg")?;
+                self.suspend(frame, &job, reason, "the record no longer yields this leg");
             }
         }
         Ok(())

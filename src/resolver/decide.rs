@@ -84,19 +84,17 @@ impl Resolver {
         // Legs before this entry were rated before it.
         self.hand_over(frame);
         self.correct(&outcome);
-        self.resolve(
-            frame,
-            Job {
-                position: first,
-                attempt: entry.position,
-                at: offset(frame, record),
-                length: record.len(),
-                source: said.source,
-                received_at: Timestamp(said.received_at),
-                revision: said.revision,
-                only: None,
-            },
-        )
+        let job = Job {
+            position: first,
+            attempt: entry.position,
+            at: offset(frame, record),
+            length: record.len(),
+            source: said.source,
+            received_at: Timestamp(said.received_at),
+            revision: said.revision,
+            only: None,
+        };
+        self.resolve(frame, &[job])
     }
 }
 

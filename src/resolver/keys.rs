@@ -8,6 +8,9 @@ use super::Resolver;
 use crate::call::{AccountKey, GroupKey};
 use crate::directory::{AccountRow, Directory};
 use crate::guard::Rules;
+use crate::names::{Hash, Names};
+use crate::os::prefetch::prefetch_place;
+use crate::rating::TOGETHER;
 use crate::shard::ToShard;
 
 /// No number is known yet: there are never so many.
@@ -28,6 +31,32 @@ impl Resolver {
     pub(super) fn use_guards(&mut self, rules: Arc<Rules>) {
         self.to_all(|| ToShard::Guards(rules.clone()));
         self.state.guards = rules;
+    }
+
+    /// Asks for what gives the accounts of some rows, and their groups, their numbers: of those met before a place in a list, of
+    /// the others their names, which were seen in an earlier life of the program, or never.
+    pub(super) fn expect_keys(&self, rows: &[Option<AccountRow<'_>>]) {
+        for row in rows.iter().flatten() {
+            prefetch_place(&self.account_keys, row.index().0 as usize);
+            prefetch_place(&self.group_keys, row.group_index() as usize);
+        }
+        let new =
+            |row: &&AccountRow<'_>| self.account_keys.get(row.index().0 as usize).is_some_and(|key| key.0 == UNKNOWN);
+        if !rows.iter().flatten().any(|row| new(&row)) {
+            return;
+        }
+        rows.iter().flatten().filter(new).for_each(AccountRow::expect_name);
+        // An account is mostly a group by itself, under its own name.
+        let mut hashes = [None; 2 * TOGETHER];
+        for (hash, row) in hashes.iter_mut().zip(rows.iter().flatten().filter(new)) {
+            *hash = Some(Hash::of(row.account().name()));
+        }
+        for step in [Names::expect, Names::expect_end, Names::expect_text] {
+            for hash in hashes.into_iter().flatten() {
+                step(&self.state.accounts, hash);
+                step(&self.state.groups, hash);
+            }
+        }
     }
 
     pub(super) fn account_key(&mut self, account: AccountRow<'_>) -> AccountKey {

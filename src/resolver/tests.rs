@@ -8,6 +8,7 @@ use crate::os::sim::SimDisk;
 use crate::period::Seals;
 use crate::road::{Marker, queue};
 use crate::store::sqlite::SqliteStore;
+use crate::time::Timestamp;
 
 fn record() -> Record<'static> {
     Record {

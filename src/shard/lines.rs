@@ -12,6 +12,7 @@ use hashbrown::HashMap;
 use super::Shard;
 use super::paged::Paged;
 use crate::call::{AccountKey, CallType, GroupKey, Usage};
+use crate::os::prefetch::prefetch_place;
 use crate::road::{LiveUsage, UsageLine};
 use crate::time::Period;
 
@@ -71,6 +72,8 @@ struct Packed {
 
 const _: () = assert!(size_of::<Packed>() == 36);
 
+/// Lines lie anywhere: how many before its turn each is asked for.
+const CHANGES_AHEAD: usize = 16;
 /// It changed since the last marker.
 const TOUCHED: u32 = 1 << 31;
 const LARGE: i32 = -(1 << 23);
@@ -147,6 +150,14 @@ impl Month {
         *first - 1
     }
 
+    /// Asks for the memory of a line, counted from 1, which may end in the cache's next one.
+    fn expect(&self, at: u32) {
+        if let Some(line) = at.checked_sub(1) {
+            prefetch_place(&self.lines, line as usize);
+            prefetch_place(&self.lines, at as usize);
+        }
+    }
+
     fn sums(&self, line: u32) -> Usage {
         self.lines[line as usize].sums().unwrap_or_else(|| self.large.get(&line).copied().unwrap_or_default())
     }
@@ -165,6 +176,29 @@ impl Lines {
             self.months.push((period, Month::default()));
             self.months.len() - 1
         })
+    }
+
+    /// Asks for the memory that says where an account's lines begin in the latest month.
+    pub(super) fn expect_first(&self, account: AccountKey) {
+        if let Some((_, month)) = self.months.last() {
+            month.first.expect(account.0);
+        }
+    }
+
+    /// Asks for the memory of the first of them.
+    pub(super) fn expect_line(&self, account: AccountKey) {
+        if let Some((_, month)) = self.months.last() {
+            month.expect(month.first.get(account.0));
+        }
+    }
+
+    /// Asks for the memory of the second, which the first one leads to.
+    pub(super) fn expect_second(&self, account: AccountKey) {
+        if let Some((_, month)) = self.months.last()
+            && let Some(first) = month.first.get(account.0).checked_sub(1)
+        {
+            month.expect(month.lines[first as usize].next());
+        }
     }
 
     /// Takes a stored line; of one key the latest counts.
@@ -192,13 +226,20 @@ impl Lines {
 
     /// Gives the lines that changed since the last time, whole.
     pub(super) fn changes(&mut self, mut take: impl FnMut(LineKey, Usage, u8)) {
-        for Touched { month, line, account } in self.touched.drain(..) {
-            let (period, month) = &mut self.months[month as usize];
-            month.lines[line as usize].next &= !TOUCHED;
-            let Packed { group, call_type, currency, .. } = month.lines[line as usize];
-            let decimals = month.lines[line as usize].decimals();
-            take(LineKey { account, group, period: *period, call_type, currency }, month.sums(line), decimals);
+        let touched = std::mem::take(&mut self.touched);
+        for (i, Touched { month, line, account }) in touched.iter().enumerate() {
+            if let Some(ahead) = touched.get(i + CHANGES_AHEAD) {
+                self.months[ahead.month as usize].1.expect(ahead.line + 1);
+            }
+            let (period, month) = &mut self.months[*month as usize];
+            month.lines[*line as usize].next &= !TOUCHED;
+            let Packed { group, call_type, currency, .. } = month.lines[*line as usize];
+            let decimals = month.lines[*line as usize].decimals();
+            let key = LineKey { account: *account, group, period: *period, call_type, currency };
+            take(key, month.sums(*line), decimals);
         }
+        self.touched = touched;
+        self.touched.clear();
     }
 
     /// The lines of an account in a month.
@@ -285,6 +326,10 @@ mod tests {
             for (key, usage, decimals, what) in steps {
                 // Beyond what 64 bits hold nobody gets by calling.
                 let sum: &mut (Usage, u8) = model.entry(key).or_default();
+                // What is asked for ahead changes nothing.
+                lines.expect_first(key.account);
+                lines.expect_line(key.account);
+                lines.expect_second(key.account);
                 let room = sum.0.calls.checked_add(usage.calls).and(sum.0.billable_seconds.checked_add(usage.billable_seconds));
                 match what {
                     0 => {

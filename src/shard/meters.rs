@@ -72,6 +72,13 @@ impl Meters {
         month.other(group, meter).unwrap_or(0)
     }
 
+    /// Asks for the memory in which the plan's minutes of a group stand in the latest month.
+    pub fn expect(&self, group: GroupKey) {
+        if let (Some((_, month)), Some(place)) = (self.months.last(), self.place(group)) {
+            month.plan.expect(place);
+        }
+    }
+
     /// Adds seconds, or takes some back.
     pub fn add(&mut self, group: GroupKey, period: Period, meter: Meter, seconds: i64) {
         let counted = self.get(group, period, meter);

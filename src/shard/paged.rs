@@ -3,6 +3,8 @@
 //!
 //! Does not know what the numbers mean.
 
+use crate::os::prefetch::prefetch_place;
+
 /// Keys of a page: some that were never told beside one that was cost little, and the list of pages is short.
 const PAGE: usize = 256;
 
@@ -14,6 +16,13 @@ impl Paged {
     pub(super) fn get(&self, key: u32) -> u32 {
         let page = self.0.get(key as usize / PAGE).and_then(Option::as_ref);
         page.map_or(0, |page| page[key as usize % PAGE])
+    }
+
+    /// Asks for the memory of a key.
+    pub(super) fn expect(&self, key: u32) {
+        if let Some(Some(page)) = self.0.get(key as usize / PAGE) {
+            prefetch_place(&page[..], key as usize % PAGE);
+        }
     }
 
     pub(super) fn place(&mut self, key: u32) -> &mut u32 {

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use callrated::call::TariffSlot;
 use callrated::directory::{self, Directory};
 use callrated::entry::{Ambiguous, LegsPolicy, SourceProfile, Talk};
-use callrated::rating::{self, Answered, Called, Draws, Leg, Resolution, Standing, Suspended, World};
+use callrated::rating::{
+    self, Answered, Called, Draws, Leg, Question, Resolution, Standing, Suspended, TOGETHER, World,
+};
 use callrated::record::{Direction, Record};
 use callrated::tariff::{self, RatesText, Tariff};
 use callrated::time::{Micros, Timestamp, parse_rfc3339};
@@ -143,6 +145,8 @@ impl Books {
 
     /// Every row that does not come out as expected is told.
     pub fn check_all<'e>(&self, rows: impl IntoIterator<Item = (Call, &'e str)>) {
+        let rows: Vec<(Call, &str)> = rows.into_iter().collect();
+        self.check_together(rows.iter().map(|(call, _)| call).cycle().take(rows.len().max(2 * TOGETHER + 1)));
         let mut wrong = String::new();
         for (call, expected) in rows {
             let outcome = self.outcome(&call);
@@ -151,6 +155,28 @@ impl Books {
             }
         }
         assert!(wrong.is_empty(), "{wrong}");
+    }
+
+    /// Resolved together, calls yield what each yields by itself, in order.
+    fn check_together<'c>(&self, calls: impl Iterator<Item = &'c Call>) {
+        let calls: Vec<&Call> = calls.collect();
+        let records: Vec<Record<'_>> = calls.iter().map(|call| call.record()).collect();
+        let questions = calls.iter().zip(&records).map(|(call, record)| Question {
+            record,
+            received_at: call.received(),
+            source: &call.profile,
+            world: self.world(),
+        });
+        let questions: Vec<Question<'_>> = questions.collect();
+        for (questions, calls) in questions.chunks(TOGETHER).zip(calls.chunks(TOGETHER)) {
+            let (mut told, mut answers) = (Vec::new(), vec![Resolution::Legs(None, None); calls.len()]);
+            rating::resolve_together(questions, |i| told.push(i), &mut answers);
+            let all = || 0..calls.len();
+            assert!(told.starts_with(&all().collect::<Vec<_>>()) && told.ends_with(&all().collect::<Vec<_>>()));
+            let answers: Vec<String> = answers.iter().map(|answer| format!("{answer:?}")).collect();
+            let one = |call: &&Call| rating::resolve(&call.record(), call.received(), &call.profile, self.world());
+            assert_eq!(answers, calls.iter().map(|call| format!("{:?}", one(call))).collect::<Vec<_>>());
+        }
     }
 }
 
