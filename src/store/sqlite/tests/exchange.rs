@@ -14,7 +14,7 @@ fn exchange_rates_are_kept() {
     };
     let mut calls: Vec<OwnedCall> = (0..30).map(|i| any_call(&mut dice, i, 1)).collect();
     for (i, call) in calls.iter_mut().enumerate() {
-        call.call.group = GroupKey(0);
+        (call.call.account, call.call.group) = (AccountKey(0), GroupKey(0));
         call.call.basis.exchange = exchange(i);
     }
     let batch = FlushBatch {
