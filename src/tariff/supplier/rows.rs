@@ -24,6 +24,8 @@ type Banded = (Option<Band>, Option<Money>);
 
 /// Words by which a supplier says that a row is no offer any more.
 const CLOSING: [&str; 7] = ["deleted", "delete", "closed", "close", "removed", "discontinued", "blocked"];
+/// What to do about a column that names no currency; the file is the supplier's.
+const NO_CURRENCY: &str = "write ISO 4217, such as USD, or leave the column out by its heading: --set 'ignore=[\"currency\"]' --set currency=USD";
 
 pub(super) fn read(table: &Table, style: &Style, supplied: &mut Supplied, findings: &mut Findings) {
     let mut prefixes = 0;
@@ -118,7 +120,7 @@ impl<'a> Row<'a> {
         let blocked = self.with(Role::Blocked, cells::flag)?.unwrap_or(false);
         self.with(Role::Currency, |cell| match amounts::currency(cell) {
             Some(named) => one_currency(currency, named),
-            None => Err((format!("{cell:?} is not a currency"), "write ISO 4217, such as USD".to_owned())),
+            None => Err((format!("{cell:?} is not a currency"), NO_CURRENCY.to_owned())),
         })?;
         let mut amount = |role| self.with(role, |cell| read_amount(cell, style, currency));
         let fee = amount(Role::ConnectFee)?.unwrap_or(Money::ZERO);
