@@ -729,6 +729,27 @@ fn months_seal_by_schedule_where_that_is_configured() {
     assert_eq!(daemon.get("/v1/verify").json()["balanced"], true);
 }
 
+/// Hamburg has drawn all but one of the thousand minutes that the depots share; Köln never called.
+#[test]
+fn a_quote_of_who_never_called_draws_what_its_group_has_left() {
+    let daemon = Daemon::start("");
+    let calls: Vec<Value> = [10_000, 10_000, 10_000, 10_000, 10_000, 9_840]
+        .iter()
+        .enumerate()
+        .map(|(i, seconds)| {
+            let mut call = record(&format!("hamburg{i}"), "030123450", i as u32, *seconds);
+            call["source"] = json!("+494066969100");
+            call
+        })
+        .collect();
+    daemon.send(&calls);
+    let (_, day) = last_month();
+    let call = json!({ "account": "depot-koeln", "destination": "030123450", "answer": format!("{day}T20:00:00Z"),
+                       "duration": 121 });
+    let quote = daemon.ask("POST", "/v1/quote", &[("Content-Type", "application/json")], &call.to_string()).json();
+    assert_eq!((&quote["billable_seconds"], &quote["included_seconds"]), (&json!(180), &json!(60)), "{quote}");
+}
+
 #[test]
 fn pages_of_a_month_join_without_gap_or_repeat() {
     let daemon = Daemon::start("");
